@@ -1,0 +1,46 @@
+# Two commands matter: `make run` and `make test`. Each does its own set-up and repeats in seconds.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/runtime ## set up: virtual environment and pinned dependencies
+
+run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
+	@exec $(BIN)/python manage.py up $(ARGS)
+
+test: $(VENV)/dev ## run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev ## style, types, import contracts, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/dev ## measure speed (bench/), on loopback only
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove the virtual environment and caches (the state directory var/ stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+# A stamp file is written only after a complete install, so an interrupted one is repeated.
+$(VENV)/runtime: requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/runtime
