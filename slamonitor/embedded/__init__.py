@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis of our own, for installations that name none."""
