@@ -1,0 +1,131 @@
+"""What can go wrong with a target: the exceptions inside a probe, and their class and words for people."""
+
+import errno
+import ssl
+from dataclasses import dataclass
+
+import httpx
+
+from monitoring.probes.model import ErrorType
+from monitoring.probes.timeline import Hop, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a check is bad."""
+
+    error_type: ErrorType
+    message: str
+
+
+class ResolutionFailed(httpx.ConnectError):
+    """The name of the target gave no address."""
+
+
+# Exceptions that are the target's fault; whatever else leaves the transport is a bug of ours.
+TARGET_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
+
+# Our machine's limits, not the target's doing: these must surface as errors of ours, never as a customer's downtime.
+OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+MESSAGE_LENGTH = 500  # characters; what targets send ends up in messages, and must not fill a database
+
+_CLASSES: tuple[tuple[type[Exception], ErrorType], ...] = (
+    (ResolutionFailed, ErrorType.DNS),
+    (httpx.TimeoutException, ErrorType.TIMEOUT),
+    (httpx.NetworkError, ErrorType.CONNECTION),
+    (httpx.RemoteProtocolError, ErrorType.HTTP),
+    (httpx.DecodingError, ErrorType.HTTP),
+    (httpx.TooManyRedirects, ErrorType.HTTP),
+    (httpx.UnsupportedProtocol, ErrorType.HTTP),
+)
+
+_TLS_WORDS = {
+    "UNSUPPORTED_PROTOCOL": "server offers no protocol version that we accept",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "server offers no protocol version that we accept",
+    "UNSUPPORTED_SSL_VERSION": "server offers no protocol version that we accept",
+    "NO_PROTOCOLS_AVAILABLE": "server offers no protocol version that we accept",
+    "WRONG_VERSION_NUMBER": "server does not speak TLS on this port",
+    "HTTP_REQUEST": "server does not speak TLS on this port",
+    "RECORD_LAYER_FAILURE": "server does not speak TLS on this port",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "server refused what we offer (no cipher in common, or it wants another name)",
+    "TLSV1_UNRECOGNIZED_NAME": "server does not know this name",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "server wants a client certificate",
+    "DH_KEY_TOO_SMALL": "server's key exchange is too weak",
+    "EE_KEY_TOO_SMALL": "server's certificate has a key that is too weak",
+}
+
+
+def classify(error: Exception) -> Failure:
+    """Turn one of `TARGET_ERRORS` into its class and words."""
+    for kind, error_type in _CLASSES:
+        if isinstance(error, kind):
+            return Failure(error_type, printable(str(error), MESSAGE_LENGTH))
+    return Failure(ErrorType.UNKNOWN, printable(str(error), MESSAGE_LENGTH))
+
+
+def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Failure:
+    """Say in which phase the total deadline struck. A name not resolved in time is a DNS failure."""
+    limit = seconds(timeout_ms)
+    if hop.stage is Stage.DNS:
+        message = f"{hop.host} was not resolved within {limit}: no answer from {dns_servers}"
+        return Failure(ErrorType.DNS, printable(message, MESSAGE_LENGTH))
+    where = {
+        Stage.CONNECT: f"connecting to {hop.peer}",
+        Stage.TLS: f"connected to {hop.peer}, waiting for the TLS handshake",
+        Stage.FIRST_BYTE: f"connected to {hop.peer}, waiting for the first byte",
+        Stage.HEADERS: f"{hop.peer} began to answer, waiting for the rest of the headers",
+        Stage.BODY: f"{hop.peer} answered {hop.status_code}, waiting for the rest of the body",
+    }[hop.stage]
+    what = "no complete answer" if hop.stage in (Stage.HEADERS, Stage.BODY) else "no answer"
+    return Failure(ErrorType.TIMEOUT, f"{what} within {limit}: {where}")
+
+
+def connect_words(error: OSError, peer: str) -> str:
+    """Say why a connection could not be made. Raises what is a limit of our own machine."""
+    if error.errno in OWN_LIMITS or (error.errno == errno.EADDRNOTAVAIL and not peer.startswith("[")):
+        raise error  # EADDRNOTAVAIL: no local port left; with IPv6 it means that this machine has none
+    match error.errno:
+        case errno.ECONNREFUSED:
+            return f"connection refused by {peer}"
+        case errno.EHOSTUNREACH | errno.ENETUNREACH | errno.EADDRNOTAVAIL | errno.EHOSTDOWN | errno.ENETDOWN:
+            return f"no route to host {peer}"
+        case errno.ETIMEDOUT:
+            return f"connection to {peer} timed out"
+        case errno.ECONNRESET | errno.ECONNABORTED:
+            return f"connection reset by {peer} while connecting"
+        case errno.EPERM | errno.EACCES:
+            return f"connection to {peer} was forbidden by this machine's firewall"
+    return f"cannot connect to {peer} ({errno.errorcode.get(error.errno or 0, type(error).__name__)})"
+
+
+def lost_words(error: Exception | None, hop: Hop) -> str:
+    """Say how a connection ended before its answer did."""
+    doing = {
+        Stage.TLS: "during the TLS handshake",
+        Stage.FIRST_BYTE: "while waiting for the answer",
+        Stage.HEADERS: "in the middle of the headers",
+        Stage.BODY: "in the middle of the body",
+    }.get(hop.stage, "while connecting")
+    if error is None:
+        return f"{hop.peer} closed the connection {doing}"
+    if isinstance(error, ConnectionError):
+        return f"connection reset by {hop.peer} {doing}"
+    return f"connection to {hop.peer} broke {doing} ({type(error).__name__})"
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """Say why a handshake failed, other than for the certificate."""
+    reason = error.reason or "unknown reason"
+    return f"TLS handshake failed: {_TLS_WORDS.get(reason, reason.replace('_', ' ').lower())}"
+
+
+def seconds(milliseconds: int) -> str:
+    """Write a time limit as people do: `5 s`, `0.25 s`."""
+    return f"{milliseconds / 1000:g} s"
+
+
+def printable(text: str, length: int = 100) -> str:
+    """Make text from a target fit for a message: one line, nothing invisible, of bounded length."""
+    clean = "".join(char if char.isprintable() else "?" for char in text[: length + 1])
+    return clean if len(clean) <= length else clean[: length - 1] + "…"

@@ -1,0 +1,91 @@
+"""Where the time of one request goes, and how far it got."""
+
+from collections.abc import Callable
+from enum import IntEnum
+
+from monitoring.probes.model import MeasuredRequest, Phases
+
+
+class Stage(IntEnum):
+    """The phases of a request, in order."""
+
+    DNS = 0
+    CONNECT = 1
+    TLS = 2
+    FIRST_BYTE = 3
+    HEADERS = 4
+    BODY = 5
+
+
+class Hop:
+    """One request on the wire while it is under way: its stopwatch and its progress.
+
+    `clock` is monotonic, in seconds, and finer than uvloop's `loop.time()`, which counts whole milliseconds and
+    stands still during a turn of the loop.
+    """
+
+    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "stage",
+                 "started_at_ms", "status_code", "url")  # fmt: skip
+
+    def __init__(self, *, url: str, host: str, method: str, started_at_ms: int, clock: Callable[[], float]) -> None:
+        self.url = url
+        self.host = host
+        self.method = method
+        self.started_at_ms = started_at_ms
+        self.stage = Stage.DNS
+        self.peer = ""  # "10.0.0.5:443", once an address is being dialled
+        self.status_code: int | None = None
+        self._clock = clock
+        self._started = self._since = clock()
+        self._ended: float | None = None
+        self._spent_ms: dict[Stage, float] = {}
+
+    def enter(self, stage: Stage) -> None:
+        """Close the running phase and open the next."""
+        now = self._clock()
+        self._spent_ms[self.stage] = (now - self._since) * 1000
+        self.stage = stage
+        self._since = now
+
+    def end(self) -> None:
+        """Stop the watch; the phase that is running stays unfinished."""
+        if self._ended is None:
+            self._ended = self._clock()
+
+    def phases(self) -> Phases:
+        """Return the finished phases, and the time until `end`."""
+        spent = self._spent_ms.get
+        return Phases(
+            dns_ms=spent(Stage.DNS),
+            connect_ms=spent(Stage.CONNECT),
+            tls_ms=spent(Stage.TLS),
+            first_byte_ms=spent(Stage.FIRST_BYTE),
+            total_ms=((self._ended or self._clock()) - self._started) * 1000,
+        )
+
+    def measured(self, error_message: str | None) -> MeasuredRequest:
+        """Return the hop as a value."""
+        return MeasuredRequest(
+            started_at_ms=self.started_at_ms,
+            url=self.url,
+            method=self.method,
+            status_code=self.status_code,
+            error_message=error_message,
+            phases=self.phases(),
+        )
+
+
+def total(parts: list[Phases], total_ms: float) -> Phases:
+    """Add up the phases of an attempt's requests."""
+
+    def add(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+    return Phases(
+        dns_ms=add([part.dns_ms for part in parts]),
+        connect_ms=add([part.connect_ms for part in parts]),
+        tls_ms=add([part.tls_ms for part in parts]),
+        first_byte_ms=add([part.first_byte_ms for part in parts]),
+        total_ms=total_ms,
+    )

@@ -1,0 +1,21 @@
+"""What all probes of a worker share."""
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from monitoring.probes.address import AddressPolicy
+from monitoring.probes.certificates import client_context
+from monitoring.probes.resolver import Resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Dependencies of a probe. Make one for each event loop: a resolver belongs to its loop."""
+
+    resolver: Resolver
+    policy: AddressPolicy = field(default_factory=AddressPolicy)
+    tls: ssl.SSLContext = field(default_factory=client_context)
+    user_agent: str = "SLA-Monitor/0.1"
+    clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`

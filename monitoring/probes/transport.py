@@ -1,0 +1,75 @@
+"""Carry one httpx request over a fresh connection. Lean: httpx's own client costs several times the work itself."""
+
+import httpx
+
+from monitoring.probes.address import AddressPolicy, refusal
+from monitoring.probes.answer import Answer
+from monitoring.probes.connect import connect
+from monitoring.probes.connection import Connection
+from monitoring.probes.content import decode
+from monitoring.probes.timeline import Hop, Stage
+from monitoring.probes.tls import TlsLayer
+from monitoring.probes.tools import Tools
+
+PORTS = {"http": 80, "https": 443}
+
+
+class UnreadBody(httpx.AsyncByteStream):
+    """The body of an answer of which only the head was wanted."""
+
+
+UNREAD = UnreadBody()
+
+
+async def send(request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False) -> httpx.Response:
+    """Resolve, judge, connect, secure, ask, read. Raises the exceptions of `failures.TARGET_ERRORS`.
+
+    Without `keep_body` the body is read (up to its bound) but thrown away. It has no deadline: the caller's
+    `asyncio.timeout` covers all of it, and `hop` then says how far it got. Nothing stays open afterwards.
+    """
+    is_tls = request.url.scheme == "https"
+    addresses = allowed(await tools.resolver.resolve(hop.host), tools.policy)
+    hop.enter(Stage.CONNECT)
+
+    def make() -> Connection:
+        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(tools.tls, hop.host) if is_tls else None)
+
+    connection = await connect(addresses, request.url.port or PORTS[request.url.scheme], make, hop)
+    try:
+        if is_tls:
+            hop.enter(Stage.TLS)
+            await connection.handshake()
+        hop.enter(Stage.FIRST_BYTE)
+        await connection.exchange(wire(request))
+        return response(connection.answer, request)
+    finally:
+        connection.abort()
+
+
+def allowed(addresses: tuple[str, ...], policy: AddressPolicy) -> list[str]:
+    """Return the addresses that may be dialled. Raises `httpx.ConnectError` when none is left."""
+    refusals = [refusal(address, policy) for address in addresses]
+    good = [address for address, reason in zip(addresses, refusals, strict=True) if reason is None]
+    if not good:
+        raise httpx.ConnectError(refusals[0] or "")
+    return good
+
+
+def wire(request: httpx.Request) -> bytes:
+    """Return the bytes of a request without a body. Raises `httpx.LocalProtocolError` for a header with a line break."""
+    headers = request.headers.raw
+    head = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
+        raise httpx.LocalProtocolError("a header of the request holds a line break")
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (request.method.encode("ascii"), request.url.raw_path, head)
+
+
+def response(answer: Answer, request: httpx.Request) -> httpx.Response:
+    """Return the answer in httpx's type, its body decoded if it was kept."""
+    if not answer.keep_body:
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=UNREAD, request=request)
+    headers = httpx.Headers(answer.headers)
+    content = decode(bytes(answer.body), headers.get("content-encoding", ""))
+    for name in ("content-encoding", "content-length", "transfer-encoding"):  # no longer true of `content`
+        headers.pop(name, None)
+    return httpx.Response(answer.status_code, headers=headers, content=content, request=request)
