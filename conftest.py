@@ -1,0 +1,28 @@
+"""What every test shares: one PostgreSQL and one Redis for the whole run, real ones, and the settings that name them."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from slamonitor.embedded.postgres import EmbeddedPostgres
+from slamonitor.embedded.redis import EmbeddedRedis
+
+servers = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers before anything reads the settings, and load those: pytest-django then sets Django up."""
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="slamonitor.settings",
+        SECRET_KEY="for-tests-only-and-long-enough-to-be-accepted",
+        DATABASE_URL=servers.enter_context(EmbeddedPostgres.running()),
+        REDIS_URL=servers.enter_context(EmbeddedRedis.running()),
+    )
+    from django.conf import settings
+
+    settings.INSTALLED_APPS  # noqa: B018  reading any setting loads them
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers.close()

@@ -1,0 +1,70 @@
+"""Queues, routes and the timetable of the engine, on one screen.
+
+Queues are few and split by promise:
+  probes.<region>   at most once; an attempt not made in time is dropped and shown as a gap
+  dispatch          the tick of each second; worthless when late, so it expires
+  results           at least once; recording the same lot twice changes nothing
+  alerts            at least once; whoever follows transitions
+  rollups           at least once; long work
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "slamonitor.settings")
+
+app = Celery("slamonitor")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.task_routes = {
+    "monitoring.dispatch_due": {"queue": "dispatch"},
+    "monitoring.record": {"queue": "results"},
+    "monitoring.worker_seen": {"queue": "results"},
+    "monitoring.mark_silent": {"queue": "alerts"},
+    "monitoring.sweep_transitions": {"queue": "alerts"},
+    "monitoring.make_partitions": {"queue": "rollups"},
+    "incidents.*": {"queue": "alerts"},
+    # monitoring.probe: the dispatcher names the region's queue
+}
+
+app.conf.beat_schedule = {
+    "slots of the coming second": {"task": "monitoring.dispatch_due", "schedule": 1.0, "options": {"expires": 2}},
+    "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
+    "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
+    "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
+}
+
+app.conf.update(
+    # The timetable needs no memory: everything in it is done again soon, and what must not be missed is due "since".
+    beat_scheduler="celery.beat:Scheduler",
+    beat_max_loop_interval=1,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 60},
+    task_ignore_result=True,
+    task_default_queue="alerts",
+    task_create_missing_queues=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,  # nobody asks workers; they say by themselves that they are alive
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    timezone="UTC",
+)
+
+
+@worker_init.connect
+@beat_init.connect
+def stop_on_wrong_settings(sender: Any = None, **_: Any) -> None:
+    from slamonitor.checks import stop_on_problems
+
+    stop_on_problems(needs_database=not _only_probes(sender))
+
+
+def _only_probes(worker: Any) -> bool:
+    """Tell whether a worker listens to probe queues alone, so that it needs no database. Beat needs none either."""
+    queues = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
+    return all(name.startswith("probes.") for name in queues)

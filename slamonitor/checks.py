@@ -1,0 +1,68 @@
+"""System checks that stop the start on a dangerous, missing or malformed setting, with its name and a remedy."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+
+
+@register()
+def check_settings(**_: Any) -> list[Error]:
+    malformed = [
+        Error(f"{problem.name}: {problem.what}.", hint=problem.hint, id="slamonitor.E001")
+        for problem in settings.SETTINGS_PROBLEMS
+    ]
+    return malformed + list(_dangerous())
+
+
+@register(Tags.database)
+def check_database(**_: Any) -> list[Error]:
+    """Ask for a database; only a probe-only worker goes without, and so never calls this."""
+    if settings.DATABASE is not None:
+        return []
+    return [
+        Error(
+            "DATABASE_URL: it is not set, and no running instance was found in the state directory.",
+            hint=f"Start one with `manage.py up`, or set DATABASE_URL. Looked in {settings.STATE_DIR}.",
+            id="slamonitor.E006",
+        )
+    ]
+
+
+def _dangerous() -> Iterator[Error]:
+    if not settings.SECRET_KEY:
+        yield Error(
+            "SECRET_KEY: it is not set.",
+            hint="`manage.py up` makes one; elsewhere: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
+            id="slamonitor.E002",
+        )
+    elif len(settings.SECRET_KEY) < 32:
+        yield Error(
+            f"SECRET_KEY: {len(settings.SECRET_KEY)} characters can be guessed.",
+            hint="Use at least 32 random characters.",
+            id="slamonitor.E003",
+        )
+    if not settings.DEBUG and "*" in settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS: '*' lets anybody choose the host name in our links.",
+            hint="Name the hosts under which the page is served, separated by commas.",
+            id="slamonitor.E004",
+        )
+    if not settings.REDIS_URL and not settings.CELERY_BROKER_URL:
+        yield Error(
+            "REDIS_URL: it is not set, and no running instance was found in the state directory.",
+            hint=f"Start one with `manage.py up`, or set REDIS_URL. Looked in {settings.STATE_DIR}.",
+            id="slamonitor.E005",
+        )
+
+
+def stop_on_problems(*, needs_database: bool) -> None:
+    """End the process with all problems in words. `manage.py` checks by itself; web and workers call this."""
+    problems: list[Error] = check_settings()
+    if needs_database:
+        problems += check_database()
+    if problems:
+        lines = [f"{problem.msg}\n    Hint: {problem.hint}" for problem in problems]
+        sys.exit("The settings must be mended before this can start:\n  " + "\n  ".join(lines))

@@ -1,0 +1,87 @@
+"""Read settings from the environment and remember what is wrong with them.
+
+A malformed value must stop the start with its name and a remedy, all of them at once, not with the first traceback.
+So a bad value falls back to its default here and is reported by the system check in `slamonitor/checks.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import environ
+
+T = TypeVar("T")
+TRUE = {"true", "1", "yes", "on"}
+FALSE = {"false", "0", "no", "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A setting that must be mended before anything may start."""
+
+    name: str
+    what: str
+    hint: str
+
+
+class Environment:
+    """Environment variables over the state directory's `env` over defaults."""
+
+    def __init__(self, variables: Mapping[str, str], fallback: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        # An empty variable means "unset": compose files and .env templates hand those on.
+        self.values = {**fallback, **{name: value for name, value in variables.items() if value != ""}}
+        self._env = environ.Env()
+        self._env.ENVIRON = self.values
+
+    def text(self, name: str, default: str) -> str:
+        return self.values.get(name, default)
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.values.get(name, str(default)).lower()
+        if value not in TRUE | FALSE:
+            self.report(name, f"{value!r} is neither true nor false", "Write true or false.")
+            return default
+        return value in TRUE
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        value = self.values.get(name)
+        if value is None:
+            return default
+        if value.strip().isdecimal() and lowest <= int(value) <= highest:
+            return int(value)
+        self.report(name, f"{value!r} is not a whole number", f"Write one from {lowest} to {highest}.")
+        return default
+
+    def words(self, name: str, default: list[str]) -> list[str]:
+        return [word.strip() for word in self.values[name].split(",")] if name in self.values else default
+
+    def parsed(self, name: str, parse: Callable[[str], T], default: T, hint: str) -> T:
+        """Parse with any function that raises on bad input; the exception's words become the problem's."""
+        value = self.values.get(name)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except (ValueError, KeyError, environ.ImproperlyConfigured) as error:
+            self.report(name, f"{self._shown(name, value)} cannot be used: {error}", hint)
+            return default
+
+    def database(self, name: str) -> dict[str, Any] | None:
+        """Return Django's settings of the database URL, or None where it is unset."""
+
+        def parse(url: str) -> dict[str, Any]:
+            config = self._env.db_url_config(url)
+            if config.get("ENGINE") != "django.db.backends.postgresql":
+                raise ValueError("it does not name a PostgreSQL database")
+            return dict(config)
+
+        return self.parsed(name, parse, None, "Write postgresql://user:password@host:5432/sla_monitor")
+
+    def report(self, name: str, what: str, hint: str) -> None:
+        self.problems.append(Problem(name, what, hint))
+
+    @staticmethod
+    def _shown(name: str, value: str) -> str:
+        """Keep secrets out of error messages: URLs carry passwords."""
+        return "the value" if "URL" in name or "KEY" in name or "PASSWORD" in name else repr(value)

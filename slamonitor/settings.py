@@ -1,0 +1,152 @@
+"""All settings, each from the environment and safe when unset; `.env.example` explains every one."""
+
+import os
+import zoneinfo
+from pathlib import Path
+
+from slamonitor.embedded.redis import celery_url
+from slamonitor.embedded.state_directory import read_env
+from slamonitor.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = Path(os.environ.get("SLAMONITOR_STATE_DIR") or BASE_DIR / "var")
+env = Environment(os.environ, fallback=read_env(STATE_DIR))
+
+# --- Safety ---------------------------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY", "")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the proxy's word for the scheme is taken
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- The house ------------------------------------------------------------------------------------------------------
+ROOT_URLCONF = "slamonitor.urls"
+WSGI_APPLICATION = "slamonitor.wsgi.application"
+INSTALLED_APPS = [
+    "slamonitor",
+    "database",
+    "observability",
+    "accounts",
+    "monitoring",
+    "incidents",
+    "statuspage",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "statuspage.middleware.content_security_policy",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database: a URL, or the parts that compose files like, or the embedded server's from the state directory ---------
+DATABASE = env.database("DATABASE_URL")
+if DATABASE is None and "DB_PASSWORD" in env.values:
+    DATABASE = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": env.text("DB_HOST", "localhost"),
+        "PORT": env.number("DB_PORT", 5432, 1, 65535),
+        "NAME": env.text("DB_NAME", "sla_monitor"),
+        "USER": env.text("DB_USER", "sla_monitor"),
+        "PASSWORD": env.text("DB_PASSWORD", ""),
+    }
+DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 10, 1, 1000)  # per process
+DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait for a free connection
+# Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
+DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+if DATABASE is not None:
+    POOL = {"min_size": 1, "max_size": DB_MAX_CONNECTIONS, "timeout": DB_POOL_TIMEOUT}
+    DATABASES = {"default": {**DATABASE, "OPTIONS": {**DATABASE.get("OPTIONS", {}), "pool": POOL}}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Broker ---------------------------------------------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL", "")
+CELERY_BROKER_URL = env.parsed(
+    "BROKER_URL", str, "", "Write amqp://user:password@host:5672/ or leave it unset to use REDIS_URL."
+) or env.parsed("REDIS_URL", celery_url, "", "Write redis://:password@host:6379/0, rediss://… or unix:///path?db=0.")
+
+# --- People ---------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Words and time -------------------------------------------------------------------------------------------------
+LANGUAGES = [("en", "English"), ("ko", "한국어")]
+LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not spoken here", "Write en or ko.")
+    LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are days of this zone
+    "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Write a name such as Asia/Seoul."
+)
+SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
+
+# --- Static files ---------------------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Files are found where they lie and need no collecting first; the page names each by its content (`statuspage/assets.py`).
+WHITENOISE_USE_FINDERS = True
+
+# --- Probing --------------------------------------------------------------------------------------------------------
+REGION = env.text("REGION", "default")  # the region that a worker started here probes from
+PROBE_ALLOW_PRIVATE = env.flag("PROBE_ALLOW_PRIVATE", True)
+PROBE_DNS_SERVERS = env.words("PROBE_DNS_SERVERS", [])  # of /etc/resolv.conf when empty
+PROBE_MAX_IN_FLIGHT = env.number("PROBE_MAX_IN_FLIGHT", 10_000, 1, 1_000_000)
+
+# --- Logs -----------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Write DEBUG, INFO, WARNING or ERROR.")
+    LOG_LEVEL = "INFO"
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "observability.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"httpx": {"level": "WARNING"}, "celery.worker.strategy": {"level": "WARNING"}},
+}
+
+SETTINGS_PROBLEMS = env.problems
