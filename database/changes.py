@@ -1,0 +1,20 @@
+"""Change counters: how a web process knows, for one cheap query, that what it keeps in memory is out of date."""
+
+from django.db import connection
+
+from database.models import ChangeCounter
+
+
+def bump(topic: str) -> None:
+    """Raise the counter of a topic in the caller's transaction, as its last statement: the row stays locked until then."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO change_counters (topic, value) VALUES (%s, 1)"
+            " ON CONFLICT (topic) DO UPDATE SET value = change_counters.value + 1",
+            [topic],
+        )
+
+
+def current(topic: str) -> int:
+    """Return the counter of a topic, 0 before its first change. One query."""
+    return ChangeCounter.objects.filter(topic=topic).values_list("value", flat=True).first() or 0
