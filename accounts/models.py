@@ -1,0 +1,55 @@
+"""Who may look and act: users with one of three roles."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", _("Viewer")  # reads
+    REPORTER = "reporter", _("Reporter")  # also creates and updates incidents
+    ADMIN = "admin", _("Admin")  # everything: users, service settings
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str, email: str, password: str | None = None, role: str = Role.VIEWER) -> "User":
+        user = self.model(username=username, email=self.normalize_email(email), role=role)
+        user.set_password(password)
+        user.full_clean()
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, email: str, password: str | None = None) -> "User":
+        return self.create_user(username, email, password, role=Role.ADMIN)
+
+
+class User(AbstractBaseUser):
+    username = models.CharField(_("user name"), max_length=150, unique=True)
+    email = models.EmailField(_("e-mail"), unique=True)
+    password = models.CharField(_("password"), max_length=128, db_column="password_hash")
+    role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
+    is_active = models.BooleanField(_("active"), default=True)
+    must_change_password = models.BooleanField(default=False)  # set with a one-time password, until it is replaced
+    last_login = models.DateTimeField(_("last sign-in"), null=True, blank=True, db_column="last_login_at")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        db_table = "users"
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="users_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
