@@ -1,0 +1,23 @@
+from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker
+from monitoring.models.raw import ApiResponseTime, WatchServerLog
+from monitoring.models.rollups import ApiCallLog, UptimeRecord
+from monitoring.models.runs import CheckRun
+from monitoring.models.services import Service
+from monitoring.models.states import RegionState, ServiceState
+from monitoring.models.transitions import Transition, TransitionClaim
+
+__all__ = [
+    "ApiCallLog",
+    "ApiResponseTime",
+    "CheckRun",
+    "DispatchWatermark",
+    "EngineCounter",
+    "EngineWorker",
+    "RegionState",
+    "Service",
+    "ServiceState",
+    "Transition",
+    "TransitionClaim",
+    "UptimeRecord",
+    "WatchServerLog",
+]

@@ -1,0 +1,53 @@
+"""What the engine knows of itself."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class DispatchWatermark(models.Model):
+    """The single row that says up to when slots were handed out; two beats meet here by compare-and-set."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    dispatched_until = models.DateTimeField()
+    dispatched_slots = models.BigIntegerField(default=0)
+    skipped_slots = models.BigIntegerField(default=0)  # missed after a pause; never made up: they are gaps
+
+    class Meta:
+        db_table = "dispatch_watermark"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(id=1), name="dispatch_watermark_single_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dispatched_until:%Y-%m-%d %H:%M:%S}"
+
+
+class EngineWorker(models.Model):
+    """A worker process that said it is alive, through the same queue as its results."""
+
+    name = models.TextField(primary_key=True)
+    role = models.TextField()  # probe, engine
+    region = models.TextField(null=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    counters = models.JSONField(default=dict)  # since `started_at`: probes, expired, our own errors; and in flight now
+
+    class Meta:
+        db_table = "engine_workers"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EngineCounter(models.Model):
+    """How often something happened that should be rare, such as a result that had to be refused."""
+
+    name = models.TextField(primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "engine_counters"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"

@@ -1,0 +1,101 @@
+"""Daily figures, one row per service and day of the page's time zone; whole days are recomputed and upserted."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from monitoring.models.raw import RealField
+from monitoring.models.services import STATUS_LABELS, Service
+
+EMPTY_DAY = "e"  # the service did not exist yet
+DAY_STATUSES = [*((s.value, label) for s, label in STATUS_LABELS.items()), (EMPTY_DAY, _("Not yet monitored"))]
+
+
+class UptimeRecord(models.Model):
+    pk = models.CompositePrimaryKey("service_id", "date")
+    service = models.ForeignKey(Service, models.CASCADE, related_name="uptime_records", db_index=False)
+    date = models.DateField()
+    status = models.CharField(max_length=2, choices=DAY_STATUSES)
+    uptime_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)  # floored; null: no data
+    total_checks = models.IntegerField(default=0)
+    successful_checks = models.IntegerField(default=0)
+    failed_checks = models.IntegerField(default=0)
+    avg_response_time = RealField(null=True)  # ms
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "uptime_records"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=[code for code, _label in DAY_STATUSES]),
+                name="uptime_records_status_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(uptime_percentage=None) | models.Q(uptime_percentage__range=(0, 100)),
+                name="uptime_records_percentage",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    successful_checks__gte=0,
+                    failed_checks__gte=0,
+                    total_checks=models.F("successful_checks") + models.F("failed_checks"),
+                ),
+                name="uptime_records_counts_add_up",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Reader: one day of all services (the roll-up's catch-up, exports). The page's reader, newest days of each
+            # service first, has the primary key, which is read backwards as well as forwards.
+            models.Index(fields=["date"], name="uptime_records_of_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.date} {self.status}"
+
+
+class ApiCallLog(models.Model):
+    pk = models.CompositePrimaryKey("service_id", "date")
+    service = models.ForeignKey(Service, models.CASCADE, related_name="api_call_logs", db_index=False)
+    date = models.DateField()
+    total_calls = models.IntegerField(default=0)
+    successful_calls = models.IntegerField(default=0)
+    failed_calls = models.IntegerField(default=0)
+    avg_response_time = RealField(null=True)  # ms, as the others
+    min_response_time = RealField(null=True)
+    max_response_time = RealField(null=True)
+    p50_response_time = RealField(null=True)
+    p95_response_time = RealField(null=True)
+    p99_response_time = RealField(null=True)
+    total_downtime_minutes = models.IntegerField(default=0)  # down seconds / 60, rounded up
+    uptime_percentage = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True
+    )  # time-based, as in uptime_records
+    metadata = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "api_call_logs"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(total_calls=models.F("successful_calls") + models.F("failed_calls")),
+                name="api_call_logs_counts_add_up",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(min_response_time=None)
+                | models.Q(
+                    p50_response_time__range=(models.F("min_response_time"), models.F("max_response_time")),
+                    p95_response_time__range=(models.F("p50_response_time"), models.F("max_response_time")),
+                    p99_response_time__range=(models.F("p95_response_time"), models.F("max_response_time")),
+                ),
+                name="api_call_logs_in_order",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(uptime_percentage=None) | models.Q(uptime_percentage__range=(0, 100)),
+                name="api_call_logs_percentage",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.date}"

@@ -1,0 +1,67 @@
+"""What the engine knows of each service right now: hot, narrow rows that every recorded lot rewrites."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from monitoring.models.raw import VERDICTS
+from monitoring.models.services import STATUS_LABELS, Service
+from monitoring.state import Status
+
+
+class ServiceState(models.Model):
+    """The folded state of a service and its open run. Rows are locked in order of the service's id.
+
+    Its fields are those of `monitoring.state.State`, which explains them.
+    """
+
+    service = models.OneToOneField(Service, models.CASCADE, primary_key=True, related_name="state")
+    status = models.CharField(
+        max_length=2, choices=[(s.value, label) for s, label in STATUS_LABELS.items()], default=Status.UNKNOWN.value
+    )
+    is_down = models.BooleanField(default=False)
+    verdict = models.TextField(choices=VERDICTS, null=True)
+    run_first_at = models.DateTimeField(null=True)
+    run_last_at = models.DateTimeField(null=True)
+    run_count = models.IntegerField(default=0)
+    run_hold_s = models.IntegerField(default=0)
+    streak_first_at = models.DateTimeField(null=True)
+    streak_count = models.IntegerField(default=0)
+    last_good_at = models.DateTimeField(null=True)
+    last_bad_at = models.DateTimeField(null=True)
+    stale_at = models.DateTimeField(null=True)
+    recheck_at = models.DateTimeField(null=True)
+    # For people; the engine decides nothing by these.
+    last_response_ms = models.FloatField(null=True)
+    last_status_code = models.SmallIntegerField(null=True)
+    last_error = models.TextField(null=True)
+
+    class Meta:
+        db_table = "service_state"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="service_state_status_known"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Reader: dispatch, for confirmation re-checks. No other index: each would end HOT updates of this row.
+            models.Index(fields=["recheck_at"], condition=~models.Q(recheck_at=None), name="service_state_recheck"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.status}"
+
+
+class RegionState(models.Model):
+    """The newest check of a service from one region; kept only for services that are checked from several."""
+
+    pk = models.CompositePrimaryKey("service_id", "region")
+    checked_at = models.DateTimeField()
+    hold_s = models.IntegerField()
+    service = models.ForeignKey(Service, models.CASCADE, db_index=False)
+    region = models.TextField()
+    verdict = models.TextField(choices=VERDICTS)
+
+    class Meta:
+        db_table = "region_state"
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.region} {self.verdict}"

@@ -1,0 +1,66 @@
+"""Status changes as rows. They tell people; they do not account: figures come from runs alone."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from monitoring.models.services import Service
+from monitoring.state import Cause, Status
+
+
+class Transition(models.Model):
+    """A service went from one status to another. Append-only."""
+
+    service = models.ForeignKey(Service, models.CASCADE, related_name="transitions", db_index=False)
+    from_status = models.CharField(max_length=2)
+    to_status = models.CharField(max_length=2)
+    cause = models.TextField(choices=[(cause.value, cause.value) for cause in Cause])
+    # Nobody saw the edge itself. It lies between the last check that showed the old status (null: there was none) and
+    # the first that showed the new one: last good and first bad of an outage. Figures count from `edge_end_at`.
+    edge_start_at = models.DateTimeField(null=True)
+    edge_end_at = models.DateTimeField()
+    evidence = models.JSONField(default=dict)  # of the check that decided: status_code, error_type, error_message, …
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "transitions"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(from_status__in=list(Status), to_status__in=list(Status)),
+                name="transitions_status_known",
+            ),
+            models.CheckConstraint(condition=~models.Q(from_status=models.F("to_status")), name="transitions_change"),
+            models.CheckConstraint(
+                condition=models.Q(edge_start_at=None) | models.Q(edge_start_at__lte=models.F("edge_end_at")),
+                name="transitions_edge_in_order",
+            ),
+            models.CheckConstraint(condition=models.Q(cause__in=list(Cause)), name="transitions_cause_known"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Readers: the history of a service, newest first.
+            models.Index(fields=["service", "-edge_end_at"], name="transitions_of_service"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.from_status} → {self.to_status}"
+
+
+class TransitionClaim(models.Model):
+    """What one consumer still has to do about one transition."""
+
+    pk = models.CompositePrimaryKey("transition_id", "consumer")
+    transition = models.ForeignKey(Transition, models.CASCADE, related_name="claims", db_index=False)
+    consumer = models.TextField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "transition_claims"
+        indexes: ClassVar[list[models.Index]] = [
+            # Readers: each consumer, and the sweep that finds what a lost nudge left.
+            models.Index(
+                fields=["consumer", "transition"], condition=models.Q(done_at=None), name="transition_claims_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} of {self.transition_id}"

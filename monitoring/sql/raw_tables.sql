@@ -1,0 +1,48 @@
+-- The raw tables, in day partitions by UTC day (`database/partitions.py` makes them). No foreign keys: rows come by the
+-- million and services are archived, never deleted. No DEFAULT partition: it would have to be scanned at each new day.
+
+CREATE TABLE watch_server_logs (
+    checked_at timestamptz(3) NOT NULL,
+    response_time real CHECK (response_time >= 0),
+    lateness_ms real NOT NULL CHECK (lateness_ms >= 0),
+    dns_ms real,
+    connect_ms real,
+    tls_ms real,
+    first_byte_ms real,
+    status_code smallint,
+    is_healthy boolean GENERATED ALWAYS AS (verdict <> 'bad') STORED,
+    service_id text NOT NULL,
+    region text NOT NULL,
+    verdict text NOT NULL CHECK (verdict IN ('ok', 'slow', 'bad')),
+    error_type text CHECK (error_type IN ('timeout', 'connection_error', 'http_error', 'dns_error', 'unknown')),
+    error_message text,
+    metadata jsonb,
+    -- One row per service, slot and region, whatever is delivered twice. Readers: the checks of a service by time, in
+    -- either direction; rebuilding its runs.
+    PRIMARY KEY (service_id, checked_at, region),
+    -- A bad check has a class, a good one has none.
+    CONSTRAINT watch_server_logs_class_when_bad CHECK ((error_type IS NOT NULL) = (verdict = 'bad'))
+) PARTITION BY RANGE (checked_at);
+
+-- Reader: the browser of raw checks, failures first; and "what burned then" over all services.
+CREATE INDEX watch_server_logs_unhealthy ON watch_server_logs (checked_at, service_id) WHERE NOT is_healthy;
+
+CREATE TABLE api_response_times (
+    measured_at timestamptz(3) NOT NULL,
+    response_time real CHECK (response_time >= 0),
+    status_code smallint,
+    hop smallint NOT NULL,
+    is_success boolean NOT NULL,
+    is_final boolean NOT NULL,
+    service_id text NOT NULL,
+    region text NOT NULL,
+    method text NOT NULL,
+    endpoint text,
+    error_message text,
+    metadata jsonb
+) PARTITION BY RANGE (measured_at);
+
+-- Reader: percentiles and charts of one service. It serves "by time" too: a day is one partition.
+CREATE INDEX api_response_times_of_service ON api_response_times (service_id, measured_at DESC, is_success);
+-- Reader: "by time" over all services. Rows arrive in order of time, so block ranges find them at no cost.
+CREATE INDEX api_response_times_by_time ON api_response_times USING brin (measured_at) WITH (pages_per_range = 32);

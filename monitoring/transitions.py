@@ -1,0 +1,74 @@
+"""Hand transitions on to whoever registered for them: a row per consumer, claimed once, and a nudge after commit.
+
+The row is the truth and the nudge only saves waiting, so a lost message costs seconds (`sweep`), never a transition.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from celery import current_app
+from django.db import transaction
+
+from database import changes
+from monitoring.models import Service, Transition, TransitionClaim
+
+LOT = 500
+_tasks: dict[str, str] = {}
+
+
+def register_consumer(name: str, *, task: str) -> None:
+    """Let the task of this name be called whenever there are transitions that the consumer has not handled."""
+    _tasks[name] = task
+
+
+def record(transitions: Sequence[Transition]) -> None:
+    """Store transitions with their claims, make them the services' statuses, and nudge the consumers on commit.
+
+    Must run in a transaction. A fixed number of statements; the change counter is the last of them.
+    """
+    if not transitions:
+        return
+    Transition.objects.bulk_create(transitions)
+    TransitionClaim.objects.bulk_create(
+        TransitionClaim(transition=transition, consumer=consumer) for transition in transitions for consumer in _tasks
+    )
+    newest = {transition.service_id: transition.to_status for transition in transitions}
+    for status in set(newest.values()):
+        Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
+    changes.bump("page")
+    transaction.on_commit(_nudge_all)
+
+
+@contextmanager
+def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
+    """Yield the oldest unhandled transitions of a consumer, at most `LOT`, and mark them handled when the block ends.
+
+    At least once: a block that raises, or a process that dies in it, leaves them for the next call.
+    """
+    with transaction.atomic():
+        claims = list(
+            TransitionClaim.objects.filter(consumer=consumer, done_at=None)
+            .select_related("transition")
+            .order_by("transition_id")
+            .select_for_update(of=("self",), skip_locked=True)[:LOT]
+        )
+        yield [claim.transition for claim in claims]
+        TransitionClaim.objects.filter(consumer=consumer, transition__in=[c.transition_id for c in claims]).update(
+            done_at=now
+        )
+
+
+def sweep() -> list[str]:
+    """Nudge the consumers that have unhandled transitions, and return their names: the ones whose nudge was lost."""
+    waiting = list(
+        TransitionClaim.objects.filter(done_at=None, consumer__in=_tasks).values_list("consumer", flat=True).distinct()
+    )
+    for consumer in waiting:
+        current_app.send_task(_tasks[consumer])
+    return waiting
+
+
+def _nudge_all() -> None:
+    for task in _tasks.values():
+        current_app.send_task(task)
