@@ -1,0 +1,188 @@
+"""What people are told: incidents, their updates, and the one row that says how the whole is."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from monitoring.models import Service
+
+
+class IncidentStatus(models.TextChoices):
+    INVESTIGATING = "investigating", _("Investigating")
+    IDENTIFIED = "identified", _("Identified")
+    MONITORING = "monitoring", _("Monitoring")
+    RESOLVED = "resolved", _("Resolved")
+
+
+class Severity(models.TextChoices):
+    LOW = "low", _("Low")
+    MEDIUM = "medium", _("Medium")
+    HIGH = "high", _("High")
+    CRITICAL = "critical", _("Critical")
+
+
+class Priority(models.TextChoices):
+    """How soon somebody must answer: within 15 minutes, 1 hour, 4 hours, 24 hours."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+
+
+class Impact(models.TextChoices):
+    DEGRADED = "degraded", _("Degraded performance")
+    PARTIAL = "partial", _("Partial outage")
+    MAJOR = "major", _("Major outage")
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    def unresolved(self) -> "IncidentQuerySet":
+        return self.exclude(status=IncidentStatus.RESOLVED)
+
+
+class Incident(models.Model):
+    title = models.CharField(_("title"), max_length=200)
+    description = models.TextField(_("description"), blank=True, default="")
+    status = models.CharField(
+        _("status"), max_length=16, choices=IncidentStatus.choices, default=IncidentStatus.INVESTIGATING
+    )
+    severity = models.CharField(_("severity"), max_length=16, choices=Severity.choices, default=Severity.MEDIUM)
+    priority = models.CharField(_("priority"), max_length=2, choices=Priority.choices, default=Priority.P3)
+    affected_services = models.ManyToManyField(Service, through="AffectedService", related_name="incidents")
+    started_at = models.DateTimeField(_("started"))
+    identified_at = models.DateTimeField(_("identified"), null=True, blank=True)
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    duration_minutes = models.IntegerField(_("duration (min)"), null=True, blank=True)
+    impact_description = models.TextField(_("impact"), blank=True, default="")
+    root_cause = models.TextField(_("root cause"), blank=True, default="")
+    resolution_notes = models.TextField(_("resolution"), blank=True, default="")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_column="created_by"
+    )
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_column="resolved_by"
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        db_table = "incident"
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(status__in=IncidentStatus.values), name="incident_status_known"),
+            models.CheckConstraint(condition=models.Q(severity__in=Severity.values), name="incident_severity_known"),
+            models.CheckConstraint(condition=models.Q(priority__in=Priority.values), name="incident_priority_known"),
+            models.CheckConstraint(
+                condition=models.Q(identified_at=None) | models.Q(identified_at__gte=models.F("started_at")),
+                name="incident_identified_after_start",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(resolved_at=None) | models.Q(resolved_at__gte=models.F("started_at")),
+                name="incident_resolved_after_start",
+            ),
+            # An incident is resolved exactly when it has the time of it.
+            models.CheckConstraint(
+                condition=models.Q(status=IncidentStatus.RESOLVED, resolved_at__isnull=False)
+                | (~models.Q(status=IncidentStatus.RESOLVED) & models.Q(resolved_at=None)),
+                name="incident_resolved_has_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(duration_minutes=None) | models.Q(duration_minutes__gte=0),
+                name="incident_duration_not_negative",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["status", "-started_at"], name="incident_by_status"),  # the desk, the banner
+            models.Index(fields=["-started_at"], name="incident_newest"),  # the history
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class AffectedService(models.Model):
+    """A service touched by an incident, and how badly."""
+
+    pk = models.CompositePrimaryKey("incident_id", "service_id")
+    incident = models.ForeignKey(Incident, models.CASCADE, db_index=False)
+    service = models.ForeignKey(Service, models.CASCADE)  # its index serves "incidents of this service"
+    impact = models.CharField(_("impact"), max_length=16, choices=Impact.choices, default=Impact.PARTIAL)
+
+    class Meta:
+        db_table = "incident_affected_services"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(impact__in=Impact.values), name="affected_service_impact_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.impact}"
+
+
+class IncidentUpdate(models.Model):
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="updates", db_index=False)
+    status = models.CharField(_("status"), max_length=16, choices=IncidentStatus.choices)  # at that moment
+    message = models.TextField(_("message"))  # Markdown
+    is_customer_visible = models.BooleanField(_("shown to customers"), default=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_column="created_by"
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "incident_update"
+        verbose_name = _("incident update")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=IncidentStatus.values), name="incident_update_status_known"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["incident", "-created_at"], name="incident_update_newest"),  # the time line
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.incident_id} {self.status}"
+
+
+class OverallStatus(models.TextChoices):
+    OPERATIONAL = "operational", _("Operational")
+    DEGRADED = "degraded", _("Degraded")  # some services impaired
+    OUTAGE = "outage", _("Outage")  # major services down
+
+
+class SystemStatus(models.Model):
+    """How the whole is, in a single row `current`."""
+
+    id = models.TextField(primary_key=True, default="current")
+    overall_status = models.CharField(max_length=16, choices=OverallStatus.choices, default=OverallStatus.OPERATIONAL)
+    operational_services = models.IntegerField(default=0)
+    total_services = models.IntegerField(default=0)
+    active_incidents = models.IntegerField(default=0)
+    last_incident_at = models.DateTimeField(null=True)
+    message = models.TextField(blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "system_status"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(id="current"), name="system_status_single_row"),
+            models.CheckConstraint(
+                condition=models.Q(overall_status__in=OverallStatus.values), name="system_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(operational_services__gte=0, operational_services__lte=models.F("total_services")),
+                name="system_status_counts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.overall_status

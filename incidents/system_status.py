@@ -1,0 +1,52 @@
+"""Say in one row how the whole is: operational, degraded or outage."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from database import changes
+from database.locks import lock_in_transaction
+from incidents.models import Incident, OverallStatus, SystemStatus
+from monitoring.models import Service
+from monitoring.state import Status
+
+
+def refresh(now: datetime) -> SystemStatus:
+    """Recompute the row from the services' statuses and the open incidents; counts a change only when there is one."""
+    with transaction.atomic():
+        # Two refreshes at once must not end with the older count.
+        lock_in_transaction("system_status")
+        services = list(Service.objects.monitored().values_list("status", "is_critical"))
+        figures = {
+            "overall_status": overall(services),
+            "operational_services": sum(status == Status.OPERATIONAL for status, _critical in services),
+            "total_services": len(services),
+            "active_incidents": Incident.objects.unresolved().count(),
+            "last_incident_at": Incident.objects.order_by("-started_at").values_list("started_at", flat=True).first(),
+        }
+        row = SystemStatus.objects.filter(id="current").first() or SystemStatus()
+        if row._state.adding or any(getattr(row, name) != value for name, value in figures.items()):
+            for name, value in figures.items():
+                setattr(row, name, value)
+            row.updated_at = now
+            row.save()
+            changes.bump("page")
+    return row
+
+
+def overall(services: Iterable[tuple[str, bool]]) -> OverallStatus:
+    """Fold (status, is critical) of the monitored services into one word.
+
+    `outage` when a critical service, or half or more of all, are down; `degraded` when any is not operational.
+    """
+    services = list(services)
+    count = Counter(status for status, _critical in services)
+    if any(is_critical and status == Status.DOWN for status, is_critical in services):
+        return OverallStatus.OUTAGE
+    if services and 2 * count[Status.DOWN] >= len(services):
+        return OverallStatus.OUTAGE
+    if count[Status.OPERATIONAL] < len(services):
+        return OverallStatus.DEGRADED
+    return OverallStatus.OPERATIONAL
