@@ -73,7 +73,7 @@ def spawn(process: Process, stdout: int | IO[bytes] = subprocess.PIPE) -> subpro
 
 def signal_group(pid: int, signum: signal.Signals) -> None:
     """Send a signal to all that is left of a child's process group."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter for one that has just ended
         os.killpg(pid, signum)
 
 

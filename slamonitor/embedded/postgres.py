@@ -13,12 +13,13 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from slamonitor.child import Process, is_alive
 from slamonitor.embedded import standalone
@@ -27,6 +28,7 @@ from slamonitor.embedded.server_user import ServerUser, server_user, servers_fol
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 
 DATABASE = ROLE = "sla_monitor"
+PORT = "5432"  # part of the socket's name; always said, or PGPORT of the environment would count
 # A socket's address has room for 104 bytes on macOS and 108 on Linux, the file name included.
 LONGEST_SOCKET_PATH = 99
 
@@ -83,19 +85,12 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """The application's connection, without superuser rights."""
-        return f"postgresql://{ROLE}:{self.password}@/{DATABASE}?host={quote(str(self.sockets), safe='')}"
+        return f"postgresql://{ROLE}:{self.password}@:{PORT}/{DATABASE}?host={quote(str(self.sockets), safe='')}"
 
     @property
-    def env(self) -> dict[str, str]:
-        """What Django (`DATABASE_URL`) and every PostgreSQL client (`PG…`) need to find this server."""
-        return {
-            "DATABASE_URL": self.url,
-            "PGHOST": str(self.sockets),
-            "PGPORT": "5432",
-            "PGUSER": ROLE,
-            "PGDATABASE": DATABASE,
-            "PGPASSWORD": self.password,
-        }
+    def env(self) -> dict[str, str | None]:
+        """What Django and every PostgreSQL client need to find this server."""
+        return client_variables(self.url)
 
     def prepare(self) -> None:
         """Bring the data folder to where the server can start: made, of our version, and used by nobody else."""
@@ -112,6 +107,7 @@ class EmbeddedPostgres:
         """Describe the server for the supervisor; `prepare` comes first."""
         flags = {
             "listen_addresses": "",
+            "port": PORT,
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
             **({} if self.durable else THROWAWAY),
@@ -211,9 +207,10 @@ class EmbeddedPostgres:
         for signum, patience_s in ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0)):
             os.kill(pid, signum)
             deadline = time.monotonic() + patience_s
-            while is_alive(pid) and time.monotonic() < deadline:
+            # Not whether the number exists: where nobody asks after the dead, as in a container, it does for ever.
+            while self._is_ours(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            if not is_alive(pid):
+            if not self._is_ours(pid):
                 return
         raise EmbeddedError(
             f"PostgreSQL (process {pid}) of an earlier start still uses {self.data} and does not end. "
@@ -233,7 +230,9 @@ class EmbeddedPostgres:
 
     def _set_up(self) -> None:
         """Make role and database where missing; the role's password becomes the one that `env` names."""
-        connection = psycopg.connect(host=str(self.sockets), user="postgres", dbname="postgres", connect_timeout=2)
+        connection = psycopg.connect(
+            host=str(self.sockets), port=PORT, user="postgres", dbname="postgres", connect_timeout=2
+        )
         with contextlib.closing(connection):
             connection.autocommit = True
             found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
@@ -252,10 +251,21 @@ class EmbeddedPostgres:
         return {"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", os.defpath)}
 
 
+def client_variables(url: str) -> dict[str, str | None]:
+    """Spell a database URL for Django (`DATABASE_URL`) and for PostgreSQL's own programs (`PG…`, None where unsaid)."""
+    try:
+        parts: Mapping[str, object] = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # a scheme that Django reads and PostgreSQL does not
+        parts = {}
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname", "PGPASSWORD": "password"}
+    found = {name: parts.get(part) for name, part in names.items()}
+    return {"DATABASE_URL": url, **{name: None if value is None else str(value) for name, value in found.items()}}
+
+
 def _socket_folder(folder: Path, user: ServerUser) -> Path:
     """Return a closed folder whose path leaves room for the socket's name: the servers' own, else a short one."""
     own = folder / "run"
-    if len(os.fsencode(own / ".s.PGSQL.5432.lock")) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(own / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH:
         return user.make_folder(own)
     short = Path("/tmp") / f"slamonitor-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
     with contextlib.suppress(FileExistsError):

@@ -39,7 +39,7 @@ def postgres_bin_for(user: ServerUser, programs: Path) -> Path:
 
 def postgres_major(programs: Path) -> str:
     """Return the major version, as the data folder's PG_VERSION has it."""
-    command = [programs / "bin" / "postgres", "--version"]
+    command = [str(programs / "bin" / "postgres"), "--version"]
     found = re.search(r"(\d+)\.", subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     if found is None:
         raise EmbeddedError(

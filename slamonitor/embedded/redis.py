@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from slamonitor.child import Process
 from slamonitor.embedded import standalone
@@ -113,7 +115,7 @@ class EmbeddedRedis:
                 yield server.url
 
     def _client(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2)
+        return impatient_client(self.url)
 
     def _stop_orphan(self) -> None:
         """Two servers on one append-only file would destroy it. Who answers to our password is ours."""
@@ -123,6 +125,11 @@ class EmbeddedRedis:
                 client.shutdown()
         except redis.RedisError:  # nobody, or a stranger on that port
             return
+
+
+def impatient_client(url: str) -> "redis.Redis":
+    """Return a client for questions that are asked again anyway: no retries, short timeouts."""
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
 
 def celery_url(redis_url: str) -> str:

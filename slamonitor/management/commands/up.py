@@ -1,0 +1,136 @@
+"""`manage.py up`: start everything that one installation needs, and stop it again."""
+
+import contextlib
+import os
+import shlex
+import socket
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import quote
+
+from django.core.management.base import BaseCommand, CommandError
+
+from slamonitor import processes
+from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
+from slamonitor.embedded.programs import find_postgres
+from slamonitor.embedded.redis import EmbeddedRedis
+from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path
+from slamonitor.processes import Options
+from slamonitor.supervisor import ChildFailed, StopRequested, Supervisor
+
+
+class Command(BaseCommand):
+    """Start database, Redis, web, workers and beat; everything ends with this command."""
+
+    help = "Start everything: PostgreSQL, Redis (each unless its URL is set), migrations, web, workers and beat."
+    # The children check the settings; this process touches neither database nor secrets, which do not exist yet.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
+        # manage.py takes it from the command line before the settings are read; here it is for `--help`.
+        parser.add_argument("--state-dir", metavar="DIR", help="data, secrets and lock (default var/)")
+        parser.add_argument("--workers", type=int, default=1, help="probe workers, each one core (default %(default)s)")
+        parser.add_argument("--demo", action="store_true", help="add the sample services, and measure them")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        chosen = Options(
+            host=options["host"],
+            port=options["port"],
+            workers=max(1, options["workers"]),
+            region=os.environ.get("REGION") or "default",
+        )
+        try:
+            state = StateDirectory.create(default_path())
+            with state.lock() as descriptor:
+                require_free_port(chosen.host, chosen.port)
+                with Supervisor(keep_open=(descriptor,)) as supervisor, contextlib.suppress(StopRequested):
+                    start_all(supervisor, state, chosen, demo=options["demo"])
+                    supervisor.watch()
+        except (EmbeddedError, ChildFailed) as error:
+            raise CommandError(str(error)) from error
+        if not supervisor.ended_cleanly:
+            raise CommandError("Stopped, but not everything ended by itself; the lines above name what was killed.")
+
+
+def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool) -> None:
+    """Start everything in the order in which it needs each other. Raises what the supervisor and the servers raise."""
+    supervisor.say(f"starting; state directory {state.path}")
+    env = start_servers(supervisor, state)
+    supervisor.run(processes.manage(env, "migrate", "--no-input", "--verbosity", "0"))
+    supervisor.run(processes.manage(env, "first_run"))
+    if demo:
+        supervisor.run(processes.manage(env, "seed", "--activate"))
+    broker_is_redis = "BROKER_URL" not in env
+    supervisor.start(
+        processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
+    )
+    for number in range(1, options.workers + 1):
+        supervisor.start(processes.probe_worker(env, options, number))
+    supervisor.start(processes.beat(env))
+    supervisor.start(processes.web(env, options))
+    tell(supervisor, state, options, env)
+
+
+def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, str]:
+    """Start PostgreSQL and Redis unless the environment names them; return the environment of all other processes."""
+    given = {name: value for name, value in os.environ.items() if value}
+    database_url, redis_url = given_database_url(given), given.get("REDIS_URL")
+    # Kept also when given: what it signed and encrypted must stay readable to commands run from another shell.
+    state.update_env({"SECRET_KEY": given.get("SECRET_KEY") or state.secret("SECRET_KEY")})
+    if database_url is None:
+        postgres = EmbeddedPostgres(state)
+        postgres.prepare()
+        supervisor.start(processes.server(postgres.process(), processes.POSTGRES))
+        state.update_env(postgres.env)
+        # The PG… variables of the operator's shell mean another server.
+        given = {name: value for name, value in given.items() if not name.startswith("PG")}
+    else:
+        state.update_env(client_variables(database_url))
+    if redis_url is None:
+        server = EmbeddedRedis(state)
+        server.prepare()
+        supervisor.start(processes.server(server.process(), processes.REDIS))
+        state.update_env(server.env)
+    else:
+        state.update_env({"REDIS_URL": redis_url})
+    return {**state.env(), **given, "SLAMONITOR_STATE_DIR": str(state.path), "PYTHONUNBUFFERED": "1"}
+
+
+def given_database_url(given: dict[str, str]) -> str | None:
+    """Return the database that the environment names, as a URL or in the parts that compose files like."""
+    if "DATABASE_URL" in given or "DB_PASSWORD" not in given:
+        return given.get("DATABASE_URL")
+    user, password = (quote(given.get(name, "sla_monitor"), safe="") for name in ("DB_USER", "DB_PASSWORD"))
+    host, port = given.get("DB_HOST", "localhost"), given.get("DB_PORT", "5432")
+    return f"postgresql://{user}:{password}@{host}:{port}/{given.get('DB_NAME', 'sla_monitor')}"
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Refuse a port that cannot be listened on, before anything is started. Raises `CommandError`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server will
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {reason}. Nothing was started. "
+            f"Choose another port, for example: manage.py up --port {port + 1 if 1023 < port < 65535 else 8001}"
+        ) from error
+
+
+def tell(supervisor: Supervisor, state: StateDirectory, options: Options, env: dict[str, str]) -> None:
+    """Print what runs and where to look."""
+    host = "localhost" if options.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else options.host
+    psql = "psql" if "DATABASE_URL" in os.environ else shlex.quote(str(find_postgres() / "bin" / "psql"))
+    for name, text in {
+        "Status page": f"http://{host}:{options.port}/",
+        "Health": f"http://{host}:{options.port}/health",
+        "State": f"{state.path}  (URLs and secrets in use: {state.path / 'env'})",
+        "Database": f"set -a; . {shlex.quote(str(state.path / 'env'))}; {psql}",
+        "Stop": f"Ctrl-C, or: kill {os.getpid()}",
+    }.items():
+        supervisor.say(f"{name:<12} {text}")

@@ -1,0 +1,141 @@
+"""Which processes make one installation, with their options and the order in which they end.
+
+The order of ending is the way of a check: beat plans no more, probe workers hand over what they have measured, the
+engine stores it, and only then do the page, Redis and PostgreSQL go.
+"""
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import redis
+
+from slamonitor.child import Process
+from slamonitor.embedded.redis import impatient_client
+from slamonitor.embedded.state_directory import CHECKOUT
+
+BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to last
+ENGINE_QUEUES = "dispatch,results,alerts,rollups"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the operator chose for this `up`."""
+
+    host: str
+    port: int
+    workers: int  # probe workers; each is one event loop, which keeps about one core busy
+    region: str = "default"
+
+
+def server(process: Process, stage: int) -> Process:
+    """Place an embedded server in the order of ending."""
+    return replace(process, stop_stage=stage, stop_timeout_s=1.0)
+
+
+def manage(env: Mapping[str, str], *arguments: str) -> Process:
+    """Describe a `manage.py` command that runs to its end."""
+    return Process(
+        name=arguments[0], command=(sys.executable, "manage.py", *arguments), env=env, cwd=CHECKOUT, stop_timeout_s=2.0
+    )
+
+
+def web(env: Mapping[str, str], options: Options) -> Process:
+    """Describe the web server; one process, so that the page's read-model is kept once."""
+    return Process(
+        name="web",
+        command=(
+            *(program("granian"), "--interface", "wsgi", "--host", options.host, "--port", str(options.port)),
+            # Not more threads than the process has database connections (DB_MAX_CONNECTIONS, 10).
+            *("--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning"),
+            *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "1"),
+            "slamonitor.wsgi:application",
+        ),
+        env=env,
+        cwd=CHECKOUT,
+        ready=lambda: _accepts(options.host, options.port),
+        stop_stage=ENGINE,
+        death_signal=signal.SIGTERM,  # its workers end with it only when it is asked to
+    )
+
+
+def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Process:
+    """Describe a worker that measures and needs no database."""
+    return Process(
+        name=f"probe{number}",
+        command=(
+            *_worker(f"probe{number}", f"probes.{options.region}"),
+            *("--pool", "threads", "--concurrency", "4"),
+            # They would tell the other workers about each other, which nothing here reads.
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        env=env,
+        cwd=CHECKOUT,
+        raise_file_limit=True,
+        stop_stage=PROBES,
+        stop_timeout_s=2.5,
+    )
+
+
+def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) -> Process:
+    """Describe the worker that plans and records; it is told to end when the results are stored."""
+    return Process(
+        name="engine",
+        command=(
+            *_worker("engine", ENGINE_QUEUES),
+            *("--pool", "prefork", "--concurrency", "2", "-O", "fair"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        env=env,
+        cwd=CHECKOUT,
+        stop_stage=ENGINE,
+        stop_timeout_s=2.0,
+        drained=drained,
+        drain_timeout_s=2.0,
+    )
+
+
+def beat(env: Mapping[str, str]) -> Process:
+    """Describe the clock. Its timetable lives in memory (`slamonitor/celery.py`), so nothing is left behind."""
+    return Process(
+        name="beat", command=(*_celery(), "beat"), env=env, cwd=CHECKOUT, stop_stage=BEAT, stop_timeout_s=1.0
+    )
+
+
+def results_stored(redis_url: str) -> Callable[[], bool]:
+    """Return a question: is the queue of results empty? A Redis that does not answer has nothing to wait for."""
+    client = impatient_client(redis_url)
+
+    def is_empty() -> bool:
+        try:
+            return not client.llen("results")
+        except redis.RedisError:
+            return True
+
+    return is_empty
+
+
+def program(name: str) -> str:
+    """Return a program of this virtual environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def _worker(name: str, queues: str) -> tuple[str, ...]:
+    return (*_celery(), "worker", "--hostname", f"{name}@%h", "--queues", queues, "--prefetch-multiplier", "1")
+
+
+def _celery() -> tuple[str, ...]:
+    return (program("celery"), "--quiet", "--app", "slamonitor")
+
+
+def _accepts(host: str, port: int) -> bool:
+    """Say whether a TCP connection succeeds; a wildcard address is reached by its loopback."""
+    with_loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    try:
+        with socket.create_connection((with_loopback, port), timeout=1):
+            return True
+    except OSError:
+        return False
