@@ -15,6 +15,6 @@ PROBES: Mapping[str, Probe] = {
 }
 
 
-async def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> ProbeResult:
+def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> Coroutine[Any, Any, ProbeResult]:
     """Make one attempt of the kind that the spec names. Raises KeyError for a kind unknown to this worker."""
-    return await PROBES[spec.kind](spec, tools, lateness_ms=lateness_ms)
+    return PROBES[spec.kind](spec, tools, lateness_ms=lateness_ms)

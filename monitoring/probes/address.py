@@ -58,6 +58,7 @@ IPV4_COMPATIBLE = ip_network("::/96")
 _NUMERIC_HOST = re.compile(r"(?:[0-9a-fx]+\.)*(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE | re.ASCII)
 
 
+@lru_cache(maxsize=4096)
 def literal(host: str) -> str | None:
     """Return the address that a host spells in any notation (`2130706433`, `0x7f.1`), or None for a name."""
     try:

@@ -18,8 +18,8 @@ class Answer:
     Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, in words, for what is not an answer.
     """
 
-    __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_received", "body", "body_bytes", "headers",
-                 "is_complete", "keep_body", "status_code")  # fmt: skip
+    __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_received", "body", "body_bytes",
+                 "headers", "is_complete", "keep_body", "status_code")  # fmt: skip
 
     def __init__(self, hop: Hop, *, keep_body: bool = False) -> None:
         self.status_code = 0  # until the headers are complete
@@ -54,6 +54,8 @@ class Answer:
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
+            if self.is_complete:
+                return  # rubbish after the answer, which browsers ignore too
             raise self._not_http(error, data if first else b"") from error
         self._stop_at_bounds()
 
@@ -84,6 +86,8 @@ class Answer:
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
+        if self.status_code:
+            return  # a second answer that nobody asked for
         status_code = self._parser.get_status_code()
         if 100 <= status_code < 200 and status_code != 101:
             self._forget_interim()
@@ -95,6 +99,8 @@ class Answer:
             self.is_complete = True
 
     def on_body(self, data: bytes) -> None:
+        if self.is_complete:
+            return
         self.body_bytes += len(data)
         if self.keep_body and len(self.body) < BODY_BYTES:
             self.body += data[: BODY_BYTES - len(self.body)]
@@ -127,7 +133,7 @@ class Answer:
             return httpx.RemoteProtocolError("answer is TLS, not plain HTTP: is this an https address?")
         if self.status_code:
             return httpx.RemoteProtocolError(f"body of the answer is not valid HTTP: {error}")
-        if not self.headers:
+        if self._parser is None or not self._parser.get_status_code():
             return httpx.RemoteProtocolError(f"answer is not HTTP: {error}")
         return httpx.RemoteProtocolError(f"headers of the answer are not valid HTTP: {error}")
 

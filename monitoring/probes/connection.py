@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
                 self._shake_hands(data, lost)
             else:
                 self._take_answer(data, lost)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._settle(error)
 
     def _shake_hands(self, data: bytes | None, lost: Exception | None) -> None:

@@ -9,12 +9,9 @@ from monitoring.probes.model import ErrorType, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.requests import (
     REDIRECT_CODES,
     REDIRECTS,
-    build,
-    first_url,
+    Requests,
     next_step,
-    origin,
     shown,
-    without_userinfo,
 )
 from monitoring.probes.timeline import Hop, total
 from monitoring.probes.tools import Tools
@@ -63,21 +60,20 @@ class _Attempt:
 
     async def follow(self) -> httpx.Response:
         """Return the final answer. Raises `TARGET_ERRORS`."""
-        url, method = first_url(self._spec), self._spec.method
-        home, seen = origin(url), set[tuple[httpx.URL, str]]()
+        requests = Requests(self._spec, self._tools.user_agent)
+        url, method = requests.first_url, self._spec.method
+        seen: set[tuple[str, str]] = set()
         while True:
-            seen.add((url, method))
             hop = self._begin(url, method)
-            request = build(
-                self._spec, url, method, self._tools.user_agent, len(self.hops), is_home=origin(url) == home
-            )
+            seen.add((hop.url, method))
+            request = requests.build(url, method, len(self.hops))
             response = await send(request, hop, self._tools)
             hop.end()
             step = next_step(request, response)
             if step is None:
                 return response
             url, method = step
-            if step in seen:
+            if (str(url), method) in seen:
                 raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
             if len(self.hops) > REDIRECTS:
                 raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
@@ -96,6 +92,8 @@ class _Attempt:
             service_id=self._spec.service_id,
             region=self._spec.region,
             checked_at_ms=self._spec.due_at_ms,
+            interval_ms=self._spec.interval_ms,
+            timeout_ms=self._spec.timeout_ms,
             lateness_ms=self._lateness_ms,
             verdict=verdict,
             status_code=self.hops[-1].status_code if self.hops else None,
@@ -107,7 +105,7 @@ class _Attempt:
 
     def _begin(self, url: httpx.URL, method: str) -> Hop:
         hop = Hop(
-            url=without_userinfo(url),
+            url=str(url),
             host=url.raw_host.decode("ascii"),
             method=method,
             started_at_ms=self._spec.due_at_ms + round(self._lateness_ms + self._elapsed_ms()),

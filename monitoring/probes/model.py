@@ -71,6 +71,8 @@ class ProbeResult:
     service_id: str
     region: str
     checked_at_ms: int  # the slot, not the moment of the attempt
+    interval_ms: int  # in force at the check, from the spec, as is the timeout
+    timeout_ms: int
     lateness_ms: float  # start − due, at least 0
     verdict: Verdict
     status_code: int | None

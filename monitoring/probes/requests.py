@@ -12,34 +12,53 @@ from monitoring.probes.model import ProbeSpec
 
 REDIRECTS = 5
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
+NO_BODY = httpx.ByteStream(b"")
 # The connection is ours to manage, and there is no body.
-_RESERVED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "te", "upgrade", "expect"})
+_RESERVED = frozenset(
+    {b"connection", b"content-length", b"transfer-encoding", b"keep-alive", b"te", b"upgrade", b"expect"}
+)
+
+Header = tuple[bytes, bytes]
 
 
-def first_url(spec: ProbeSpec) -> httpx.URL:
-    """Read the URL of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
-    return _checked(_parse(spec.url))
+class Requests:
+    """Makes the requests of one attempt. Credentials and headers of a service go nowhere but to its own origin."""
 
+    __slots__ = ("_authorization", "_home", "_spec", "_user_agent", "first_url")
 
-def build(
-    spec: ProbeSpec, url: httpx.URL, method: str, user_agent: str, number: int, *, is_home: bool
-) -> httpx.Request:
-    """Make the request of hop `number`. Credentials and headers of the service go nowhere but to its own origin."""
-    headers = {
-        b"Host": url.netloc,
-        b"User-Agent": user_agent.encode(),
-        b"Accept": b"*/*",
-        b"Accept-Encoding": ACCEPT_ENCODING.encode(),
-        b"traceparent": f"00-{spec.trace_id}-{span_id(spec.trace_id, number)}-01".encode(),
-        b"X-Trace-Id": spec.trace_id.encode(),
-        b"Connection": b"close",
-    }
-    if is_home and (userinfo := httpx.URL(spec.url).userinfo):
-        headers[b"Authorization"] = b"Basic " + base64.b64encode(unquote(userinfo.decode()).encode())
-    raw = list(headers.items())
-    if is_home and spec.headers:
-        raw = _overlaid(raw, spec)
-    return httpx.Request(method, url, headers=raw)
+    def __init__(self, spec: ProbeSpec, user_agent: str) -> None:
+        """Read the URL of the service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
+        url = _parse(spec.url)
+        self.first_url = _checked(url)  # without the credentials that it may hold
+        self._authorization = _basic(url.userinfo) if url.userinfo else None
+        self._home = _origin(self.first_url)
+        self._spec = spec
+        self._user_agent = user_agent
+
+    def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
+        """Make the request of hop `number`."""
+        trace_id = self._spec.trace_id
+        headers = [
+            (b"Host", url.netloc),
+            (b"User-Agent", self._user_agent.encode()),
+            (b"Accept", b"*/*"),
+            (b"Accept-Encoding", ACCEPT_ENCODING.encode()),
+            (b"traceparent", f"00-{trace_id}-{span_id(trace_id, number)}-01".encode()),
+            (b"X-Trace-Id", trace_id.encode()),
+            (b"Connection", b"close"),
+        ]
+        if (self._authorization or self._spec.headers) and _origin(url) == self._home:
+            headers = self._with_own(headers)
+        # Given a stream, httpx leaves the headers alone instead of looking for those that it would add.
+        return httpx.Request(method, url, headers=headers, stream=NO_BODY)
+
+    def _with_own(self, headers: list[Header]) -> list[Header]:
+        if self._authorization:
+            headers = [*headers, (b"Authorization", self._authorization)]
+        own = [(name.encode(), value.encode()) for name, value in self._spec.headers.items()]
+        own = [(name, value) for name, value in own if name.lower() not in _RESERVED]
+        names = {name.lower() for name, _ in own}
+        return [header for header in headers if header[0].lower() not in names] + own
 
 
 def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.URL, str] | None:
@@ -53,16 +72,6 @@ def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.U
         raise httpx.RemoteProtocolError(f"redirected to {shown(location)}: {error}") from error
     becomes_get = response.status_code == 303 or (response.status_code < 303 and request.method == "POST")
     return url, "GET" if becomes_get and request.method != "HEAD" else request.method
-
-
-def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Return what two URLs must share to be trusted with the same secrets (httpx leaves default ports out)."""
-    return url.scheme, url.host, url.port
-
-
-def without_userinfo(url: httpx.URL) -> str:
-    """Return a URL that may be stored and shown."""
-    return str(url.copy_with(userinfo=b"")) if url.userinfo else str(url)
 
 
 def shown(text: str) -> str:
@@ -86,16 +95,20 @@ def _parse(text: str) -> httpx.URL:
 
 
 def _checked(url: httpx.URL) -> httpx.URL:
+    """Return a URL that can be probed, stored and shown: without credentials."""
     if url.scheme not in ("http", "https"):
         raise httpx.UnsupportedProtocol("only http and https addresses are probed")
-    if not url.host:
+    if not url.raw_host:
         raise httpx.InvalidURL("address has no host")
     if url.port is not None and not 0 < url.port < 65536:
         raise httpx.InvalidURL("address has a port outside 1–65535")
-    return url
+    return url.copy_with(userinfo=b"") if url.userinfo else url
 
 
-def _overlaid(raw: list[tuple[bytes, bytes]], spec: ProbeSpec) -> list[tuple[bytes, bytes]]:
-    own = {name.encode(): value.encode() for name, value in spec.headers.items() if name.lower() not in _RESERVED}
-    names = {name.lower() for name in own}
-    return [(name, value) for name, value in raw if name.lower() not in names] + list(own.items())
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    """Return what two URLs must share to be trusted with the same secrets (httpx leaves default ports out)."""
+    return url.scheme, url.raw_host, url.port  # not `host`, which raises for a broken xn-- label
+
+
+def _basic(userinfo: bytes) -> bytes:
+    return b"Basic " + base64.b64encode(unquote(userinfo.decode()).encode())

@@ -5,6 +5,7 @@ Search domains of resolv.conf are not applied: a monitored name is complete. Ans
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ Nameserver = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The addresses of a name and the Unix-free instant, on the resolver's clock, until which they hold."""
+    """The addresses of a name and the instant on the resolver's clock until which they hold."""
 
     addresses: tuple[str, ...]
     until_s: float
@@ -165,10 +166,13 @@ class Resolver:
 
 def parse_nameserver(text: str) -> Nameserver:
     """Read `ip`, `ip:port` or `[ip]:port`. Raises ValueError."""
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text.strip(), "53"
-    address = literal(host.strip("[]"))
+    host, port = text.strip(), "53"
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+    address = literal(host)
     if address is None:
         raise ValueError(f"not the address of a DNS server: {text!r}")
     return address, int(port)
@@ -193,7 +197,10 @@ def _server_failed(error: dns.resolver.NoNameservers, name: str) -> str:
     for server, _, port, reason, response in error.kwargs["errors"]:
         if isinstance(reason, OSError) and reason.errno in OWN_LIMITS:
             raise reason
-        what = dns.rcode.to_text(response.rcode()) if response is not None else type(reason).__name__
+        if response is not None:
+            what = dns.rcode.to_text(response.rcode())
+        else:
+            what = os.strerror(reason.errno or 0) if isinstance(reason, OSError) else type(reason).__name__
         address = server.removeprefix("Do53:").rpartition("@")[0] or server
         reasons.append(f"DNS server {_server_words((address, port))} failed ({what})")
     return f"{'; '.join(dict.fromkeys(reasons)) or 'DNS failed'} for {name}"

@@ -1,6 +1,6 @@
 """Where the time of one request goes, and how far it got."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 
 from monitoring.probes.model import MeasuredRequest, Phases
@@ -75,17 +75,17 @@ class Hop:
         )
 
 
-def total(parts: list[Phases], total_ms: float) -> Phases:
+def total(parts: Sequence[Phases], total_ms: float) -> Phases:
     """Add up the phases of an attempt's requests."""
-
-    def add(values: list[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return sum(known) if known else None
-
     return Phases(
-        dns_ms=add([part.dns_ms for part in parts]),
-        connect_ms=add([part.connect_ms for part in parts]),
-        tls_ms=add([part.tls_ms for part in parts]),
-        first_byte_ms=add([part.first_byte_ms for part in parts]),
+        dns_ms=_add(part.dns_ms for part in parts),
+        connect_ms=_add(part.connect_ms for part in parts),
+        tls_ms=_add(part.tls_ms for part in parts),
+        first_byte_ms=_add(part.first_byte_ms for part in parts),
         total_ms=total_ms,
     )
+
+
+def _add(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

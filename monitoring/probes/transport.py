@@ -28,11 +28,12 @@ async def send(request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: boo
     `asyncio.timeout` covers all of it, and `hop` then says how far it got. Nothing stays open afterwards.
     """
     is_tls = request.url.scheme == "https"
+    server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
     addresses = allowed(await tools.resolver.resolve(hop.host), tools.policy)
     hop.enter(Stage.CONNECT)
 
     def make() -> Connection:
-        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(tools.tls, hop.host) if is_tls else None)
+        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(tools.tls, server_name) if is_tls else None)
 
     connection = await connect(addresses, request.url.port or PORTS[request.url.scheme], make, hop)
     try:
@@ -56,7 +57,7 @@ def allowed(addresses: tuple[str, ...], policy: AddressPolicy) -> list[str]:
 
 
 def wire(request: httpx.Request) -> bytes:
-    """Return the bytes of a request without a body. Raises `httpx.LocalProtocolError` for a header with a line break."""
+    """Return the bytes of a request. Raises `httpx.LocalProtocolError` for a header with a line break in it."""
     headers = request.headers.raw
     head = b"".join([b"%b: %b\r\n" % header for header in headers])
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:

@@ -1,0 +1,191 @@
+"""Hostile and odd answers: every one of them ends in a result, within the deadline and within bounds."""
+
+import asyncio
+import gzip
+import time
+import zlib
+
+import httpx
+import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitoring.probes import answer, content, probe
+from monitoring.probes.certificates import client_context
+from monitoring.probes.model import ErrorType, ProbeResult, Verdict
+from monitoring.probes.resolver import Resolver
+from monitoring.probes.tests.conftest import Run, make_spec
+from monitoring.probes.tests.targets import (
+    Script,
+    drips,
+    resets,
+    says,
+    says_and_hangs,
+    says_forever,
+    serving,
+)
+from monitoring.probes.timeline import Hop
+from monitoring.probes.tools import Tools
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+TLS = client_context()
+
+
+async def ask(script: Script, tools: Tools, *, timeout_ms: int = 2_000, method: str = "GET") -> ProbeResult:
+    async with serving(script) as target:
+        return await probe(make_spec(target.url(), timeout_ms=timeout_ms, method=method), tools)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        says(b"HTTP/1.0 200 OK\r\n\r\nno length, ended by the end"),
+        says(b"HTTP/1.1 200\r\n\r\n"),
+        says_and_hangs(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        says_and_hangs(HEAD + b"Content-Length: 0\r\n\r\n"),
+        says_and_hangs(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nTrailer: 1\r\n\r\n"),
+        says_and_hangs(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
+        says_and_hangs(HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        says_and_hangs(HEAD + b"Content-Length: 2\r\nX-Name: caf\xe9 \x01\r\n\r\nok"),
+        says_and_hangs(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n"),
+        says(HEAD + b"Content-Type: text/plain; charset=utf-16\r\n\r\n" + "héllo".encode("utf-16")),
+        says(HEAD + b"Content-Length: 2\r\n\r\nok and much more than was announced"),
+    ],
+)
+def test_odd_but_good_answers_are_ok(run: Run, tools: Tools, script: Script) -> None:
+    result = run(ask(script, tools))
+
+    assert result.verdict is Verdict.OK, result.error_message
+
+
+@pytest.mark.parametrize(
+    ("script", "error_type", "words"),
+    [
+        (says(b""), ErrorType.CONNECTION, "closed the connection while waiting for the answer"),
+        (resets, ErrorType.CONNECTION, "connection reset by 127.0.0.1:"),
+        (says(b"HTTP/1.1 200 OK\r\nX: "), ErrorType.CONNECTION, "in the middle of the headers"),
+        (says(HEAD + b"Content-Length: 9\r\n\r\nshort"), ErrorType.CONNECTION, "in the middle of the body"),
+        (says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), ErrorType.CONNECTION, "in the middle of the body"),
+        (says(b"220 mail.example ESMTP\r\n"), ErrorType.HTTP, "answer is not HTTP"),
+        (says(b"\x15\x03\x01\x00\x02\x02\x16"), ErrorType.HTTP, "is this an https address?"),
+        (says(b"\x00" * 100), ErrorType.HTTP, "answer is not HTTP"),
+        (says(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), ErrorType.HTTP, "body of the answer is not valid"),
+        (says(HEAD + b"A: 1\r\nno colon here\r\n\r\n"), ErrorType.HTTP, "headers of the answer are not valid"),
+        (says(HEAD + b"A: 1\r\n" * 100_000), ErrorType.HTTP, "answer has more than 200 header lines"),
+        (says(HEAD + b"A: " + b"x" * 100_000 + b"\r\n\r\n"), ErrorType.HTTP, "more than 64 KiB of headers"),
+        (says_forever(b"HTTP/1.1 200 ", b"x" * 1000), ErrorType.HTTP, "more than 64 KiB of headers"),
+        (says_forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ErrorType.HTTP, "more than 10 interim (1xx) answers"),
+        (says_and_hangs(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n\x00"),
+         ErrorType.HTTP, "answered 101 Switching Protocols"),
+    ],
+)  # fmt: skip
+def test_bad_answers_are_named(run: Run, tools: Tools, script: Script, error_type: ErrorType, words: str) -> None:
+    result = run(ask(script, tools))
+
+    assert result.error_type is error_type, result.error_message
+    assert words in result.error_message
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (says_and_hangs(b""), "no answer within 0.2 s: connected to {peer}, waiting for the first byte"),
+        (says_and_hangs(b"HTTP/1.1 2"), "{peer} began to answer, waiting for the rest of the headers"),
+        (says_and_hangs(HEAD + b"\r\nx"), "{peer} answered 200, waiting for the rest of the body"),
+        (drips(HEAD + b"\r\n", 0.02), "{peer} began to answer, waiting for the rest of the headers"),
+        (drips(HEAD + b"\r\n" + b"x" * 999, 0.004), "{peer} answered 200, waiting for the rest of the body"),
+    ],
+)
+def test_deadline_says_where_it_struck(run: Run, tools: Tools, script: Script, words: str) -> None:
+    async def scenario() -> None:
+        async with serving(script) as target:
+            started = time.perf_counter()
+            result = await probe(make_spec(target.url(), timeout_ms=200), tools)
+
+        assert time.perf_counter() - started < 1
+        assert result.error_type is ErrorType.TIMEOUT
+        assert str(result.error_message).endswith(words.format(peer=f"127.0.0.1:{target.port}"))
+        assert "within 0.2 s" in str(result.error_message)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (HEAD + b"\r\n", b"x" * 10_000),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 2_000),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;", b"x" * 10_000),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(10_000_000))),
+    ],
+)
+def test_endless_body_is_read_to_its_bound(run: Run, tools: Tools, start: bytes, more: bytes) -> None:
+    result = run(ask(says_forever(start, more), tools, timeout_ms=5_000))
+
+    assert result.verdict is Verdict.OK, result.error_message
+
+
+def test_head_answer_has_no_body(run: Run, tools: Tools) -> None:
+    result = run(ask(says_and_hangs(HEAD + b"Content-Length: 100\r\n\r\n"), tools, method="HEAD"))
+
+    assert result.verdict is Verdict.OK, result.error_message
+
+
+@given(st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail)), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: bool) -> None:
+    async def scenario() -> tuple[ProbeResult, float]:
+        script = says(data) if is_closing else says_and_hangs(data)
+        started = time.perf_counter()
+        result = await ask(script, Tools(resolver=Resolver([]), tls=TLS), timeout_ms=50)
+        return result, time.perf_counter() - started
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        result, took_s = runner.run(scenario())
+
+    assert took_s < 1
+    assert (result.verdict is Verdict.BAD) == (result.error_type is not None)
+    assert result.error_type in (None, ErrorType.HTTP, ErrorType.CONNECTION, ErrorType.TIMEOUT)
+
+
+def test_wanted_body_is_bounded() -> None:
+    hop = Hop(url="", host="", method="GET", started_at_ms=0, clock=time.perf_counter)
+    reading = answer.Answer(hop, keep_body=True)
+
+    for data in (HEAD + b"\r\n", *[b"x" * 400_000] * 4):
+        reading.feed(data)
+
+    assert reading.is_complete
+    assert len(reading.body) == answer.BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (b"hello", ""),
+        (b"hello", "identity"),
+        (gzip.compress(b"hello"), "gzip"),
+        (gzip.compress(b"hel") + gzip.compress(b"lo"), "GZIP"),
+        (gzip.compress(b"hello") + b"rubbish", "x-gzip"),
+        (zlib.compress(b"hello"), "deflate"),
+        (zlib.compress(b"hello")[2:-4], "deflate"),
+        (gzip.compress(zlib.compress(b"hello")), "deflate, gzip"),
+    ],
+)
+def test_packed_bodies_are_unpacked(body: bytes, encoding: str) -> None:
+    assert content.decode(body, encoding) == b"hello"
+
+
+def test_bomb_is_unpacked_to_its_bound() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(50_000_000)))
+
+    assert len(content.decode(bomb, "gzip, gzip")) == answer.BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"), [(b"hello", "gzip"), (b"hello", "deflate"), (b"", "br"), (b"", "gzip," * 9)]
+)
+def test_body_that_cannot_be_unpacked_is_said_so(body: bytes, encoding: str) -> None:
+    with pytest.raises(httpx.DecodingError, match="body of the answer"):
+        content.decode(body, encoding)

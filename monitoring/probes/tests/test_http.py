@@ -1,0 +1,173 @@
+import asyncio
+import base64
+import contextlib
+import os
+from dataclasses import replace
+
+import pytest
+
+from monitoring.probes import probe
+from monitoring.probes.address import AddressPolicy
+from monitoring.probes.model import ErrorType, Verdict
+from monitoring.probes.resolver import Resolver
+from monitoring.probes.tests.conftest import Run, make_spec, until, why
+from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
+from monitoring.probes.tools import Tools
+
+
+def test_good_answer_is_ok_with_its_phases(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        async with serving(says(OK)) as target:
+            spec = make_spec(target.url("/health?full=1"))
+            result = await probe(spec, tools, lateness_ms=7.5)
+
+        assert (result.verdict, result.status_code, result.error_type) == (Verdict.OK, 200, None)
+        assert (result.checked_at_ms, result.lateness_ms) == (spec.due_at_ms, 7.5)
+        phases = result.phases
+        assert phases.dns_ms is not None and phases.connect_ms and phases.first_byte_ms and phases.tls_ms is None
+        assert phases.dns_ms + phases.connect_ms + phases.first_byte_ms <= phases.total_ms
+        (request,) = result.requests
+        assert (request.url, request.method, request.status_code) == (spec.url, "GET", 200)
+        assert spec.due_at_ms + 7 <= request.started_at_ms < spec.due_at_ms + 1_000
+
+    run(scenario())
+
+
+def test_request_carries_what_it_should(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        async with serving(says(OK)) as target:
+            spec = make_spec(
+                target.url("/a?b=1#c").replace("127", "ann:p%40ss@127", 1),
+                headers={"X-Key": "k", "accept": "text/html", "Connection": "keep-alive"},
+            )
+            result = await probe(spec, tools)
+            assert result.verdict is Verdict.OK, result
+            lines = target.requests[0].decode().split("\r\n")
+
+        assert lines[0] == "GET /a?b=1 HTTP/1.1"
+        assert f"Host: 127.0.0.1:{target.port}" in lines
+        assert "User-Agent: SLA-Monitor/0.1" in lines
+        assert "X-Trace-Id: 0af7651916cd43dd8448eb211c80319c" in lines
+        assert [line[:39] for line in lines if line.startswith("traceparent: 00-0af7651916cd43dd8448eb2")]
+        assert "Authorization: Basic " + base64.b64encode(b"ann:p@ss").decode() in lines
+        assert "X-Key: k" in lines and "accept: text/html" in lines and "Accept: */*" not in lines
+        assert "Connection: close" in lines and "Connection: keep-alive" not in lines
+        assert "p%40ss" not in str(result) and "p@ss" not in str(result)
+
+    run(scenario())
+
+
+def test_ipv6_literal_is_bracketed_in_the_host_header(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        async with serving(says(OK), host="::1") as target:
+            result = await probe(make_spec(target.url(host="[::1]")), tools)
+
+        assert result.verdict is Verdict.OK
+        assert f"Host: [::1]:{target.port}\r\n".encode() in target.requests[0]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (b"503 Service Unavailable", "answered 503 Service Unavailable"),
+        (b"404 Gone fishing", "answered 404 Not Found"),
+        (b"599 What", "answered 599"),
+        (b"304 Not Modified", "answered 304 Not Modified"),
+        (b"302 Found", "answered 302 Found without saying where to (no Location header)"),
+    ],
+)
+def test_other_status_is_an_http_error_in_words(run: Run, tools: Tools, status: bytes, words: str) -> None:
+    async def scenario() -> None:
+        async with serving(says(b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % status)) as target:
+            result = await probe(make_spec(target.url()), tools)
+
+        assert why(result) == (ErrorType.HTTP, words)
+        assert result.requests[0].error_message == words
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("url", "error_type", "words"),
+    [
+        ("http://user:secret@[::", ErrorType.UNKNOWN, "Invalid"),
+        ("http://xn--/", ErrorType.DNS, "cannot resolve xn--"),
+        ("http://\u2488.example/", ErrorType.UNKNOWN, "Invalid IDNA hostname"),
+        ("http://x:0/", ErrorType.UNKNOWN, "port"),
+        ("http:///path", ErrorType.UNKNOWN, "address has no host"),
+        ("ftp://user:secret@x/", ErrorType.HTTP, "only http and https"),
+        ("http://no.invalid/", ErrorType.DNS, "no such host: no.invalid"),
+        (
+            "http://user:secret@0xa9fea9fe/",
+            ErrorType.CONNECTION,
+            "refused to connect to 169.254.169.254: cloud",
+        ),
+        ("http://[::ffff:169.254.169.254]/", ErrorType.CONNECTION, "cloud metadata addresses are never probed"),
+    ],
+)
+def test_address_that_cannot_be_probed_is_a_value(
+    run: Run, tools: Tools, url: str, error_type: ErrorType, words: str
+) -> None:
+    result = run(probe(make_spec(url), tools))
+
+    assert result.error_type is error_type
+    assert words in result.error_message
+    assert "secret" not in str(result)
+
+
+def test_private_address_names_the_setting(run: Run, tools: Tools) -> None:
+    strict = replace(tools, policy=AddressPolicy(allow_private=False))
+
+    result = run(probe(make_spec("http://2130706433/"), strict))
+
+    assert why(result) == (
+        ErrorType.CONNECTION,
+        "refused to connect to 127.0.0.1: it is a loopback address; "
+        "set PROBE_ALLOW_PRIVATE=true to probe such addresses",
+    )
+
+
+def test_header_with_a_line_break_is_not_sent(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        async with serving(says(OK)) as target:
+            result = await probe(make_spec(target.url(), headers={"X": "a\r\nY: b"}), tools)
+
+        assert why(result) == (ErrorType.UNKNOWN, "a header of the request holds a line break")
+        assert target.requests == []
+
+    run(scenario())
+
+
+def test_bug_of_ours_is_an_exception(run: Run, tools: Tools) -> None:
+    class BrokenResolver(Resolver):
+        async def resolve(self, host: str) -> tuple[str, ...]:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(probe(make_spec("http://x/"), replace(tools, resolver=BrokenResolver([]))))
+
+
+def test_hundreds_of_probes_leave_nothing_open(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        before = open_sockets()
+        async with serving(says_and_hangs(b"HTTP/1.1 200 OK\r\n\r\n")) as hanging, serving(says(OK)) as good:
+            specs = [make_spec(each.url(), timeout_ms=300) for each in (hanging, good) for _ in range(100)]
+            tasks = [asyncio.ensure_future(probe(spec, tools)) for spec in specs]
+            for task in tasks[50:100]:
+                asyncio.get_running_loop().call_later(0.1, task.cancel)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 50
+        await until(lambda: open_sockets() <= before)
+
+    run(scenario())
+
+
+def open_sockets() -> int:
+    count = 0
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(f"/proc/self/fd/{entry}").startswith("socket:")
+    return count
