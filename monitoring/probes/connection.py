@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once and let go of everything."""
         self._is_aborted = True
+        self._outcome = None  # its traceback leads back here, which would leave a cycle to collect
         self.answer.close()
         if self._transport is not None:
             self._transport.abort()

@@ -17,6 +17,12 @@ from monitoring.probes.timeline import Hop, total
 from monitoring.probes.tools import Tools
 from monitoring.probes.transport import send
 
+STALL_MS = 1_000  # a deadline that strikes later than this after its time tells of our loop, not of the target
+
+
+class Stalled(RuntimeError):
+    """Our event loop stood still while an answer may have been waiting to be read."""
+
 
 async def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> ProbeResult:
     """Make one attempt, redirects included, within `spec.timeout_ms`.
@@ -27,9 +33,12 @@ async def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> P
     attempt = _Attempt(spec, tools, max(lateness_ms, 0.0))
     response, failure = None, None
     try:
-        async with asyncio.timeout(spec.timeout_ms / 1000):
+        async with asyncio.timeout(spec.timeout_ms / 1000) as deadline:
             response = await attempt.follow()
     except TimeoutError:
+        if not deadline.expired():
+            raise
+        attempt.check_stall()
         failure = out_of_time(attempt.hops[-1], spec.timeout_ms, tools.resolver.servers)
     except TARGET_ERRORS as error:
         failure = classify(error)
@@ -77,6 +86,13 @@ class _Attempt:
                 raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
             if len(self.hops) > REDIRECTS:
                 raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
+
+    def check_stall(self) -> None:
+        """Raise `Stalled` when the deadline struck much too late."""
+        # Timers run before sockets are read, so after a stall good answers would be reported as timeouts.
+        late_ms = self._elapsed_ms() - self._spec.timeout_ms
+        if late_ms > STALL_MS:
+            raise Stalled(f"deadline of {self._spec.timeout_ms} ms noticed {late_ms:.0f} ms late")
 
     def result(self, response: httpx.Response | None, failure: Failure | None) -> ProbeResult:
         """Put together what was found; `response` and `failure` are as `follow` ended."""

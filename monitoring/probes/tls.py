@@ -63,6 +63,8 @@ class TlsLayer:
         except ssl.SSLZeroReturnError:
             return b"".join(chunks), True
         except ssl.SSLError as error:
+            if chunks:
+                return b"".join(chunks), True  # what came before the fault still counts
             raise httpx.ReadError(tls_words(error).replace("handshake failed", "connection broke")) from error
         return b"".join(chunks), True
 

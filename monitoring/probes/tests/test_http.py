@@ -2,12 +2,14 @@ import asyncio
 import base64
 import contextlib
 import os
+import time
 from dataclasses import replace
 
 import pytest
 
 from monitoring.probes import probe
 from monitoring.probes.address import AddressPolicy
+from monitoring.probes.http import Stalled
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.probes.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, until, why
@@ -147,6 +149,20 @@ def test_bug_of_ours_is_an_exception(run: Run, tools: Tools) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(probe(make_spec("http://x/"), replace(tools, resolver=BrokenResolver([]))))
+
+
+def test_timeout_in_a_stalled_loop_is_no_verdict(run: Run, tools: Tools) -> None:
+    async def scenario() -> None:
+        late_s = 0.0
+        async with serving(says_and_hangs(b"")) as target:
+            stalling = replace(tools, clock=lambda: time.perf_counter() + late_s)
+            running = asyncio.ensure_future(probe(make_spec(target.url(), timeout_ms=100), stalling))
+            await until(lambda: bool(target.requests))
+            late_s = 1.5
+            with pytest.raises(Stalled, match="100 ms noticed"):
+                await running
+
+    run(scenario())
 
 
 def test_hundreds_of_probes_leave_nothing_open(run: Run, tools: Tools) -> None:
