@@ -4,6 +4,7 @@ The order of ending is the way of a check: beat plans no more, probe workers han
 engine stores it, and only then do the page, Redis and PostgreSQL go.
 """
 
+import os
 import signal
 import socket
 import sys
@@ -18,6 +19,8 @@ from slamonitor.embedded.redis import impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT
 
 BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to last
+# Fewer than the process has database connections (DB_MAX_CONNECTIONS, 10), and few for few cores: Python runs one.
+WEB_THREADS = min(8, 2 * (os.cpu_count() or 1) + 1)
 ENGINE_QUEUES = "dispatch,results,alerts,rollups"
 
 
@@ -33,7 +36,7 @@ class Options:
 
 def server(process: Process, stage: int) -> Process:
     """Place an embedded server in the order of ending."""
-    return replace(process, stop_stage=stage, stop_timeout_s=1.0)
+    return replace(process, stop_stage=stage, stop_timeout_s=0.5)
 
 
 def manage(env: Mapping[str, str], *arguments: str) -> Process:
@@ -49,8 +52,7 @@ def web(env: Mapping[str, str], options: Options) -> Process:
         name="web",
         command=(
             *(program("granian"), "--interface", "wsgi", "--host", options.host, "--port", str(options.port)),
-            # Not more threads than the process has database connections (DB_MAX_CONNECTIONS, 10).
-            *("--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning"),
+            *("--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning"),
             *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "1"),
             "slamonitor.wsgi:application",
         ),
@@ -72,7 +74,7 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
             # They would tell the other workers about each other, which nothing here reads.
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
-        env=env,
+        env=_worker_env(env),
         cwd=CHECKOUT,
         raise_file_limit=True,
         stop_stage=PROBES,
@@ -89,12 +91,12 @@ def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) ->
             *("--pool", "prefork", "--concurrency", "2", "-O", "fair"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
-        env=env,
+        env=_worker_env(env),
         cwd=CHECKOUT,
         stop_stage=ENGINE,
-        stop_timeout_s=2.0,
+        stop_timeout_s=3.5,  # an idle prefork pool takes 2 to 2.6 s, all of it waiting inside Celery
         drained=drained,
-        drain_timeout_s=2.0,
+        drain_timeout_s=1.5,
     )
 
 
@@ -121,6 +123,12 @@ def results_stored(redis_url: str) -> Callable[[], bool]:
 def program(name: str) -> str:
     """Return a program of this virtual environment."""
     return str(Path(sys.executable).with_name(name))
+
+
+def _worker_env(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out Celery's ten lines about root: they mean pickled messages, and ours are JSON."""
+    quiet = "ignore:You're running the worker with superuser privileges"
+    return {**env, "PYTHONWARNINGS": ",".join(filter(None, (env.get("PYTHONWARNINGS"), quiet)))}
 
 
 def _worker(name: str, queues: str) -> tuple[str, ...]:

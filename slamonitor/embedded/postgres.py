@@ -50,6 +50,7 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_min_duration_statement": "1000",
     "log_line_prefix": "%p %u ",
+    "max_logical_replication_workers": "0",  # none is used, and its launcher ends with a line that reads as an error
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -130,11 +131,21 @@ class EmbeddedPostgres:
 
     def is_ready(self) -> bool:
         """Say whether the server takes connections (it does not while it recovers from a crash); then set it up."""
+        if not self._says_ready():  # asking while it recovers would put a FATAL line for each question into its log
+            return False
         try:
             self._set_up()
         except psycopg.OperationalError:
             return False
         return True
+
+    def _says_ready(self) -> bool:
+        """Read the server's own word, in the eighth line of its lock file."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
 
     @classmethod
     @contextlib.contextmanager

@@ -33,10 +33,13 @@ def default_path() -> Path:
 
 
 def read_env(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read the `env` file of a state directory; an installation never started has none, and so no values."""
+    """Read the `env` file of a state directory; an installation never started has none, and so no values.
+
+    Nor has one of another user: settings are read by commands that need no values, and `up` says what is wrong.
+    """
     try:
         lines = (Path(path) / "env").read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {name: "".join(shlex.split(value)) for name, _, value in pairs}

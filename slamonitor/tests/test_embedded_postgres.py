@@ -115,7 +115,7 @@ def test_data_of_another_major_version_is_refused_with_a_hint(kept: StateDirecto
     version = (server.data / "PG_VERSION").read_text()
     (server.data / "PG_VERSION").write_text("13\n")
     try:
-        with pytest.raises(EmbeddedError, match="written by PostgreSQL 13.*pg_dump"):
+        with pytest.raises(EmbeddedError, match=r"written by PostgreSQL 13.*pg_dump"):
             server.prepare()
     finally:
         (server.data / "PG_VERSION").write_text(version)

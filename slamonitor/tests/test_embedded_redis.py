@@ -124,5 +124,5 @@ def test_without_any_redis_the_error_names_the_remedies(tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(programs, "_bundled_valkey", lambda: None)
 
-    with pytest.raises(EmbeddedError, match="Install redis-server.*REDIS_URL"):
+    with pytest.raises(EmbeddedError, match=r"Install redis-server.*REDIS_URL"):
         programs.find_redis()

@@ -113,19 +113,19 @@ def test_what_a_killed_child_leaves_dies_before_the_restart(watched: Watched) ->
 
 
 def test_process_that_dies_while_starting_stops_the_start_with_its_words(watched: Watched) -> None:
-    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match="exit code 3.*\n.*no space left"):
+    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match=r"exit code 3.*\n.*no space left"):
         supervisor.start(program("db", "print('no space left'); raise SystemExit(3)", ready=lambda: False))
 
 
 def test_process_never_ready_is_given_up(watched: Watched) -> None:
-    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match="not ready within 0.2 s"):
+    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match=r"not ready within 0\.2 s"):
         supervisor.start(program("db", SLEEP, ready=lambda: False, ready_timeout_s=0.2))
 
     assert not any(map(is_running, pids(watched.text)))
 
 
 def test_failed_step_stops_the_start(watched: Watched) -> None:
-    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match="migrate ended .exit code 1"):
+    with watched.supervisor as supervisor, pytest.raises(ChildFailed, match=r"migrate ended .exit code 1"):
         supervisor.run(program("migrate", "raise SystemExit(1)"))
 
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     help = "Start everything: PostgreSQL, Redis (each unless its URL is set), migrations, web, workers and beat."
     # The children check the settings; this process touches neither database nor secrets, which do not exist yet.
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
@@ -70,7 +70,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
         supervisor.start(processes.probe_worker(env, options, number))
     supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
-    tell(supervisor, state, options, env)
+    tell(supervisor, state, options)
 
 
 def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, str]:
@@ -110,6 +110,8 @@ def given_database_url(given: dict[str, str]) -> str | None:
 def require_free_port(host: str, port: int) -> None:
     """Refuse a port that cannot be listened on, before anything is started. Raises `CommandError`."""
     try:
+        if not 0 < port < 65_536:  # getaddrinfo would quietly take the remainder
+            raise OverflowError("a port is a number from 1 to 65535")
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server will
@@ -122,15 +124,17 @@ def require_free_port(host: str, port: int) -> None:
         ) from error
 
 
-def tell(supervisor: Supervisor, state: StateDirectory, options: Options, env: dict[str, str]) -> None:
+def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> None:
     """Print what runs and where to look."""
     host = "localhost" if options.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else options.host
-    psql = "psql" if "DATABASE_URL" in os.environ else shlex.quote(str(find_postgres() / "bin" / "psql"))
+    page = f"http://{f'[{host}]' if ':' in host else host}:{options.port}/"
+    servers, env_file = state.path / "servers", shlex.quote(str(state.path / "env"))
+    psql = str(find_postgres() / "bin" / "psql") if servers.exists() else "psql"
     for name, text in {
-        "Status page": f"http://{host}:{options.port}/",
-        "Health": f"http://{host}:{options.port}/health",
-        "State": f"{state.path}  (URLs and secrets in use: {state.path / 'env'})",
-        "Database": f"set -a; . {shlex.quote(str(state.path / 'env'))}; {psql}",
+        "Status page": page,
+        "Health": f"{page}health",
+        "State": f"{state.path}" + (f", its data in {servers.readlink()}" if servers.is_symlink() else ""),
+        "Database": f"set -a; . {env_file}; {shlex.quote(psql)}",
         "Stop": f"Ctrl-C, or: kill {os.getpid()}",
     }.items():
         supervisor.say(f"{name:<12} {text}")

@@ -1,0 +1,99 @@
+"""What `manage.py up` decides before and around starting processes; the end-to-end test starts them all."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from slamonitor import processes
+from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
+from slamonitor.management.commands.up import given_database_url, require_free_port, start_servers
+from slamonitor.processes import Options
+
+OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
+PARTS = {"DB_PASSWORD": "p@ss", "DB_HOST": "db"}
+
+
+def test_taken_port_is_refused_with_a_remedy() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(CommandError, match=rf"port {port}.*in use.*Nothing was started.*--port \d+"):
+            require_free_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("192.0.2.1", 8000)])
+def test_impossible_address_is_refused_with_a_remedy(host: str, port: int) -> None:
+    with pytest.raises(CommandError, match=r"Cannot listen.*--port"):
+        require_free_port(host, port)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, None),
+        ({"DATABASE_URL": "postgresql://db/x", **PARTS}, "postgresql://db/x"),
+        (PARTS, "postgresql://sla_monitor:p%40ss@db:5432/sla_monitor"),
+    ],
+)
+def test_database_is_named_by_url_or_parts(given: dict[str, str], url: str | None) -> None:
+    assert given_database_url(given) == url
+
+
+def test_servers_of_the_environment_are_used_and_named_in_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:pw@db:6000/sla")
+    monkeypatch.setenv("REDIS_URL", "redis://cache/0")
+    monkeypatch.setenv("SECRET_KEY", "")
+    nobody: Any = None  # starts nothing, so needs no supervisor
+
+    env = start_servers(nobody, StateDirectory(tmp_path))
+
+    assert (env["DATABASE_URL"], env["REDIS_URL"]) == ("postgresql://me:pw@db:6000/sla", "redis://cache/0")
+    assert len(env["SECRET_KEY"]) >= 50
+    kept = read_env(tmp_path)
+    assert (kept["PGHOST"], kept["PGPORT"], kept["SECRET_KEY"]) == ("db", "6000", env["SECRET_KEY"])
+
+
+def test_processes_end_in_the_order_of_a_check() -> None:
+    stages = [
+        processes.beat({}).stop_stage,
+        processes.probe_worker({}, OPTIONS, 1).stop_stage,
+        processes.engine_worker({}, None).stop_stage,
+        processes.REDIS,
+        processes.POSTGRES,
+    ]
+
+    assert stages == sorted(set(stages))
+
+
+def test_stages_leave_the_database_time_to_write_its_checkpoint() -> None:
+    engine = processes.engine_worker({}, lambda: True)
+    others_s = [
+        processes.beat({}).stop_timeout_s,
+        processes.probe_worker({}, OPTIONS, 1).stop_timeout_s,
+        engine.drain_timeout_s,
+        max(engine.stop_timeout_s, processes.web({}, OPTIONS).stop_timeout_s),
+        processes.server(engine, processes.REDIS).stop_timeout_s,
+    ]
+
+    assert sum(others_s) <= 9.0
+
+
+def test_second_up_on_a_state_directory_starts_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "up", "--state-dir", str(tmp_path)]
+
+    with StateDirectory(tmp_path).lock():
+        shown = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+    assert shown.returncode == 1
+    assert f"process {os.getpid()}" in shown.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock"]
