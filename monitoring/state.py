@@ -65,12 +65,17 @@ class Run:
     first_at: datetime
     last_at: datetime
     check_count: int
-    hold_s: int
+    hold_s: int  # for how long each of its checks speaks
+
+    @classmethod
+    def of(cls, verdict: Verdict, at: datetime, hold_s: int) -> "Run":
+        """Make the run of a single check."""
+        return cls(verdict=verdict, first_at=at, last_at=at, check_count=1, hold_s=hold_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A status change and the edge it happened in: after `edge_start_at` (None: never seen before), by `edge_end_at`."""
+    """A status change and its edge: after `edge_start_at` (None: nothing was seen before), by `edge_end_at`."""
 
     from_status: Status
     to_status: Status
@@ -111,8 +116,8 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
     if state.run is not None and check.at < state.run.last_at:
         raise ValueError(f"check at {check.at} is older than the newest one at {state.run.last_at}")
     hold_s = policy.hold_s(check.interval_ms)
-    has_gap = state.run is None or _seconds_between(state.run.last_at, check.at) > state.run.hold_s
-    run, closed_run = _extend_run(state.run, check, hold_s, has_gap)
+    has_gap = state.run is None or is_gap(state.run, check.at)
+    run, closed_run = join(state.run, Run.of(check.verdict, check.at, hold_s))
     streak_first_at, streak_count = _count_streak(state, check, has_gap)
     flips = streak_count >= (policy.recovery_threshold if state.is_down else policy.failure_threshold)
     is_down = state.is_down ^ flips
@@ -147,6 +152,24 @@ def fall_silent(state: State, now: datetime) -> Step:
     return Step(state=replace(state, status=Status.UNKNOWN, recheck_at=None), change=change)
 
 
+def join(run: Run | None, following: Run) -> tuple[Run, Run | None]:
+    """Join a run and the one that follows; return the run that is open then, and the one that this closed, if any."""
+    if run is None:
+        return following, None
+    check_count = run.check_count + following.check_count
+    if run.first_at == following.first_at:  # regions answering for one slot: the last word counts
+        return replace(following, check_count=check_count), None
+    is_alike = run.verdict is following.verdict and run.hold_s == following.hold_s
+    if is_alike and not is_gap(run, following.first_at):
+        return replace(run, last_at=following.last_at, check_count=check_count), None
+    return following, run
+
+
+def is_gap(run: Run, at: datetime) -> bool:
+    """Tell whether a check at this instant comes after the run's last one has ceased to speak."""
+    return _seconds_between(run.last_at, at) > run.hold_s
+
+
 def fold_regions(verdicts: Collection[Verdict], quorum: int) -> Verdict:
     """Make one verdict of the regions' newest ones: bad when the quorum is, slow when some are bad or slow, else ok."""
     bad = sum(verdict is Verdict.BAD for verdict in verdicts)
@@ -154,14 +177,6 @@ def fold_regions(verdicts: Collection[Verdict], quorum: int) -> Verdict:
     if bad >= min(quorum, len(verdicts)):
         return Verdict.BAD
     return Verdict.OK if all(verdict is Verdict.OK for verdict in verdicts) else Verdict.SLOW
-
-
-def _extend_run(run: Run | None, check: Check, hold_s: int, has_gap: bool) -> tuple[Run, Run | None]:
-    """Return the open run with the check in it, and the run that it ended, if any."""
-    if run is not None and not has_gap and run.verdict is check.verdict and run.hold_s == hold_s:
-        return replace(run, last_at=check.at, check_count=run.check_count + 1), None
-    opened = Run(verdict=check.verdict, first_at=check.at, last_at=check.at, check_count=1, hold_s=hold_s)
-    return opened, run
 
 
 def _count_streak(state: State, check: Check, has_gap: bool) -> tuple[datetime | None, int]:
