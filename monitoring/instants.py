@@ -1,0 +1,15 @@
+"""Convert between instants and the whole Unix milliseconds that messages carry. In integers: floats lose edges."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_ms(instant: datetime) -> int:
+    """Return Unix milliseconds, floored."""
+    return (instant - EPOCH) // MILLISECOND
+
+
+def from_ms(milliseconds: int) -> datetime:
+    return EPOCH + milliseconds * MILLISECOND

@@ -1,0 +1,62 @@
+"""Probe specs and results as messages: names of the fields once, then a row of values for each."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, ProbeSpec, Verdict
+
+Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON all through
+
+SPEC = tuple(field.name for field in fields(ProbeSpec))
+RESULT = tuple(field.name for field in fields(ProbeResult))
+REQUEST = tuple(field.name for field in fields(MeasuredRequest))
+PHASES = tuple(field.name for field in fields(Phases))
+_spec_values, _result_values = attrgetter(*SPEC), attrgetter(*RESULT)
+_request_values, _phase_values = attrgetter(*REQUEST), attrgetter(*PHASES)
+
+
+def pack_specs(specs: Sequence[ProbeSpec]) -> Table:
+    return {"fields": SPEC, "rows": [_spec_values(spec) for spec in specs]}
+
+
+def unpack_specs(table: Table) -> list[ProbeSpec]:
+    """Read specs, also those of a newer version: fields unknown here are left out. Raises TypeError when one lacks."""
+    return [ProbeSpec(**_known(SPEC, table["fields"], row)) for row in table["rows"]]
+
+
+def pack_results(results: Sequence[ProbeResult]) -> Table:
+    rows = []
+    for result in results:
+        values = dict(zip(RESULT, _result_values(result), strict=True))
+        values["phases"] = _phase_values(result.phases)
+        values["requests"] = [
+            [_phase_values(value) if isinstance(value, Phases) else value for value in _request_values(request)]
+            for request in result.requests
+        ]
+        rows.append(list(values.values()))
+    return {"fields": RESULT, "request_fields": REQUEST, "phase_fields": PHASES, "rows": rows}
+
+
+def unpack_results(table: Table) -> list[ProbeResult]:
+    """Read results, also those of a worker of another version; see `unpack_specs`."""
+    return [_result(table, _known(RESULT, table["fields"], row)) for row in table["rows"]]
+
+
+def _result(table: Table, values: dict[str, Any]) -> ProbeResult:
+    def phases(row: Sequence[float | None]) -> Phases:
+        return Phases(**_known(PHASES, table["phase_fields"], row))
+
+    requests = [_known(REQUEST, table["request_fields"], row) for row in values["requests"]]
+    values["verdict"] = Verdict(values["verdict"])
+    values["error_type"] = values["error_type"] and ErrorType(values["error_type"])
+    values["phases"] = phases(values["phases"])
+    values["requests"] = tuple(
+        MeasuredRequest(**{**request, "phases": phases(request["phases"])}) for request in requests
+    )
+    return ProbeResult(**values)
+
+
+def _known(names: Sequence[str], fields: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in zip(fields, row, strict=True) if name in names}

@@ -1,0 +1,43 @@
+"""What a probe worker must know to check a service once, taken from the service's row."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.conf import settings
+
+from monitoring.probes.model import ProbeSpec
+
+PATIENCE_MS = 10_000  # an attempt later than this (or than its interval) is dropped rather than made
+
+
+class DueService(NamedTuple):
+    """The columns of `services` that specs are made of, and the slot; in the order of `sql/due.sql`."""
+
+    id: str
+    version: int
+    endpoint_url: str
+    timeout: int
+    check_interval: int
+    regions: Sequence[str]
+    slot_ms: int
+
+
+def spec_of(service: DueService, region: str) -> ProbeSpec:
+    return ProbeSpec(
+        service_id=service.id,
+        region=region,
+        version=service.version,
+        url=service.endpoint_url,
+        timeout_ms=service.timeout,
+        interval_ms=service.check_interval,
+        due_at_ms=service.slot_ms,
+        expires_at_ms=service.slot_ms + min(service.check_interval, PATIENCE_MS),
+        trace_id=trace_id(service.id, region, service.slot_ms),
+    )
+
+
+def trace_id(service_id: str, region: str, slot_ms: int) -> str:
+    """Derive the 32 hexadecimal digits that name one check everywhere, so that no row has to store them."""
+    key = settings.SECRET_KEY.encode()[:64]
+    return hashlib.blake2b(f"{service_id}|{region}|{slot_ms}".encode(), key=key, digest_size=16).hexdigest()
