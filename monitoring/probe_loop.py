@@ -1,0 +1,181 @@
+"""Make probes at the instant they are due: one event loop in a thread of its own, shared by all tasks of a worker.
+
+Tasks hand specs over and return; the loop starts each at its `due_at`, so lateness is milliseconds and load is even.
+Finished results leave in lots, published by another thread, so neither a slow broker nor a hanging target delays
+anybody. Knows neither Django nor Celery.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import uvloop
+
+from monitoring.probes.model import ProbeResult, ProbeSpec
+
+logger = logging.getLogger(__name__)
+
+LOT = 100
+LOT_WAIT_S = 0.2
+KEPT_LOTS = 1_000  # while the broker cannot be reached; older ones than these are lost, and counted
+
+MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
+Publish = Callable[[Sequence[ProbeResult]], None]
+
+
+class ProbeLoop:
+    """Hold specs until they are due, probe, and publish what was found.
+
+    `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; `publish` is called from one
+    thread and may raise, in which case the lot is tried again. `counters` says what happened since the start.
+    """
+
+    def __init__(
+        self, make_probe: MakeProbe, publish: Publish, *, max_held: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._make_probe, self._clock, self._max_held = make_probe, clock, max_held
+        self._outbox = Outbox(publish, on_lost=lambda count: self._count("lost", count))
+        self._loop = uvloop.new_event_loop()
+        self._room = threading.Condition()
+        self._held = 0  # specs handed over and not yet finished
+        self._stopping = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._lot: list[ProbeResult] = []
+        self._flush_at: asyncio.TimerHandle | None = None
+        self._counts: Counter[str] = Counter()
+        self._thread = threading.Thread(target=self._run, name="probe-loop", daemon=True)
+        self._thread.start()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Return probes made, specs expired, errors of ours and results lost since the start, and specs held now."""
+        return {"probes": 0, "expired": 0, "own_errors": 0, "lost": 0, **self._counts, "held": self._held}
+
+    def submit(self, specs: Sequence[ProbeSpec]) -> None:
+        """Take specs over as soon as there is room for them; once stopping they are dropped, and so gaps."""
+        with self._room:
+            self._room.wait_for(lambda: self._stopping or self._held + len(specs) <= max(self._max_held, len(specs)))
+            if self._stopping:
+                return
+            self._held += len(specs)
+        self._loop.call_soon_threadsafe(self._plan, specs)
+
+    def stop(self, timeout_s: float) -> None:
+        """Publish every finished result and drop the rest: specs not begun and probes under way are gaps."""
+        with self._room:
+            self._stopping = True
+            self._room.notify_all()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout_s)
+        self._outbox.close(timeout_s)
+
+    # --- in the loop's thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._probe = self._make_probe()
+        self._loop.run_forever()
+        self._flush()
+        for task in self._running:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
+        self._loop.close()
+
+    def _plan(self, specs: Sequence[ProbeSpec]) -> None:
+        now = self._clock()
+        for spec in specs:
+            self._loop.call_later(max(0.0, spec.due_at_ms / 1000 - now), self._begin, spec)
+
+    def _begin(self, spec: ProbeSpec) -> None:
+        now_ms = self._clock() * 1000
+        if now_ms > spec.expires_at_ms:
+            self._finish("expired")
+            return
+        task = self._loop.create_task(self._attempt(spec, max(0.0, now_ms - spec.due_at_ms)))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _attempt(self, spec: ProbeSpec, lateness_ms: float) -> None:
+        try:
+            result = await self._probe(spec, lateness_ms)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # Ours, not the target's: no verdict is stored, so the time shows as a gap instead of as their downtime.
+            logger.exception("probe failed by a fault of ours", extra={"service_id": spec.service_id})
+            self._finish("own_errors")
+        else:
+            self._collect(result)
+            self._finish("probes")
+
+    def _finish(self, outcome: str) -> None:
+        self._count(outcome, 1)
+        with self._room:
+            self._held -= 1
+            self._room.notify()
+
+    def _count(self, name: str, number: int) -> None:
+        self._counts[name] += number
+
+    def _collect(self, result: ProbeResult) -> None:
+        self._lot.append(result)
+        if len(self._lot) >= LOT:
+            self._flush()
+        elif self._flush_at is None:
+            self._flush_at = self._loop.call_later(LOT_WAIT_S, self._flush)
+
+    def _flush(self) -> None:
+        if self._flush_at is not None:
+            self._flush_at.cancel()
+            self._flush_at = None
+        if self._lot:
+            self._outbox.put(self._lot)
+            self._lot = []
+
+
+class Outbox:
+    """Publish lots from a thread of its own, in order, trying again until the broker takes them."""
+
+    def __init__(self, publish: Publish, on_lost: Callable[[int], None]) -> None:
+        self._publish, self._on_lost = publish, on_lost
+        self._lots: queue.Queue[list[ProbeResult] | None] = queue.Queue(KEPT_LOTS)
+        self._give_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probe-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, lot: list[ProbeResult]) -> None:
+        """Queue a lot without waiting; when too many lie there, it is lost rather than letting memory grow."""
+        try:
+            self._lots.put_nowait(lot)
+        except queue.Full:
+            self._on_lost(len(lot))
+
+    def close(self, timeout_s: float) -> None:
+        """Publish what is queued, for at most `timeout_s`."""
+        try:
+            self._lots.put(None, timeout=timeout_s)
+            self._thread.join(timeout_s)
+        except queue.Full:
+            pass
+        self._give_up.set()
+
+    def _run(self) -> None:
+        while (lot := self._lots.get()) is not None:
+            self._publish_until_taken(lot)
+
+    def _publish_until_taken(self, lot: list[ProbeResult]) -> None:
+        wait_s = 0.1
+        while not self._give_up.is_set():
+            try:
+                return self._publish(lot)
+            except Exception as error:
+                logger.warning("results not published, trying again", extra={"results": len(lot), "why": repr(error)})
+                self._give_up.wait(wait_s)
+                wait_s = min(2 * wait_s, 5.0)
+        self._on_lost(len(lot))

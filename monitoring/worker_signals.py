@@ -1,0 +1,32 @@
+"""Begin and end the stamps of a worker with the worker."""
+
+from typing import Any
+
+from celery import current_app
+from celery.signals import worker_ready, worker_shutdown
+
+from monitoring import probe_worker
+from monitoring.worker_stamps import Stamper, unique_name
+
+PROBES = "probes."
+_stampers: list[Stamper] = []
+
+
+@worker_ready.connect
+def _begin(sender: Any, **_: Any) -> None:
+    regions = [name.removeprefix(PROBES) for name in current_app.amqp.queues.consume_from if name.startswith(PROBES)]
+    stamper = Stamper(
+        send=lambda stamp: current_app.send_task("monitoring.worker_seen", args=[stamp], retry=False, expires=60),
+        name=unique_name(sender.hostname),
+        role="probe" if regions else "engine",
+        region=",".join(regions) or None,
+        counters=probe_worker.counters,
+    )
+    stamper.start()
+    _stampers.append(stamper)
+
+
+@worker_shutdown.connect
+def _end(**_: Any) -> None:
+    while _stampers:
+        _stampers.pop().stop()

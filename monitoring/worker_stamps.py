@@ -1,0 +1,78 @@
+"""Workers say by themselves that they are alive: a message every few seconds, through the queue of their results.
+
+So a worker needs no database for it, and a stamp that arrives proves the whole way and not only the process.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from monitoring.models import EngineWorker
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+
+
+class Stamper:
+    """Send stamps from a thread of its own until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[dict[str, Any]], object],
+        name: str,
+        role: str,
+        region: str | None,
+        counters: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._send, self._counters = send, counters
+        self._about = {"name": name, "role": role, "region": region, "started_at": datetime.now(UTC).isoformat()}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stamper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(1)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._send({**self._about, "counters": dict(self._counters())})
+            except OperationalError as error:
+                logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
+            if self._stopping.wait(EVERY_S):
+                return
+
+
+def unique_name(hostname: str) -> str:
+    """Tell apart workers of the same name: on another machine, or before and after a restart."""
+    return f"{hostname} {socket.gethostname()} {os.getpid()}"
+
+
+def keep(stamp: Mapping[str, Any], now: datetime) -> None:
+    """Keep the newest stamp of a worker. One statement."""
+    EngineWorker.objects.bulk_create(
+        [
+            EngineWorker(
+                name=stamp["name"],
+                role=stamp["role"],
+                region=stamp["region"],
+                started_at=datetime.fromisoformat(stamp["started_at"]),
+                seen_at=now,
+                counters=stamp["counters"],
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["seen_at", "counters", "started_at"],
+    )
