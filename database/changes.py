@@ -6,7 +6,7 @@ from database.models import ChangeCounter
 
 
 def bump(topic: str) -> None:
-    """Raise the counter of a topic in the caller's transaction, as its last statement: the row stays locked until then."""
+    """Raise the counter of a topic in the caller's transaction; as its last statement, for the row stays locked."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO change_counters (topic, value) VALUES (%s, 1)"

@@ -7,7 +7,7 @@ from monitoring.transitions import claimed
 
 @shared_task(name="incidents.follow_transitions", ignore_result=True, acks_late=True, time_limit=60, soft_time_limit=50)
 def follow_transitions() -> None:
-    """Bring `system_status` up to date with the transitions that it has not seen yet."""
-    with claimed("system_status", now=timezone.now()) as transitions:
-        if transitions:
-            system_status.refresh(now=timezone.now())
+    """Bring `system_status` up to date; services that were added or removed change it without any transition."""
+    now = timezone.now()
+    with claimed("system_status", now=now):
+        system_status.refresh(now=now)

@@ -3,15 +3,19 @@
 The row is the truth and the nudge only saves waiting, so a lost message costs seconds (`sweep`), never a transition.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from celery import current_app
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from database import changes
 from monitoring.models import Service, Transition, TransitionClaim
+
+logger = logging.getLogger(__name__)
 
 LOT = 500
 _tasks: dict[str, str] = {}
@@ -37,7 +41,7 @@ def record(transitions: Sequence[Transition]) -> None:
     for status in set(newest.values()):
         Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
     changes.bump("page")
-    transaction.on_commit(_nudge_all)
+    transaction.on_commit(nudge_all)
 
 
 @contextmanager
@@ -69,6 +73,10 @@ def sweep() -> list[str]:
     return waiting
 
 
-def _nudge_all() -> None:
+def nudge_all() -> None:
+    """Send every consumer its task. Never raises: what is lost here is found by the sweep."""
     for task in _tasks.values():
-        current_app.send_task(task)
+        try:
+            current_app.send_task(task, retry=False)
+        except OperationalError as error:
+            logger.warning("consumer not nudged: the broker cannot be reached", extra={"task": task, "why": str(error)})

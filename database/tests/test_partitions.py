@@ -22,8 +22,8 @@ def test_a_partition_takes_rows_of_its_utc_day_with_every_index():
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO watch_server_logs (checked_at, lateness_ms, service_id, region, verdict)"
-            " VALUES ('2025-03-09 23:59:59.999+00', 0, 'a', 'default', 'ok') RETURNING tableoid::regclass::text"
+            "INSERT INTO watch_server_logs (checked_at, lateness_ms, interval_ms, service_id, region, verdict)"
+            " VALUES ('2025-03-09 23:59:59.999+00', 0, 60000, 'a', 'default', 'ok') RETURNING tableoid::regclass::text"
         )
         assert cursor.fetchone() == ("watch_server_logs_20250309",)
         cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'watch_server_logs_20250309'::regclass")

@@ -25,9 +25,10 @@ class Migration(migrations.Migration):
                         serialize=False,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]+(-[a-z0-9]+)*$",
+                                "^[a-z0-9]+(-[a-z0-9]+)*\\Z",
                                 "Use lower-case letters, digits and single hyphens, like id-recognition.",
-                            )
+                            ),
+                            django.core.validators.MaxLengthValidator(100),
                         ],
                         verbose_name="id",
                     ),
@@ -60,10 +61,7 @@ class Migration(migrations.Migration):
                     "check_interval",
                     models.IntegerField(
                         default=60000,
-                        validators=[
-                            django.core.validators.MinValueValidator(1000),
-                            django.core.validators.MaxValueValidator(86400000),
-                        ],
+                        validators=[monitoring.models.services.validate_check_interval],
                         verbose_name="check interval (ms)",
                     ),
                 ),
@@ -71,10 +69,7 @@ class Migration(migrations.Migration):
                     "timeout",
                     models.IntegerField(
                         default=5000,
-                        validators=[
-                            django.core.validators.MinValueValidator(100),
-                            django.core.validators.MaxValueValidator(60000),
-                        ],
+                        validators=[monitoring.models.services.validate_timeout],
                         verbose_name="timeout (ms)",
                     ),
                 ),
@@ -85,7 +80,12 @@ class Migration(migrations.Migration):
                     "regions",
                     django.contrib.postgres.fields.ArrayField(
                         base_field=models.TextField(
-                            validators=[django.core.validators.RegexValidator("^[a-z0-9]+(-[a-z0-9]+)*$")]
+                            validators=[
+                                django.core.validators.RegexValidator(
+                                    "^[a-z0-9]+(-[a-z0-9]+)*\\Z",
+                                    "Use lower-case letters, digits and single hyphens, like seoul.",
+                                )
+                            ]
                         ),
                         default=monitoring.models.services.default_regions,
                         size=None,
@@ -195,6 +195,7 @@ class Migration(migrations.Migration):
                 ("connect_ms", monitoring.models.raw.RealField(null=True)),
                 ("tls_ms", monitoring.models.raw.RealField(null=True)),
                 ("first_byte_ms", monitoring.models.raw.RealField(null=True)),
+                ("interval_ms", models.IntegerField()),
                 ("status_code", models.SmallIntegerField(null=True)),
                 (
                     "is_healthy",
@@ -494,7 +495,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="service",
             constraint=models.CheckConstraint(
-                condition=models.Q(("id__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")), name="services_id_is_slug"
+                condition=models.Q(("id__regex", "^[a-z0-9]+(-[a-z0-9]+)*\\Z")), name="services_id_is_slug"
             ),
         ),
         migrations.AddConstraint(

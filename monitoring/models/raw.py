@@ -19,7 +19,7 @@ ERROR_TYPES = [
 ]
 
 
-class RealField(models.FloatField):
+class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no arguments when running
     """Four bytes (`real`): milliseconds need no more, and raw rows come by the million."""
 
     def db_type(self, connection: object) -> str:
@@ -37,9 +37,12 @@ class WatchServerLog(models.Model):
     connect_ms = RealField(null=True)
     tls_ms = RealField(null=True)
     first_byte_ms = RealField(null=True)
+    interval_ms = models.IntegerField()  # in force at the check: it says for how long the verdict holds
     status_code = models.SmallIntegerField(null=True)
     is_healthy = models.GeneratedField(
-        expression=~models.Q(verdict=Verdict.BAD.value), output_field=models.BooleanField(), db_persist=True
+        expression=~models.Q(verdict=Verdict.BAD.value),  # type: ignore[arg-type]  # a Q resolves, as documented
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     service_id = models.TextField()
     region = models.TextField()

@@ -9,6 +9,7 @@ CREATE TABLE watch_server_logs (
     connect_ms real,
     tls_ms real,
     first_byte_ms real,
+    interval_ms integer NOT NULL CHECK (interval_ms > 0),
     status_code smallint,
     is_healthy boolean GENERATED ALWAYS AS (verdict <> 'bad') STORED,
     service_id text NOT NULL,

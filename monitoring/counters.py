@@ -1,0 +1,13 @@
+"""Count what should be rare, for operators: results refused, runs rebuilt."""
+
+from django.db import connection
+
+
+def add(name: str, number: int) -> None:
+    """Raise a counter in the caller's transaction. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO engine_counters (name, value) VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET value = engine_counters.value + excluded.value",
+            [name, number],
+        )

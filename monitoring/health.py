@@ -1,0 +1,60 @@
+"""What the engine says of itself in /health: database, broker, the last dispatch, the workers' stamps."""
+
+from collections import defaultdict
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from monitoring.models import DispatchWatermark, EngineWorker, Service
+from observability.health import Finding, Health, register
+
+DISPATCH_LATE = timedelta(seconds=5)
+STAMP_LATE = timedelta(seconds=20)  # four stamps missed
+FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
+
+
+def check_database() -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Finding(status=Health.HEALTHY)
+
+
+def check_redis() -> Finding:
+    redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1).ping()
+    return Finding(status=Health.HEALTHY)
+
+
+def check_dispatch() -> Finding:
+    """Judge the age of the last dispatch; the watermark runs ahead of the clock while all is well."""
+    watermark = DispatchWatermark.objects.first()
+    if watermark is None:
+        return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
+    late = timezone.now() - watermark.dispatched_until
+    if late > DISPATCH_LATE:
+        return Finding(status=Health.UNHEALTHY, message=f"no slot was dispatched for {late.total_seconds():.0f} s")
+    return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
+
+
+def check_workers() -> Finding:
+    """Ask that every region in use has a worker that was seen lately."""
+    now = timezone.now()
+    needed = {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
+    seen = defaultdict(list)
+    for worker in EngineWorker.objects.filter(seen_at__gte=now - FORGOTTEN):
+        for region in (worker.region or "").split(","):
+            seen[region].append(worker.seen_at)
+    missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - STAMP_LATE)
+    alive = sum(stamp >= now - STAMP_LATE for stamps in seen.values() for stamp in stamps)
+    if missing:
+        return Finding(status=Health.UNHEALTHY, message=f"no probe worker for the region {', '.join(missing)}")
+    return Finding(status=Health.HEALTHY, message=f"{alive} alive")
+
+
+register("database", check_database)
+if settings.REDIS_URL:
+    register("redis", check_redis)
+register("dispatch", check_dispatch)
+register("workers", check_workers)

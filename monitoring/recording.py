@@ -1,0 +1,228 @@
+"""Record a lot of results in one short transaction: raw rows, states, runs, transitions.
+
+Recording is idempotent: only rows that were new to `watch_server_logs` reach anything else, so a lot that is delivered
+twice, or half of it again, neither stores nor counts twice.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from psycopg.errors import CheckViolation
+
+from database import partitions
+from database.sql import statement
+from monitoring import counters, runs, states, transitions
+from monitoring.instants import from_ms
+from monitoring.models import RegionState, Transition
+from monitoring.models.raw import RAW_TABLES
+from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.specs import trace_id
+from monitoring.state import Change, Check, Policy, Run, advance, fold_regions
+from monitoring.states import LockedState
+
+logger = logging.getLogger(__name__)
+
+AHEAD = timedelta(days=1)  # a worker whose clock is this far off would make partitions without end
+KEPT = timedelta(days=90)  # older raw rows are not kept, so they are not taken either
+POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a lot."""
+
+    stored: int
+    duplicates: int
+    refused: int
+    changes: int
+
+
+def record(results: Sequence[ProbeResult], now: datetime) -> Recorded:
+    """Store the results that are new and bring states, runs and transitions up to date with them."""
+    taken = [result for result in results if now - KEPT < from_ms(result.checked_at_ms) < now + AHEAD]
+    refused = len(results) - len(taken)
+    try:
+        return _record(taken, refused, now)
+    except IntegrityError as error:
+        # Partitions are made ahead, so asking for them every time would be asking in vain; PostgreSQL says it itself.
+        if not isinstance(error.__cause__, CheckViolation) or not _make_partitions(taken):
+            raise
+        return _record(taken, refused, now)
+
+
+@transaction.atomic
+def _record(taken: Sequence[ProbeResult], refused: int, now: datetime) -> Recorded:
+    new = _store(taken)
+    changes = _fold_all(new, now)
+    if refused:
+        logger.error("results refused: their time is a day ahead or long past", extra={"refused": refused})
+        counters.add("results_refused", refused)
+    return Recorded(stored=len(new), duplicates=len(taken) - len(new), refused=refused, changes=changes)
+
+
+def _make_partitions(results: Sequence[ProbeResult]) -> bool:
+    """Make the partitions that results need, and say whether any was missing."""
+    days = {from_ms(result.checked_at_ms).date() for result in results}
+    # The request of a check near midnight may begin on the next day.
+    days |= {from_ms(request.started_at_ms).date() for result in results for request in result.requests}
+    return any([partitions.ensure(table, days) for table in RAW_TABLES])
+
+
+def _store(results: Sequence[ProbeResult]) -> list[ProbeResult]:
+    """Insert the checks and return those that were not there yet, in order of time. Two statements."""
+    if not results:
+        return []
+    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn.
+    ordered = sorted(results, key=lambda result: (result.checked_at_ms, result.service_id, result.region))
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "store_checks"), _check_columns(ordered))
+        stored = set(cursor.fetchall())
+    new = [result for result in ordered if _take(stored, result)]
+    _store_requests(new)
+    return new
+
+
+def _take(stored: set[tuple[str, datetime, str]], result: ProbeResult) -> bool:
+    """Take a result's key out of the stored ones; its twin in the same lot then finds it gone."""
+    key = (result.service_id, from_ms(result.checked_at_ms), result.region)
+    if key not in stored:
+        return False
+    stored.remove(key)
+    return True
+
+
+def _check_columns(results: Sequence[ProbeResult]) -> dict[str, list[Any]]:
+    return {
+        "checked_at": [from_ms(result.checked_at_ms) for result in results],
+        "response_time": [result.phases.total_ms for result in results],
+        "lateness_ms": [result.lateness_ms for result in results],
+        "dns_ms": [result.phases.dns_ms for result in results],
+        "connect_ms": [result.phases.connect_ms for result in results],
+        "tls_ms": [result.phases.tls_ms for result in results],
+        "first_byte_ms": [result.phases.first_byte_ms for result in results],
+        "interval_ms": [result.interval_ms for result in results],
+        "status_code": [result.status_code for result in results],
+        "service_id": [result.service_id for result in results],
+        "region": [result.region for result in results],
+        "verdict": [result.verdict for result in results],
+        "error_type": [result.error_type for result in results],
+        "error_message": [_storable(result.error_message) for result in results],
+    }
+
+
+def _store_requests(results: Sequence[ProbeResult]) -> None:
+    pairs = [(result, hop, request) for result in results for hop, request in enumerate(result.requests)]
+    if not pairs:
+        return
+    columns: dict[str, list[Any]] = {
+        "measured_at": [from_ms(request.started_at_ms) for _, _, request in pairs],
+        "response_time": [request.phases.total_ms for _, _, request in pairs],
+        "status_code": [request.status_code for _, _, request in pairs],
+        "hop": [hop for _, hop, _ in pairs],
+        "is_success": [
+            request.error_message is None and request.status_code is not None and 200 <= request.status_code <= 299
+            for _, _, request in pairs
+        ],
+        "is_final": [hop == len(result.requests) - 1 for result, hop, _ in pairs],
+        "service_id": [result.service_id for result, _, _ in pairs],
+        "region": [result.region for result, _, _ in pairs],
+        "method": [request.method for _, _, request in pairs],
+        # The first request goes to the service's own endpoint, which need not be said millions of times.
+        "endpoint": [request.url if hop else None for _, hop, request in pairs],
+        "error_message": [_storable(request.error_message) for _, _, request in pairs],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "store_requests"), columns)
+
+
+def _storable(message: str | None) -> str | None:
+    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough."""
+    return message and message.replace("\x00", "")[:500]
+
+
+def _fold_all(new: Sequence[ProbeResult], now: datetime) -> int:
+    """Fold new checks into the states of their services and return the number of status changes."""
+    by_service: defaultdict[str, list[ProbeResult]] = defaultdict(list)
+    for result in new:
+        by_service[result.service_id].append(result)
+    locked = states.lock(by_service)
+    regions = states.regions_of([id for id, held in locked.items() if len(held.regions) > 1])
+    closed: list[tuple[str, Run]] = []
+    changed: list[Transition] = []
+    for service_id, held in locked.items():
+        late = []
+        for result in by_service[service_id]:
+            check = _check(held, result, regions.get(service_id))
+            if held.state.run is not None and check.at < held.state.run.last_at:
+                late.append(check.at)
+                continue
+            step = advance(held.state, check, POLICY)
+            held.state = step.state
+            held.show(result)
+            if step.closed_run:
+                closed.append((service_id, step.closed_run))
+            if step.change:
+                changed.append(_transition(service_id, step.change, result, now))
+        if late:
+            # The runs closed in this lot must be there before they can be rebuilt.
+            runs.store(closed)
+            closed = []
+            runs.rebuild(held, late, POLICY)
+    if locked:
+        runs.store(closed)
+        states.save(locked.values())
+        states.save_regions([row for rows in regions.values() for row in rows.values()])
+    transitions.record(changed)
+    return len(changed)
+
+
+def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionState] | None) -> Check:
+    """Make a check of the service from one region's result, folding in what the other regions said last."""
+    at, verdict = from_ms(result.checked_at_ms), result.verdict
+    if regions is not None:
+        newest = regions.get(result.region)
+        if newest is None or newest.checked_at <= at:
+            hold_s = POLICY.hold_s(result.interval_ms)
+            regions[result.region] = RegionState(
+                service_id=held.service_id, region=result.region, verdict=verdict, checked_at=at, hold_s=hold_s
+            )
+        speaking = [row for row in regions.values() if row.checked_at + timedelta(seconds=row.hold_s) >= at]
+        verdict = fold_regions([Verdict(row.verdict) for row in speaking], held.quorum)
+    return Check(
+        at=at,
+        verdict=verdict,
+        interval_ms=result.interval_ms,
+        timeout_ms=result.timeout_ms,
+        may_confirm=result.verdict is verdict or verdict is not Verdict.BAD,
+    )
+
+
+def _transition(service_id: str, change: Change, result: ProbeResult, now: datetime) -> Transition:
+    evidence = {
+        "region": result.region,
+        "checked_at": from_ms(result.checked_at_ms).isoformat(),
+        "status_code": result.status_code,
+        "error_type": result.error_type,
+        "error_message": _storable(result.error_message),
+        "response_ms": result.phases.total_ms,
+        "trace_id": trace_id(service_id, result.region, result.checked_at_ms),
+    }
+    logger.info(
+        "status changed",
+        extra={"service_id": service_id, "from": change.from_status, "to": change.to_status, "cause": change.cause},
+    )
+    return Transition(
+        service_id=service_id,
+        from_status=change.from_status,
+        to_status=change.to_status,
+        cause=change.cause,
+        edge_start_at=change.edge_start_at,
+        edge_end_at=change.edge_end_at,
+        evidence={name: value for name, value in evidence.items() if value is not None},
+        created_at=now,
+    )

@@ -1,0 +1,48 @@
+"""Watch for services that no check arrives for: their status becomes unknown."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from monitoring import states, transitions
+from monitoring.models import ServiceState, Transition
+from monitoring.state import Status, fall_silent
+
+LOT = 500
+
+
+def mark_silent(now: datetime) -> int:
+    """Make the status of every silent service unknown and return how many there were.
+
+    Reads the state table as a whole: an index on `stale_at` would cost every check more than this scan costs.
+    """
+    silent = Q(stale_at__lte=now) & ~Q(status=Status.UNKNOWN)
+    service_ids = list(ServiceState.objects.filter(silent).order_by("pk").values_list("pk", flat=True))
+    return sum(_mark(service_ids[start : start + LOT], now) for start in range(0, len(service_ids), LOT))
+
+
+@transaction.atomic
+def _mark(service_ids: list[str], now: datetime) -> int:
+    """Judge again under the lock: a check may have arrived since."""
+    changed = []
+    locked = states.lock(service_ids)
+    for held in locked.values():
+        step = fall_silent(held.state, now)
+        held.state = step.state
+        if step.change:
+            changed.append(
+                Transition(
+                    service_id=held.service_id,
+                    from_status=step.change.from_status,
+                    to_status=step.change.to_status,
+                    cause=step.change.cause,
+                    edge_start_at=step.change.edge_start_at,
+                    edge_end_at=step.change.edge_end_at,
+                    created_at=now,
+                )
+            )
+    if changed:
+        states.save(locked.values())
+    transitions.record(changed)
+    return len(changed)

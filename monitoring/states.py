@@ -1,0 +1,142 @@
+"""Load and save the states of services, locked in order of their ids so that two recorders never deadlock."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from database.sql import statement
+from monitoring.models import RegionState
+from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.state import Run, State, Status
+
+
+@dataclass(slots=True, kw_only=True)
+class LockedState:
+    """A service's state while the caller's transaction holds its row, and what of the service a recorder must know."""
+
+    service_id: str
+    endpoint_url: str
+    regions: Sequence[str]
+    quorum: int
+    state: State
+    response_ms: float | None
+    status_code: int | None
+    error: str | None
+
+    def show(self, result: ProbeResult) -> None:
+        """Make this the answer that people see."""
+        self.response_ms, self.status_code = result.phases.total_ms, result.status_code
+        self.error = result.error_message
+
+
+def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
+    """Lock and return the states of those of the services that exist, by id. One query, or three for new services."""
+    wanted = {"service_ids": sorted(service_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "lock_states"), wanted)
+        rows = cursor.fetchall()
+        if len(rows) < len(wanted["service_ids"]):
+            cursor.execute(statement("monitoring", "create_states"), wanted)
+            if cursor.rowcount:
+                cursor.execute(statement("monitoring", "lock_states"), wanted)
+                rows = cursor.fetchall()
+    return {row[0]: _locked(*row) for row in rows}
+
+
+def save(states: Collection[LockedState]) -> None:
+    """Write states back, and who is in them. One statement."""
+    columns: dict[str, list[Any]] = {
+        "service_id": [held.service_id for held in states],
+        "last_response_ms": [held.response_ms for held in states],
+        "last_status_code": [held.status_code for held in states],
+        "last_error": [held.error for held in states],
+    }
+    for name in ("status", "is_down", "streak_first_at", "streak_count", "last_good_at", "last_bad_at"):
+        columns[name] = [getattr(held.state, name) for held in states]
+    for name in ("stale_at", "recheck_at"):
+        columns[name] = [getattr(held.state, name) for held in states]
+    runs = [held.state.run for held in states]
+    columns["verdict"] = [run and run.verdict for run in runs]
+    columns["run_first_at"] = [run and run.first_at for run in runs]
+    columns["run_last_at"] = [run and run.last_at for run in runs]
+    columns["run_count"] = [run.check_count if run else 0 for run in runs]
+    columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "save_states"), columns)
+
+
+def regions_of(service_ids: Collection[str]) -> dict[str, dict[str, RegionState]]:
+    """Return the newest check from each region, by service and region. One query, none when nobody is asked for."""
+    found: dict[str, dict[str, RegionState]] = {service_id: {} for service_id in service_ids}
+    if found:
+        for row in RegionState.objects.filter(service_id__in=found):
+            found[row.service_id][row.region] = row
+    return found
+
+
+def save_regions(rows: Sequence[RegionState]) -> None:
+    """Write the newest checks from regions. One statement."""
+    RegionState.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["service_id", "region"],
+        update_fields=["verdict", "checked_at", "hold_s"],
+    )
+
+
+def _locked(
+    service_id: str,
+    endpoint_url: str,
+    regions: Sequence[str],
+    quorum: int | None,
+    status: str,
+    is_down: bool,
+    verdict: str | None,
+    run_first_at: datetime,
+    run_last_at: datetime,
+    run_count: int,
+    run_hold_s: int,
+    streak_first_at: datetime | None,
+    streak_count: int,
+    last_good_at: datetime | None,
+    last_bad_at: datetime | None,
+    stale_at: datetime | None,
+    recheck_at: datetime | None,
+    response_ms: float | None,
+    status_code: int | None,
+    error: str | None,
+) -> LockedState:
+    """Read a row of `sql/lock_states.sql`."""
+    run = None
+    if verdict is not None:
+        run = Run(
+            verdict=Verdict(verdict),
+            first_at=run_first_at,
+            last_at=run_last_at,
+            check_count=run_count,
+            hold_s=run_hold_s,
+        )
+    state = State(
+        status=Status(status),
+        is_down=is_down,
+        run=run,
+        streak_first_at=streak_first_at,
+        streak_count=streak_count,
+        last_good_at=last_good_at,
+        last_bad_at=last_bad_at,
+        stale_at=stale_at,
+        recheck_at=recheck_at,
+    )
+    return LockedState(
+        service_id=service_id,
+        endpoint_url=endpoint_url,
+        regions=regions,
+        quorum=quorum or len(regions) // 2 + 1,
+        state=state,
+        response_ms=response_ms,
+        status_code=status_code,
+        error=error,
+    )

@@ -1,0 +1,72 @@
+"""The engine's doors: each task parses its arguments and calls one function."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from celery import shared_task
+from celery.exceptions import Reject
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from database import partitions
+from monitoring import dispatch, messages, probe_worker, recording, silence, transitions, worker_stamps
+from monitoring.models.raw import RAW_TABLES
+from monitoring.probes.model import ProbeSpec
+
+DATABASE_AWAY_S = 0.5
+
+
+@shared_task(name="monitoring.dispatch_due", ignore_result=True, time_limit=30, soft_time_limit=20)
+def dispatch_due() -> None:
+    dispatch.dispatch_due(timezone.now(), _publish)
+
+
+def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
+    # At most once: no retry. Expired specs are counted by the worker; the message lives a little longer than they do.
+    expires_s = max(spec.expires_at_ms - spec.due_at_ms for spec in specs) / 1000 + 60
+    probe.apply_async([messages.pack_specs(specs)], queue=f"probes.{region}", expires=expires_s, retry=False)
+
+
+@shared_task(name="monitoring.probe", ignore_result=True, acks_late=False)
+def probe(specs: messages.Table) -> None:
+    """Hand a batch to the event loop and return; no time limit, as the pool of threads enforces none."""
+    probe_worker.loop().submit(messages.unpack_specs(specs))
+
+
+@shared_task(
+    name="monitoring.record",
+    ignore_result=True,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    time_limit=50,
+    soft_time_limit=40,
+)
+def record(results: messages.Table) -> None:
+    try:
+        recording.record(messages.unpack_results(results), timezone.now())
+    except (OperationalError, InterfaceError) as error:
+        # The database is away. The lot waits in the queue, not in our memory, and we ask again soon but not at once.
+        time.sleep(DATABASE_AWAY_S)
+        raise Reject(repr(error), requeue=True) from error
+
+
+@shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
+def worker_seen(stamp: dict[str, Any]) -> None:
+    worker_stamps.keep(stamp, timezone.now())
+
+
+@shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)
+def mark_silent() -> None:
+    silence.mark_silent(timezone.now())
+
+
+@shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)
+def sweep_transitions() -> None:
+    transitions.sweep()
+
+
+@shared_task(name="monitoring.make_partitions", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
+def make_partitions() -> None:
+    for table in RAW_TABLES:
+        partitions.ensure_ahead(table, timezone.now())

@@ -1,0 +1,200 @@
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from database import changes
+from monitoring import recording
+from monitoring.models import (
+    ApiResponseTime,
+    CheckRun,
+    EngineCounter,
+    Service,
+    ServiceState,
+    Transition,
+    TransitionClaim,
+    WatchServerLog,
+)
+from monitoring.probes.model import Verdict
+from monitoring.runs import join_all
+from monitoring.state import Run
+from monitoring.tests.factories import START, make_result, make_service
+
+pytestmark = pytest.mark.django_db
+
+NOW = START + timedelta(hours=1)
+
+
+def record(*results):
+    return recording.record(results, NOW)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def runs() -> list[tuple[str, float, float, int]]:
+    """All runs of the only service, the open one last, in seconds after `START`."""
+    found = [(r.verdict, r.first_at, r.last_at, r.check_count) for r in CheckRun.objects.order_by("first_at")]
+    state = ServiceState.objects.get()
+    found.append((state.verdict, state.run_first_at, state.run_last_at, state.run_count))
+    return [(v, (a - START).total_seconds(), (b - START).total_seconds(), n) for v, a, b, n in found]
+
+
+def test_a_check_is_stored_with_its_phases_and_its_request():
+    make_service()
+
+    recorded = record(make_result(0))
+
+    assert (recorded.stored, recorded.duplicates) == (1, 0)
+    check = WatchServerLog.objects.get()
+    assert (check.checked_at, check.verdict, check.is_healthy, check.status_code) == (START, "ok", True, 200)
+    assert (check.response_time, check.first_byte_ms, check.lateness_ms, check.error_type) == (40.5, 30, 1.5, None)
+    request = ApiResponseTime.objects.get()
+    assert (request.is_success, request.is_final, request.endpoint, request.status_code) == (True, True, None, 200)
+
+
+def test_the_same_lot_again_neither_stores_nor_counts():
+    make_service()
+    lot = [make_result(0), make_result(60, "bad"), make_result(120, "bad")]
+    record(*lot)
+
+    recorded = record(*lot)
+
+    assert (recorded.stored, recorded.duplicates, recorded.changes) == (0, 3, 0)
+    assert runs() == [("ok", 0, 0, 1), ("bad", 60, 120, 2)]
+    assert WatchServerLog.objects.count() == ApiResponseTime.objects.count() == 3
+    assert Transition.objects.count() == 2
+
+
+def test_a_twin_within_one_lot_is_stored_once():
+    make_service()
+
+    assert record(make_result(0), make_result(0)).duplicates == 1
+
+
+def test_the_second_failure_in_a_row_becomes_a_transition_with_its_evidence():
+    make_service()
+    before = changes.current("page")
+
+    record(make_result(0), make_result(60, "bad"), make_result(65, "bad"))
+
+    transition = Transition.objects.order_by("id").last()
+    assert (transition.from_status, transition.to_status, transition.cause) == ("o", "mo", "failed")
+    assert (transition.edge_start_at, transition.edge_end_at) == (START, START + timedelta(seconds=60))
+    assert transition.evidence["error_message"] == "connection refused by 10.0.0.5:443"
+    assert len(transition.evidence["trace_id"]) == 32
+    assert Service.objects.get().status == "mo"
+    assert changes.current("page") > before
+
+
+def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callbacks):
+    make_service()
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        record(make_result(0))
+
+    assert [(c.consumer, c.done_at) for c in TransitionClaim.objects.all()] == [("system_status", None)]
+    assert len(callbacks) == 1
+
+
+def test_checks_of_a_removed_service_are_kept_without_a_state():
+    assert record(make_result(0, service_id="gone")).stored == 1
+
+    assert not ServiceState.objects.exists()
+
+
+def test_a_result_more_than_a_day_ahead_is_refused_and_counted():
+    make_service()
+
+    recorded = record(make_result(26 * 3600), make_result(0))
+
+    assert (recorded.stored, recorded.refused) == (1, 1)
+    assert EngineCounter.objects.get(name="results_refused").value == 1
+
+
+@pytest.mark.parametrize(
+    ("why", "in_order", "late", "expected"),
+    [
+        (
+            "a good check in the middle of a good run",
+            [(0, "ok"), (60, "ok"), (180, "ok")],
+            [(120, "ok")],
+            [("ok", 0, 180, 4)],
+        ),
+        (
+            "a failure in the middle of a good run splits it",
+            [(0, "ok"), (60, "ok"), (180, "ok"), (240, "ok")],
+            [(120, "bad")],
+            [("ok", 0, 60, 2), ("bad", 120, 120, 1), ("ok", 180, 240, 2)],
+        ),
+        (
+            "a check that closes a gap joins two runs",
+            [(0, "ok"), (240, "ok")],
+            [(120, "ok")],
+            [("ok", 0, 240, 3)],
+        ),
+        (
+            "several at once, before everything and between",
+            [(600, "ok"), (660, "bad"), (720, "bad")],
+            [(0, "bad"), (690, "ok")],
+            [("bad", 0, 0, 1), ("ok", 600, 600, 1), ("bad", 660, 660, 1), ("ok", 690, 690, 1), ("bad", 720, 720, 1)],
+        ),
+        (
+            "far from both ends of a long run",
+            [(60 * n, "ok") for n in range(50) if n != 25],
+            [(1500, "bad")],
+            [("ok", 0, 1440, 25), ("bad", 1500, 1500, 1), ("ok", 1560, 2940, 24)],
+        ),
+    ],
+)
+def test_late_checks_are_worked_into_the_runs(why, in_order, late, expected):
+    make_service()
+    for seconds, verdict in in_order:
+        record(make_result(seconds, verdict))
+    transitions = Transition.objects.count()
+
+    record(*[make_result(seconds, verdict) for seconds, verdict in late])
+
+    assert runs() == expected, why
+    assert Transition.objects.count() == transitions
+
+
+def test_a_lot_takes_a_fixed_number_of_queries(django_assert_num_queries):
+    for number in range(40):
+        make_service(f"service-{number}")
+    record(*[make_result(0, service_id=f"service-{number}") for number in range(40)])
+
+    with django_assert_num_queries(6):  # begin, checks, requests, states locked and saved, end
+        record(*[make_result(60, service_id=f"service-{number}") for number in range(40)])
+
+
+def test_several_regions_fold_by_quorum():
+    make_service(regions=["a", "b", "c"])
+    three = ("a", "b", "c")
+
+    record(*[make_result(0, region=region) for region in three])
+    record(*[make_result(60, "bad" if region == "a" else "ok", region=region) for region in three])
+    assert Service.objects.get().status == "po"
+
+    for seconds in (120, 180):
+        record(*[make_result(seconds, "ok" if region == "c" else "bad", region=region) for region in three])
+    assert Service.objects.get().status == "mo"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
+    random = Random(seed)
+    make_service()
+    checks = [(60 * slot, random.choice(["ok", "ok", "ok", "slow", "bad"])) for slot in random.sample(range(80), 50)]
+    arrival = sorted(checks, key=lambda check: check[0] + random.choice([0, 0, 0, 400, 3000]))
+
+    while arrival:
+        lot, arrival = arrival[:7], arrival[7:]
+        record(*[make_result(seconds, verdict) for seconds, verdict in lot])
+
+    single = (Run.of(Verdict(v), START + timedelta(seconds=s), hold_s=150) for s, v in sorted(checks))
+    recorded = (
+        Run(verdict=Verdict(v), first_at=at(a), last_at=at(b), check_count=n, hold_s=150) for v, a, b, n in runs()
+    )
+    assert list(join_all(recorded)) == list(join_all(single))
