@@ -3,6 +3,7 @@
 import os
 import zoneinfo
 from pathlib import Path
+from typing import Any
 
 from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import read_env
@@ -85,10 +86,16 @@ if DATABASE is None and "DB_PASSWORD" in env.values:
 DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 10, 1, 1000)  # per process
 DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait for a free connection
 # Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
-DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}
 if DATABASE is not None:
     POOL = {"min_size": 1, "max_size": DB_MAX_CONNECTIONS, "timeout": DB_POOL_TIMEOUT}
-    DATABASES = {"default": {**DATABASE, "OPTIONS": {**DATABASE.get("OPTIONS", {}), "pool": POOL}}}
+    DATABASES = {
+        "default": {
+            **DATABASE,
+            "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
+            "OPTIONS": {**DATABASE.get("OPTIONS", {}), "pool": POOL},
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker ---------------------------------------------------------------------------------------------------------
@@ -126,7 +133,7 @@ SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 # --- Static files ---------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# Files are found where they lie and need no collecting first; the page names each by its content (`statuspage/assets.py`).
+# Files are found where they lie and need no collecting first; the page names them by content (`statuspage/assets.py`).
 WHITENOISE_USE_FINDERS = True
 
 # --- Probing --------------------------------------------------------------------------------------------------------
