@@ -6,14 +6,18 @@ from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.state import Status
 
-SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 DAY_MS = 86_400_000
+INTERVAL_MS = (1_000, DAY_MS)
+TIMEOUT_MS = (100, 60_000)
+PROBED_COLUMNS = ("endpoint_url", "check_interval", "timeout", "regions")  # what a probe must know: see `version`
+REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
 STATUS_LABELS = {
     Status.OPERATIONAL: _("Operational"),
     Status.PARTIAL: _("Partial outage"),
@@ -42,6 +46,28 @@ def validate_endpoint_url(url: str) -> None:
         raise ValidationError(_("The URL carries a user name or password. Leave them out: URLs are shown and logged."))
 
 
+def validate_check_interval(milliseconds: int) -> None:
+    _validate_range(milliseconds, *INTERVAL_MS)
+
+
+def validate_timeout(milliseconds: int) -> None:
+    _validate_range(milliseconds, *TIMEOUT_MS)
+
+
+def _validate_range(value: int, lowest: int, highest: int) -> None:
+    """Refuse what is out of range, and guess the commonest slip: seconds where milliseconds are meant."""
+    if lowest <= value <= highest:
+        return
+    if value > highest:
+        message = _("%(value)s is above %(highest)s (%(highest_s)g s). Write at most that many milliseconds.")
+    elif lowest <= value * 1000 <= highest:
+        message = _("%(value)s is below %(lowest)s (%(lowest_s)g s). Is it seconds? Write milliseconds: %(value)s000.")
+    else:
+        message = _("%(value)s is below %(lowest)s (%(lowest_s)g s). Write at least that many milliseconds.")
+    limits = {"lowest": lowest, "lowest_s": lowest / 1000, "highest": highest, "highest_s": highest / 1000}
+    raise ValidationError(message, params={"value": value, **limits})
+
+
 class ServiceQuerySet(models.QuerySet["Service"]):
     def present(self) -> Self:
         """Leave out what was removed: a removed service is archived, never deleted."""
@@ -59,7 +85,10 @@ class Service(models.Model):
     id = models.TextField(
         _("id"),
         primary_key=True,
-        validators=[RegexValidator(SLUG, _("Use lower-case letters, digits and single hyphens, like id-recognition."))],
+        validators=[
+            RegexValidator(SLUG, _("Use lower-case letters, digits and single hyphens, like id-recognition.")),
+            MaxLengthValidator(100),
+        ],
     )
     name = models.CharField(_("name"), max_length=100, unique=True)
     display_name = models.CharField(_("display name"), max_length=100)
@@ -72,18 +101,14 @@ class Service(models.Model):
         default=Status.UNKNOWN.value,
     )
     is_active = models.BooleanField(_("monitored"), default=True)
-    check_interval = models.IntegerField(
-        _("check interval (ms)"), default=60_000, validators=[MinValueValidator(1000), MaxValueValidator(DAY_MS)]
-    )
-    timeout = models.IntegerField(
-        _("timeout (ms)"), default=5_000, validators=[MinValueValidator(100), MaxValueValidator(60_000)]
-    )
+    check_interval = models.IntegerField(_("check interval (ms)"), default=60_000, validators=[validate_check_interval])
+    timeout = models.IntegerField(_("timeout (ms)"), default=5_000, validators=[validate_timeout])
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     # Ours, beyond the specified columns.
-    regions = ArrayField(models.TextField(validators=[RegexValidator(SLUG)]), default=default_regions)
+    regions = ArrayField(models.TextField(validators=[RegexValidator(SLUG, REGION_WORDS)]), default=default_regions)
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
     is_critical = models.BooleanField(_("critical"), default=False)  # its outage alone is an outage of the whole
     phase_ms = models.IntegerField(editable=False)  # its slots are phase + k × interval since the epoch
@@ -100,9 +125,9 @@ class Service(models.Model):
             models.CheckConstraint(condition=models.Q(id__regex=SLUG), name="services_id_is_slug"),
             models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="services_status_known"),
             models.CheckConstraint(
-                condition=models.Q(check_interval__range=(1000, DAY_MS)), name="services_interval_in_range"
+                condition=models.Q(check_interval__range=INTERVAL_MS), name="services_interval_in_range"
             ),
-            models.CheckConstraint(condition=models.Q(timeout__range=(100, 60_000)), name="services_timeout_in_range"),
+            models.CheckConstraint(condition=models.Q(timeout__range=TIMEOUT_MS), name="services_timeout_in_range"),
             models.CheckConstraint(
                 condition=models.Q(phase_ms__gte=0, phase_ms__lt=models.F("check_interval")),
                 name="services_phase_within_interval",
