@@ -1,0 +1,59 @@
+"""Say times and durations in the words of the page, in the active language."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def unit_formats() -> dict[str, str]:
+    """Return how each size of duration is written; the page's script fills in the same ones."""
+    return {
+        "seconds": _("%(seconds)d s"),
+        "minutes": _("%(minutes)d min"),
+        "hours": _("%(hours)d h %(minutes)02d min"),
+        "days": _("%(days)d d %(hours)d h"),
+        "ago": _("%(duration)s ago"),
+    }
+
+
+def duration(seconds: float) -> str:
+    """Say a duration in its one or two largest units, floored: "45 s", "23 min", "1 h 04 min", "2 d 3 h"."""
+    formats, whole = unit_formats(), max(0, int(seconds))
+    if whole < MINUTE:
+        return formats["seconds"] % {"seconds": whole}
+    if whole < HOUR:
+        return formats["minutes"] % {"minutes": whole // MINUTE}
+    if whole < DAY:
+        return formats["hours"] % {"hours": whole // HOUR, "minutes": whole % HOUR // MINUTE}
+    return formats["days"] % {"days": whole // DAY, "hours": whole % DAY // HOUR}
+
+
+def age(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Say how long ago something was: relative up to a day, then its date and time."""
+    seconds = (now - at).total_seconds()
+    if seconds >= DAY:
+        return clock(at, now, zone)
+    return _("%(duration)s ago") % {"duration": duration(seconds)}
+
+
+def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Say an instant: the time of today, else the date with it."""
+    local = at.astimezone(zone)
+    if local.date() == now.astimezone(zone).date():
+        return f"{local:%H:%M}"
+    # Translators: letters of Django's date format; 9 March 2025, 14:02
+    return format_date(local, _("j F Y, H:i"))
+
+
+def exact(at: datetime, zone: ZoneInfo) -> str:
+    """Say an instant in full, with its zone, as it is shown on hover."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def response_time(ms: float) -> str:
+    """Say a response time: "84 ms", from a second on "1.24 s"."""
+    return f"{ms:.0f} ms" if round(ms) < 1000 else f"{ms / 1000:.2f} s"

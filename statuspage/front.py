@@ -1,0 +1,61 @@
+"""Answer a plain visit to the page from memory, ahead of Django's stack, which would take ten times as long."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+
+from statuspage import language
+from statuspage.keeper import keeper
+from statuspage.rendering import Headers
+
+Environ = Mapping[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+def reply(environ: Environ, now: datetime) -> tuple[str, Headers, bytes] | None:
+    """Return status, headers and body of the page for a visitor; None while there is no page yet."""
+    edition = keeper.edition(now)
+    if edition is None:
+        return None
+    answer = edition.answers[
+        language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    ]
+    if answer.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
+        return "304 Not Modified", answer.unchanged_headers, b""
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        return "200 OK", answer.gzipped_headers, answer.gzipped
+    return "200 OK", answer.html_headers, answer.html
+
+
+def front_door(application: Application) -> Application:
+    """Wrap a WSGI application: what is not a plain visit, or cannot be answered, is left to it."""
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        visit = reply(environ, timezone.now()) if _is_plain_visit(environ) else None
+        if visit is None:
+            return application(environ, start_response)
+        status, headers, body = visit
+        start_response(status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    return answer
+
+
+def _is_plain_visit(environ: Environ) -> bool:
+    return (
+        environ["PATH_INFO"] == "/"
+        and not environ.get("QUERY_STRING")
+        and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        and _is_our_name(environ.get("HTTP_HOST", ""))
+    )
+
+
+@lru_cache(maxsize=256)
+def _is_our_name(host: str) -> bool:
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)

@@ -1,0 +1,25 @@
+"""The headers that Django's middleware adds, for answers that are sent ahead of it."""
+
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+
+from statuspage.middleware import content_security_policy
+
+
+@cache
+def standing_headers() -> tuple[tuple[str, str], ...]:
+    """Ask the middleware itself what it adds to any answer, so that the two ways cannot differ."""
+    request = HttpRequest()
+    request.path = "/"
+    if settings.HTTPS:
+        request.META["HTTP_X_FORWARDED_PROTO"] = "https"
+    answer = HttpResponse()
+    own = set(answer.headers)
+    content_security_policy(lambda _: answer)(request)
+    for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
+        middleware(lambda _: answer).process_response(request, answer)
+    return tuple((name, value) for name, value in answer.headers.items() if name not in own)

@@ -1,0 +1,110 @@
+"""What the public page says, read from the database in a fixed number of queries and kept as plain values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+
+from incidents.models import Incident, IncidentUpdate, SystemStatus
+from monitoring.models import Service, ServiceState
+from monitoring.probes.model import Verdict
+from monitoring.state import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLine:
+    """One service as it is at the moment of reading."""
+
+    id: str
+    name: str
+    status: Status  # live: unknown as soon as no check has arrived for too long, whatever is stored
+    is_critical: bool
+    checked_at: datetime | None  # the newest check; None: never measured
+    is_silent: bool  # it was measured once and is not any more
+    down_since: datetime | None  # first failed check of the outage, where that is known
+    response_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    id: int
+    title: str
+    status: str
+    started_at: datetime
+    message: str  # the newest update that customers may see; empty: there is none
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageModel:
+    """The whole page at one instant."""
+
+    read_at: datetime
+    change: int  # the change counter, read first: whatever changes meanwhile is noticed at the next poll
+    services: tuple[ServiceLine, ...]
+    incidents: tuple[OpenIncident, ...]
+    message: str  # a word of the operator's, shown below the banner
+
+
+def read(now: datetime, change: int) -> PageModel:
+    """Read the page as of now. Three queries, however many services there are."""
+    return PageModel(
+        read_at=now,
+        change=change,
+        services=tuple(_line(service, now) for service in Service.objects.for_page()),
+        incidents=_open_incidents(),
+        message=SystemStatus.objects.filter(id="current").values_list("message", flat=True).first() or "",
+    )
+
+
+def _line(service: Service, now: datetime) -> ServiceLine:
+    state: ServiceState | None = getattr(service, "state", None)
+    name = service.display_name or service.name
+    if state is None or state.run_last_at is None:
+        return ServiceLine(
+            id=service.id,
+            name=name,
+            status=Status.UNKNOWN,
+            is_critical=service.is_critical,
+            checked_at=None,
+            is_silent=False,
+            down_since=None,
+            response_ms=None,
+        )
+    is_silent = state.stale_at is not None and state.stale_at <= now
+    status = Status.UNKNOWN if is_silent else Status(state.status)
+    return ServiceLine(
+        id=service.id,
+        name=name,
+        status=status,
+        is_critical=service.is_critical,
+        checked_at=state.run_last_at,
+        is_silent=is_silent,
+        # While a service is confirmed down its open run began with the first failed check.
+        down_since=state.run_first_at if status is Status.DOWN and state.verdict == Verdict.BAD else None,
+        response_ms=state.last_response_ms,
+    )
+
+
+def _open_incidents() -> tuple[OpenIncident, ...]:
+    newest = IncidentUpdate.objects.filter(incident=OuterRef("pk"), is_customer_visible=True).order_by("-created_at")
+    rows = (
+        Incident.objects.unresolved()
+        .annotate(
+            newest_message=Subquery(newest.values("message")[:1]),
+            newest_at=Subquery(newest.values("created_at")[:1]),
+        )
+        .order_by("-started_at")
+        .values_list("id", "title", "status", "started_at", "newest_message", "newest_at", named=True)
+    )
+    return tuple(
+        OpenIncident(
+            id=row.id,
+            title=row.title,
+            status=row.status,
+            started_at=row.started_at,
+            message=row.newest_message or "",
+            updated_at=row.newest_at,
+        )
+        for row in rows
+    )

@@ -1,0 +1,157 @@
+"""Turn the read-model into finished answers, one per language: what follows only picks and sends bytes."""
+
+import gzip
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from incidents.models import IncidentStatus
+from monitoring.state import Status
+from statuspage.banner import banner, stale_banner
+from statuspage.durations import age, clock, exact, response_time
+from statuspage.headers import standing_headers
+from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
+
+TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
+# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. Behind
+# a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
+CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The page in one language, in the forms in which it is sent."""
+
+    tag: str  # the quoted part of the ETag
+    html: bytes
+    html_headers: Headers
+    gzipped: bytes
+    gzipped_headers: Headers
+    unchanged_headers: Headers  # of 304
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """An instant as the page shows it."""
+
+    iso: str
+    exact: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A service as the page shows it."""
+
+    id: str
+    name: str
+    tone: str
+    state: str
+    response: str
+    note: str  # said instead of the age of the last check
+    checked: Moment | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """An open incident as the page shows it."""
+
+    title: str
+    status: str
+    started: Moment
+    message: str
+    updated: Moment | None
+
+
+def render(model: PageModel, stale_at: datetime | None = None) -> dict[str, Answer]:
+    """Render the page in every language; with `stale_at` it says that its figures are as old as they are then."""
+    answers = {}
+    for code, _name in settings.LANGUAGES:
+        with translation.override(code):
+            html = render_to_string("statuspage/page.html", _context(model, stale_at))
+        answers[code] = _answer(html.strip().encode(), code)
+    return answers
+
+
+def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
+    zone = settings.PAGE_TIME_ZONE
+    return {
+        "banner": stale_banner(model, stale_at) if stale_at else banner(model, zone),
+        "message": model.message,
+        # Script turns it into an age that ticks; without script a time stays true, an age would not.
+        "read": Moment(
+            iso=model.read_at.isoformat(timespec="seconds"),
+            exact=exact(model.read_at, zone),
+            text=f"{model.read_at.astimezone(zone):%H:%M:%S %Z}",
+        ),
+        "rows": [_row(line, model.read_at) for line in model.services],
+        "incidents": [_notice(incident, model.read_at) for incident in model.incidents],
+        "zone": zone.key,
+    }
+
+
+def _row(line: ServiceLine, now: datetime) -> Row:
+    words = {
+        Status.OPERATIONAL: _("Operational"),
+        Status.PARTIAL: _("Degraded"),
+        Status.DOWN: _("Down"),
+        Status.UNKNOWN: _("No data") if line.checked_at else _("No data yet"),
+    }
+    note = ""
+    if line.checked_at is None:
+        note = _("waiting for the first check")
+    elif line.is_silent:
+        note = _("not measured since %(time)s") % {"time": clock(line.checked_at, now, settings.PAGE_TIME_ZONE)}
+    return Row(
+        id=line.id,
+        name=line.name,
+        tone=TONES[line.status],
+        state=words[line.status],
+        response="" if note or line.response_ms is None else response_time(line.response_ms),
+        note=note,
+        checked=_moment(line.checked_at, now) if line.checked_at else None,
+    )
+
+
+def _notice(incident: OpenIncident, now: datetime) -> Notice:
+    return Notice(
+        title=incident.title,
+        status=str(IncidentStatus(incident.status).label),
+        started=_moment(incident.started_at, now),
+        message=incident.message,
+        updated=_moment(incident.updated_at, now) if incident.updated_at else None,
+    )
+
+
+def _moment(at: datetime, now: datetime) -> Moment:
+    zone = settings.PAGE_TIME_ZONE
+    return Moment(iso=at.isoformat(timespec="seconds"), exact=exact(at, zone), text=age(at, now, zone))
+
+
+def _answer(html: bytes, language: str) -> Answer:
+    tag = f'"{blake2b(html, digest_size=9).hexdigest()}"'
+    common = [
+        ("ETag", f"W/{tag}"),  # weak: the same for both encodings
+        ("Cache-Control", CACHE_CONTROL),
+        ("Vary", "Accept-Encoding, Accept-Language, Cookie"),
+        ("Content-Language", language),
+        *standing_headers(),
+    ]
+    typed = [*common, ("Content-Type", "text/html; charset=utf-8")]
+    # The page holds nothing secret and echoes nothing, so compressing it gives nothing away.
+    gzipped = gzip.compress(html, compresslevel=6, mtime=0)
+    return Answer(
+        tag=tag,
+        html=html,
+        html_headers=[*typed, ("Content-Length", str(len(html)))],
+        gzipped=gzipped,
+        gzipped_headers=[*typed, ("Content-Length", str(len(gzipped))), ("Content-Encoding", "gzip")],
+        unchanged_headers=common,
+    )

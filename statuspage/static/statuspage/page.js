@@ -1,0 +1,57 @@
+/* Keep an open page up to date: fetch it again now and then and exchange the parts marked data-live. */
+import { localize, serverTimeIs, tick } from "./times.js";
+
+const EVERY_MS = 5000;
+const SPREAD_MS = 3000; // visitors that came together do not come back together
+const announcer = document.getElementById("announcer");
+let shown = null;
+
+async function refresh() {
+  const answer = await fetch(location.pathname, { cache: "no-cache", headers: { Accept: "text/html" } });
+  const date = Date.parse(answer.headers.get("Date"));
+  if (date) serverTimeIs(date);
+  if (!answer.ok) return;
+  const text = await answer.text();
+  if (text !== shown && !isInUse()) {
+    exchange(new DOMParser().parseFromString(text, "text/html"));
+    shown = text;
+  }
+}
+
+function exchange(fresh) {
+  const before = headline();
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id);
+    if (other) part.replaceWith(document.adoptNode(other));
+  }
+  document.title = fresh.title;
+  document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").getAttribute("href");
+  if (headline() !== before) announcer.textContent = headline();
+  localize();
+  tick();
+}
+
+/** Tell whether the visitor marks text or stands on something that would be exchanged. */
+function isInUse() {
+  return !getSelection().isCollapsed || document.activeElement?.closest("[data-live]");
+}
+
+function headline() {
+  return document.getElementById("headline").textContent;
+}
+
+async function keepFresh() {
+  // A failed attempt is no news: the age of the figures, which goes on ticking, says it.
+  if (!document.hidden) await refresh().catch(() => {});
+  setTimeout(keepFresh, EVERY_MS + Math.random() * SPREAD_MS);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) refresh().catch(() => {});
+});
+
+serverTimeIs(Math.max(Date.now(), Date.parse(document.getElementById("updated").dateTime)));
+localize();
+tick();
+setInterval(() => tick(), 1000);
+setTimeout(keepFresh, EVERY_MS);

@@ -1,0 +1,35 @@
+"""Tags that need nothing from the view, so that error pages can use them too."""
+
+import json
+
+from django import template
+from django.conf import settings
+from django.utils.translation import get_language
+
+from statuspage import assets
+from statuspage.durations import unit_formats
+
+register = template.Library()
+
+
+@register.simple_tag
+def asset(name: str) -> str:
+    """Return the address of a style sheet, script or icon."""
+    return assets.url(name)
+
+
+@register.simple_tag
+def site_name() -> str:
+    return settings.SITE_NAME
+
+
+@register.simple_tag
+def other_languages() -> list[tuple[str, str]]:
+    """Return code and own name of each language that the page is not in now."""
+    return [(code, name) for code, name in settings.LANGUAGES if code != get_language()]
+
+
+@register.simple_tag
+def unit_formats_json() -> str:
+    """Return how durations are written, for the script that lets them tick."""
+    return json.dumps(unit_formats(), ensure_ascii=False)

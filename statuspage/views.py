@@ -1,0 +1,61 @@
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from statuspage import assets, front
+
+YEAR_S = 365 * 86_400
+
+
+@login_not_required
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the public page; with `?lang=ko` remember that language and show it then."""
+    language = request.GET.get("lang")
+    if language in dict(settings.LANGUAGES):
+        return _remember(str(language))
+    visit = front.reply(request.META, timezone.now())
+    if visit is None:
+        return _unavailable(request)
+    status, headers, body = visit
+    return HttpResponse(body, status=int(status[:3]), headers=dict(headers))
+
+
+@login_not_required
+@require_safe
+def asset(request: HttpRequest, version: str, name: str) -> HttpResponse:
+    """Serve a style sheet, script or icon."""
+    kept = assets.load()
+    content = kept.files.get(name)
+    if content is None:
+        raise Http404(name)
+    # A page rendered by the version before this one still asks for its files: it gets ours, but not for good.
+    lifetime = f"max-age={YEAR_S}, immutable" if version == kept.version else "max-age=60"
+    return HttpResponse(
+        content,
+        content_type=assets.CONTENT_TYPES[name[name.rindex(".") :]],
+        headers={"Cache-Control": f"public, {lifetime}"},
+    )
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    response = render(request, "statuspage/unavailable.html", status=503)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Retry-After"] = "10"
+    return response
+
+
+def _remember(language: str) -> HttpResponse:
+    response = HttpResponseRedirect("/", headers={"Cache-Control": "no-store"})
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=YEAR_S,
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
