@@ -267,9 +267,10 @@ class Supervisor:
         return True
 
     def _print(self, child: Child, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip("\r")
-        child.tail.append(text)
-        self.printer.line(child.process.name, text)
+        text = line.decode(errors="replace").rstrip()
+        if text:  # Celery is generous with empty lines
+            child.tail.append(text)
+            self.printer.line(child.process.name, text)
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._stop_signals += 1
@@ -312,4 +313,4 @@ def _ending(child: Child) -> str:
 
 
 def _quote(child: Child) -> str:
-    return "".join(f"\n    {line}" for line in ("", *child.tail) if line)
+    return "".join(f"\n    {line}" for line in child.tail)

@@ -11,6 +11,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from slamonitor import processes
+from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
 from slamonitor.management.commands.up import given_database_url, require_free_port, start_servers
 from slamonitor.processes import Options
@@ -86,6 +87,18 @@ def test_stages_leave_the_database_time_to_write_its_checkpoint() -> None:
     ]
 
     assert sum(others_s) <= 9.0
+
+
+def test_results_are_stored_when_their_queue_is_empty_or_gone() -> None:
+    with EmbeddedRedis.running() as url:
+        is_stored = processes.results_stored(url)
+        with impatient_client(url) as client:
+            client.rpush("results", "a lot")
+            assert not is_stored()
+            client.delete("results")
+        assert is_stored()
+
+    assert is_stored(), "a Redis that is gone has nothing to wait for"
 
 
 def test_second_up_on_a_state_directory_starts_nothing(tmp_path: Path) -> None:
