@@ -1,0 +1,99 @@
+"""Read YAML in which every value knows its line, and refuse what is made to exhaust the reader.
+
+Two passes over the text: the first sees only events, so that aliases and deep nesting are refused before anything
+recursive happens. libyaml, where PyYAML was built with it, is ten times faster than Python and marks lines as well.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+MAX_BYTES = 16 * 1024 * 1024  # about 40,000 services
+MAX_DEPTH = 20
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+
+
+class Unreadable(Exception):
+    """The text is no YAML that we read, from this line on."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"{line}: {what}")
+        self.line, self.what = line, what
+
+
+def compose(raw: bytes) -> yaml.Node | None:
+    """Return the root of the only document, None where there is nothing. Raises `Unreadable`."""
+    text = _decoded(raw)
+    try:
+        _refuse_bombs(text)
+        return yaml.compose(text, Loader=LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(error) from error
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise Unreadable(_line_at(text, getattr(error, "position", 0)), str(error).splitlines()[0]) from error
+
+
+def construct(node: yaml.Node) -> Any:
+    """Return the value of a node in plain Python types. Raises `Unreadable`."""
+    for duplicate in _duplicates(node):
+        raise Unreadable(line_of(duplicate), f"the key {duplicate.value} is there twice")
+    try:
+        return SafeConstructor().construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(error) from error
+    except (ValueError, OverflowError) as error:  # 2025-02-30, or a number of ten thousand digits
+        raise Unreadable(line_of(node), f"it cannot be read: {error}. Put it in quotes if it is text") from error
+
+
+def line_of(part: yaml.Node | yaml.Event) -> int:
+    return part.start_mark.line + 1 if part.start_mark else 0
+
+
+def _decoded(raw: bytes) -> str:
+    if len(raw) > MAX_BYTES:
+        raise Unreadable(1, f"more than {MAX_BYTES // 1024 // 1024} MiB are not read. Split the file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            raw.count(b"\n", 0, error.start) + 1, "it is not UTF-8 text. Save the file as UTF-8"
+        ) from error
+
+
+def _refuse_bombs(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, OPENING) - isinstance(event, CLOSING)
+        if isinstance(event, yaml.AliasEvent):
+            raise Unreadable(line_of(event), f"*{event.anchor}: aliases are not read. Write the value out")
+        if depth > MAX_DEPTH:
+            raise Unreadable(line_of(event), f"it is nested more than {MAX_DEPTH} levels deep")
+
+
+def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield the keys that a mapping, here or further inside, has already; YAML would let the last one win."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _duplicates(item)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    yield key
+                seen.add(key.value)
+            yield from _duplicates(value)
+
+
+def _unreadable(error: yaml.MarkedYAMLError) -> Unreadable:
+    mark = error.problem_mark or error.context_mark
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    return Unreadable(mark.line + 1 if mark else 1, what or "it cannot be read")
+
+
+def _line_at(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
