@@ -1,0 +1,25 @@
+import pytest
+import time_machine
+from django.test import Client
+
+
+@pytest.fixture(autouse=True)
+def nothing_collected(settings) -> None:
+    """Serve static files from where they lie; without a folder of collected ones whitenoise would warn."""
+    settings.STATIC_ROOT = None
+
+
+@pytest.fixture
+def visit(client: Client, db: None, monkeypatch: pytest.MonkeyPatch):
+    """Fetch the page at NOW, or some seconds later, from a process that has just started."""
+    # Not at the top: pytest reads this file before Django is set up.
+    from statuspage import front
+    from statuspage.tests.cast import NOW, reading_keeper
+
+    monkeypatch.setattr(front, "keeper", reading_keeper())
+
+    def get(path: str = "/", *, after_s: float = 0, **headers: str):
+        with time_machine.travel(NOW.timestamp() + after_s, tick=False):
+            return client.get(path, headers=headers)
+
+    return get

@@ -1,0 +1,154 @@
+"""When the page is read again, and what is served meanwhile."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+
+from database import changes
+from monitoring.models import ServiceState
+from statuspage import keeper as keeper_module
+from statuspage.keeper import Keeper
+from statuspage.readmodel import read
+from statuspage.tests.cast import NOW, make_service, reading_keeper
+
+pytestmark = pytest.mark.django_db
+
+POLL_QUERIES = 1  # the change counter
+READ_QUERIES = 3  # services with their states, open incidents, the operator's message
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+@pytest.mark.parametrize("services", [3, 300])
+def test_number_of_queries_does_not_depend_on_services(django_assert_num_queries, services):
+    for number in range(services):
+        make_service(f"Service {number}")
+
+    with django_assert_num_queries(POLL_QUERIES + READ_QUERIES):
+        edition = reading_keeper().edition(NOW)
+
+    assert len(edition.model.services) == services
+
+
+def test_visit_right_after_another_asks_nothing(django_assert_num_queries):
+    keeper = reading_keeper()
+    first = keeper.edition(NOW)
+
+    with django_assert_num_queries(0):
+        assert keeper.edition(NOW + seconds(0.2)) is first
+
+
+def test_poll_without_change_asks_for_the_counter_alone(django_assert_num_queries):
+    keeper = reading_keeper()
+    first = keeper.edition(NOW)
+
+    with django_assert_num_queries(POLL_QUERIES):
+        assert keeper.edition(NOW + seconds(0.3)) is first
+
+
+def test_page_is_read_again_when_the_counter_moved(django_assert_num_queries):
+    keeper = reading_keeper()
+    keeper.edition(NOW)
+    make_service("Payments")
+    changes.bump("page")
+
+    with django_assert_num_queries(POLL_QUERIES + READ_QUERIES):
+        edition = keeper.edition(NOW + seconds(0.3))
+
+    assert [line.name for line in edition.model.services] == ["Payments"]
+
+
+def test_page_of_five_seconds_is_read_again_although_nothing_was_counted():
+    make_service("Payments")
+    keeper = reading_keeper()
+    keeper.edition(NOW)
+    ServiceState.objects.update(last_response_ms=99)
+
+    assert keeper.edition(NOW + seconds(4.9)).model.services[0].response_ms == 84.4
+    assert keeper.edition(NOW + seconds(5.2)).model.services[0].response_ms == 99
+
+
+def test_clock_set_back_does_not_freeze_the_page():
+    keeper = reading_keeper()
+    keeper.edition(NOW)
+
+    assert keeper.edition(NOW - seconds(3600)).model.read_at == NOW - seconds(3600)
+
+
+def test_only_one_poll_runs_at_a_time():
+    jobs = []
+    keeper = reading_keeper()
+    first = keeper.edition(NOW)
+    keeper._run = jobs.append
+
+    served = [keeper.edition(NOW + seconds(0.3 + step / 10)) for step in range(2)]
+
+    assert served == [first, first]
+    assert len(jobs) == 1
+
+
+def test_nobody_waits_for_a_database_known_to_be_away(monkeypatch):
+    keeper = reading_keeper()
+    first = keeper.edition(NOW)
+    fail(monkeypatch)
+    keeper.edition(NOW + seconds(1))
+    keeper._run = lambda job: None  # a poll that hangs
+
+    # Would take a second if it waited; that it does not is what the event below tells.
+    assert keeper.edition(NOW + seconds(2)) is first
+    assert not keeper._done.is_set()
+
+
+def test_page_is_marked_stale_after_fifteen_seconds_and_recovers(monkeypatch):
+    keeper = reading_keeper()
+    first = keeper.edition(NOW)
+    working = changes.current
+    fail(monkeypatch)
+
+    assert keeper.edition(NOW + seconds(14)) is first
+    assert b"These figures are 16 s old" in keeper.edition(NOW + seconds(16)).answers["en"].html
+    assert b"These figures are 2 min old" in keeper.edition(NOW + seconds(125)).answers["en"].html
+
+    monkeypatch.setattr(changes, "current", working)
+    assert b"These figures are" not in keeper.edition(NOW + seconds(130)).answers["en"].html
+
+
+def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch):
+    keeper = reading_keeper()
+    keeper.edition(NOW)
+    fail(monkeypatch)
+
+    assert keeper.edition(NOW + seconds(41)) is keeper.edition(NOW + seconds(49))
+
+
+def test_fault_of_ours_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(keeper_module, "render", lambda model: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        reading_keeper().edition(NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_poll_runs_in_a_thread_of_its_own():
+    make_service("Payments")
+
+    edition = Keeper().edition(NOW)
+
+    assert [line.name for line in edition.model.services] == ["Payments"]
+
+
+def test_model_is_read_at_the_instant_given():
+    make_service("Payments", stale_in=seconds(60))
+
+    assert not read(NOW + seconds(59), change=0).services[0].is_silent
+    assert read(NOW + seconds(60), change=0).services[0].is_silent
+
+
+def fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def current(_topic: str) -> int:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(changes, "current", current)

@@ -1,0 +1,194 @@
+"""What a visitor reads, in each state of the whole."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+
+from database import changes
+from incidents.models import Incident, IncidentStatus, IncidentUpdate, SystemStatus
+from monitoring.models import Service
+from monitoring.state import Status
+from statuspage import readmodel
+from statuspage.tests.cast import NOW, make_service, make_unmeasured
+
+
+def text_of(response) -> str:
+    """Return the words of a page as a visitor reads them."""
+    body = re.search(r"<main.*</footer>", response.content.decode(), re.DOTALL)[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_all_is_well(visit):
+    make_service("Payments")
+    make_service("Search", response_ms=1240)
+
+    text = text_of(visit())
+
+    assert "All systems operational" in text
+    assert "Payments Operational 84 ms checked 12 s ago" in text
+    assert "Search Operational 1.24 s checked 12 s ago" in text
+    assert "Updated 14:25:00 UTC" in text
+
+
+def test_one_service_down_is_named_with_its_begin(visit):
+    make_service("Payments", Status.DOWN, since=timedelta(minutes=23), response_ms=None)
+    make_service("Search")
+
+    text = text_of(visit())
+
+    assert "Payments is down since 14:02 (23 min)" in text
+    assert "Payments Down checked 12 s ago" in text
+
+
+def test_an_outage_since_yesterday_carries_its_date(visit):
+    make_service("Payments", Status.DOWN, since=timedelta(hours=27, minutes=4))
+
+    assert "Payments is down since 8 March 2025, 11:21 (1 d 3 h)" in text_of(visit())
+
+
+def test_two_services_down_are_both_named(visit):
+    make_service("Payments", Status.DOWN)
+    make_service("Search", Status.DOWN)
+
+    assert "Payments and Search are down" in text_of(visit())
+
+
+def test_many_services_down_are_counted(visit):
+    for number in range(5):
+        make_service(f"Service {number}", Status.DOWN if number else Status.OPERATIONAL)
+
+    assert "4 of 5 services are down" in text_of(visit())
+
+
+@pytest.mark.parametrize(("is_critical", "tone"), [(False, "partial"), (True, "major")])
+def test_band_is_red_when_the_whole_counts_as_an_outage(visit, is_critical, tone):
+    make_service("Payments", Status.DOWN, is_critical=is_critical)
+    make_service("Search")
+    make_service("Login")
+
+    assert f'class="banner is-{tone}"' in visit().content.decode()
+
+
+def test_slow_services_are_degraded(visit):
+    make_service("Payments", Status.PARTIAL)
+    assert "Payments is degraded" in text_of(visit())
+
+    make_service("Search", Status.PARTIAL)
+    assert "Some services are degraded" in text_of(visit(after_s=5))
+
+
+def test_silence_overrules_the_stored_status(visit):
+    make_service("Payments", age=timedelta(minutes=23), stale_in=timedelta(0))
+    make_service("Search")
+
+    text = text_of(visit())
+
+    assert "We are not receiving measurements of Payments" in text
+    assert "Payments No data not measured since 14:02" in text
+    assert "Search Operational" in text
+
+
+def test_silence_of_all_is_our_fault(visit):
+    make_service("Payments", Status.DOWN, age=timedelta(minutes=23), stale_in=timedelta(minutes=-1))
+    make_service("Search", age=timedelta(minutes=30), stale_in=timedelta(minutes=-1))
+
+    assert "We are not receiving measurements (the last one at 14:02)" in text_of(visit())
+
+
+def test_never_measured_is_no_data_yet(visit):
+    make_unmeasured("Payments")
+
+    text = text_of(visit())
+
+    assert "Waiting for the first measurements" in text
+    assert "Payments No data yet waiting for the first check" in text
+
+
+def test_without_services_the_page_says_what_to_do_next(visit):
+    text = text_of(visit())
+
+    assert "Nothing is monitored yet" in text
+    assert "manage.py sync_services services.yaml" in text
+
+
+def test_inactive_services_are_not_shown(visit):
+    make_service("Payments")
+    make_service("Old", is_active=False)
+
+    assert "Old" not in text_of(visit())
+
+
+def test_open_incident_shows_its_newest_visible_update(visit):
+    make_service("Payments")
+    incident = Incident.objects.create(title="Payments fail", started_at=NOW - timedelta(minutes=20))
+    for minutes, message, is_visible in [(15, "older", True), (10, "newest", True), (5, "internal", False)]:
+        IncidentUpdate.objects.create(
+            incident=incident,
+            status=IncidentStatus.IDENTIFIED,
+            message=message,
+            is_customer_visible=is_visible,
+            created_at=NOW - timedelta(minutes=minutes),
+        )
+    Incident.objects.create(
+        title="Over", status=IncidentStatus.RESOLVED, started_at=NOW - timedelta(hours=1), resolved_at=NOW
+    )
+
+    text = text_of(visit())
+
+    assert "Payments fail Investigating began 20 min ago newest 10 min ago" in text
+    assert not {"older", "internal", "Over"} & set(text.split())
+
+
+def test_operators_message_stands_below_the_banner(visit):
+    make_service("Payments")
+    SystemStatus.objects.create(message="We move to a new data centre tonight.")
+
+    assert "We move to a new data centre tonight." in text_of(visit())
+
+
+def test_change_shows_at_the_next_poll(visit):
+    make_service("Payments")
+    visit()
+
+    Service.objects.update(display_name="Checkout")
+    changes.bump("page")
+
+    assert "Checkout" in text_of(visit(after_s=0.3))
+
+
+def test_names_are_escaped(visit):
+    make_service("<b>Pay</b> & \"co'", Status.DOWN)
+
+    html = visit().content.decode()
+
+    assert "<b>Pay" not in html
+    assert "&lt;b&gt;Pay&lt;/b&gt; &amp; &quot;co&#x27;" in html
+
+
+def test_figures_without_database_say_how_old_they_are(visit, monkeypatch):
+    make_service("Payments")
+    visit()
+
+    monkeypatch.setattr(readmodel, "read", unreachable)
+    monkeypatch.setattr(changes, "current", unreachable)
+    response = visit(after_s=185)
+
+    assert response.status_code == 200
+    assert "We cannot reach our own database These figures are 3 min old." in text_of(response)
+    assert "Payments Operational" in text_of(response)
+
+
+def test_without_database_from_the_start_the_page_says_so(visit, monkeypatch):
+    monkeypatch.setattr(changes, "current", unreachable)
+
+    response = visit()
+
+    assert response.status_code == 503
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "We cannot show the status right now" in text_of(response)
+
+
+def unreachable(*_: object) -> None:
+    raise OperationalError("connection refused")
