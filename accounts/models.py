@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -23,6 +24,16 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, username: str, email: str, password: str | None = None) -> "User":
         return self.create_user(username, email, password, role=Role.ADMIN)
+
+    def create_with_one_time_password(self, username: str, email: str, role: str) -> tuple["User", str]:
+        """Create a user who must choose a password after signing in once with the one that is returned."""
+        # About 79 bits, in groups and without look-alikes, since somebody may have to type it from a screen.
+        groups = [get_random_string(4, "abcdefghjkmnpqrstuvwxyz23456789") for _group in range(4)]
+        password = "-".join(groups)
+        user = self.create_user(username, email, password, role)
+        user.must_change_password = True
+        user.save(update_fields=["must_change_password", "updated_at"])
+        return user, password
 
 
 class User(AbstractBaseUser):

@@ -43,7 +43,7 @@ def test_every_phase_of_a_good_check_is_printed_and_nothing_stored(target, capsy
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "OK  payments  answered in full"
-    assert lines[1].split() == ["status", "DNS", "connect", "TLS", "first", "byte", "total"]
+    assert lines[1].split() == ["status", "DNS", "connect", "TLS", "first", "byte", "total", "(times", "in", "ms)"]
     assert re.fullmatch(rf"  1 +200 +\d+\.\d +\d+\.\d +– +\d+\.\d +\d+\.\d  GET {target}/200", lines[2])
     assert not WatchServerLog.objects.exists() and not Transition.objects.exists()
 

@@ -21,7 +21,7 @@ from monitoring.probes.tools import Tools
 from monitoring.specs import DueService, spec_of
 from monitoring.wording import did_you_mean
 
-HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "")
+HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
 LOOK_UP_S = 1.0
 
 

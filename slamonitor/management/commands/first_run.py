@@ -1,0 +1,84 @@
+"""`manage.py first_run`: make a new installation usable; `manage.py up` calls it at every start."""
+
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Role, User
+from database import partitions
+from database.locks import lock_in_transaction
+from incidents import system_status
+from monitoring.models import Service
+from monitoring.models.raw import RAW_TABLES
+from monitoring.sync import Refused, Wanted, sync
+
+ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"
+OWN_SERVICE = "sla-monitor"
+MARK = "first_run_url"  # in the service's metadata: the URL that was given to it here
+INTERVAL_MS = 10_000
+
+
+class Command(BaseCommand):
+    help = "Where there is no user, create an admin; where there is no service, monitor the monitor. Repeats in peace."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--page-url", default="http://localhost:8000", help="where the status page is (default %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        for table in RAW_TABLES:
+            partitions.ensure_ahead(table, now)
+        try:
+            password, said = first_run(f"{options['page_url'].rstrip('/')}/health", now)
+        except Refused as refused:
+            raise CommandError(f"--page-url: {refused}") from refused
+        if said:
+            self.stdout.write(said)
+        if password:
+            self.stdout.write(_box(password))
+
+
+def first_run(health_url: str, now: datetime) -> tuple[str | None, str | None]:
+    """Add the admin and the service of our own where they belong; return the new password and what else was done."""
+    with transaction.atomic():
+        lock_in_transaction("first run")
+        password = None
+        if not User.objects.exists():
+            _user, password = User.objects.create_with_one_time_password(ADMIN, ADMIN_EMAIL, Role.ADMIN)
+        said = _monitor_ourselves(health_url)
+        system_status.refresh(now)
+    return password, said
+
+
+def _monitor_ourselves(health_url: str) -> str | None:
+    """Add the service when there is none, archived ones included; let its URL follow unless somebody changed it."""
+    mark = {"endpoint_url": health_url, "metadata": {MARK: health_url}}
+    if not Service.objects.exists():
+        values = {"name": "SLA Monitor", "description": "This monitor itself.", "check_interval": INTERVAL_MS}
+        sync([Wanted(id=OWN_SERVICE, values={**values, **mark})])
+        return f"Monitoring ourselves every {INTERVAL_MS // 1000} s at {health_url}"
+    own = Service.objects.present().filter(id=OWN_SERVICE).first()
+    if own is None or own.endpoint_url == health_url or own.metadata.get(MARK) != own.endpoint_url:
+        return None
+    sync([Wanted(id=OWN_SERVICE, values={**mark, "metadata": {**own.metadata, MARK: health_url}})])
+    return f"Monitoring ourselves at {health_url} from now on"
+
+
+def _box(password: str) -> str:
+    lines = [
+        "Sign in once with this password, then choose your own. It is not shown again.",
+        "",
+        f"    user name   {ADMIN}",
+        f"    password    {password}",
+        "",
+        f"Lost it? manage.py changepassword {ADMIN}",
+    ]
+    width = max(map(len, lines))
+    edge = f"+{'-' * (width + 2)}+"  # plain ASCII: a terminal that cannot show it must not swallow the password
+    return "\n".join([edge, *(f"| {line:<{width}} |" for line in lines), edge])
