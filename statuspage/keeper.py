@@ -63,16 +63,18 @@ class Keeper:
         self._polled_at = self._confirmed_at = NEVER  # begin of the last poll, and of the last that succeeded
         self._is_failing = False
         self._polling = threading.Lock()
-        self._done = threading.Event()
+        self._done = threading.Event()  # of the poll that runs or ran last
 
     def edition(self, now: datetime) -> Edition | None:
         """Return the page to serve now; None while the database has never been reached."""
         if not _within(POLL, self._polled_at, now) and self._polling.acquire(blocking=False):
             self._polled_at = now
-            self._done = threading.Event()
+            self._done.clear()
             self._run(lambda: self._poll(now))
         if not self._is_failing and not _within(TRUST, self._confirmed_at, now):
-            self._done.wait(PATIENCE_S if self._edition else FIRST_PATIENCE_S)
+            # Once one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
+            if not self._done.wait(PATIENCE_S if self._edition else FIRST_PATIENCE_S):
+                self._is_failing = True
         edition = self._edition
         if edition is None or now - edition.model.read_at < STALE:
             return edition
@@ -88,8 +90,8 @@ class Keeper:
                 logger.warning("page cannot be read, the last one is served", extra={"error": str(error).strip()})
         finally:
             self._is_failing = not succeeded
-            self._polling.release()
             self._done.set()
+            self._polling.release()
 
     def _bring_up_to_date(self, now: datetime) -> None:
         change, kept = changes.current("page"), self._edition
