@@ -59,7 +59,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.say(f"starting; state directory {state.path}")
     env = start_servers(supervisor, state)
     supervisor.run(processes.manage(env, "migrate", "--no-input", "--verbosity", "0"))
-    supervisor.run(processes.manage(env, "first_run"))
+    supervisor.run(processes.manage(env, "first_run", "--page-url", page_url(options)))
     if demo:
         supervisor.run(processes.manage(env, "seed", "--activate"))
     broker_is_redis = "BROKER_URL" not in env
@@ -126,8 +126,7 @@ def require_free_port(host: str, port: int) -> None:
 
 def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> None:
     """Print what runs and where to look."""
-    host = "localhost" if options.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else options.host
-    page = f"http://{f'[{host}]' if ':' in host else host}:{options.port}/"
+    page = page_url(options)
     servers, env_file = state.path / "servers", shlex.quote(str(state.path / "env"))
     psql = str(find_postgres() / "bin" / "psql") if servers.exists() else "psql"
     for name, text in {
@@ -138,3 +137,9 @@ def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> Non
         "Stop": f"Ctrl-C, or: kill {os.getpid()}",
     }.items():
         supervisor.say(f"{name:<12} {text}")
+
+
+def page_url(options: Options) -> str:
+    """Return where a browser on this machine finds the page."""
+    host = "localhost" if options.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else options.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{options.port}/"

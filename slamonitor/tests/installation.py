@@ -1,0 +1,107 @@
+"""A whole installation under test or measurement: `manage.py up` on a state directory of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+
+from slamonitor.embedded.state_directory import CHECKOUT, read_env
+
+T = TypeVar("T")
+NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL")  # of the test run, not of this installation
+
+
+class Installation:
+    """Start with `start`, ask with `query` and `page`, end with `stop`; it can be started again."""
+
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+        self.state, self.log = folder / "state", folder / "up.log"
+        self.port, self.options = free_port(), options
+        kept = {name: value for name, value in os.environ.items() if name not in NAMED_ELSEWHERE}
+        self.env = {**kept, "SLAMONITOR_STATE_DIR": str(self.state), **variables}
+
+    def start(self) -> None:
+        """Start and wait until it says where to look."""
+        command = [sys.executable, "manage.py", "up", "--port", str(self.port), *self.options]
+        with self.log.open("ab") as log:
+            began = log.tell()
+            self.process = subprocess.Popen(command, env=self.env, cwd=CHECKOUT, stdout=log, stderr=log)
+        self.pid = self.process.pid
+        wait_until(
+            lambda: self._is_served(began), 60, lambda: f"the installation did not start: {self.log.read_text()}"
+        )
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        """End it and return its exit status."""
+        self.process.send_signal(signum)
+        return self.process.wait(15)
+
+    def manage(self, *arguments: str, text: str = "") -> str:
+        """Run a command of `manage.py` against it and return what it printed."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, input=text, text=True, env=self.env, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE
+        )
+        return done.stdout
+
+    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(read_env(self.state)["DATABASE_URL"]) as connection:
+            return connection.execute(sql, parameters or None).fetchall()
+
+    def page(self, path: str = "") -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}/{path}", headers={"Accept-Language": "en"}, trust_env=False)
+
+    def processes(self, pattern: str = "") -> list[int]:
+        """Return the ids of its processes whose command line has the pattern, itself included."""
+        return sorted(pid for pid in family(self.pid) if re.search(pattern, command_line(pid)))
+
+    def _is_served(self, began: int) -> bool:
+        assert self.process.poll() is None, self.log.read_text()[began:]
+        return "Status page" in self.log.read_text()[began:]
+
+
+def wait_until(condition: Callable[[], T], seconds: float, otherwise: str | Callable[[], str] = "") -> T:
+    """Poll until the condition holds and return what it said; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
+        time.sleep(0.1)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def family(root_pid: int) -> set[int]:
+    """Return a process and everything below it."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # ended while we looked
+    found = {root_pid} & set(parents)
+    while grown := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found
+
+
+def command_line(pid: int) -> str:
+    """Return a process's command, empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
