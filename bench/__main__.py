@@ -1,0 +1,43 @@
+"""`make bench`: measure what docs/performance.md states. `make bench ARGS="engine --services 2000"` for one subject."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import engine
+
+RESULTS = Path(__file__).parent / "results"
+SUBJECTS = {"engine": engine}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    subjects = parser.add_subparsers(dest="subject")
+    for name, subject in SUBJECTS.items():
+        subject.add_arguments(subjects.add_parser(name, help=(subject.__doc__ or "").splitlines()[0]))
+    names = [sys.argv[1]] if len(sys.argv) > 1 else list(SUBJECTS)
+    for name in names:
+        arguments = sys.argv[1:] or [name]
+        figures = SUBJECTS[name].measure(parser.parse_args(arguments))
+        print(SUBJECTS[name].as_table(figures))
+        keep(name, figures)
+
+
+def keep(name: str, figures: dict[str, object]) -> None:
+    """Write the figures beside the benchmarks, with the machine that they were measured on."""
+    machine = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpus": os.cpu_count(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **figures}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
