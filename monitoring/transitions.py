@@ -38,6 +38,8 @@ def record(transitions: Sequence[Transition]) -> None:
         TransitionClaim(transition=transition, consumer=consumer) for transition in transitions for consumer in _tasks
     )
     newest = {transition.service_id: transition.to_status for transition in transitions}
+    # Whoever changes several services locks them in this order; another one could end in a deadlock.
+    list(Service.objects.filter(id__in=newest).order_by("id").select_for_update(no_key=True).values_list("id"))
     for status in set(newest.values()):
         Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
     changes.bump("page")
