@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
-from bench.installation import Installation, running, services_file, target
+from bench.installation import running, services_file, target
 from bench.procfs import usage
+from slamonitor.tests.installation import Installation
 
 WARM_UP_S = 15
 

@@ -3,6 +3,7 @@ from monitoring.models.raw import ApiResponseTime, WatchServerLog
 from monitoring.models.rollups import ApiCallLog, UptimeRecord
 from monitoring.models.runs import CheckRun
 from monitoring.models.services import Service
+from monitoring.models.spans import Span, SpanKind
 from monitoring.models.states import RegionState, ServiceState
 from monitoring.models.transitions import Transition, TransitionClaim
 
@@ -16,6 +17,8 @@ __all__ = [
     "RegionState",
     "Service",
     "ServiceState",
+    "Span",
+    "SpanKind",
     "Transition",
     "TransitionClaim",
     "UptimeRecord",

@@ -1,0 +1,51 @@
+"""Stretches of time that are accounted otherwise than measured, each with its author and reason."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from monitoring.models.services import Service
+
+
+class SpanKind(models.TextChoices):
+    PAUSED = "paused", _("Paused")  # somebody switched the checks of a service off
+    MAINTENANCE = "maintenance", _("Maintenance")
+    BLIND = "blind", _("Monitor blind")  # our own network failed: nobody is down for it
+
+
+class Span(models.Model):
+    kind = models.TextField(_("kind"), choices=SpanKind.choices)
+    service = models.ForeignKey(  # null: all services
+        Service, models.CASCADE, null=True, blank=True, related_name="spans", db_index=False
+    )
+    since = models.DateTimeField(_("from"))
+    until = models.DateTimeField(_("until"), null=True, blank=True)  # null: still open
+    reason = models.TextField(_("reason"), blank=True, default="")
+    author = models.ForeignKey(  # null: the monitor itself
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "spans"
+        verbose_name = _("span")
+        verbose_name_plural = _("spans")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(kind__in=SpanKind.values), name="spans_kind_known"),
+            models.CheckConstraint(
+                condition=models.Q(until=None) | models.Q(until__gt=models.F("since")), name="spans_in_order"
+            ),
+            # A service is paused once or not at all.
+            models.UniqueConstraint(
+                fields=["service"], condition=models.Q(kind="paused", until=None), name="spans_one_open_pause"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Reader: accounting, the spans of a service that touch a window.
+            models.Index(fields=["service", "since"], name="spans_of_service"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.since:%Y-%m-%d %H:%M}"

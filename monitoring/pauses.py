@@ -1,0 +1,44 @@
+"""Switch the checks of services off and on again, with who did it and why: the time between is nobody's downtime."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from database import changes
+from monitoring import transitions
+from monitoring.models import Service, Span, SpanKind
+
+
+def pause(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> int:
+    """Stop checking those of the services that are checked, and return how many they were."""
+    with transaction.atomic():
+        running = _lock(service_ids, is_active=True)
+        Service.objects.filter(id__in=running).update(is_active=False, updated_at=now)
+        Span.objects.bulk_create(
+            Span(kind=SpanKind.PAUSED, service_id=id, since=now, reason=reason, author=author) for id in running
+        )
+        _tell(running)
+    return len(running)
+
+
+def resume(service_ids: Collection[str], *, now: datetime) -> int:
+    """Check those of the services again that are not checked, and return how many they were."""
+    with transaction.atomic():
+        paused = _lock(service_ids, is_active=False)
+        Service.objects.filter(id__in=paused).update(is_active=True, updated_at=now)
+        Span.objects.filter(service__in=paused, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
+        _tell(paused)
+    return len(paused)
+
+
+def _lock(service_ids: Collection[str], *, is_active: bool) -> list[str]:
+    found = Service.objects.present().filter(id__in=service_ids, is_active=is_active).order_by("id")
+    return list(found.select_for_update(no_key=True).values_list("id", flat=True))
+
+
+def _tell(service_ids: Collection[str]) -> None:
+    if service_ids:
+        changes.bump("page")
+        transaction.on_commit(transitions.nudge_all)
