@@ -56,4 +56,6 @@ def exact(at: datetime, zone: ZoneInfo) -> str:
 
 def response_time(ms: float) -> str:
     """Say a response time: "84 ms", from a second on "1.24 s"."""
-    return f"{ms:.0f} ms" if round(ms) < 1000 else f"{ms / 1000:.2f} s"
+    if round(ms) < 1000:
+        return f"{ms:.0f} ms"
+    return _("%(number)s s") % {"number": f"{ms / 1000:.2f}"}

@@ -71,10 +71,10 @@ class Keeper:
             self._polled_at = now
             self._done.clear()
             self._run(lambda: self._poll(now))
-        if not self._is_failing and not _within(TRUST, self._confirmed_at, now):
+        must_wait = not self._is_failing and not _within(TRUST, self._confirmed_at, now)
+        if must_wait and not self._done.wait(PATIENCE_S if self._edition else FIRST_PATIENCE_S):
             # Once one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
-            if not self._done.wait(PATIENCE_S if self._edition else FIRST_PATIENCE_S):
-                self._is_failing = True
+            self._is_failing = True
         edition = self._edition
         if edition is None or now - edition.model.read_at < STALE:
             return edition
