@@ -1,20 +1,28 @@
-"""Probes: one attempt at a target, of whatever kind. Pure: no Django, no settings, no wall clock."""
+"""Probes: one attempt at a target, of whatever kind. Pure: no Django, no settings, no wall clock.
 
-from collections.abc import Callable, Coroutine, Mapping
+A kind is a module here with a `KIND`, and one line in `KINDS`.
+"""
+
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from monitoring.probes import http
+from monitoring.probes import heartbeat, http
+from monitoring.probes.kind import Kind
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 
-# (spec, tools, *, lateness_ms)
-Probe = Callable[..., Coroutine[Any, Any, ProbeResult]]
-
-PROBES: Mapping[str, Probe] = {
-    "http": http.probe,
+KINDS: Mapping[str, Kind] = {
+    "http": http.KIND,
+    "heartbeat": heartbeat.KIND,
 }
 
 
 def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> Coroutine[Any, Any, ProbeResult]:
-    """Make one attempt of the kind that the spec names. Raises KeyError for a kind unknown to this worker."""
-    return PROBES[spec.kind](spec, tools, lateness_ms=lateness_ms)
+    """Make one attempt of the kind that the spec names.
+
+    Raises KeyError for a kind unknown to this worker, ValueError for a passive one and for settings it cannot read.
+    """
+    kind = KINDS[spec.kind]
+    if kind.probe is None:
+        raise ValueError(f"a check of kind {spec.kind} is not probed")
+    return kind.probe(spec, kind.settings_of(spec), tools, lateness_ms)

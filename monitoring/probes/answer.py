@@ -19,7 +19,7 @@ class Answer:
     """
 
     __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_received", "body", "body_bytes",
-                 "headers", "is_complete", "keep_body", "status_code")  # fmt: skip
+                 "headers", "is_complete", "is_cut", "keep_body", "status_code")  # fmt: skip
 
     def __init__(self, hop: Hop, *, keep_body: bool = False) -> None:
         self.status_code = 0  # until the headers are complete
@@ -27,6 +27,7 @@ class Answer:
         self.body = bytearray()  # stays empty unless wanted: thousands of probes are in flight
         self.body_bytes = 0
         self.is_complete = False
+        self.is_cut = False  # complete because of a bound: there was more
         self.keep_body = keep_body
         self._hop = hop
         self._interim = 0
@@ -120,6 +121,7 @@ class Answer:
             raise _too_long()
         # Counted on the wire, so that a body of nothing but chunk headers ends as well.
         if self.status_code and self._received - self._head_bytes >= BODY_BYTES:
+            self.is_cut = not self.is_complete
             self.is_complete = True
 
     def _announces_length(self) -> bool:

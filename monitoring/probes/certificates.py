@@ -22,6 +22,15 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
+def unverified_context() -> ssl.SSLContext:
+    """Return the context for targets whose certificate is not to be judged."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 def certificate_words(
     error: ssl.SSLCertVerificationError, certificate: Mapping[str, Any] | None, host: str, now_s: float
 ) -> str:

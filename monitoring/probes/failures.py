@@ -2,20 +2,11 @@
 
 import errno
 import ssl
-from dataclasses import dataclass
 
 import httpx
 
-from monitoring.probes.model import ErrorType
+from monitoring.probes.model import ErrorType, Finding, Verdict
 from monitoring.probes.timeline import Hop, Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a check is bad."""
-
-    error_type: ErrorType
-    message: str
 
 
 class ResolutionFailed(httpx.ConnectError):
@@ -56,20 +47,24 @@ _TLS_WORDS = {
 }
 
 
-def classify(error: Exception) -> Failure:
+def bad(error_type: ErrorType, message: str) -> Finding:
+    """Return the finding of a failure; the message is made fit to be stored and shown."""
+    return Finding(Verdict.BAD, error_type, printable(message, MESSAGE_LENGTH))
+
+
+def classify(error: Exception) -> Finding:
     """Turn one of `TARGET_ERRORS` into its class and words."""
     for kind, error_type in _CLASSES:
         if isinstance(error, kind):
-            return Failure(error_type, printable(str(error), MESSAGE_LENGTH))
-    return Failure(ErrorType.UNKNOWN, printable(str(error), MESSAGE_LENGTH))
+            return bad(error_type, str(error))
+    return bad(ErrorType.UNKNOWN, str(error))
 
 
-def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Failure:
+def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Finding:
     """Say in which phase the total deadline struck. A name not resolved in time is a DNS failure."""
     limit = seconds(timeout_ms)
     if hop.stage is Stage.DNS:
-        message = f"{hop.host} was not resolved within {limit}: no answer from {dns_servers}"
-        return Failure(ErrorType.DNS, printable(message, MESSAGE_LENGTH))
+        return bad(ErrorType.DNS, f"{hop.host} was not resolved within {limit}: no answer from {dns_servers}")
     where = {
         Stage.CONNECT: f"connecting to {hop.peer}",
         Stage.TLS: f"connected to {hop.peer}, waiting for the TLS handshake",
@@ -78,7 +73,7 @@ def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Failure:
         Stage.BODY: f"{hop.peer} answered {hop.status_code}, waiting for the rest of the body",
     }[hop.stage]
     what = "no complete answer" if hop.stage in (Stage.HEADERS, Stage.BODY) else "no answer"
-    return Failure(ErrorType.TIMEOUT, f"{what} within {limit}: {where}")
+    return bad(ErrorType.TIMEOUT, f"{what} within {limit}: {where}")
 
 
 def connect_words(error: OSError, peer: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -23,6 +24,15 @@ class ErrorType(StrEnum):
     UNKNOWN = "unknown"  # the target failed in a way that we have no class for
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a probe makes of a target."""
+
+    verdict: Verdict
+    error_type: ErrorType | None = None  # set exactly when the verdict is bad
+    message: str | None = None  # always where bad or slow; a remark where ok
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSpec:
     """All that a worker must know to make one attempt; complete, so that it needs no database."""
@@ -37,8 +47,7 @@ class ProbeSpec:
     due_at_ms: int  # Unix time of the slot; becomes `checked_at`
     expires_at_ms: int  # Unix time after which the attempt is dropped instead of made late
     trace_id: str  # 32 hexadecimal digits
-    method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the kind, as under `check:`; secrets are sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,6 @@ class ProbeResult:
     verdict: Verdict
     status_code: int | None
     error_type: ErrorType | None  # set exactly when the verdict is bad
-    error_message: str | None
+    error_message: str | None  # also where slow, and as a remark where ok
     phases: Phases  # sums over all requests of the attempt; `total_ms` is the whole attempt
-    requests: tuple[MeasuredRequest, ...]
+    requests: tuple[MeasuredRequest, ...]  # of HTTP; other kinds make none

@@ -2,21 +2,23 @@
 
 import base64
 import hashlib
-from urllib.parse import unquote
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus, unquote
 
 import httpx
 
 from monitoring.probes.content import ACCEPT_ENCODING
 from monitoring.probes.failures import printable
+from monitoring.probes.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.model import ProbeSpec
+from monitoring.probes.secrets import Secret
+from monitoring.probes.tools import Tools
 
 REDIRECTS = 5
-REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 NO_BODY = httpx.ByteStream(b"")
-# The connection is ours to manage, and there is no body.
-_RESERVED = frozenset(
-    {b"connection", b"content-length", b"transfer-encoding", b"keep-alive", b"te", b"upgrade", b"expect"}
-)
+WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
+HIDDEN = "•••"
+SHORTEST_SECRET = 4  # characters; anything shorter would make a riddle of every message
 
 Header = tuple[bytes, bytes]
 
@@ -24,41 +26,70 @@ Header = tuple[bytes, bytes]
 class Requests:
     """Makes the requests of one attempt. Credentials and headers of a service go nowhere but to its own origin."""
 
-    __slots__ = ("_authorization", "_home", "_spec", "_user_agent", "first_url")
+    __slots__ = ("_authorization", "_body", "_home", "_own", "_secrets", "_trace_id", "_user_agent", "first_url")
 
-    def __init__(self, spec: ProbeSpec, user_agent: str) -> None:
+    def __init__(self, spec: ProbeSpec, settings: HttpSettings, tools: Tools) -> None:
         """Read the URL of the service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
         url = _parse(spec.url)
         self.first_url = _checked(url)  # without the credentials that it may hold
         self._authorization = _basic(url.userinfo) if url.userinfo else None
         self._home = _origin(self.first_url)
-        self._spec = spec
-        self._user_agent = user_agent
+        self._trace_id = spec.trace_id
+        self._user_agent = tools.user_agent
+        self._body = settings.body.encode()
+        self._secrets: list[str] = []
+        self._own = list(self._opened(settings, tools)) if settings.headers else []
 
     def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
-        """Make the request of hop `number`."""
-        trace_id = self._spec.trace_id
+        """Make the request of hop `number`. Raises `httpx.RemoteProtocolError` for a body led astray."""
         headers = [
             (b"Host", url.netloc),
             (b"User-Agent", self._user_agent.encode()),
             (b"Accept", b"*/*"),
             (b"Accept-Encoding", ACCEPT_ENCODING.encode()),
-            (b"traceparent", f"00-{trace_id}-{span_id(trace_id, number)}-01".encode()),
-            (b"X-Trace-Id", trace_id.encode()),
+            (b"traceparent", f"00-{self._trace_id}-{span_id(self._trace_id, number)}-01".encode()),
+            (b"X-Trace-Id", self._trace_id.encode()),
             (b"Connection", b"close"),
         ]
-        if (self._authorization or self._spec.headers) and _origin(url) == self._home:
+        is_home = _origin(url) == self._home
+        if (self._authorization or self._own) and is_home:
             headers = self._with_own(headers)
-        # Given a stream, httpx leaves the headers alone instead of looking for those that it would add.
-        return httpx.Request(method, url, headers=headers, stream=NO_BODY)
+        if method not in WITH_LENGTH and not (self._body and method in ("DELETE", "OPTIONS")):
+            # Given a stream, httpx leaves the headers alone instead of looking for those that it would add.
+            return httpx.Request(method, url, headers=headers, stream=NO_BODY)
+        if self._body and not is_home:
+            raise httpx.RemoteProtocolError(
+                f"redirected to another origin, where our body does not go: {shown(str(url))}"
+            )
+        headers.append((b"Content-Length", b"%d" % len(self._body)))
+        return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(self._body))
+
+    def redact(self, text: str) -> str:
+        """Take the secrets out of text that a target may have put them into."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def _opened(self, settings: HttpSettings, tools: Tools) -> Iterator[Header]:
+        for name, value in settings.headers:
+            if isinstance(value, Secret):
+                value = tools.unseal(value.sealed)
+                # Also what follows "Bearer", which may come back alone.
+                for part in {value, value.split(" ")[-1]}:
+                    if len(part) >= SHORTEST_SECRET:
+                        self._secrets += [part, quote(part), quote(part, safe=""), quote_plus(part)]
+            yield name.encode(), value.encode()
 
     def _with_own(self, headers: list[Header]) -> list[Header]:
         if self._authorization:
             headers = [*headers, (b"Authorization", self._authorization)]
-        own = [(name.encode(), value.encode()) for name, value in self._spec.headers.items()]
-        own = [(name, value) for name, value in own if name.lower() not in _RESERVED]
-        names = {name.lower() for name, _ in own}
-        return [header for header in headers if header[0].lower() not in names] + own
+        names = {name.lower() for name, _ in self._own}
+        return [header for header in headers if header[0].lower() not in names] + self._own
+
+
+def check_url(text: str) -> None:
+    """Judge the URL of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
+    _checked(_parse(text))
 
 
 def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.URL, str] | None:

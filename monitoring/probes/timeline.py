@@ -24,8 +24,8 @@ class Hop:
     stands still during a turn of the loop.
     """
 
-    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "stage",
-                 "started_at_ms", "status_code", "url")  # fmt: skip
+    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "remark",
+                 "stage", "started_at_ms", "status_code", "url")  # fmt: skip
 
     def __init__(self, *, url: str, host: str, method: str, started_at_ms: int, clock: Callable[[], float]) -> None:
         self.url = url
@@ -35,6 +35,7 @@ class Hop:
         self.stage = Stage.DNS
         self.peer = ""  # "10.0.0.5:443", once an address is being dialled
         self.status_code: int | None = None
+        self.remark: str | None = None  # what people should know although it is no failure
         self._clock = clock
         self._started = self._since = clock()
         self._ended: float | None = None
@@ -63,11 +64,11 @@ class Hop:
             total_ms=((self._ended or self._clock()) - self._started) * 1000,
         )
 
-    def measured(self, error_message: str | None) -> MeasuredRequest:
-        """Return the hop as a value."""
+    def measured(self, error_message: str | None, redact: Callable[[str], str] | None = None) -> MeasuredRequest:
+        """Return the hop as a value, its URL without secrets that a redirect may have put there."""
         return MeasuredRequest(
             started_at_ms=self.started_at_ms,
-            url=self.url,
+            url=redact(self.url) if redact else self.url,
             method=self.method,
             status_code=self.status_code,
             error_message=error_message,
@@ -84,6 +85,20 @@ def total(parts: Sequence[Phases], total_ms: float) -> Phases:
         first_byte_ms=_add(part.first_byte_ms for part in parts),
         total_ms=total_ms,
     )
+
+
+def longest(phases: Phases) -> str:
+    """Name the phase that took most, for a message: `; 800 ms of it to connect`. Nothing where none is known."""
+    known = {
+        "to resolve the name": phases.dns_ms,
+        "to connect": phases.connect_ms,
+        "for the TLS handshake": phases.tls_ms,
+        "to the first byte": phases.first_byte_ms,
+    }
+    spent = {words: value for words, value in known.items() if value is not None}
+    spent["for the body and redirects"] = phases.total_ms - sum(spent.values())
+    words, value = max(spent.items(), key=lambda item: item[1])
+    return f", of which {value:.0f} ms {words}"
 
 
 def _add(values: Iterable[float | None]) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from monitoring.probes.address import AddressPolicy
-from monitoring.probes.certificates import client_context
+from monitoring.probes.certificates import client_context, unverified_context
 from monitoring.probes.resolver import Resolver
 
 
@@ -17,5 +17,7 @@ class Tools:
     resolver: Resolver
     policy: AddressPolicy = field(default_factory=AddressPolicy)
     tls: ssl.SSLContext = field(default_factory=client_context)
+    tls_unverified: ssl.SSLContext = field(default_factory=unverified_context)
     user_agent: str = "SLA-Monitor/0.1"
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
+    unseal: Callable[[str], str] = str  # opens the sealed text of a secret; what it raises is a failure of ours

@@ -1,5 +1,7 @@
 """Carry one httpx request over a fresh connection. Lean: httpx's own client costs several times the work itself."""
 
+from typing import cast
+
 import httpx
 
 from monitoring.probes.address import AddressPolicy, refusal
@@ -12,6 +14,7 @@ from monitoring.probes.tls import TlsLayer
 from monitoring.probes.tools import Tools
 
 PORTS = {"http": 80, "https": 443}
+IS_CUT = "is_cut"  # an extension of our answers
 
 
 class UnreadBody(httpx.AsyncByteStream):
@@ -21,19 +24,23 @@ class UnreadBody(httpx.AsyncByteStream):
 UNREAD = UnreadBody()
 
 
-async def send(request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False) -> httpx.Response:
+async def send(
+    request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False, verify_tls: bool = True
+) -> httpx.Response:
     """Resolve, judge, connect, secure, ask, read. Raises the exceptions of `failures.TARGET_ERRORS`.
 
     Without `keep_body` the body is read (up to its bound) but thrown away. It has no deadline: the caller's
     `asyncio.timeout` covers all of it, and `hop` then says how far it got. Nothing stays open afterwards.
+    Without `verify_tls` a faulty certificate is no failure, but a remark of `hop`.
     """
     is_tls = request.url.scheme == "https"
     server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
     addresses = allowed(await tools.resolver.resolve(hop.host), tools.policy)
     hop.enter(Stage.CONNECT)
+    context = tools.tls if verify_tls else tools.tls_unverified
 
     def make() -> Connection:
-        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(tools.tls, server_name) if is_tls else None)
+        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
 
     connection = await connect(addresses, request.url.port or PORTS[request.url.scheme], make, hop)
     try:
@@ -62,7 +69,8 @@ def wire(request: httpx.Request) -> bytes:
     head = b"".join([b"%b: %b\r\n" % header for header in headers])
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
         raise httpx.LocalProtocolError("a header of the request holds a line break")
-    return b"%b %b HTTP/1.1\r\n%b\r\n" % (request.method.encode("ascii"), request.url.raw_path, head)
+    body = b"".join(cast(httpx.ByteStream, request.stream))
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), request.url.raw_path, head, body)
 
 
 def response(answer: Answer, request: httpx.Request) -> httpx.Response:
@@ -70,7 +78,13 @@ def response(answer: Answer, request: httpx.Request) -> httpx.Response:
     if not answer.keep_body:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=UNREAD, request=request)
     headers = httpx.Headers(answer.headers)
-    content = decode(bytes(answer.body), headers.get("content-encoding", ""))
+    content, is_short = decode(bytes(answer.body), headers.get("content-encoding", ""))
     for name in ("content-encoding", "content-length", "transfer-encoding"):  # no longer true of `content`
         headers.pop(name, None)
-    return httpx.Response(answer.status_code, headers=headers, content=content, request=request)
+    cut = {IS_CUT: answer.is_cut or is_short}
+    return httpx.Response(answer.status_code, headers=headers, content=content, request=request, extensions=cut)
+
+
+def is_cut(response: httpx.Response) -> bool:
+    """Say whether more came than the content of an answer that was kept."""
+    return bool(response.extensions.get(IS_CUT))

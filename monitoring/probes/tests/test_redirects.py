@@ -56,7 +56,7 @@ def test_secrets_stay_with_their_origin(run: Run, tools: Tools) -> None:
         async with serving(says(OK)) as other, serving(redirects(routes)) as home:
             routes["/again"] = other.url("/other")
             url = home.url().replace("127", "ann:pw@127", 1)
-            result = await probe(make_spec(url, headers={"X-Key": "k"}), tools)
+            result = await probe(make_spec(url, settings={"headers": {"X-Key": "k"}}), tools)
 
         assert result.verdict is Verdict.OK
         assert [b"X-Key: k" in request and b"Authorization" in request for request in home.requests] == [True, True]
@@ -83,7 +83,7 @@ def test_redirect_to_a_forbidden_address_is_refused(run: Run, tools: Tools) -> N
 def test_redirected_post_keeps_its_method_only_where_told(run: Run, tools: Tools, code: int, method: str) -> None:
     async def scenario() -> None:
         async with serving(redirects({"/": "/next"}, code)) as target:
-            result = await probe(make_spec(target.url(), method="POST"), tools)
+            result = await probe(make_spec(target.url(), settings={"method": "POST"}), tools)
 
         assert [hop.method for hop in result.requests] == ["POST", method]
 

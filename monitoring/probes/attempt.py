@@ -1,0 +1,97 @@
+"""One attempt of any kind under its deadline: what is measured, what is ours, and what comes out of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
+from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.timeline import Hop, longest, total
+from monitoring.probes.tools import Tools
+
+STALL_MS = 1_000  # a deadline that strikes later than this after its time tells of our loop, not of the target
+
+
+class Stalled(RuntimeError):
+    """Our event loop stood still while an answer may have been waiting to be read."""
+
+
+class Attempt:
+    """The hops of one probe as they are made; a kind begins them, and says in the end what it found."""
+
+    __slots__ = ("_lateness_ms", "_started", "hops", "redact", "spec", "tools")
+
+    def __init__(self, spec: ProbeSpec, tools: Tools, lateness_ms: float) -> None:
+        self.spec = spec
+        self.tools = tools
+        self.hops: list[Hop] = []
+        self.redact: Callable[[str], str] | None = None  # takes secrets out of what is said in the end
+        self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
+        self._started = tools.clock()
+
+    async def run(
+        self, look: Callable[[], Awaitable[Finding]], *, degraded_over_ms: int | None = None, is_http: bool = False
+    ) -> ProbeResult:
+        """Look at the target within `timeout_ms`. A failing target is a value.
+
+        Whatever is raised (cancellation apart) is a failure of ours, and no verdict about the target.
+        """
+        try:
+            async with asyncio.timeout(self.spec.timeout_ms / 1000) as deadline:
+                finding = await look()
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            self._check_stall()
+            finding = out_of_time(self.hops[-1], self.spec.timeout_ms, self.tools.resolver.servers)
+        except TARGET_ERRORS as error:
+            finding = classify(error)
+        return self._result(finding, degraded_over_ms, is_http)
+
+    def begin(self, url: str, host: str, method: str) -> Hop:
+        """Start the stopwatch of a request or connection."""
+        hop = Hop(
+            url=url,
+            host=host,
+            method=method,
+            started_at_ms=self.spec.due_at_ms + round(self._lateness_ms + self._elapsed_ms()),
+            clock=self.tools.clock,
+        )
+        self.hops.append(hop)
+        return hop
+
+    def _check_stall(self) -> None:
+        """Raise `Stalled` when the deadline struck much too late."""
+        # Timers run before sockets are read, so after a stall good answers would be reported as timeouts.
+        late_ms = self._elapsed_ms() - self.spec.timeout_ms
+        if late_ms > STALL_MS:
+            raise Stalled(f"deadline of {self.spec.timeout_ms} ms noticed {late_ms:.0f} ms late")
+
+    def _result(self, finding: Finding, degraded_over_ms: int | None, is_http: bool) -> ProbeResult:
+        total_ms = self._elapsed_ms()
+        for hop in self.hops:
+            hop.end()
+        if finding.message is not None and self.redact is not None:
+            finding = Finding(finding.verdict, finding.error_type, self.redact(finding.message))
+        failure = finding.message if finding.verdict is Verdict.BAD else None
+        requests = tuple(hop.measured(failure if hop is self.hops[-1] else None, self.redact) for hop in self.hops)
+        phases = total([request.phases for request in requests], total_ms)
+        if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
+            words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(phases)}"
+            finding = Finding(Verdict.SLOW, None, words)
+        return ProbeResult(
+            service_id=self.spec.service_id,
+            region=self.spec.region,
+            checked_at_ms=self.spec.due_at_ms,
+            interval_ms=self.spec.interval_ms,
+            timeout_ms=self.spec.timeout_ms,
+            lateness_ms=self._lateness_ms,
+            verdict=finding.verdict,
+            status_code=self.hops[-1].status_code if self.hops else None,
+            error_type=finding.error_type,
+            error_message=finding.message,
+            phases=phases,
+            requests=requests if is_http else (),
+        )
+
+    def _elapsed_ms(self) -> float:
+        return (self.tools.clock() - self._started) * 1000

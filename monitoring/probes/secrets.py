@@ -1,0 +1,33 @@
+"""Secrets inside settings: they travel sealed, as `{"secret": "<sealed>"}`, and are opened when a request is made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KEY = "secret"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A sealed value. Shows nothing of itself, since settings end up in logs and error reports."""
+
+    sealed: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+def is_secret(value: Any) -> bool:
+    """Say whether a JSON value is a secret in its written form."""
+    return isinstance(value, Mapping) and value.keys() == {KEY} and isinstance(value[KEY], str)
+
+
+def map_secrets(value: Any, change: Callable[[str], Any]) -> Any:
+    """Return JSON with the text of each secret changed: sealed for the database, or masked for people."""
+    if is_secret(value):
+        return {KEY: change(value[KEY])}
+    if isinstance(value, Mapping):
+        return {key: map_secrets(each, change) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_secrets(each, change) for each in value]
+    return value

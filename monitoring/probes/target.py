@@ -1,0 +1,41 @@
+"""Where to find a target that is not a web address: `tcp://host:port`, `dns://name`."""
+
+from enum import Enum
+from typing import NamedTuple
+
+import httpx
+
+
+class Port(Enum):
+    """Whether the address of a kind has a port."""
+
+    NEEDED = "needed"
+    OPTIONAL = "optional"
+    NONE = "none"
+
+
+class Target(NamedTuple):
+    """A host, in the letters that DNS knows, and a port where one is written."""
+
+    host: str
+    port: int | None
+
+
+def read_target(text: str, scheme: str, port: Port) -> Target:
+    """Read the `endpoint_url` of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
+    example = f"{scheme}://name" if port is Port.NONE else f"{scheme}://name:port"
+    try:
+        url = httpx.URL(text)
+    except UnicodeError as error:  # what the idna library raises for some names
+        raise httpx.InvalidURL(f"host name is not valid: {error}") from error
+    if url.scheme != scheme:
+        raise httpx.UnsupportedProtocol(f"address does not have the form {example}")
+    if not url.raw_host:
+        raise httpx.InvalidURL("address has no host")
+    if url.userinfo or url.query or url.fragment or url.path.strip("/"):
+        raise httpx.InvalidURL(f"address has more in it than {example}")
+    if (url.port is None and port is Port.NEEDED) or (url.port is not None and port is Port.NONE):
+        raise httpx.InvalidURL(f"address does not have the form {example}")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise httpx.InvalidURL("address has a port outside 1–65535")
+    return Target(url.raw_host.decode("ascii"), url.port)
