@@ -5,4 +5,4 @@ class MonitoringConfig(AppConfig):
     name = "monitoring"
 
     def ready(self) -> None:
-        from monitoring import health, worker_signals  # noqa: F401  register health checks, stamps of this worker
+        from monitoring import checks, health, worker_signals  # noqa: F401  register what they define

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Error, Tags, register
+from django.core.checks import Error, Tags, register, run_checks
 
 
-@register()
+@register("settings")
 def check_settings(**_: Any) -> list[Error]:
     malformed = [
         Error(f"{problem.name}: {problem.what}.", hint=problem.hint, id="slamonitor.E001")
@@ -32,7 +32,7 @@ def check_database(**_: Any) -> list[Error]:
 
 
 def _dangerous() -> Iterator[Error]:
-    if not settings.SECRET_KEY:
+    if settings.SECRET_KEY == settings.UNSET:
         yield Error(
             "SECRET_KEY: it is not set.",
             hint="`manage.py up` makes one; elsewhere: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
@@ -60,7 +60,7 @@ def _dangerous() -> Iterator[Error]:
 
 def stop_on_problems(*, needs_database: bool) -> None:
     """End the process with all problems in words. `manage.py` checks by itself; web and workers call this."""
-    problems: list[Error] = check_settings()
+    problems = [problem for problem in run_checks(tags=["settings"]) if problem.is_serious()]
     if needs_database:
         problems += check_database()
     if problems:

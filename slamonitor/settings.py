@@ -15,7 +15,8 @@ env = Environment(os.environ, fallback=read_env(STATE_DIR))
 
 # --- Safety ---------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
-SECRET_KEY = env.text("SECRET_KEY", "")
+UNSET = "unset"  # Django stops at an empty key with words of its own; the system check has better ones
+SECRET_KEY = env.text("SECRET_KEY", UNSET)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the proxy's word for the scheme is taken
@@ -88,12 +89,14 @@ DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait f
 # Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
 DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}
 if DATABASE is not None:
+    # A server that vanished without a word is noticed in seconds, not when the kernel gives up after a quarter hour.
+    IMPATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 15_000}
     POOL = {"min_size": 1, "max_size": DB_MAX_CONNECTIONS, "timeout": DB_POOL_TIMEOUT}
     DATABASES = {
         "default": {
             **DATABASE,
             "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
-            "OPTIONS": {**DATABASE.get("OPTIONS", {}), "pool": POOL},
+            "OPTIONS": {**IMPATIENCE, **DATABASE.get("OPTIONS", {}), "pool": POOL},
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -132,7 +135,6 @@ SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
 # --- Static files ---------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 # Files are found where they lie and need no collecting first; the page names them by content (`statuspage/assets.py`).
 WHITENOISE_USE_FINDERS = True
 

@@ -1,0 +1,91 @@
+"""Settings are documented, and a wrong one stops the start with its name and a remedy."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slamonitor.embedded.state_directory import CHECKOUT
+
+GOOD = {
+    "SECRET_KEY": "long-enough-to-be-accepted-as-a-secret",
+    "DATABASE_URL": "postgresql://user:hidden@localhost/sla_monitor",
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+
+
+def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in documented()}
+    env = {**kept, "SLAMONITOR_STATE_DIR": "/nonexistent", **GOOD, **variables}
+    return subprocess.run([sys.executable, *command], env=env, cwd=CHECKOUT, capture_output=True, text=True)
+
+
+def documented() -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_every_setting_that_is_read_is_documented() -> None:
+    source = (CHECKOUT / "slamonitor" / "settings.py").read_text()
+    read = set(re.findall(r'env\.\w+\(\s*(?:#[^\n]*\s*)?"([A-Z_]+)"', source))
+
+    assert read, "the pattern finds nothing any more"
+    assert documented() == read | {"SLAMONITOR_STATE_DIR"}
+
+
+def test_good_settings_pass() -> None:
+    done = run("manage.py", "check")
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SECRET_KEY", "", "it is not set"),
+        ("SECRET_KEY", "short", "5 characters can be guessed"),
+        ("DATABASE_URL", "mysql://user:hidden@localhost/x", "does not name a PostgreSQL database"),
+        ("DATABASE_URL", "", "no running instance was found"),
+        ("REDIS_URL", "localhost:6379", "Write redis://"),
+        ("DEBUG", "maybe", "'maybe' is neither true nor false"),
+        ("ALLOWED_HOSTS", "*", "'*' lets anybody choose"),
+        ("DB_MAX_CONNECTIONS", "0", "Write one from 1 to 1000"),
+        ("PAGE_TIME_ZONE", "Mars/Base", "Write a name such as Asia/Seoul"),
+        ("LANGUAGE_CODE", "xx", "Write en or ko"),
+        ("LOG_LEVEL", "LOUD", "Write DEBUG, INFO"),
+        ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
+    ],
+)
+def test_a_bad_value_stops_the_web_with_its_name_and_a_hint(name: str, value: str, words: str) -> None:
+    done = run("-c", "import slamonitor.wsgi", **{name: value})
+
+    assert done.returncode != 0
+    assert f"{name}: " in done.stderr and words in done.stderr and "Hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr, "a password in an error message"
+
+
+def test_all_bad_values_are_said_at_once() -> None:
+    done = run("manage.py", "check", DEBUG="maybe", LOG_LEVEL="LOUD")
+
+    assert "DEBUG: " in done.stderr and "LOG_LEVEL: " in done.stderr
+
+
+@pytest.mark.parametrize("queue", ["probes.seoul", "results"])
+def test_only_a_worker_that_stores_needs_a_database(queue: str, tmp_path: Path) -> None:
+    code = (
+        "import os, django\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'slamonitor.settings'\n"
+        "django.setup()\n"
+        "from slamonitor.celery import app, stop_on_wrong_settings\n"
+        f"app.amqp.queues.select(['{queue}'])\n"
+        "stop_on_wrong_settings()\n"
+        "from monitoring import tasks, probe_worker\n"
+        "print('started', probe_worker.loop().counters['probes'])\n"
+    )
+
+    done = run("-c", code, DATABASE_URL="")
+
+    assert ("started 0" in done.stdout) == (queue == "probes.seoul"), done.stderr
