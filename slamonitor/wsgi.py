@@ -7,6 +7,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "slamonitor.settings")
 application = get_wsgi_application()
 
-from slamonitor.checks import stop_on_problems  # noqa: E402  needs the applications loaded
+# These need the applications loaded.
+from slamonitor.checks import stop_on_problems  # noqa: E402
+from statuspage.front import front_door  # noqa: E402
 
 stop_on_problems(needs_database=True)
+application = front_door(application)

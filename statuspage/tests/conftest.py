@@ -3,12 +3,6 @@ import time_machine
 from django.test import Client
 
 
-@pytest.fixture(autouse=True)
-def nothing_collected(settings) -> None:
-    """Serve static files from where they lie; without a folder of collected ones whitenoise would warn."""
-    settings.STATIC_ROOT = None
-
-
 @pytest.fixture
 def visit(client: Client, db: None, monkeypatch: pytest.MonkeyPatch):
     """Fetch the page at NOW, or some seconds later, from a process that has just started."""
