@@ -1,4 +1,4 @@
-"""What every test shares: one PostgreSQL and one Redis for the whole run, real ones, and the settings that name them."""
+"""What every test shares: one real PostgreSQL and Redis for the whole run, and the settings that name them."""
 
 import os
 from contextlib import ExitStack

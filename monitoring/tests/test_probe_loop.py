@@ -1,0 +1,159 @@
+"""The loop in its own thread, with probes that answer as a test says; nothing here touches a network."""
+
+import asyncio
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from monitoring.probe_loop import LOT, ProbeLoop
+from monitoring.tests.factories import START_MS, make_result
+from monitoring.tests.test_messages import SPEC
+
+PATIENCE_S = 10
+
+
+class Broker:
+    """Take lots, or refuse the first so many."""
+
+    def __init__(self, refusals=0):
+        self.lots, self.refusals, self.arrived = [], refusals, threading.Condition()
+
+    def __call__(self, results):
+        with self.arrived:
+            if self.refusals:
+                self.refusals -= 1
+                raise ConnectionError("the broker is away")
+            self.lots.append(list(results))
+            self.arrived.notify_all()
+
+    @property
+    def results(self):
+        return [result for lot in self.lots for result in lot]
+
+    def wait_for(self, count):
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.results) >= count, PATIENCE_S), len(self.results)
+
+
+def specs(count, due_in_s=0.0):
+    due = round((time.time() + due_in_s) * 1000)
+    return [replace(SPEC, service_id=f"service-{n}", due_at_ms=due, expires_at_ms=due + 10_000) for n in range(count)]
+
+
+def answering(make=None):
+    async def probe(spec, lateness_ms):
+        return make_result((spec.due_at_ms - START_MS) / 1000, service_id=spec.service_id, lateness_ms=lateness_ms)
+
+    return lambda: make or probe
+
+
+@pytest.fixture
+def started():
+    loops = []
+
+    def start(broker, probe=None, max_held=1000):
+        loops.append(ProbeLoop(answering(probe), broker, max_held=max_held))
+        return loops[-1]
+
+    yield start
+    for loop in loops:
+        loop.stop(5)
+
+
+def test_every_spec_becomes_a_result_in_lots(started):
+    broker = Broker()
+    loop = started(broker)
+
+    loop.submit(specs(LOT + 30))
+    broker.wait_for(LOT + 30)
+
+    assert [len(lot) for lot in broker.lots] == [LOT, 30]
+    assert loop.counters["probes"] == LOT + 30
+
+
+def test_a_probe_does_not_start_before_it_is_due(started):
+    broker = Broker()
+
+    started(broker).submit(specs(1, due_in_s=0.3))
+    broker.wait_for(1)
+
+    assert 0 <= broker.results[0].lateness_ms < 5000
+    assert broker.results[0].checked_at_ms <= time.time() * 1000
+
+
+def test_an_expired_spec_is_dropped_and_counted(started):
+    broker = Broker()
+    loop = started(broker)
+
+    loop.submit([replace(spec, expires_at_ms=1) for spec in specs(3)] + specs(1))
+    broker.wait_for(1)
+
+    assert loop.counters["expired"] == 3
+    assert len(broker.results) == 1
+
+
+def test_a_fault_of_ours_is_no_result(started, caplog):
+    async def broken(spec, lateness_ms):
+        if spec.service_id == "service-0":
+            raise RuntimeError("a bug")
+        return make_result(0, service_id=spec.service_id)
+
+    broker = Broker()
+    loop = started(broker, broken)
+    loop.submit(specs(2))
+    broker.wait_for(1)
+
+    assert (loop.counters["own_errors"], loop.counters["probes"]) == (1, 1)
+    assert "probe failed by a fault of ours" in caplog.text
+
+
+def test_there_is_room_for_so_many_and_the_next_batch_waits(started):
+    release = threading.Event()
+
+    async def waiting(spec, lateness_ms):
+        await asyncio.to_thread(release.wait, PATIENCE_S)
+        return make_result(0, service_id=spec.service_id)
+
+    broker = Broker()
+    loop = started(broker, waiting, max_held=10)
+    loop.submit(specs(10))
+    second = threading.Thread(target=loop.submit, args=[specs(5)])
+    second.start()
+    assert loop.counters["held"] == 10 and second.is_alive()
+
+    release.set()
+    second.join(PATIENCE_S)
+    broker.wait_for(15)
+
+
+def test_a_lot_that_the_broker_refuses_is_sent_again(started, caplog):
+    broker = Broker(refusals=2)
+
+    started(broker).submit(specs(1))
+    broker.wait_for(1)
+
+    assert caplog.text.count("results not published") == 2
+
+
+def test_stopping_publishes_what_is_finished_and_drops_the_rest(started):
+    began = threading.Event()
+
+    async def some_hang(spec, lateness_ms):
+        if spec.service_id == "service-1":
+            began.set()
+            await asyncio.sleep(3600)
+        return make_result(0, service_id=spec.service_id)
+
+    broker = Broker()
+    loop = started(broker, some_hang)
+    loop.submit(specs(2))
+    loop.submit(specs(1, due_in_s=3600))
+    assert began.wait(PATIENCE_S)
+
+    loop.stop(5)
+
+    assert [result.service_id for result in broker.results] == ["service-0"]
+    loop.submit(specs(1))
+    assert len(broker.results) == 1, "nothing is taken after the end"
