@@ -31,7 +31,7 @@ bench: $(VENV)/dev ## measure speed (bench/), on loopback only
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove the virtual environment and caches (the state directory var/ stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
