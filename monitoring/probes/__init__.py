@@ -6,13 +6,17 @@ A kind is a module here with a `KIND`, and one line in `KINDS`.
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from monitoring.probes import heartbeat, http
+from monitoring.probes import dns_record, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 
 KINDS: Mapping[str, Kind] = {
     "http": http.KIND,
+    "tcp": tcp.KIND,
+    "dns": dns_record.KIND,
+    "tls": tls_certificate.KIND,
+    "reach": reach.KIND,
     "heartbeat": heartbeat.KIND,
 }
 

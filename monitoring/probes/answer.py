@@ -10,6 +10,11 @@ HEADER_BYTES = 64 * 1024  # all headers, those of interim answers included
 HEADER_LINES = 200
 INTERIM_ANSWERS = 10  # 1xx
 BODY_BYTES = 1024 * 1024  # reading stops there, which is not a failure
+BODY_PIECES = 4_096  # and there: a body in chunks of a byte each would cost a hundred times its worth
+
+
+class _EnoughRead(Exception):
+    """Stops the parser in the middle of what it was given."""
 
 
 class Answer:
@@ -18,8 +23,8 @@ class Answer:
     Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, in words, for what is not an answer.
     """
 
-    __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_received", "body", "body_bytes",
-                 "headers", "is_complete", "is_cut", "keep_body", "status_code")  # fmt: skip
+    __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_pieces", "_received", "body",
+                 "body_bytes", "headers", "is_complete", "is_cut", "keep_body", "status_code")  # fmt: skip
 
     def __init__(self, hop: Hop, *, keep_body: bool = False) -> None:
         self.status_code = 0  # until the headers are complete
@@ -31,6 +36,7 @@ class Answer:
         self.keep_body = keep_body
         self._hop = hop
         self._interim = 0
+        self._pieces = 0
         self._received = 0
         self._head_bytes = 0  # on the wire, roughly: what had come when the headers were complete
         self._header_bytes = 0
@@ -53,6 +59,8 @@ class Answer:
         except httptools.HttpParserUpgrade:
             self.is_complete = True
         except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, _EnoughRead):
+                return
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             if self.is_complete:
@@ -69,6 +77,13 @@ class Answer:
             return
         raise httpx.ReadError(lost_words(error, self._hop))
 
+    def cut(self) -> None:
+        """Read no more: what came of a body is enough, what came of the headers is not."""
+        if not self.status_code:
+            raise httpx.RemoteProtocolError("headers of the answer came in thousands of pieces")
+        self.is_cut = True
+        self.is_complete = True
+
     def close(self) -> None:
         """Break the cycle between answer and parser, so that no garbage collection is needed."""
         self._parser = None
@@ -77,7 +92,8 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.status_code:
-            return  # a trailer
+            self._count_piece()  # a trailer
+            return
         if len(self.headers) >= HEADER_LINES:
             raise httpx.RemoteProtocolError(f"answer has more than {HEADER_LINES} header lines")
         self._header_bytes += len(name) + len(value)
@@ -88,7 +104,7 @@ class Answer:
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         if self.status_code:
-            return  # a second answer that nobody asked for
+            raise _EnoughRead  # a second answer that nobody asked for
         status_code = self._parser.get_status_code()
         if 100 <= status_code < 200 and status_code != 101:
             self._forget_interim()
@@ -102,6 +118,7 @@ class Answer:
     def on_body(self, data: bytes) -> None:
         if self.is_complete:
             return
+        self._count_piece()
         self.body_bytes += len(data)
         if self.keep_body and len(self.body) < BODY_BYTES:
             self.body += data[: BODY_BYTES - len(self.body)]
@@ -109,6 +126,12 @@ class Answer:
     def on_message_complete(self) -> None:
         if self.status_code:
             self.is_complete = True
+
+    def _count_piece(self) -> None:
+        self._pieces += 1
+        if self._pieces > BODY_PIECES:
+            self.cut()
+            raise _EnoughRead
 
     def _forget_interim(self) -> None:
         self._interim += 1
@@ -121,7 +144,7 @@ class Answer:
             raise _too_long()
         # Counted on the wire, so that a body of nothing but chunk headers ends as well.
         if self.status_code and self._received - self._head_bytes >= BODY_BYTES:
-            self.is_cut = not self.is_complete
+            self.is_cut = self.is_cut or not self.is_complete
             self.is_complete = True
 
     def _announces_length(self) -> bool:

@@ -18,12 +18,13 @@ class Stalled(RuntimeError):
 class Attempt:
     """The hops of one probe as they are made; a kind begins them, and says in the end what it found."""
 
-    __slots__ = ("_lateness_ms", "_started", "hops", "redact", "spec", "tools")
+    __slots__ = ("_lateness_ms", "_started", "dns_servers", "hops", "redact", "spec", "tools")
 
     def __init__(self, spec: ProbeSpec, tools: Tools, lateness_ms: float) -> None:
         self.spec = spec
         self.tools = tools
         self.hops: list[Hop] = []
+        self.dns_servers = tools.resolver.servers
         self.redact: Callable[[str], str] | None = None  # takes secrets out of what is said in the end
         self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
         self._started = tools.clock()
@@ -42,7 +43,7 @@ class Attempt:
             if not deadline.expired():
                 raise
             self._check_stall()
-            finding = out_of_time(self.hops[-1], self.spec.timeout_ms, self.tools.resolver.servers)
+            finding = out_of_time(self.hops[-1], self.spec.timeout_ms, self.dns_servers)
         except TARGET_ERRORS as error:
             finding = classify(error)
         return self._result(finding, degraded_over_ms, is_http)

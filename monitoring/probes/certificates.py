@@ -1,10 +1,11 @@
 """Certificate faults in words, and the TLS settings of a probe."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from monitoring.probes.address import literal
 from monitoring.probes.failures import printable
 
 # X509_V_ERR_… of OpenSSL's x509_vfy.h
@@ -13,6 +14,7 @@ EXPIRED = 10
 SELF_SIGNED = 18
 UNTRUSTED = {2, 19, 20, 21, 24, 27}
 WRONG_NAME = {62, 64}
+SELF_SIGNED_WORDS = "TLS certificate is self-signed"
 
 
 def client_context() -> ssl.SSLContext:
@@ -39,12 +41,11 @@ def certificate_words(
     `certificate` is the server's own one in the form of `getpeercert()`; without it the words are less exact.
     """
     if error.verify_code == EXPIRED:
-        return _expired(certificate, now_s)
+        return expired_words(certificate, now_s)
     if error.verify_code == NOT_YET_VALID and certificate is not None:
-        valid_from = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notBefore"]), UTC)
-        return f"TLS certificate is not valid before {valid_from:%Y-%m-%d %H:%M} UTC"
+        return _not_yet(certificate)
     if error.verify_code == SELF_SIGNED:
-        return "TLS certificate is self-signed"
+        return SELF_SIGNED_WORDS
     if error.verify_code in UNTRUSTED:
         return "TLS certificate is signed by an authority that is not trusted"
     if error.verify_code in WRONG_NAME:
@@ -52,16 +53,51 @@ def certificate_words(
     return f"TLS certificate is not accepted: {error.verify_message}"
 
 
-def _expired(certificate: Mapping[str, Any] | None, now_s: float) -> str:
+def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str | None:
+    """Say what is wrong with a certificate that was not verified, as far as it can be seen without authorities."""
+    if not chain:
+        return None
+    own = chain[0]
+    if ssl.cert_time_to_seconds(own["notAfter"]) < now_s:
+        return expired_words(own, now_s)
+    if ssl.cert_time_to_seconds(own["notBefore"]) > now_s:
+        return _not_yet(own)
+    if own.get("subject") == own.get("issuer"):
+        return SELF_SIGNED_WORDS
+    return None if is_for(own, host) else f"TLS certificate is for {_names(own)}, not {host}"
+
+
+def is_for(certificate: Mapping[str, Any], host: str) -> bool:
+    """Say whether a certificate names a host (RFC 9525, 6)."""
+    for kind, name in certificate.get("subjectAltName", ()):
+        if kind == "IP Address" and literal(name) == literal(host) and literal(host) is not None:
+            return True
+        if kind == "DNS" and (name.lower() == host.lower() or _covers(name.lower(), host.lower())):
+            return True
+    return False
+
+
+def _covers(pattern: str, host: str) -> bool:
+    return pattern.startswith("*.") and host.partition(".")[2] == pattern[2:]
+
+
+def _not_yet(certificate: Mapping[str, Any]) -> str:
+    valid_from = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notBefore"]), UTC)
+    return f"TLS certificate is not valid before {valid_from:%Y-%m-%d %H:%M} UTC"
+
+
+def expired_words(certificate: Mapping[str, Any] | None, now_s: float) -> str:
+    """Say since when a certificate, or the authority behind it, is out of date."""
     if certificate is None:
         return "TLS certificate has expired"
     age_s = now_s - ssl.cert_time_to_seconds(certificate["notAfter"])
     if age_s < 0:  # the server's own is still good
         return "TLS certificate is signed by an authority whose own certificate has expired"
-    return f"TLS certificate expired {_ago(age_s)} ago"
+    return f"TLS certificate expired {in_words(age_s)} ago"
 
 
-def _ago(age_s: float) -> str:
+def in_words(age_s: float) -> str:
+    """Write a span of time in its largest unit: `3 days`."""
     for unit, length_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = int(age_s // length_s)
         if count:

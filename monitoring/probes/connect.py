@@ -2,26 +2,66 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from itertools import chain, zip_longest
+from typing import Any, Protocol, TypeVar, cast
 
 import httpx
 
-from monitoring.probes.connection import Connection
+from monitoring.probes.address import refusal
 from monitoring.probes.failures import connect_words
 from monitoring.probes.timeline import Hop
+from monitoring.probes.tools import Tools
 
 STAGGER_S = 0.25  # RFC 8305, 5: Connection Attempt Delay
 NAMED_FAILURES = 3
 
-Make = Callable[[], Connection]
+T = TypeVar("T")
 
 
-async def connect(addresses: Sequence[str], port: int, make: Make, hop: Hop) -> Connection:
+class Refused(httpx.ConnectError):
+    """A host answered that nothing listens there."""
+
+
+class Abortable(Protocol):
+    """What is connected: whoever made it must abort it in the end."""
+
+    def abort(self) -> None: ...
+
+
+C = TypeVar("C", bound=Abortable)
+
+
+async def addresses_of(host: str, tools: Tools) -> list[str]:
+    """Return the addresses of a host that may be dialled. Raises `ResolutionFailed` or `httpx.ConnectError`."""
+    addresses = await tools.resolver.resolve(host)
+    refusals = [refusal(address, tools.policy) for address in addresses]
+    good = [address for address, reason in zip(addresses, refusals, strict=True) if reason is None]
+    if not good:
+        raise httpx.ConnectError(refusals[0] or "")
+    return good
+
+
+async def connect(addresses: Sequence[str], port: int, make: Callable[[], C], hop: Hop) -> C:
     """Return a connection to the first address that accepts one. Raises `httpx.ConnectError` when none does."""
     if len(addresses) == 1:
-        return await _dial(addresses[0], port, make, hop)
-    return await _race(interleave(addresses), port, make, hop)
+        return await dial(addresses[0], port, make, hop)
+    made: list[C] = []
+
+    def make_and_note() -> C:
+        made.append(make())
+        return made[-1]
+
+    winner = None
+    try:
+        dials = [partial(dial, address, port, make_and_note, hop) for address in interleave(addresses)]
+        winner = await race(dials)
+        return winner
+    finally:
+        for connection in made:
+            if connection is not winner:
+                connection.abort()
 
 
 def interleave(addresses: Sequence[str]) -> list[str]:
@@ -37,47 +77,39 @@ def endpoint(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-async def _dial(address: str, port: int, make: Make, hop: Hop) -> Connection:
+async def dial(address: str, port: int, make: Callable[[], C], hop: Hop) -> C:
+    """Connect to one address. Raises `Refused` or another `httpx.ConnectError`."""
     peer = hop.peer = endpoint(address, port)
     try:
-        _, connection = await asyncio.get_running_loop().create_connection(make, address, port)
+        # The factory's type is that of asyncio.Protocol, which says nothing of `abort`.
+        _, connection = await asyncio.get_running_loop().create_connection(cast(Any, make), address, port)
+    except ConnectionRefusedError as error:
+        raise Refused(connect_words(error, peer)) from error
     except OSError as error:
         raise httpx.ConnectError(connect_words(error, peer)) from error
     hop.peer = peer  # in a race a later attempt has put its own name there
-    return connection
+    return cast(C, connection)
 
 
-async def _race(addresses: Sequence[str], port: int, make: Make, hop: Hop) -> Connection:
+async def race(attempts: Iterable[Callable[[], Coroutine[Any, Any, T]]]) -> T:
     """Start an attempt when the last one failed, or has not succeeded for a while. The first success wins."""
-    made: list[Connection] = []
-
-    def make_and_note() -> Connection:
-        made.append(make())
-        return made[-1]
-
-    waiting, failures, winner = deque(addresses), list[httpx.ConnectError](), None
-    running: set[asyncio.Task[Connection]] = set()
+    waiting, failures = deque(attempts), list[httpx.ConnectError]()
+    running: set[asyncio.Task[T]] = set()
     try:
-        while winner is None and (waiting or running):
+        while waiting or running:
             if waiting:
-                running.add(asyncio.create_task(_dial(waiting.popleft(), port, make_and_note, hop)))
+                running.add(asyncio.create_task(waiting.popleft()()))
             done, running = await asyncio.wait(
                 running, timeout=STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )
-            for task in done:
-                try:
-                    winner = winner or task.result()
-                except httpx.ConnectError as error:
-                    failures.append(error)
+            won = [task for task in done if not isinstance(task.exception(), httpx.ConnectError)]
+            failures += [cast(httpx.ConnectError, task.exception()) for task in done if task not in won]
+            if won:
+                return won[0].result()
     finally:
         for task in running:
             task.cancel()
-        for connection in made:
-            if connection is not winner:
-                connection.abort()
-    if winner is None:
-        raise httpx.ConnectError(_all_failed(failures))
-    return winner
+    raise httpx.ConnectError(_all_failed(failures))
 
 
 def _all_failed(failures: Sequence[httpx.ConnectError]) -> str:

@@ -1,31 +1,49 @@
 """One TCP connection to a target, for one request."""
 
 import asyncio
-from typing import cast
+from typing import Generic, Protocol, TypeVar, cast
 
 import httpx
 
-from monitoring.probes.answer import Answer
 from monitoring.probes.failures import lost_words
 from monitoring.probes.timeline import Hop
-from monitoring.probes.tls import TlsLayer
+from monitoring.probes.tls import Peer, TlsLayer
+
+PIECES = 4_096  # reads of one connection; 1 MiB in packets of usual size is 800. Each costs us, however small it is
 
 
-class Connection(asyncio.Protocol):
+class Reading(Protocol):
+    """What is made of the bytes that arrive. All it raises goes to who waits for the exchange."""
+
+    is_complete: bool
+
+    def feed(self, data: bytes) -> None: ...
+    def feed_eof(self, error: Exception | None = None) -> None: ...
+    def cut(self) -> None:
+        """Take note that no more is read. May raise, or else is complete."""
+
+    def close(self) -> None: ...
+
+
+R = TypeVar("R", bound=Reading)
+
+
+class Connection(asyncio.Protocol, Generic[R]):
     """Feed what arrives to the TLS handshake, then to the answer; wake who waits when either is done.
 
     Whoever made a connection must `abort` it, also after success: there is no keep-alive and no polite shutdown.
     """
 
-    __slots__ = ("_hop", "_is_aborted", "_is_settled", "_outcome", "_tls", "_transport", "_waiter", "answer")
+    __slots__ = ("_hop", "_is_aborted", "_is_settled", "_outcome", "_pieces", "_tls", "_transport", "_waiter", "answer")
 
-    def __init__(self, hop: Hop, answer: Answer, tls: TlsLayer | None = None) -> None:
+    def __init__(self, hop: Hop, answer: R, tls: TlsLayer | None = None) -> None:
         self.answer = answer
         self._hop = hop
         self._tls = tls
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._outcome: Exception | None = None
+        self._pieces = 0
         self._is_settled = False  # the answer is complete, or `_outcome` says what failed
         self._is_aborted = False
 
@@ -37,6 +55,11 @@ class Connection(asyncio.Protocol):
             await self._woken()
         if self._outcome is not None:
             raise self._outcome
+
+    def peer(self) -> Peer:
+        """Return what the server showed of itself in the handshake."""
+        assert self._tls is not None
+        return self._tls.peer()
 
     async def exchange(self, request: bytes) -> None:
         """Send a request and wait until the answer is complete. Raises `httpx.NetworkError` or `ProtocolError`."""
@@ -66,6 +89,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._is_aborted and not self._is_settled:
+            self._pieces += 1
             self._advance(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -89,6 +113,8 @@ class Connection(asyncio.Protocol):
         assert self._tls is not None
         if data is None:
             raise httpx.ConnectError(lost_words(lost, self._hop))
+        if self._pieces > PIECES:
+            raise httpx.ConnectError(f"TLS handshake failed: {self._hop.peer} sent it in more than {PIECES} pieces")
         try:
             self._tls.handshake(data, self._hop.started_at_ms / 1000)
         finally:
@@ -103,13 +129,20 @@ class Connection(asyncio.Protocol):
         elif self._tls is None:
             self.answer.feed(data)
         else:
-            plain, is_end = self._tls.decrypt(data)
-            if plain:
-                self.answer.feed(plain)
-            if is_end:
-                self.answer.feed_eof()
+            self._take_records(data)
+        if self._pieces > PIECES and not self.answer.is_complete:
+            self.answer.cut()
         if self.answer.is_complete:
             self._settle(None)
+
+    def _take_records(self, data: bytes) -> None:
+        assert self._tls is not None
+        plain, is_end = self._tls.decrypt(data, PIECES)
+        self._pieces += len(plain)
+        if plain:
+            self.answer.feed(b"".join(plain))
+        if is_end and not self.answer.is_complete:
+            self.answer.feed_eof()
 
     def _settle(self, outcome: Exception | None) -> None:
         if not self._is_settled:

@@ -71,8 +71,9 @@ def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Finding:
         Stage.FIRST_BYTE: f"connected to {hop.peer}, waiting for the first byte",
         Stage.HEADERS: f"{hop.peer} began to answer, waiting for the rest of the headers",
         Stage.BODY: f"{hop.peer} answered {hop.status_code}, waiting for the rest of the body",
+        Stage.TEXT: f"{hop.peer} began to answer, waiting for the expected text",
     }[hop.stage]
-    what = "no complete answer" if hop.stage in (Stage.HEADERS, Stage.BODY) else "no answer"
+    what = "no complete answer" if hop.stage in (Stage.HEADERS, Stage.BODY, Stage.TEXT) else "no answer"
     return bad(ErrorType.TIMEOUT, f"{what} within {limit}: {where}")
 
 
@@ -101,6 +102,7 @@ def lost_words(error: Exception | None, hop: Hop) -> str:
         Stage.FIRST_BYTE: "while waiting for the answer",
         Stage.HEADERS: "in the middle of the headers",
         Stage.BODY: "in the middle of the body",
+        Stage.TEXT: "before the expected text came",
     }.get(hop.stage, "while connecting")
     if error is None:
         return f"{hop.peer} closed the connection {doing}"

@@ -7,13 +7,12 @@ from typing import Any
 
 from monitoring.probes import json_path
 from monitoring.probes.secrets import Secret, is_secret
-from monitoring.probes.settings import Notes, Problem, Settings, is_text, setting, texts
+from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, is_text, setting, texts
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODY_BYTES = 64 * 1024
 HEADERS = 50
 HEADER_BYTES = 8 * 1024
-LONGEST_MS = 600_000
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 # The connection and the length of the body are ours to manage.
 RESERVED = frozenset(
@@ -139,9 +138,7 @@ class HttpSettings(Settings):
     verify_tls: bool = setting(
         True, help="Whether a certificate must be trusted, in date and for that name; a fault is told in any case."
     )
-    degraded_over_ms: int | None = setting(
-        None, help="A good answer that took longer than this in all is slow.", unit="ms", low=1, high=LONGEST_MS
-    )
+    degraded_over_ms: int | None = degraded_over()
 
     @property
     def wants_body(self) -> bool:

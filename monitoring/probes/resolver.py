@@ -1,34 +1,31 @@
-"""Names to addresses, without blocking: the hosts file, then DNS by dnspython.
+"""Names to addresses, without blocking: the hosts file, then DNS.
 
 Search domains of resolv.conf are not applied: a monitored name is complete. Answers are kept for their TTL, at most
 `MAX_TTL_S`; failures are not kept, since a check made again after a failure must see for itself.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import dns.asyncresolver
 import dns.exception
-import dns.name
-import dns.nameserver
+import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.resolver
 
 from monitoring.probes.address import literal
-from monitoring.probes.failures import OWN_LIMITS, ResolutionFailed, seconds
+from monitoring.probes.dns_client import DnsClient, Nameserver
+from monitoring.probes.failures import ResolutionFailed
 from monitoring.probes.hosts import system_hosts
 
 MAX_TTL_S = 60.0
 CACHED_NAMES = 10_000
-ATTEMPT_S = 1.0  # before a server is asked again, or the next one
-LIFETIME_S = 30.0  # of a look-up; the deadline of a probe is usually shorter and ends it first
 RESOLUTION_DELAY_S = 0.05  # RFC 8305, 3: how long addresses in hand wait for those of the other family
 LOOPBACK = ("127.0.0.1", "::1")
 
-Nameserver = tuple[str, int]
+_FAMILIES = {"A": dns.rdatatype.A, "AAAA": dns.rdatatype.AAAA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +59,11 @@ class Resolver:
         hosts: Mapping[str, tuple[str, ...]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.nameservers = tuple(nameservers)
+        self.client = DnsClient(nameservers)
         self._hosts = hosts or {}
         self._clock = clock
         self._cache: dict[str, Found] = {}
         self._flights: dict[str, _Flight] = {}
-        self._dns = dns.asyncresolver.Resolver(configure=False)
-        self._dns.nameservers = [dns.nameserver.Do53Nameserver(address, port) for address, port in nameservers]
-        self._dns.timeout = ATTEMPT_S
-        self._dns.lifetime = LIFETIME_S
 
     @classmethod
     def from_system(cls, nameservers: Sequence[Nameserver] = ()) -> "Resolver":
@@ -80,8 +73,7 @@ class Resolver:
     @property
     def servers(self) -> str:
         """Name the DNS servers in a message."""
-        shown = " or ".join(_server_words(server) for server in self.nameservers)
-        return f"DNS server {shown}" if shown else "DNS (no server is configured)"
+        return self.client.servers
 
     async def resolve(self, host: str) -> tuple[str, ...]:
         """Return at least one address. Raises `ResolutionFailed` in words, also for what only looks like an address."""
@@ -148,20 +140,15 @@ class Resolver:
             self._cache[name] = found
 
     async def _ask(self, name: str, record: str) -> Found:
-        if not self.nameservers:
-            raise ResolutionFailed(f"cannot resolve {name}: no DNS server is configured")
+        answer = await self.client.ask(name, _FAMILIES[record])
+        if answer.rcode() == dns.rcode.NXDOMAIN:
+            raise ResolutionFailed(f"no such host: {name}")
         try:
-            answer = await self._dns.resolve(f"{name}.", record, search=False, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            raise ResolutionFailed(f"no such host: {name}") from None
-        except dns.resolver.LifetimeTimeout:
-            raise ResolutionFailed(f"{self.servers} did not answer within {seconds(int(LIFETIME_S * 1000))}") from None
-        except dns.resolver.NoNameservers as error:
-            raise ResolutionFailed(_server_failed(error, name)) from error
-        except dns.exception.DNSException as error:  # a name that DNS cannot carry, such as one with a label too long
-            raise ResolutionFailed(f"{name} is not a name that DNS knows ({type(error).__name__})") from error
-        ttl_s = min(answer.chaining_result.minimum_ttl, MAX_TTL_S)
-        return Found(tuple(record.to_text() for record in answer.rrset or ()), self._clock() + ttl_s)
+            chain = answer.resolve_chaining()
+        except dns.exception.DNSException as error:  # such as a chain of aliases that never ends
+            raise ResolutionFailed(f"answer for {name} makes no sense ({type(error).__name__})") from error
+        ttl_s = min(chain.minimum_ttl, MAX_TTL_S)
+        return Found(tuple(record.to_text() for record in chain.answer or ()), self._clock() + ttl_s)
 
 
 def parse_nameserver(text: str) -> Nameserver:
@@ -184,23 +171,3 @@ def _system_nameservers() -> list[Nameserver]:
     except dns.resolver.NoResolverConfiguration:
         return []
     return [(str(server), system.port) for server in system.nameservers]
-
-
-def _server_words(server: Nameserver) -> str:
-    address, port = server
-    return address if port == 53 else f"{address}:{port}"
-
-
-def _server_failed(error: dns.resolver.NoNameservers, name: str) -> str:
-    """Say what the servers did instead of answering. Raises what is a limit of our own machine."""
-    reasons = []
-    for server, _, port, reason, response in error.kwargs["errors"]:
-        if isinstance(reason, OSError) and reason.errno in OWN_LIMITS:
-            raise reason
-        if response is not None:
-            what = dns.rcode.to_text(response.rcode())
-        else:
-            what = os.strerror(reason.errno or 0) if isinstance(reason, OSError) else type(reason).__name__
-        address = server.removeprefix("Do53:").rpartition("@")[0] or server
-        reasons.append(f"DNS server {_server_words((address, port))} failed ({what})")
-    return f"{'; '.join(dict.fromkeys(reasons)) or 'DNS failed'} for {name}"

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from monitoring.wording import near, shown
 
 TEXT_LENGTH = 1_000
+LONGEST_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,13 @@ S = TypeVar("S", bound=Settings)
 def setting(default: Any = MISSING, /, **about: Any) -> Any:
     """Make a field of a settings class; `about` is as in `Setting`."""
     return field(default=default, metadata={"setting": Setting(**about)})
+
+
+def degraded_over() -> Any:
+    """Make the field `degraded_over_ms`, which every kind has that is probed."""
+    return setting(
+        None, help="A good check that took longer than this in all is slow.", unit="ms", low=1, high=LONGEST_MS
+    )
 
 
 @lru_cache

@@ -1,9 +1,14 @@
 """Where to find a target that is not a web address: `tcp://host:port`, `dns://name`."""
 
+import re
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
+
+from monitoring.probes.settings import Notes
+
+_HOST = re.compile(r"(?!.{254})[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*")
 
 
 class Port(Enum):
@@ -19,6 +24,13 @@ class Target(NamedTuple):
 
     host: str
     port: int | None
+
+
+def read_host(value: Any, notes: Notes) -> str:
+    """Read a host name in the letters that DNS knows. A settings `Reader`."""
+    if not isinstance(value, str) or not _HOST.fullmatch(value):
+        notes.add("%(value)s is not a host name. Write one like www.example.com.", value)
+    return str(value)
 
 
 def read_target(text: str, scheme: str, port: Port) -> Target:

@@ -15,6 +15,7 @@ class Stage(IntEnum):
     FIRST_BYTE = 3
     HEADERS = 4
     BODY = 5
+    TEXT = 6  # instead of headers and body, where it is not HTTP
 
 
 class Hop:

@@ -5,8 +5,8 @@ after a failed verification the server's certificate can still be read, without 
 """
 
 import ssl
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -14,6 +14,13 @@ from monitoring.probes.certificates import certificate_words
 from monitoring.probes.failures import tls_words
 
 READ_BYTES = 64 * 1024
+
+
+class Peer(NamedTuple):
+    """A server as its handshake shows it; certificates in the form of `getpeercert()`, its own one first."""
+
+    version: str  # TLSv1.3
+    chain: Sequence[Mapping[str, Any]]  # up to the trusted authority where it was verified, else its own one only
 
 
 class TlsLayer:
@@ -51,25 +58,42 @@ class TlsLayer:
         self._tls.write(data)
         return self._outgoing.read()
 
-    def decrypt(self, data: bytes) -> tuple[bytes, bool]:
-        """Turn records into plain bytes; the second value says that the server closed its side."""
+    def decrypt(self, data: bytes, most: int) -> tuple[list[bytes], bool]:
+        """Turn bytes into the contents of at most about `most` records; the second value says that no more will come.
+
+        More records than that in one read are left unread: each costs us, however little is in it.
+        """
         self._incoming.write(data)
-        chunks = []
+        chunks: list[bytes] = []
         try:
-            while chunk := self._tls.read(READ_BYTES):
+            while len(chunks) <= most and (chunk := self._tls.read(READ_BYTES)):
                 chunks.append(chunk)
         except ssl.SSLWantReadError:
-            return b"".join(chunks), False
+            return chunks, False
         except ssl.SSLZeroReturnError:
-            return b"".join(chunks), True
+            return chunks, True
         except ssl.SSLError as error:
             if chunks:
-                return b"".join(chunks), True  # what came before the fault still counts
+                return chunks, True  # what came before the fault still counts
             raise httpx.ReadError(tls_words(error).replace("handshake failed", "connection broke")) from error
-        return b"".join(chunks), True
+        return chunks, len(chunks) <= most
+
+    def peer(self) -> Peer:
+        """Return what the server showed of itself; after the handshake."""
+        chain = [certificate.get_info() for certificate in self._chain("get_verified_chain")]
+        own = [certificate.get_info() for certificate in self._chain("get_unverified_chain")[:1]]
+        return Peer(self._tls.version() or "no TLS", (chain if self._is_verified() else own) or own)
+
+    def _is_verified(self) -> bool:
+        return self._tls.context.verify_mode is ssl.CERT_REQUIRED
 
     def _unverified_certificate(self) -> Mapping[str, Any] | None:
-        # `getpeercert()` refuses before a handshake is complete. OpenSSL 3 keeps the chain it rejected, and this, the
-        # only way to it, is public since Python 3.13 (in DER, which would need a parser). Words do without it.
-        chain: list[Any] = getattr(getattr(self._tls, "_sslobj", None), "get_unverified_chain", list)()
+        chain = self._chain("get_unverified_chain")
         return chain[0].get_info() if chain else None
+
+    def _chain(self, name: str) -> Sequence[Any]:
+        # `getpeercert()` refuses before a handshake is complete, and says nothing of what was not verified. OpenSSL 3
+        # keeps the chain it rejected, and this, the only way to it, is public since Python 3.13 (in DER, which would
+        # need a parser). Words do without it.
+        found: Sequence[Any] | None = getattr(getattr(self._tls, "_sslobj", None), name, list)()
+        return found or []

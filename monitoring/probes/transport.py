@@ -4,9 +4,9 @@ from typing import cast
 
 import httpx
 
-from monitoring.probes.address import AddressPolicy, refusal
 from monitoring.probes.answer import Answer
-from monitoring.probes.connect import connect
+from monitoring.probes.certificates import fault_of
+from monitoring.probes.connect import addresses_of, connect
 from monitoring.probes.connection import Connection
 from monitoring.probes.content import decode
 from monitoring.probes.timeline import Hop, Stage
@@ -35,11 +35,11 @@ async def send(
     """
     is_tls = request.url.scheme == "https"
     server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
-    addresses = allowed(await tools.resolver.resolve(hop.host), tools.policy)
+    addresses = await addresses_of(hop.host, tools)
     hop.enter(Stage.CONNECT)
     context = tools.tls if verify_tls else tools.tls_unverified
 
-    def make() -> Connection:
+    def make() -> Connection[Answer]:
         return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
 
     connection = await connect(addresses, request.url.port or PORTS[request.url.scheme], make, hop)
@@ -47,20 +47,14 @@ async def send(
         if is_tls:
             hop.enter(Stage.TLS)
             await connection.handshake()
+            if not verify_tls:
+                fault = fault_of(connection.peer().chain, server_name, hop.started_at_ms / 1000)
+                hop.remark = fault and f"not verified: {fault}"
         hop.enter(Stage.FIRST_BYTE)
         await connection.exchange(wire(request))
         return response(connection.answer, request)
     finally:
         connection.abort()
-
-
-def allowed(addresses: tuple[str, ...], policy: AddressPolicy) -> list[str]:
-    """Return the addresses that may be dialled. Raises `httpx.ConnectError` when none is left."""
-    refusals = [refusal(address, policy) for address in addresses]
-    good = [address for address, reason in zip(addresses, refusals, strict=True) if reason is None]
-    if not good:
-        raise httpx.ConnectError(refusals[0] or "")
-    return good
 
 
 def wire(request: httpx.Request) -> bytes:
