@@ -38,6 +38,8 @@ class Policy:
     failure_threshold: int = 2  # consecutive bad checks that make a service down, from the first of them on
     recovery_threshold: int = 1  # consecutive good checks that end it, from the first of them on
     gap_factor: Fraction = Fraction(5, 2)  # a check speaks for at most this many intervals
+    partial_weight_percent: int = 100  # how much of partial time counts as up
+    counts_maintenance: bool = False  # True: maintenance is accounted as measured
 
     def hold_s(self, interval_ms: int) -> int:
         """Return for how many whole seconds one check speaks, rounded up."""
