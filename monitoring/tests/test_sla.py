@@ -3,7 +3,6 @@
 import itertools
 import json
 from io import StringIO
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
