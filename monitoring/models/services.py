@@ -1,6 +1,7 @@
 """What is monitored."""
 
 import hashlib
+from datetime import datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 DAY_MS = 86_400_000
+SAMPLE_UNTIL = "sample_until"  # in the metadata, with an instant: what was recorded before it is made up
 INTERVAL_MS = (1_000, DAY_MS)
 TIMEOUT_MS = (100, 60_000)
 PROBED_COLUMNS = ("endpoint_url", "check_interval", "timeout", "regions")  # what a probe must know: see `version`
@@ -149,6 +151,15 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.display_name or self.name
+
+    @property
+    def sample_until(self) -> datetime | None:
+        """Return the instant before which everything recorded of this service is made up; None: nothing is."""
+        try:
+            at = datetime.fromisoformat(self.metadata.get(SAMPLE_UNTIL))
+        except (TypeError, ValueError):  # people write metadata, and no page may break by it
+            return None
+        return at if at.tzinfo else None
 
     def clean(self) -> None:
         if len(set(self.regions)) != len(self.regions):
