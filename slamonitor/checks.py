@@ -44,6 +44,12 @@ def _dangerous() -> Iterator[Error]:
             hint="Use at least 32 random characters.",
             id="slamonitor.E003",
         )
+    if any(len(key) < 32 for key in settings.SECRETS_KEYS):
+        yield Error(
+            "SECRETS_KEY: a key of less than 32 characters can be guessed.",
+            hint="Use at least 32 random characters; separate an old key, still needed for opening, by a comma.",
+            id="slamonitor.E007",
+        )
     if not settings.DEBUG and "*" in settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS: '*' lets anybody choose the host name in our links.",

@@ -144,6 +144,10 @@ PROBE_ALLOW_PRIVATE = env.flag("PROBE_ALLOW_PRIVATE", True)
 PROBE_DNS_SERVERS = env.words("PROBE_DNS_SERVERS", [])  # of /etc/resolv.conf when empty
 PROBE_MAX_IN_FLIGHT = env.number("PROBE_MAX_IN_FLIGHT", 10_000, 1, 1_000_000)
 
+CANARY_URLS = env.words("CANARY_URLS", [])  # targets that only our own network can make fail, asked when checks are bad
+# Seal the secrets of services; the first one seals, all of them open. SECRET_KEY seals where there is none, and opens.
+SECRETS_KEYS = env.words("SECRETS_KEY", [])
+
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
