@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from monitoring.models import DispatchWatermark, EngineWorker, Service
+from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
@@ -53,8 +53,18 @@ def check_workers() -> Finding:
     return Finding(status=Health.HEALTHY, message=f"{alive} alive")
 
 
+def check_network() -> Finding:
+    """Ask whether the canaries answer, where there are any."""
+    blind = RegionSight.objects.exclude(blind_since=None).order_by("blind_since")
+    words = [f"since {each.blind_since:%Y-%m-%d %H:%M} UTC (region {each.region})" for each in blind]
+    if words:
+        return Finding(status=Health.DEGRADED, message=f"our own network seems down {', '.join(words)}")
+    return Finding(status=Health.HEALTHY)
+
+
 register("database", check_database)
 if settings.REDIS_URL:
     register("redis", check_redis)
 register("dispatch", check_dispatch)
 register("workers", check_workers)
+register("network", check_network)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from monitoring.canaries import Look, packed, unpacked
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, ProbeSpec, Verdict
 
 Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON all through
@@ -26,7 +27,8 @@ def unpack_specs(table: Table) -> list[ProbeSpec]:
     return [ProbeSpec(**_known(SPEC, table["fields"], row)) for row in table["rows"]]
 
 
-def pack_results(results: Sequence[ProbeResult]) -> Table:
+def pack_results(results: Sequence[ProbeResult], look: Look | None = None) -> Table:
+    """Write results, and what the worker's canaries said when they were finished."""
     rows = []
     for result in results:
         values = dict(zip(RESULT, _result_values(result), strict=True))
@@ -36,7 +38,11 @@ def pack_results(results: Sequence[ProbeResult]) -> Table:
             for request in result.requests
         ]
         rows.append(list(values.values()))
-    return {"fields": RESULT, "request_fields": REQUEST, "phase_fields": PHASES, "rows": rows}
+    return {"fields": RESULT, "request_fields": REQUEST, "phase_fields": PHASES, "rows": rows, "look": packed(look)}
+
+
+def look_of(table: Table) -> Look | None:
+    return unpacked(table.get("look"))
 
 
 def unpack_results(table: Table) -> list[ProbeResult]:

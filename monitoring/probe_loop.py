@@ -6,6 +6,7 @@ anybody. Knows neither Django nor Celery.
 """
 
 import asyncio
+import concurrent.futures
 import logging
 import queue
 import threading
@@ -64,6 +65,21 @@ class ProbeLoop:
                 return
             self._held += len(specs)
         self._loop.call_soon_threadsafe(self._plan, specs)
+
+    def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
+        """Probe at once, apart from all that is due, and wait; None when it cannot be done in time. Not in the loop."""
+
+        async def attempts() -> list[ProbeResult]:
+            return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))
+
+        if self._stopping:
+            return None
+        asked = asyncio.run_coroutine_threadsafe(attempts(), self._loop)
+        try:
+            return asked.result(timeout_s)
+        except (TimeoutError, concurrent.futures.CancelledError):
+            asked.cancel()
+            return None
 
     def stop(self, timeout_s: float) -> None:
         """Publish every finished result and drop the rest: specs not begun and probes under way are gaps."""

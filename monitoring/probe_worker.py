@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -9,17 +10,20 @@ from celery import current_app
 from celery.signals import worker_shutdown
 from django.conf import settings
 
-from monitoring import messages
+from monitoring import messages, sealing
+from monitoring.canaries import Canaries, Look
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
 from monitoring.probes.address import AddressPolicy
-from monitoring.probes.model import ProbeResult, ProbeSpec
+from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.resolver import Resolver, parse_nameserver
 from monitoring.probes.tools import Tools
+from monitoring.specs import trace_id
 
 logger = logging.getLogger(__name__)
 
 STOP_S = 1.5  # `manage.py up` gives a probe worker 2.5 s in all
+CANARY_TIMEOUT_S = 2.0
 _lock = threading.Lock()
 _loop: ProbeLoop | None = None
 
@@ -43,6 +47,7 @@ def make_tools() -> Tools:
     return Tools(
         resolver=Resolver.from_system([parse_nameserver(text) for text in settings.PROBE_DNS_SERVERS]),
         policy=AddressPolicy(allow_private=settings.PROBE_ALLOW_PRIVATE),
+        unseal=sealing.unseal,
     )
 
 
@@ -51,8 +56,38 @@ def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult
     return lambda spec, lateness_ms: probe(spec, tools, lateness_ms=lateness_ms)
 
 
+def look(*, has_failures: bool) -> Look | None:
+    """Return what the canaries say, as of now where checks fail; None without canaries or before the first batch."""
+    return _canaries.look(has_failures=has_failures) if _loop else None
+
+
 def _publish(results: Sequence[ProbeResult]) -> None:
-    current_app.send_task("monitoring.record", args=[messages.pack_results(results)], retry=False)
+    said = look(has_failures=any(result.verdict is Verdict.BAD for result in results))
+    current_app.send_task("monitoring.record", args=[messages.pack_results(results, said)], retry=False)
+
+
+def _ask_canaries(urls: Sequence[str]) -> bool | None:
+    now_ms = int(time.time() * 1000)
+    results = loop().ask([_canary_spec(url, now_ms) for url in urls], CANARY_TIMEOUT_S + 1)
+    # Any status is an answer: it came over the network.
+    return None if results is None else any(result.status_code is not None for result in results)
+
+
+def _canary_spec(url: str, now_ms: int) -> ProbeSpec:
+    return ProbeSpec(
+        service_id=f"canary {url}",
+        region=settings.REGION,
+        version=0,
+        url=url,
+        timeout_ms=int(CANARY_TIMEOUT_S * 1000),
+        interval_ms=1000,
+        due_at_ms=now_ms,
+        expires_at_ms=now_ms + 60_000,
+        trace_id=trace_id(url, settings.REGION, now_ms),
+    )
+
+
+_canaries = Canaries(settings.CANARY_URLS, _ask_canaries, time.time)
 
 
 @worker_shutdown.connect

@@ -4,9 +4,10 @@ Recording is idempotent: only rows that were new to `watch_server_logs` reach an
 twice, or half of it again, neither stores nor counts twice.
 """
 
+import json
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,20 +17,21 @@ from psycopg.errors import CheckViolation
 
 from database import partitions
 from database.sql import statement
-from monitoring import counters, runs, states, transitions
+from monitoring import blindness, counters, runs, states, transitions
+from monitoring.blindness import Sight
+from monitoring.canaries import Look
 from monitoring.instants import from_ms
 from monitoring.models import RegionState, Transition
-from monitoring.models.raw import RAW_TABLES
+from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.specs import trace_id
-from monitoring.state import Change, Check, Policy, Run, advance, fold_regions
+from monitoring.state import Change, Check, Run, advance, fold_regions
 from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)
 
 AHEAD = timedelta(days=1)  # a worker whose clock is this far off would make partitions without end
 KEPT = timedelta(days=90)  # older raw rows are not kept, so they are not taken either
-POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +44,29 @@ class Recorded:
     changes: int
 
 
-def record(results: Sequence[ProbeResult], now: datetime) -> Recorded:
-    """Store the results that are new and bring states, runs and transitions up to date with them."""
+def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = None) -> Recorded:
+    """Store the results that are new and bring states, runs and transitions up to date with them.
+
+    `look` is what the canaries of the worker said when the lot was finished.
+    """
     taken = [result for result in results if now - KEPT < from_ms(result.checked_at_ms) < now + AHEAD]
     refused = len(results) - len(taken)
     try:
-        return _record(taken, refused, now)
+        return _record(taken, refused, now, look)
     except IntegrityError as error:
         # Partitions are made ahead, so asking for them every time would be asking in vain; PostgreSQL says it itself.
         if not isinstance(error.__cause__, CheckViolation) or not _make_partitions(taken):
             raise
-        return _record(taken, refused, now)
+        return _record(taken, refused, now, look)
 
 
 @transaction.atomic
-def _record(taken: Sequence[ProbeResult], refused: int, now: datetime) -> Recorded:
-    new = _store(taken)
-    changes = _fold_all(new, now)
+def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Look | None) -> Recorded:
+    sights = blindness.judge(taken, look)
+    blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
+    new = _store(taken, blind)
+    told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]
+    changes = _fold_all(told, now, {region for region, sight in sights.items() if sight is Sight.DOUBTFUL})
     if refused:
         logger.error("results refused: their time is a day ahead or long past", extra={"refused": refused})
         counters.add("results_refused", refused)
@@ -73,14 +81,17 @@ def _make_partitions(results: Sequence[ProbeResult]) -> bool:
     return any([partitions.ensure(table, days) for table in RAW_TABLES])
 
 
-def _store(results: Sequence[ProbeResult]) -> list[ProbeResult]:
-    """Insert the checks and return those that were not there yet, in order of time. Two statements."""
+def _store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[ProbeResult]:
+    """Insert the checks and return those that were not there yet, in order of time. Two statements.
+
+    Bad ones of a blind region are marked with its canaries.
+    """
     if not results:
         return []
     # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn.
     ordered = sorted(results, key=lambda result: (result.checked_at_ms, result.service_id, result.region))
     with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", "store_checks"), _check_columns(ordered))
+        cursor.execute(statement("monitoring", "store_checks"), _check_columns(ordered, blind))
         stored = set(cursor.fetchall())
     new = [result for result in ordered if _take(stored, result)]
     _store_requests(new)
@@ -96,7 +107,7 @@ def _take(stored: set[tuple[str, datetime, str]], result: ProbeResult) -> bool:
     return True
 
 
-def _check_columns(results: Sequence[ProbeResult]) -> dict[str, list[Any]]:
+def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
     return {
         "checked_at": [from_ms(result.checked_at_ms) for result in results],
         "response_time": [result.phases.total_ms for result in results],
@@ -112,6 +123,12 @@ def _check_columns(results: Sequence[ProbeResult]) -> dict[str, list[Any]]:
         "verdict": [result.verdict for result in results],
         "error_type": [result.error_type for result in results],
         "error_message": [_storable(result.error_message) for result in results],
+        "metadata": [
+            json.dumps({BLIND: blind[result.region]})
+            if result.verdict is Verdict.BAD and result.region in blind
+            else None
+            for result in results
+        ],
     }
 
 
@@ -145,8 +162,11 @@ def _storable(message: str | None) -> str | None:
     return message and message.replace("\x00", "")[:500]
 
 
-def _fold_all(new: Sequence[ProbeResult], now: datetime) -> int:
-    """Fold new checks into the states of their services and return the number of status changes."""
+def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str]) -> int:
+    """Fold new checks into the states of their services and return the number of status changes.
+
+    Bad checks of `doubtful` regions open no outage.
+    """
     by_service: defaultdict[str, list[ProbeResult]] = defaultdict(list)
     for result in new:
         by_service[result.service_id].append(result)
@@ -157,11 +177,11 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime) -> int:
     for service_id, held in locked.items():
         late = []
         for result in by_service[service_id]:
-            check = _check(held, result, regions.get(service_id))
+            check = _check(held, result, regions.get(service_id), result.region in doubtful)
             if held.state.run is not None and check.at < held.state.run.last_at:
                 late.append(check.at)
                 continue
-            step = advance(held.state, check, POLICY)
+            step = advance(held.state, check, held.policy)
             held.state = step.state
             held.show(result)
             if step.closed_run:
@@ -172,7 +192,7 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime) -> int:
             # The runs closed in this lot must be there before they can be rebuilt.
             runs.store(closed)
             closed = []
-            runs.rebuild(held, late, POLICY)
+            runs.rebuild(held, late, held.policy)
     if locked:
         runs.store(closed)
         states.save(locked.values())
@@ -181,13 +201,13 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime) -> int:
     return len(changed)
 
 
-def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionState] | None) -> Check:
+def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionState] | None, is_doubtful: bool) -> Check:
     """Make a check of the service from one region's result, folding in what the other regions said last."""
     at, verdict = from_ms(result.checked_at_ms), result.verdict
     if regions is not None:
         newest = regions.get(result.region)
         if newest is None or newest.checked_at <= at:
-            hold_s = POLICY.hold_s(result.interval_ms)
+            hold_s = held.policy.hold_s(result.interval_ms)
             regions[result.region] = RegionState(
                 service_id=held.service_id, region=result.region, verdict=verdict, checked_at=at, hold_s=hold_s
             )
@@ -199,6 +219,7 @@ def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionStat
         interval_ms=result.interval_ms,
         timeout_ms=result.timeout_ms,
         may_confirm=result.verdict is verdict or verdict is not Verdict.BAD,
+        is_doubtful=is_doubtful and verdict is Verdict.BAD,
     )
 
 

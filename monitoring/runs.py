@@ -28,7 +28,7 @@ def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> None
 
     The open run of the state may grow, shrink or split by it. The status and the confirmed state stay as they are.
     """
-    raw = WatchServerLog.objects.filter(service_id=held.service_id)
+    raw = WatchServerLog.objects.speaking().filter(service_id=held.service_id)
     margin = timedelta(seconds=_longest_hold_s(raw, late, policy))
     since, until = min(late) - margin, max(late) + margin
     touched = CheckRun.objects.filter(service_id=held.service_id, last_at__gte=since, first_at__lte=until)

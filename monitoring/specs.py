@@ -1,6 +1,7 @@
 """What a probe worker must know to check a service once, taken from the service's row."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,9 +17,11 @@ class DueService(NamedTuple):
 
     id: str
     version: int
+    kind: str
     endpoint_url: str
     timeout: int
     check_interval: int
+    check_settings: str  # JSON; secrets are sealed
     regions: Sequence[str]
     slot_ms: int
 
@@ -28,12 +31,14 @@ def spec_of(service: DueService, region: str) -> ProbeSpec:
         service_id=service.id,
         region=region,
         version=service.version,
+        kind=service.kind,
         url=service.endpoint_url,
         timeout_ms=service.timeout,
         interval_ms=service.check_interval,
         due_at_ms=service.slot_ms,
         expires_at_ms=service.slot_ms + min(service.check_interval, PATIENCE_MS),
         trace_id=trace_id(service.id, region, service.slot_ms),
+        settings={} if service.check_settings == "{}" else json.loads(service.check_settings),
     )
 
 

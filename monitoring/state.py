@@ -54,9 +54,9 @@ class Check:
     verdict: Verdict
     interval_ms: int
     timeout_ms: int
-    may_confirm: bool = (
-        True  # False when a good check of one region arrives while the others' bad ones still outvote it
-    )
+    # False when a good check of one region arrives while the others' bad ones still outvote it.
+    may_confirm: bool = True
+    is_doubtful: bool = False  # bad, but it may be our own network: it counts, and yet opens no outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,8 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
     has_gap = state.run is None or is_gap(state.run, check.at)
     run, closed_run = join(state.run, Run.of(check.verdict, check.at, hold_s))
     streak_first_at, streak_count = _count_streak(state, check, has_gap)
-    flips = streak_count >= (policy.recovery_threshold if state.is_down else policy.failure_threshold)
+    threshold = policy.recovery_threshold if state.is_down else policy.failure_threshold
+    flips = streak_count >= threshold and not check.is_doubtful
     is_down = state.is_down ^ flips
     status = _status(state.status, is_down, check.verdict)
     is_bad = check.verdict is Verdict.BAD

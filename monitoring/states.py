@@ -9,8 +9,9 @@ from django.db import connection
 
 from database.sql import statement
 from monitoring.models import RegionState
+from monitoring.policies import policy_for
 from monitoring.probes.model import ProbeResult, Verdict
-from monitoring.state import Run, State, Status
+from monitoring.state import Policy, Run, State, Status
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,9 +19,9 @@ class LockedState:
     """A service's state while the caller's transaction holds its row, and what of the service a recorder must know."""
 
     service_id: str
-    endpoint_url: str
     regions: Sequence[str]
     quorum: int
+    policy: Policy
     state: State
     response_ms: float | None
     status_code: int | None
@@ -89,9 +90,11 @@ def save_regions(rows: Sequence[RegionState]) -> None:
 
 def _locked(
     service_id: str,
-    endpoint_url: str,
+    kind: str,
     regions: Sequence[str],
     quorum: int | None,
+    failure_threshold: int | None,
+    recovery_threshold: int | None,
     status: str,
     is_down: bool,
     verdict: str | None,
@@ -132,9 +135,9 @@ def _locked(
     )
     return LockedState(
         service_id=service_id,
-        endpoint_url=endpoint_url,
         regions=regions,
         quorum=quorum or len(regions) // 2 + 1,
+        policy=policy_for(kind, failure_threshold, recovery_threshold),
         state=state,
         response_ms=response_ms,
         status_code=status_code,

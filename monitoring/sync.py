@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import transitions
+from monitoring import check_settings, transitions
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, phase_of
 from monitoring.wording import shown
@@ -23,6 +23,7 @@ COLUMNS = (
     *("id", "name", "display_name", "description", "endpoint_url", "check_interval", "timeout", "is_active"),
     *("regions", "quorum", "is_critical", "metadata"),
 )
+KEYS = {"group_name": "group", "parent": "parent", "parent_id": "parent", "kind": "check.kind"}  # where a file differs
 WRITTEN = [*COLUMNS[1:], "phase_ms", "version", "archived_at", "updated_at"]
 LISTED = 10  # updated services named one by one in a summary
 
@@ -156,11 +157,22 @@ def _invalid(draft: Draft) -> Iterator[Problem]:
     try:
         draft.service.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        for column, messages in error.message_dict.items():
-            key = "id" if column == NON_FIELD_ERRORS else column
-            value = shown(getattr(draft.service, key))
-            for message in messages:
-                yield draft.wanted.problem(key, message if value.strip('"') in message else f"{value}: {message}")
+        for column, errors in error.error_dict.items():
+            key = KEYS.get(column, "id" if column == NON_FIELD_ERRORS else column)
+            if column not in exclude:
+                yield from (_problem(draft, column, key, each) for each in errors)
+
+
+def _problem(draft: Draft, column: str, key: str, error: ValidationError) -> Problem:
+    if column == "check_settings" and error.params and "key" in error.params:
+        below = check_settings.key_of(error)  # without the value: it may hold a secret
+        return draft.wanted.problem(f"check.{below}" if below else "check", check_settings.words_of(error))
+    message, value = (
+        " ".join(error.messages),
+        shown(getattr(draft.service, column if column != NON_FIELD_ERRORS else "id")),
+    )
+    is_said = value.strip('"') in message or column in ("check_settings", "kind")
+    return draft.wanted.problem(key, message if is_said else f"{value}: {message}")
 
 
 def _taken_names(drafts: Sequence[Draft]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from database import partitions
-from monitoring import dispatch, messages, probe_worker, recording, silence, transitions, worker_stamps
+from monitoring import blindness, dispatch, messages, probe_worker, recording, silence, transitions, worker_stamps
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 
@@ -44,7 +44,7 @@ def probe(specs: messages.Table) -> None:
 )
 def record(results: messages.Table) -> None:
     try:
-        recording.record(messages.unpack_results(results), timezone.now())
+        recording.record(messages.unpack_results(results), timezone.now(), messages.look_of(results))
     except (OperationalError, InterfaceError) as error:
         # The database is away. The lot waits in the queue, not in our memory, and we ask again soon but not at once.
         time.sleep(DATABASE_AWAY_S)
@@ -59,6 +59,7 @@ def worker_seen(stamp: dict[str, Any]) -> None:
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)
 def mark_silent() -> None:
     silence.mark_silent(timezone.now())
+    blindness.forget(timezone.now())
 
 
 @shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)

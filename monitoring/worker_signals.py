@@ -21,6 +21,7 @@ def _begin(sender: Any, **_: Any) -> None:
         role="probe" if regions else "engine",
         region=",".join(regions) or None,
         counters=probe_worker.counters,
+        look=lambda: probe_worker.look(has_failures=False),
     )
     stamper.start()
     _stampers.append(stamper)

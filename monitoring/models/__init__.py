@@ -1,4 +1,5 @@
-from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker
+from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker, RegionSight
+from monitoring.models.heartbeats import Heartbeat
 from monitoring.models.raw import ApiResponseTime, WatchServerLog
 from monitoring.models.rollups import ApiCallLog, UptimeRecord
 from monitoring.models.runs import CheckRun
@@ -14,6 +15,8 @@ __all__ = [
     "DispatchWatermark",
     "EngineCounter",
     "EngineWorker",
+    "Heartbeat",
+    "RegionSight",
     "RegionState",
     "Service",
     "ServiceState",

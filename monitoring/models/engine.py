@@ -51,3 +51,21 @@ class EngineCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.value}"
+
+
+class RegionSight(models.Model):
+    """What the canaries say of a region's network. A row from the first time that none of them answered."""
+
+    region = models.TextField(primary_key=True)
+    failing_since = models.DateTimeField(null=True)  # none has answered since; null: all is well
+    failed_at = models.DateTimeField(null=True)  # the newest look that none answered
+    answered_at = models.DateTimeField(null=True)  # the newest look that one answered
+    blind_since = models.DateTimeField(null=True)  # and most services failed as well: it is our network
+    canaries = models.TextField(default="")  # for people
+    verdicts = models.JSONField(default=dict)  # while it is not decided: by service, whether its newest check was good
+
+    class Meta:
+        db_table = "region_sights"
+
+    def __str__(self) -> str:
+        return f"{self.region} {'blind' if self.blind_since else 'sees'}"

@@ -4,6 +4,8 @@ The tables are made by SQL (`monitoring/sql/raw_tables.sql`): Django knows no pa
 that wastes no bytes on alignment.
 """
 
+from typing import Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -19,11 +21,20 @@ ERROR_TYPES = [
 ]
 
 
+BLIND = "blind"  # a key of the metadata: which canaries did not answer either
+
+
 class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no arguments when running
     """Four bytes (`real`): milliseconds need no more, and raw rows come by the million."""
 
     def db_type(self, connection: object) -> str:
         return "real"
+
+
+class CheckQuerySet(models.QuerySet["WatchServerLog"]):
+    def speaking(self) -> Self:
+        """Leave out failures of our own network (see `monitoring/blindness.py`): they say nothing of a service."""
+        return self.exclude(metadata__has_key=BLIND)
 
 
 class WatchServerLog(models.Model):
@@ -50,6 +61,8 @@ class WatchServerLog(models.Model):
     error_type = models.TextField(choices=ERROR_TYPES, null=True)
     error_message = models.TextField(null=True)
     metadata = models.JSONField(null=True)  # null on a healthy row
+
+    objects = CheckQuerySet.as_manager()
 
     class Meta:
         db_table = "watch_server_logs"

@@ -1,7 +1,8 @@
 """What is monitored."""
 
+import copy
 import hashlib
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -9,16 +10,22 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
+from monitoring import check_settings, sealing
+from monitoring.probes import KINDS
+from monitoring.probes.kind import Kind
 from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 DAY_MS = 86_400_000
-SAMPLE_UNTIL = "sample_until"  # in the metadata, with an instant: what was recorded before it is made up
 INTERVAL_MS = (1_000, DAY_MS)
 TIMEOUT_MS = (100, 60_000)
-PROBED_COLUMNS = ("endpoint_url", "check_interval", "timeout", "regions")  # what a probe must know: see `version`
+THRESHOLD = (1, 100)
+# What a probe must know: see `version`.
+PROBED_COLUMNS = ("kind", "endpoint_url", "check_settings", "check_interval", "timeout", "regions")
+SCHEMES = frozenset(scheme for kind in KINDS.values() for scheme in kind.schemes)
 REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
 STATUS_LABELS = {
     Status.OPERATIONAL: _("Operational"),
@@ -33,19 +40,25 @@ def default_regions() -> list[str]:
 
 
 def validate_endpoint_url(url: str) -> None:
-    """Accept absolute http and https URLs without credentials, which would end up in logs and on screens."""
+    """Accept absolute URLs of any kind of check, without credentials, which would end up in logs and on screens."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         raise ValidationError(_("%(url)r is not a URL: %(why)s."), params={"url": url, "why": error}) from error
-    if parts.scheme not in ("http", "https") or not host or any(character.isspace() for character in url):
+    if parts.scheme not in SCHEMES or not host or any(character.isspace() for character in url):
         raise ValidationError(
             _("%(url)r is not a URL that can be checked. Write it whole, like https://api.example.com/health"),
             params={"url": url},
         )
     if parts.username or parts.password:
         raise ValidationError(_("The URL carries a user name or password. Leave them out: URLs are shown and logged."))
+
+
+def validate_threshold(number: int) -> None:
+    if not THRESHOLD[0] <= number <= THRESHOLD[1]:
+        params = {"lowest": THRESHOLD[0], "highest": THRESHOLD[1]}
+        raise ValidationError(_("Write a number of checks from %(lowest)s to %(highest)s."), params=params)
 
 
 def validate_check_interval(milliseconds: int) -> None:
@@ -95,7 +108,9 @@ class Service(models.Model):
     name = models.CharField(_("name"), max_length=100, unique=True)
     display_name = models.CharField(_("display name"), max_length=100)
     description = models.TextField(_("description"), blank=True, default="")
-    endpoint_url = models.TextField(_("URL to check"), validators=[validate_endpoint_url])
+    endpoint_url = models.TextField(  # null: nothing is asked, as for a heartbeat
+        _("URL to check"), null=True, blank=True, validators=[validate_endpoint_url]
+    )
     status = models.CharField(
         _("status"),
         max_length=2,
@@ -113,7 +128,25 @@ class Service(models.Model):
     regions = ArrayField(models.TextField(validators=[RegexValidator(SLUG, REGION_WORDS)]), default=default_regions)
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
     is_critical = models.BooleanField(_("critical"), default=False)  # its outage alone is an outage of the whole
-    phase_ms = models.IntegerField(editable=False)  # its slots are phase + k × interval since the epoch
+    kind = models.TextField(_("kind of check"), choices=check_settings.kind_choices, default="http")
+    check_settings = models.JSONField(
+        _("settings of the check"), default=dict, blank=True
+    )  # of the kind; secrets sealed
+    failure_threshold = models.SmallIntegerField(  # bad checks in a row that make an outage; null: as the policy says
+        _("failures until down"), null=True, blank=True, validators=[validate_threshold]
+    )
+    recovery_threshold = models.SmallIntegerField(
+        _("good checks until up"), null=True, blank=True, validators=[validate_threshold]
+    )
+    group_name = models.CharField(_("group"), max_length=100, blank=True, default="")
+    parent = models.ForeignKey(  # what it is part of
+        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("part of")
+    )
+    tags = ArrayField(
+        models.TextField(validators=[MaxLengthValidator(50)]), verbose_name=_("tags"), default=list, blank=True
+    )
+    # Its slots are phase + k × interval since the epoch; null: it has none, since nobody goes and looks.
+    phase_ms = models.IntegerField(null=True, editable=False)
     version = models.IntegerField(default=1, editable=False)  # of what a probe must know; grows with each change
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -139,12 +172,36 @@ class Service(models.Model):
                 condition=models.Q(quorum=None) | models.Q(quorum__gte=1, quorum__lte=models.F("regions__len")),
                 name="services_quorum_reachable",
             ),
+            models.CheckConstraint(condition=models.Q(kind__regex=r"^[a-z]+\Z"), name="services_kind_is_word"),
+            models.CheckConstraint(
+                condition=Exact(
+                    models.Func("check_settings", function="jsonb_typeof", output_field=models.TextField()),
+                    models.Value("object"),
+                ),
+                name="services_settings_are_mapping",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(phase_ms=None) | models.Q(endpoint_url__isnull=False),
+                name="services_probed_has_address",
+            ),
+            models.CheckConstraint(condition=~models.Q(endpoint_url=""), name="services_address_null_not_empty"),
+            models.CheckConstraint(
+                condition=models.Q(parent=None) | ~models.Q(parent=models.F("id")), name="services_parent_is_another"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(failure_threshold=None) | models.Q(failure_threshold__range=THRESHOLD),
+                name="services_failure_threshold_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(recovery_threshold=None) | models.Q(recovery_threshold__range=THRESHOLD),
+                name="services_recovery_threshold_range",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # Reader: dispatch, which takes the slots of the coming second for each distinct interval.
             models.Index(
                 fields=["check_interval", "phase_ms"],
-                condition=models.Q(is_active=True, archived_at=None),
+                condition=models.Q(is_active=True, archived_at=None, phase_ms__isnull=False),
                 name="services_due",
             ),
         ]
@@ -152,24 +209,100 @@ class Service(models.Model):
     def __str__(self) -> str:
         return self.display_name or self.name
 
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
+        service = super().from_db(db, field_names, values, **kwargs)
+        service._stored = service._probed_values()
+        return service
+
+    _stored: dict[str, Any] | None = None  # what a probe knows of it; None while it is new
+
     @property
-    def sample_until(self) -> datetime | None:
-        """Return the instant before which everything recorded of this service is made up; None: nothing is."""
-        try:
-            at = datetime.fromisoformat(self.metadata.get(SAMPLE_UNTIL))
-        except (TypeError, ValueError):  # people write metadata, and no page may break by it
-            return None
-        return at if at.tzinfo else None
+    def check_kind(self) -> Kind:
+        """Return the kind of its check. Raises KeyError for one that this version does not know."""
+        return KINDS[self.kind]
+
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        """Return the settings of the check as people may see them; given back as they are, secrets stay."""
+        return dict(sealing.masked(self.check_settings))
 
     def clean(self) -> None:
+        """Judge what depends on several columns; seals the secrets that were given. No query."""
         if len(set(self.regions)) != len(self.regions):
             raise ValidationError({"regions": _("A region is named twice.")})
         if self.quorum is not None and not 1 <= self.quorum <= len(self.regions):
             raise ValidationError({"quorum": _("The quorum must be between 1 and the number of regions.")})
+        if len(set(self.tags)) != len(self.tags):
+            raise ValidationError({"tags": _("A tag is there twice.")})
+        self._check_target()
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """Judge what depends on other services. Queries."""
+        super().validate_unique(exclude)
+        if self.parent_id is not None:
+            self._check_parents()
+
+    def _check_target(self) -> None:
+        """Judge address and settings by the kind, and say all that is wrong with either."""
+        errors: dict[str, Any] = {}
+        self.endpoint_url = self.endpoint_url or None
+        before = (self._stored or {}).get("check_settings", {})
+        try:
+            self.check_settings = check_settings.judged(self.kind, self.check_settings or {}, before)
+        except ValidationError as error:
+            errors |= error.error_dict
+        try:
+            if self.endpoint_url:
+                validate_endpoint_url(self.endpoint_url)
+        except ValidationError:
+            pass  # the field says it
+        else:
+            try:
+                check_settings.check_url(self.kind, self.endpoint_url)
+            except ValidationError as error:
+                errors |= error.error_dict
+        if errors:
+            raise ValidationError(errors)
+
+    def _check_parents(self) -> None:
+        """Refuse a parent whose own parents lead back here."""
+        parents = dict(Service.objects.exclude(parent=None).values_list("id", "parent_id"))
+        circle = circle_of(self.id, {**parents, self.id: self.parent_id})
+        if circle:
+            message = _("A service cannot be part of itself: %(circle)s.")
+            raise ValidationError({"parent": ValidationError(message, params={"circle": " → ".join(circle)})})
+
+    def derive(self) -> None:
+        """Set what follows from the other columns: the phase, and that no secret is stored as it was written."""
+        self.endpoint_url = self.endpoint_url or None
+        self.phase_ms = phase_of(self.id, self.check_interval) if check_settings.is_probed(self.kind) else None
+        self.check_settings = sealing.sealed(self.check_settings, (self._stored or {}).get("check_settings"))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.phase_ms = phase_of(self.id, self.check_interval)
+        self.derive()
+        fields = kwargs.get("update_fields")
+        if self._stored is not None and self._stored != self._probed_values():
+            self.version += 1
+            kwargs |= {} if fields is None else {"update_fields": {*fields, "version", "phase_ms"}}
         super().save(*args, **kwargs)
+        self._stored = self._probed_values()
+
+    def _probed_values(self) -> dict[str, Any]:
+        """Return what a probe knows of it; of what was read only, and in copies, since JSON is changed in place."""
+        values = {name: self.__dict__[name] for name in PROBED_COLUMNS if name in self.__dict__}
+        return {
+            name: copy.deepcopy(value) if isinstance(value, dict | list) else value for name, value in values.items()
+        }
+
+
+def circle_of(service_id: str, parents: dict[str, str | None]) -> Sequence[str]:
+    """Return the ids that lead from a service over its parents back to it; empty where they do not."""
+    path, current = [service_id], parents.get(service_id)
+    while current is not None and current not in path:
+        path.append(current)
+        current = parents.get(current)
+    return [*path, service_id] if current == service_id else []
 
 
 def phase_of(service_id: str, interval_ms: int) -> int:

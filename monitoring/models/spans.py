@@ -41,6 +41,12 @@ class Span(models.Model):
             models.UniqueConstraint(
                 fields=["service"], condition=models.Q(kind="paused", until=None), name="spans_one_open_pause"
             ),
+            # So is the monitor blind.
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=models.Q(kind="blind", service=None, until=None),
+                name="spans_one_open_blindness",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # Reader: accounting, the spans of a service that touch a window.

@@ -1,6 +1,7 @@
 -- Lock the states of a lot's services, always in order of the id, for the recorder.
 SELECT
-    state.service_id, services.endpoint_url, services.regions, services.quorum,
+    state.service_id, services.kind, services.regions, services.quorum, services.failure_threshold,
+    services.recovery_threshold,
     state.status, state.is_down, state.verdict, state.run_first_at, state.run_last_at, state.run_count,
     state.run_hold_s, state.streak_first_at, state.streak_count, state.last_good_at, state.last_bad_at,
     state.stale_at, state.recheck_at, state.last_response_ms, state.last_status_code, state.last_error

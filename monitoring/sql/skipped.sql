@@ -4,4 +4,4 @@ SELECT coalesce(sum(
     * cardinality(regions)
 ), 0)::bigint
 FROM services
-WHERE is_active AND archived_at IS NULL
+WHERE is_active AND archived_at IS NULL AND phase_ms IS NOT NULL

@@ -1,6 +1,7 @@
 """`manage.py probe ID`: check one service now, from here, and show where the time goes."""
 
 import asyncio
+import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
@@ -33,11 +34,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         service = _find(options["id"])
+        if not service.check_kind.is_active:
+            self.stdout.write(f"not probed: a {service.check_kind.label.lower()}")
+            return
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             result, addresses = runner.run(_attempt(_spec_of(service)))
         is_bad = result.verdict is Verdict.BAD
         verdict = (self.style.ERROR if is_bad else self.style.SUCCESS)(result.verdict.upper())
-        self.stdout.write(f"{verdict}  {service.id}  {result.error_message or 'answered in full'}")
+        self.stdout.write(f"{verdict}  {service.id}  {result.error_message or _praise(result)}")
         for line in [*_table(result), *_facts(result, service, addresses)]:
             self.stdout.write(line)
         if is_bad:
@@ -55,13 +59,19 @@ def _find(id: str) -> Service:
     return service
 
 
+def _praise(result: ProbeResult) -> str:
+    return "answered in full" if result.requests else "as it should be"
+
+
 def _spec_of(service: Service) -> ProbeSpec:
     due = DueService(
         id=service.id,
         version=service.version,
-        endpoint_url=service.endpoint_url,
+        kind=service.kind,
+        endpoint_url=service.endpoint_url or "",
         timeout=service.timeout,
         check_interval=service.check_interval,
+        check_settings=json.dumps(service.check_settings),
         regions=service.regions,
         slot_ms=to_ms(timezone.now()),
     )
@@ -71,7 +81,10 @@ def _spec_of(service: Service) -> ProbeSpec:
 async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str]]]:
     tools = make_tools()
     result = await probe(spec, tools)
-    hosts = {httpx.URL(each.url).host for each in result.requests if each.phases.dns_ms is not None}
+    urls = [each.url for each in result.requests if each.phases.dns_ms is not None]
+    if not result.requests and result.phases.dns_ms is not None:
+        urls = [spec.url]
+    hosts = {httpx.URL(url).host for url in urls}
     return result, {host: found for host in hosts if (found := await _addresses(host, tools)) != [host]}
 
 
@@ -90,7 +103,7 @@ def _table(result: ProbeResult) -> Iterator[str]:
     for number, request in enumerate(result.requests, 1):
         status = str(request.status_code or "–")
         rows.append((str(number), status, *_milliseconds(request.phases), f"{request.method} {request.url}"))
-    if len(result.requests) > 1:
+    if len(result.requests) != 1:
         rows.append(("all", str(result.status_code or "–"), *_milliseconds(result.phases), ""))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

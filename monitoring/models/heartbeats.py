@@ -1,0 +1,41 @@
+"""Services that report to us: the door of each, and until when it may be silent."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from monitoring.models.services import Service
+
+
+class Heartbeat(models.Model):
+    """The push URL of a service of kind heartbeat. Before the first ping nothing is due, and the service is unknown."""
+
+    service = models.OneToOneField(Service, models.CASCADE, primary_key=True, related_name="heartbeat")
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself is not kept
+    last_ping_at = models.DateTimeField(null=True)  # of success or failure, not of a start
+    started_at = models.DateTimeField(null=True)  # of a job that has not reported its end
+    due_at = models.DateTimeField(null=True)  # the next ping, at the latest
+    overdue_at = models.DateTimeField(
+        null=True
+    )  # silence becomes a bad check: `due_at` and the grace, then each period
+    version = models.IntegerField(default=0)  # of the service's settings that `due_at` comes from
+
+    class Meta:
+        db_table = "heartbeats"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(overdue_at=None) | models.Q(due_at__lte=models.F("overdue_at")),
+                name="heartbeats_due_before_overdue",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(due_at=None) | models.Q(last_ping_at__isnull=False),
+                name="heartbeats_due_after_first_ping",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Reader: the deadlines that have passed, every second.
+            models.Index(fields=["overdue_at"], name="heartbeats_overdue"),
+        ]
+
+    def __str__(self) -> str:
+        return self.service_id
