@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote
 
@@ -67,7 +68,7 @@ class Requests:
     def redact(self, text: str) -> str:
         """Take the secrets out of text that a target may have put them into."""
         for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
+            text = _cut_off(secret, text.replace(secret, HIDDEN))
         return text
 
     def _opened(self, settings: HttpSettings, tools: Tools) -> Iterator[Header]:
@@ -75,9 +76,10 @@ class Requests:
             if isinstance(value, Secret):
                 value = tools.unseal(value.sealed)
                 # Also what follows "Bearer", which may come back alone.
-                for part in {value, value.split(" ")[-1]}:
+                for part in (value, value.split(" ")[-1]):
                     if len(part) >= SHORTEST_SECRET:
                         self._secrets += [part, quote(part), quote(part, safe=""), quote_plus(part)]
+                        self._secrets.append(json.dumps(part, ensure_ascii=False)[1:-1])
             yield name.encode(), value.encode()
 
     def _with_own(self, headers: list[Header]) -> list[Header]:
@@ -85,6 +87,15 @@ class Requests:
             headers = [*headers, (b"Authorization", self._authorization)]
         names = {name.lower() for name, _ in self._own}
         return [header for header in headers if header[0].lower() not in names] + self._own
+
+
+def _cut_off(secret: str, text: str) -> str:
+    """Hide the beginning of a secret where a message was shortened in the middle of it."""
+    before, mark, after = text.partition("…")
+    for length in range(len(secret) - 1, SHORTEST_SECRET - 1, -1) if mark else ():
+        if before.endswith(secret[:length]):
+            return before[:-length] + HIDDEN + mark + after
+    return text
 
 
 def check_url(text: str) -> None:

@@ -195,7 +195,8 @@ def _text(about: Setting) -> Reader:
 def is_text(value: Any, notes: Notes, *, at: str = "", is_hidden: bool = False) -> bool:
     """Say whether a value is text that can be stored, and note it where it is not."""
     if not isinstance(value, str):
-        notes.add("%(value)s is not text. Put it in quotes.", value, at=at, is_hidden=is_hidden)
+        message = "it is not text. Put it in quotes." if is_hidden else "%(value)s is not text. Put it in quotes."
+        notes.add(message, value, at=at, is_hidden=is_hidden)
         return False
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         notes.add("it has a character that cannot be stored. Remove it.", value, at=at, is_hidden=is_hidden)

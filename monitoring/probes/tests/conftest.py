@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -39,6 +40,26 @@ def trusting(ca: trustme.CA) -> ssl.SSLContext:
 def tools(trusting: ssl.SSLContext) -> Tools:
     """Return tools for targets that need no DNS."""
     return Tools(resolver=Resolver([]), tls=trusting)
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """Return a port of 127.0.0.1 that answers no SYN: its queue of connections is full."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
 
 
 def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:

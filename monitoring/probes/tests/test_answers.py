@@ -32,6 +32,15 @@ from monitoring.probes.tools import Tools
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 TLS = client_context()
+ANSWERS = st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail))
+EXPECTATIONS = st.sampled_from(
+    [
+        {},
+        {"keyword_present": "a"},
+        {"keyword_absent": ["a", "\u00e9"], "expected_status": "1xx"},
+        {"json_equals": {"path": "$.a[0]", "value": 0}, "follow_redirects": False},
+    ]
+)
 
 
 async def ask(script: Script, tools: Tools, *, timeout_ms: int = 2_000, settings: Any = None) -> ProbeResult:
@@ -134,13 +143,17 @@ def test_head_answer_has_no_body(run: Run, tools: Tools) -> None:
     assert result.verdict is Verdict.OK, result.error_message
 
 
-@given(st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail)), st.booleans())
-@given_settings(max_examples=60, deadline=None)
-def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: bool) -> None:
+@given(
+    st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail)),
+    st.booleans(),
+    EXPECTATIONS,
+)
+@given_settings(max_examples=80, deadline=None)
+def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: bool, wanted: dict[str, Any]) -> None:
     async def scenario() -> tuple[ProbeResult, float]:
         script = says(data) if is_closing else says_and_hangs(data)
         started = time.perf_counter()
-        result = await ask(script, Tools(resolver=Resolver([]), tls=TLS), timeout_ms=50)
+        result = await ask(script, Tools(resolver=Resolver([]), tls=TLS), timeout_ms=50, settings=wanted)
         return result, time.perf_counter() - started
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

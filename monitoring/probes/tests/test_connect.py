@@ -1,8 +1,3 @@
-import socket
-from collections.abc import Iterator
-
-import pytest
-
 from monitoring.probes import probe
 from monitoring.probes.connect import interleave
 from monitoring.probes.model import ErrorType, Verdict
@@ -11,26 +6,6 @@ from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.names import naming
 from monitoring.probes.tests.targets import OK, says, serving
 from monitoring.probes.tools import Tools
-
-
-@pytest.fixture
-def deaf_port() -> Iterator[int]:
-    """Return a port of 127.0.0.1 that answers no SYN: its queue of connections is full."""
-    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for client in (first, second):
-            client.setblocking(False)
-            client.connect_ex(server.getsockname())
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
 
 
 def test_families_take_turns() -> None:
