@@ -7,7 +7,7 @@ NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://l
 	DATABASE_URL=postgresql://localhost:1/none DB_POOL_TIMEOUT=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run demo test lint bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ setup: $(VENV)/runtime ## set up: virtual environment and pinned dependencies
 
 run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
 	@exec $(BIN)/python manage.py up $(ARGS)
+
+demo: $(VENV)/runtime ## the same with sample services, a made-up past and incidents, in a place of its own (var/demo)
+	@exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
 
 test: $(VENV)/dev ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)

@@ -64,6 +64,18 @@ def web(env: Mapping[str, str], options: Options) -> Process:
     )
 
 
+def targets(env: Mapping[str, str], port: int, zone: str) -> Process:
+    """Describe the server that the demonstration measures; it outlives the probes."""
+    return Process(
+        name="targets",
+        command=(sys.executable, "-m", "slamonitor.demo.targets", str(port), zone),
+        env=env,
+        cwd=CHECKOUT,
+        ready=lambda: _accepts("127.0.0.1", port),
+        stop_stage=ENGINE,
+    )
+
+
 def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Process:
     """Describe a worker that measures and needs no database."""
     return Process(

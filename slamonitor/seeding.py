@@ -62,7 +62,7 @@ def seed(now: datetime, *, activate: bool) -> Seeded:
             created=outcome.created,
             activated=list(outcome.updated),
             sample_days=_add_sample_days(now.astimezone(settings.PAGE_TIME_ZONE).date()),
-            passwords=_add_users(),
+            passwords=add_users(),
         )
         system_status.refresh(now)
         if seeded.sample_days:
@@ -110,7 +110,8 @@ def _missing_services(activate: bool) -> Iterator[Wanted]:
             yield Wanted(id=id, values={"is_active": True})
 
 
-def _add_users() -> dict[str, str]:
+def add_users() -> dict[str, str]:
+    """Add a user of each role where name and address are free; return their one-time passwords by name."""
     passwords = {}
     for role in (Role.ADMIN, Role.REPORTER, Role.VIEWER):
         name, email = role.value, f"{role.value}@{MAIL_DOMAIN}"

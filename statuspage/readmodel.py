@@ -44,16 +44,19 @@ class PageModel:
     services: tuple[ServiceLine, ...]
     incidents: tuple[OpenIncident, ...]
     message: str  # a word of the operator's, shown below the banner
+    sample_until: datetime | None  # what was recorded before is made up; None: nothing is
 
 
 def read(now: datetime, change: int) -> PageModel:
     """Read the page as of now. Three queries, however many services there are."""
+    services = list(Service.objects.for_page())
     return PageModel(
         read_at=now,
         change=change,
-        services=tuple(_line(service, now) for service in Service.objects.for_page()),
+        services=tuple(_line(service, now) for service in services),
         incidents=_open_incidents(),
         message=SystemStatus.objects.filter(id="current").values_list("message", flat=True).first() or "",
+        sample_until=max(filter(None, (service.sample_until for service in services)), default=None),
     )
 
 

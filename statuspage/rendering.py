@@ -85,6 +85,7 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
     return {
         "banner": stale_banner(model, stale_at) if stale_at else banner(model, zone),
         "message": model.message,
+        "sample_until": model.sample_until and clock(model.sample_until, model.read_at, zone),
         # Script turns it into an age that ticks; without script a time stays true, an age would not.
         "read": Moment(
             iso=model.read_at.isoformat(timespec="seconds"),

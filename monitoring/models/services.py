@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 DAY_MS = 86_400_000
+SAMPLE_UNTIL = "sample_until"  # in the metadata, with an instant: what was recorded before it is made up
 INTERVAL_MS = (1_000, DAY_MS)
 TIMEOUT_MS = (100, 60_000)
 THRESHOLD = (1, 100)
@@ -208,6 +210,15 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.display_name or self.name
+
+    @property
+    def sample_until(self) -> datetime | None:
+        """Return the instant before which everything recorded of this service is made up; None: nothing is."""
+        try:
+            at = datetime.fromisoformat(self.metadata.get(SAMPLE_UNTIL))
+        except (TypeError, ValueError):  # people write metadata, and no page may break by it
+            return None
+        return at if at.tzinfo else None
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:

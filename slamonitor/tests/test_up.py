@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
-from slamonitor.management.commands.up import given_database_url, require_free_port, start_servers
+from slamonitor.management.commands.up import free_port, given_database_url, require_free_port, start_servers
 from slamonitor.processes import Options
 
 OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
@@ -28,6 +28,17 @@ def test_taken_port_is_refused_with_a_remedy() -> None:
 
         with pytest.raises(CommandError, match=rf"port {port}.*in use.*Nothing was started.*--port \d+"):
             require_free_port("127.0.0.1", port)
+
+
+def test_targets_of_the_demonstration_step_aside_for_a_taken_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        assert free_port(port) != port
+    assert free_port(port) == port
+    assert free_port(65_536) < 65_536
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("192.0.2.1", 8000)])

@@ -32,6 +32,19 @@ def test_all_is_well(visit):
     assert "Updated 14:25:00 UTC" in text
 
 
+def test_sample_data_is_called_that(visit):
+    make_service("Payments", metadata={"sample_until": "2025-03-09T08:15:00+00:00"})
+
+    assert "This is a demonstration: everything before 08:15 is sample data." in text_of(visit())
+
+
+@pytest.mark.parametrize("written", ["yesterday", "2025-03-09", 7, None])
+def test_sample_mark_that_is_no_instant_breaks_nothing(visit, written):
+    make_service("Payments", metadata={"sample_until": written})
+
+    assert "demonstration" not in text_of(visit())
+
+
 def test_one_service_down_is_named_with_its_begin(visit):
     make_service("Payments", Status.DOWN, since=timedelta(minutes=23), response_ms=None)
     make_service("Search")

@@ -1,6 +1,7 @@
 """`manage.py seed`: add the sample of the specification."""
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
@@ -37,7 +38,11 @@ def tell(seeded: Seeded, out: OutputWrapper) -> None:
     if seeded.sample_days:
         out.write(f"{seeded.sample_days} days of sample uptime added, marked as sample")
     if seeded.passwords:
-        out.write("Users created. Their passwords are shown only now, and must be changed at the first sign-in:")
-    for name, password in seeded.passwords.items():
+        tell_passwords(seeded.passwords, out)
+
+
+def tell_passwords(passwords: Mapping[str, str], out: OutputWrapper) -> None:
+    out.write("Users created. Their passwords are shown only now, and must be changed at the first sign-in:")
+    for name, password in passwords.items():
         email = f"{name}@{MAIL_DOMAIN}"
         out.write(f"  {name:<10} {email:<30} {password}")

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import quote
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from slamonitor import processes
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         # manage.py takes it from the command line before the settings are read; here it is for `--help`.
         parser.add_argument("--state-dir", metavar="DIR", help="data, secrets and lock (default var/)")
         parser.add_argument("--workers", type=int, default=1, help="probe workers, each one core (default %(default)s)")
-        parser.add_argument("--demo", action="store_true", help="add the sample services, and measure them")
+        parser.add_argument("--demo", action="store_true", help="show sample services with a made-up past")
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = Options(
@@ -61,7 +62,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.run(processes.manage(env, "migrate", "--no-input", "--verbosity", "0"))
     supervisor.run(processes.manage(env, "first_run", "--page-url", page_url(options)))
     if demo:
-        supervisor.run(processes.manage(env, "seed", "--activate"))
+        start_demo(supervisor, env, options)
     broker_is_redis = "BROKER_URL" not in env
     supervisor.start(
         processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
@@ -71,6 +72,23 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
     tell(supervisor, state, options)
+
+
+def start_demo(supervisor: Supervisor, env: dict[str, str], options: Options) -> None:
+    """Add the demonstration and start what it measures, on the port after ours or, where that is taken, any other."""
+    port = free_port(options.port + 1)
+    supervisor.run(processes.manage(env, "demo", "--targets-port", str(port)))
+    supervisor.start(processes.targets(env, port, settings.PAGE_TIME_ZONE.key))
+
+
+def free_port(preferred: int) -> int:
+    """Return the port of the loopback if it is free, else one that is."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise CommandError("No port of 127.0.0.1 is free for the targets of the demonstration.")
 
 
 def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, str]:

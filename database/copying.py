@@ -1,0 +1,19 @@
+"""Bulk loading: COPY is many times quicker than INSERT where rows come by the hundred thousand."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+from psycopg import sql
+
+
+def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Append rows to a table in the caller's transaction and return how many; one statement, a conflict is an error."""
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor:
+        with cursor.copy(into) as copy:
+            for row in rows:
+                copy.write_row(row)
+        return int(cursor.rowcount)

@@ -1,0 +1,113 @@
+"""Store a made-up past as if the engine had recorded it: raw rows, runs, changes, states and days."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from database import partitions
+from database.copying import copy_rows
+from monitoring import states
+from monitoring.models import CheckRun, Transition, UptimeRecord
+from monitoring.models.raw import RAW_TABLES
+from monitoring.probes.model import Verdict
+from monitoring.state import Run
+from slamonitor.demo.days import SAMPLE, days_of
+from slamonitor.demo.past import CONNECT_MS, INTERVAL_MS, Past, SampleCheck
+
+REGION = "default"
+CHECK_COLUMNS = (
+    *("checked_at", "response_time", "lateness_ms", "connect_ms", "first_byte_ms", "interval_ms", "status_code"),
+    *("service_id", "region", "verdict", "error_type", "error_message"),
+)
+REQUEST_COLUMNS = (
+    *("measured_at", "response_time", "status_code", "hop", "is_success", "is_final", "service_id", "region"),
+    *("method", "error_message"),
+)
+RUN_COLUMNS = ("service_id", "first_at", "last_at", "check_count", "hold_s", "verdict")
+
+
+def make_partitions(since: datetime, until: datetime) -> None:
+    """Make room for the raw rows of a stretch; outside a transaction, as it locks tables that the engine uses."""
+    days = {since.astimezone(UTC).date() + timedelta(days=n) for n in range((until - since).days + 2)}
+    for table in RAW_TABLES:
+        partitions.ensure(table, days)
+
+
+def store(pasts: Mapping[str, Past], zone: ZoneInfo, now: datetime) -> int:
+    """Store the past of each service that has none, and return the number of checks. In the caller's transaction.
+
+    Changes get no claims: nobody shall be told today of what happened then.
+    """
+    each = list(pasts.items())
+    stored = copy_rows(RAW_TABLES[0], CHECK_COLUMNS, (row for id, past in each for row in _check_rows(id, past)))
+    copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, (row for id, past in each for row in _request_rows(id, past)))
+    copy_rows(CheckRun._meta.db_table, RUN_COLUMNS, (_run_row(id, run) for id, past in each for run in past.runs))
+    Transition.objects.bulk_create(row for id, past in each for row in _transitions(id, past))
+    UptimeRecord.objects.bulk_create(row for id, past in each for row in days_of(id, past, zone, now))
+    _save_states(pasts)
+    return stored
+
+
+def analyze() -> None:
+    """Let the planner know of the rows at once; it would take autovacuum a minute."""
+    with connection.cursor() as cursor:
+        for table in (*RAW_TABLES, CheckRun._meta.db_table):
+            cursor.execute(f"ANALYZE {table}")
+
+
+def _run_row(service_id: str, run: Run) -> tuple[Any, ...]:
+    return service_id, run.first_at, run.last_at, run.check_count, run.hold_s, run.verdict.value
+
+
+def _check_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
+    for check in past.checks:
+        yield (
+            *(check.at, check.response_ms, 1.0, CONNECT_MS, _first_byte_ms(check), INTERVAL_MS, check.status_code),
+            *(service_id, REGION, check.verdict.value, check.error_type and check.error_type.value, check.message),
+        )
+
+
+def _request_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
+    for check in past.checks:
+        is_bad = check.verdict is Verdict.BAD
+        yield (
+            *(check.at, check.response_ms, check.status_code, 0, not is_bad, True, service_id, REGION),
+            *("GET", check.message if is_bad else None),
+        )
+
+
+def _first_byte_ms(check: SampleCheck) -> float | None:
+    return None if check.status_code is None else check.response_ms - CONNECT_MS
+
+
+def _transitions(service_id: str, past: Past) -> Iterator[Transition]:
+    for change, check in past.changes:
+        evidence = {
+            "region": REGION,
+            "checked_at": check.at.isoformat(),
+            "status_code": check.status_code,
+            "error_type": check.error_type,
+            "error_message": check.message,
+            "response_ms": round(check.response_ms, 1),
+        }
+        yield Transition(
+            service_id=service_id,
+            from_status=change.from_status,
+            to_status=change.to_status,
+            cause=change.cause,
+            edge_start_at=change.edge_start_at,
+            edge_end_at=change.edge_end_at,
+            evidence={name: value for name, value in evidence.items() if value is not None} | SAMPLE,
+            created_at=check.at,
+        )
+
+
+def _save_states(pasts: Mapping[str, Past]) -> None:
+    locked = states.lock(pasts)
+    for service_id, held in locked.items():
+        held.state, last = pasts[service_id].state, pasts[service_id].checks[-1]
+        held.response_ms, held.status_code, held.error = last.response_ms, last.status_code, last.message
+    states.save(locked.values())

@@ -1,0 +1,40 @@
+"""`manage.py demo`: what `manage.py up --demo` adds to an installation."""
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from slamonitor.demo.stage import NotOurs, set_stage
+from slamonitor.management.commands.seed import tell_passwords
+from slamonitor.seeding import DAYS
+
+
+class Command(BaseCommand):
+    help = "Add sample services with local targets, 90 days of sample checks and incidents. Repeats in peace."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--targets-port", type=int, required=True, help="where the targets listen on 127.0.0.1")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.PROBE_ALLOW_PRIVATE:
+            raise CommandError(
+                "PROBE_ALLOW_PRIVATE is off, and the targets of the demonstration are on 127.0.0.1. Turn it on."
+            )
+        began = time.monotonic()
+        try:
+            staged = set_stage(options["targets_port"], timezone.now())
+        except NotOurs as refused:
+            raise CommandError(str(refused)) from refused
+        if staged.services:
+            self.stdout.write(
+                f"{staged.services} sample services with {staged.checks} sample checks of the last {DAYS} days and"
+                f" {staged.incidents} incidents added in {time.monotonic() - began:.0f} s, all marked as sample"
+            )
+        if staged.moved:
+            self.stdout.write(f"{staged.moved} sample services moved to port {options['targets_port']}")
+        if staged.passwords:
+            tell_passwords(staged.passwords, self.stdout)
