@@ -1,17 +1,19 @@
 """Account a made-up past as time: its outages, and its days in the time zone of the page."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from monitoring import sla
 from monitoring.models import UptimeRecord
+from monitoring.policies import POLICY
 from monitoring.probes.model import Verdict
 from monitoring.state import Status
 from slamonitor.demo.past import Past, SampleCheck
 
 SAMPLE = {"sample": True}
 TOLD_FROM = timedelta(minutes=10)
+PARTIAL_FROM = 95_00  # hundredths of a percent; a day below is a major outage
 
 Stretch = tuple[datetime, datetime]
 
@@ -36,46 +38,48 @@ def lasting_outages(past: Past, until: datetime) -> list[Stretch]:
 
 
 def days_of(service_id: str, past: Past, zone: ZoneInfo, now: datetime) -> Iterator[UptimeRecord]:
-    """Account the past by days of the page, as time: uptime is what was not down of a day, floored.
-
-    The first day counts from the first check, today until now.
-    """
+    """Account the past by days of the page; the first counts from the first check, today until now."""
     by_day: dict[date, list[SampleCheck]] = {}
     for check in past.checks:
         by_day.setdefault(check.at.astimezone(zone).date(), []).append(check)
-    down = list(outages(past, now))
+    begins_s, ends_s = int(past.checks[0].at.timestamp()), int(now.timestamp())
+    runs = [*past.runs, *([past.state.run] if past.state.run else [])]
+    intervals = sla.account(sla.from_runs(runs), (), POLICY, window=(begins_s, ends_s), created_at=begins_s)
     for day, checks in by_day.items():
-        begins = max(_midnight(day, zone), past.checks[0].at)
-        ends = min(_midnight(day + timedelta(days=1), zone), now)
-        seconds = int((ends - begins).total_seconds())
-        down_s = sum(_overlap_s(outage, (begins, ends)) for outage in down)
-        good = [check.response_ms for check in checks if check.verdict is not Verdict.BAD]
-        yield UptimeRecord(
-            service_id=service_id,
-            date=day,
-            status=_day_status(down_s, seconds),
-            uptime_percentage=_floored_percentage(seconds - down_s, seconds),
-            total_checks=len(checks),
-            successful_checks=len(good),
-            failed_checks=len(checks) - len(good),
-            avg_response_time=sum(good) / len(good) if good else None,
-            metadata=SAMPLE,
-        )
+        window = _midnight_s(day, zone), _midnight_s(day + timedelta(days=1), zone)
+        yield _record(service_id, day, checks, sla.seconds_by_kind(_within(intervals, window)))
 
 
-def _day_status(down_s: int, seconds: int) -> Status:
+def _record(service_id: str, day: date, checks: Sequence[SampleCheck], seconds: dict[sla.Kind, int]) -> UptimeRecord:
+    good = [check.response_ms for check in checks if check.verdict is not Verdict.BAD]
+    uptime = sla.figures(seconds, POLICY).uptime
+    return UptimeRecord(
+        service_id=service_id,
+        date=day,
+        status=_status(seconds[sla.Kind.DOWN], uptime),
+        uptime_percentage=sla.percentage(uptime),
+        total_checks=len(checks),
+        successful_checks=len(good),
+        failed_checks=len(checks) - len(good),
+        avg_response_time=sum(good) / len(good) if good else None,
+        metadata=SAMPLE,
+    )
+
+
+def _status(down_s: int, uptime: int | None) -> Status:
+    if uptime is None:
+        return Status.UNKNOWN
     if not down_s:
         return Status.OPERATIONAL
-    return Status.PARTIAL if down_s * 20 <= seconds else Status.DOWN  # 95 % and more is partial
+    return Status.PARTIAL if uptime >= PARTIAL_FROM else Status.DOWN
 
 
-def _overlap_s(one: Stretch, other: Stretch) -> int:
-    return max(0, int((min(one[1], other[1]) - max(one[0], other[0])).total_seconds()))
+def _within(intervals: Sequence[sla.Interval], window: tuple[int, int]) -> Iterator[sla.Interval]:
+    for kind, start, end in intervals:
+        start, end = max(start, window[0]), min(end, window[1])
+        if start < end:
+            yield sla.Interval(kind, start, end)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
-
-
-def _floored_percentage(up: int, total: int) -> Decimal | None:
-    return Decimal(up * 10_000 // total).scaleb(-2) if total else None
+def _midnight_s(day: date, zone: ZoneInfo) -> int:
+    return int(datetime.combine(day, time(), zone).timestamp())
