@@ -10,7 +10,17 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from database import partitions
-from monitoring import blindness, dispatch, messages, probe_worker, recording, silence, transitions, worker_stamps
+from monitoring import (
+    blindness,
+    dispatch,
+    hourly,
+    messages,
+    probe_worker,
+    recording,
+    silence,
+    transitions,
+    worker_stamps,
+)
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 
@@ -71,3 +81,8 @@ def sweep_transitions() -> None:
 def make_partitions() -> None:
     for table in RAW_TABLES:
         partitions.ensure_ahead(table, timezone.now())
+
+
+@shared_task(name="monitoring.roll_up_hours", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
+def roll_up_hours() -> None:
+    hourly.roll_up(timezone.now())

@@ -27,6 +27,7 @@ app.conf.task_routes = {
     "monitoring.mark_silent": {"queue": "alerts"},
     "monitoring.sweep_transitions": {"queue": "alerts"},
     "monitoring.make_partitions": {"queue": "rollups"},
+    "monitoring.roll_up_hours": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     # monitoring.probe: the dispatcher names the region's queue
 }
@@ -35,6 +36,7 @@ app.conf.beat_schedule = {
     "slots of the coming second": {"task": "monitoring.dispatch_due", "schedule": 1.0, "options": {"expires": 2}},
     "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
+    "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -1,5 +1,6 @@
 from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker, RegionSight
 from monitoring.models.heartbeats import Heartbeat
+from monitoring.models.hours import Hour, ServiceHour
 from monitoring.models.raw import ApiResponseTime, WatchServerLog
 from monitoring.models.rollups import ApiCallLog, UptimeRecord
 from monitoring.models.runs import CheckRun
@@ -16,9 +17,11 @@ __all__ = [
     "EngineCounter",
     "EngineWorker",
     "Heartbeat",
+    "Hour",
     "RegionSight",
     "RegionState",
     "Service",
+    "ServiceHour",
     "ServiceState",
     "Span",
     "SpanKind",

@@ -10,6 +10,7 @@ from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
 from incidents import system_status
+from monitoring import hourly
 from monitoring.models import Service
 from monitoring.models.services import SAMPLE_UNTIL, phase_of
 from monitoring.policies import POLICY
@@ -17,7 +18,7 @@ from monitoring.recording import KEPT
 from monitoring.sync import Wanted, sync
 from slamonitor import seeding
 from slamonitor.demo import stories, storing
-from slamonitor.demo.behaviours import answer
+from slamonitor.demo.behaviours import SLOW_OVER_MS, answer
 from slamonitor.demo.cast import CAST, LIVE_INTERVAL_MS, MARK, Part
 from slamonitor.demo.past import INTERVAL_MS, TIMEOUT_MS, Past, make_up
 from slamonitor.management.commands.first_run import OWN_SERVICE
@@ -61,6 +62,7 @@ def set_stage(port: int, now: datetime, past: timedelta = PAST) -> Staged:
         system_status.refresh(now)
         changes.bump("page")
     storing.analyze()
+    hourly.roll_up(now)
     return Staged(services=len(CAST), checks=checks, incidents=told, passwords=passwords)
 
 
@@ -88,7 +90,11 @@ def _past_of(part: Part, since: datetime, now: datetime) -> Past:
 
 def _add_services(port: int, pasts: dict[str, Past], now: datetime) -> None:
     marks = {"sample": True, SAMPLE_UNTIL: now.isoformat(timespec="seconds")}
-    common = {"check_interval": LIVE_INTERVAL_MS, "timeout": TIMEOUT_MS}
+    common = {
+        "check_interval": LIVE_INTERVAL_MS,
+        "timeout": TIMEOUT_MS,
+        "check_settings": {"degraded_over_ms": SLOW_OVER_MS},
+    }
     sync(
         [
             Wanted(

@@ -1,0 +1,42 @@
+"""Hourly counts for the dashboard, so that it never reads days of raw rows. `monitoring/hourly.py` recomputes them."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class Hour(models.Model):
+    """The checks of all services in one hour (UTC)."""
+
+    hour_at = models.DateTimeField(primary_key=True)
+    ok_count = models.IntegerField()
+    slow_count = models.IntegerField()
+    bad_count = models.IntegerField()
+    # How many good checks took so long: one count for each of the buckets of `monitoring/histogram.py`.
+    response_buckets = ArrayField(models.IntegerField())
+    computed_at = models.DateTimeField()
+    took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
+
+    class Meta:
+        db_table = "check_hours"
+
+    def __str__(self) -> str:
+        return f"{self.hour_at:%Y-%m-%d %H}"
+
+
+class ServiceHour(models.Model):
+    """The checks of one service in one hour (UTC)."""
+
+    # Hours first: every reader wants some hours of all services, and old hours are deleted as one range.
+    pk = models.CompositePrimaryKey("hour_at", "service_id")
+    hour_at = models.DateTimeField()
+    service_id = models.TextField()
+    ok_count = models.IntegerField()
+    slow_count = models.IntegerField()
+    bad_count = models.IntegerField()
+    response_ms_sum = models.FloatField()  # of the good checks
+
+    class Meta:
+        db_table = "service_hours"
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.hour_at:%Y-%m-%d %H}"
