@@ -8,6 +8,7 @@ KNOWN = frozenset(
      "euc_kr", "cp949", "johab", "iso2022_kr", "shift_jis", "cp932", "euc_jp", "iso2022_jp", "gb2312", "gbk", "gb18030",
      "big5", "big5hkscs", "tis-620"}
 )  # fmt: skip
+BROKEN_BYTES = 64 * 1024  # of a body in a wide encoding that breaks it: each fault takes long
 KNOWN_FAMILIES = ("iso8859", "cp125", "cp874", "mac-")
 # The longer first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -24,10 +25,13 @@ def text_of(content: bytes, announced: str | None) -> str:
 
     A byte order mark decides, then the charset announced, and otherwise it is UTF-8.
     """
-    for mark, name in _MARKS:
-        if content.startswith(mark):
-            return content.decode(name, errors="replace")
-    return content.decode(_known(announced) or "utf-8", errors="replace")
+    name = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _known(announced) or "utf-8"
+    if not name.startswith(("utf-16", "utf-32")):
+        return content.decode(name, errors="replace")
+    try:
+        return content.decode(name)
+    except UnicodeDecodeError:
+        return content[:BROKEN_BYTES].decode(name, errors="replace")
 
 
 def _known(announced: str | None) -> str | None:

@@ -8,7 +8,7 @@ from monitoring.probes.kind import Kind
 from monitoring.probes.settings import Notes, Settings, setting
 
 DAY_S = 86_400
-LONGEST_S = 366 * DAY_S
+LONGEST_S = 62 * DAY_S
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": DAY_S, "w": 7 * DAY_S}
 _DURATION = re.compile(r"([0-9]{1,9}) ?([smhdw])", re.ASCII)
 
@@ -23,7 +23,7 @@ def duration(value: Any, notes: Notes) -> int:
         notes.add("%(value)s is not a length of time. Write seconds, or a number and one of s, m, h, d, w: 15m.", value)
         return 0
     if not 1 <= seconds <= LONGEST_S:
-        notes.add("%(value)s is out of range. Write at least 1 s and at most 366 days.", value)
+        notes.add("%(value)s is out of range. Write at least 1 s and at most 62 days.", value)
     return seconds
 
 

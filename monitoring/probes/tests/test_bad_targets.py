@@ -110,14 +110,14 @@ def test_bad_targets_delay_nobody_else(run: Run, tools: Tools, deaf_port: int, c
             for script, _ in BAD.values():
                 urls.append((await servers.enter_async_context(serving(script))).url())
             good = await servers.enter_async_context(serving(says(OK)))
-            bad = asyncio.gather(*(ask(url, tools, timeout_ms=1_500, **WANTED) for url in urls))
-            healthy = [await ask(good.url(), tools, timeout_ms=1_500)]
+            bad = asyncio.gather(*(ask(url, tools, timeout_ms=700, **WANTED) for url in urls))
+            healthy = [await ask(good.url(), tools, timeout_ms=2_000)]
             while not bad.done():
-                healthy.append(await ask(good.url(), tools, timeout_ms=1_500))
+                healthy.append(await ask(good.url(), tools, timeout_ms=2_000))
             results = await bad
 
         assert all(result.error_type is not None for result, _ in results)
-        assert max(took_s for _, took_s in results) < 2.5
+        assert max(took_s for _, took_s in results) < 1.7
         assert {result.verdict for result, _ in healthy} == {Verdict.OK}
         # The servers of this test share the loop and its CPU, so this is an upper bound of our own share.
         assert max(took_s for _, took_s in healthy) < 1
@@ -302,14 +302,14 @@ def test_two_hundred_names_that_hang_delay_nobody(run: Run) -> None:
         silent = {(f"n{number}.test", record): [SILENT] for number in range(200) for record in ("A", "AAAA")}
         async with naming({**silent, ("good.test", "A"): ["127.0.0.1"]}) as names, serving(says(OK)) as target:
             tools = Tools(resolver=Resolver([names.address]))
-            hanging = asyncio.gather(*(ask(f"http://n{n}.test/", tools, timeout_ms=1_500) for n in range(200)))
+            hanging = asyncio.gather(*(ask(f"http://n{n}.test/", tools, timeout_ms=700) for n in range(200)))
             await until(lambda: len(set(names.questions)) > 150)  # a burst that the server may not have read in full
             good, took_s = await ask(target.url(host="good.test"), tools, timeout_ms=1_500)
-            assert good.verdict is Verdict.OK and not hanging.done()
             results = await hanging
 
+        assert good.verdict is Verdict.OK
         assert took_s < 0.9  # without even a second question
         assert {result.error_type for result, _ in results} == {ErrorType.DNS}
-        assert max(took_s for _, took_s in results) < 2.5
+        assert max(took_s for _, took_s in results) < 1.7
 
     run(scenario())
