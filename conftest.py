@@ -8,6 +8,7 @@ import pytest
 from slamonitor.embedded.postgres import EmbeddedPostgres
 from slamonitor.embedded.redis import EmbeddedRedis
 
+pytest_plugins = ["accounts.tests.cast"]  # an admin, a reporter, a viewer and a stranger
 servers = ExitStack()
 
 
@@ -21,7 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     from django.conf import settings
 
-    settings.INSTALLED_APPS  # noqa: B018  reading any setting loads them
+    # Files are served from where they lie; without a folder of collected ones whitenoise would warn.
+    settings.STATIC_ROOT = None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,5 +1,6 @@
 """Who may look and act: users with one of three roles."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -7,11 +8,10 @@ from django.db import models
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
+from accounts import permissions
+from accounts.permissions import Role
 
-class Role(models.TextChoices):
-    VIEWER = "viewer", _("Viewer")  # reads
-    REPORTER = "reporter", _("Reporter")  # also creates and updates incidents
-    ADMIN = "admin", _("Admin")  # everything: users, service settings
+__all__ = ["Role", "User"]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -64,3 +64,23 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    # What Django's admin asks a user; every answer comes from the role.
+
+    @property
+    def is_staff(self) -> bool:
+        """Whoever can sign in may enter the desk, and sees there what the role may see."""
+        return self.is_active
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_active and self.role == Role.ADMIN
+
+    def has_perm(self, permission: str, obj: object = None) -> bool:
+        return self.is_active and permissions.may(self.role, permission)
+
+    def has_perms(self, wanted: Iterable[str], obj: object = None) -> bool:
+        return all(self.has_perm(permission, obj) for permission in wanted)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and permissions.may_anything_in(self.role, app_label)

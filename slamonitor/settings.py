@@ -2,8 +2,11 @@
 
 import os
 import zoneinfo
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from django.templatetags.static import static
 
 from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import read_env
@@ -24,6 +27,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600  # idle; use renews it (`accounts/middleware.py`)
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, 0, 10)  # of ours in front, whose word for the address is taken
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -38,6 +47,9 @@ INSTALLED_APPS = [
     "monitoring",
     "incidents",
     "statuspage",
+    "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is ours (`slamonitor/desk.py`)
+    "slamonitor.apps.DeskConfig",
+    "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -53,9 +65,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.middleware.OneTimePasswordMiddleware",
+    "accounts.middleware.renew_session",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "statuspage.middleware.content_security_policy",
+    "slamonitor.desk.manners",
+    "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
 ]
 TEMPLATES = [
     {
@@ -119,6 +135,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # together: nobody can lock another out from elsewhere
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.say_locked"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_ip"
+AXES_DISABLE_ACCESS_LOG = True  # failures are kept while they count, and nothing else
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
 # --- Words and time -------------------------------------------------------------------------------------------------
 LANGUAGES = [("en", "English"), ("ko", "한국어")]
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
@@ -132,6 +162,23 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
     "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Write a name such as Asia/Seoul."
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
+
+# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/desk.css` --------------------------
+UNFOLD = {
+    "SITE_TITLE": lambda request: SITE_NAME,
+    "SITE_HEADER": lambda request: SITE_NAME,
+    "SITE_SYMBOL": "monitor_heart",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("statuspage/status-ok.svg")}
+    ],
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_HISTORY": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("slamonitor/desk.css")],
+    "DASHBOARD_CALLBACK": "slamonitor.dashboard.context",
+    "SIDEBAR": {"navigation": "slamonitor.desk.navigation"},
+}
 
 # --- Static files ---------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -1,0 +1,48 @@
+"""What holds for everybody who is signed in: a one-time password is replaced first, and idle sessions end."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+CHANGE_PASSWORD = "admin:password_change"
+WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
+RENEWED_AFTER_S = 300
+
+
+class OneTimePasswordMiddleware:
+    """Lead whoever signed in with a one-time password to choosing their own before anything else."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> HttpResponse | None:
+        is_public = not getattr(view, "login_required", True)  # as LoginRequiredMiddleware asks
+        if is_public or not getattr(request.user, "must_change_password", False):
+            return None
+        match = request.resolver_match
+        if match is not None and match.view_name in WITH_ONE_TIME_PASSWORD:
+            return None
+        return HttpResponseRedirect(reverse(CHANGE_PASSWORD))
+
+
+def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Count the age of a session from its last use, not from its beginning.
+
+    SESSION_SAVE_EVERY_REQUEST would do so with a write for each request; this writes every few minutes.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        # Without the cookie nobody is signed in, and the public page must not ask the database.
+        if request.path.startswith("/admin/") and request.user.is_authenticated:
+            now = int(time.time())
+            if now - request.session.get("renewed_at", 0) >= RENEWED_AFTER_S:
+                request.session["renewed_at"] = now
+        return get_response(request)
+
+    return middleware

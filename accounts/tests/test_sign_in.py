@@ -1,0 +1,169 @@
+"""The way in: one-time passwords, lock-out, and sessions."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.lockout import client_ip
+from accounts.models import User
+from accounts.permissions import Role
+from accounts.tests.cast import Person, make_person
+
+LOGIN, CHANGE, INDEX = "/admin/login/", "/admin/password_change/", "/admin/"
+DEFAULT_HASHER = settings.PASSWORD_HASHERS[0]  # read before the fixture below replaces it
+OWN = "ferry-lantern-42-moss"
+
+
+def sign_in(client: Client, password: str, name: str = "new"):
+    return client.post(LOGIN, {"username": name, "password": password, "next": INDEX})
+
+
+@pytest.fixture(autouse=True)
+def quick_hasher(settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def newcomer(db: None) -> tuple[User, str]:
+    return User.objects.create_with_one_time_password("new", "new@example.com", Role.REPORTER)
+
+
+def test_one_time_password_leads_to_choosing_ones_own_before_anything_else(client, newcomer):
+    user, password = newcomer
+    sign_in(client, password)
+
+    assert client.get(INDEX).headers["Location"] == CHANGE
+    page = client.get(CHANGE).content.decode()
+    assert "one-time password" in page
+    assert 'id="nav-sidebar"' not in page
+
+    done = client.post(CHANGE, {"old_password": password, "new_password1": OWN, "new_password2": OWN})
+
+    assert done.headers["Location"] == INDEX
+    assert client.get(INDEX).status_code == 200
+    user.refresh_from_db()
+    assert not user.must_change_password
+    assert user.last_login is not None
+
+
+def test_a_one_time_password_cannot_be_kept(client, newcomer):
+    _user, password = newcomer
+    sign_in(client, password)
+
+    page = client.post(CHANGE, {"old_password": password, "new_password1": password, "new_password2": password})
+
+    assert "Choose another one" in page.content.decode()
+    assert client.get(INDEX).headers["Location"] == CHANGE
+
+
+def test_forced_page_speaks_korean(client, newcomer):
+    _user, password = newcomer
+    sign_in(client, password)
+
+    page = client.get(CHANGE, headers={"accept-language": "ko"}).content.decode()
+
+    assert "일회용 비밀번호로 로그인하셨습니다" in page
+
+
+def test_public_pages_stay_open_while_a_password_must_be_chosen(client, newcomer):
+    _user, password = newcomer
+    sign_in(client, password)
+
+    assert client.get("/health").status_code in (200, 503)
+    assert client.post(reverse("set_language"), {"language": "ko", "next": CHANGE}).headers["Location"] == CHANGE
+
+
+def test_changing_the_password_ends_other_sessions(newcomer):
+    _user, password = newcomer
+    here, elsewhere = Client(), Client()
+    sign_in(here, password)
+    sign_in(elsewhere, password)
+
+    here.post(CHANGE, {"old_password": password, "new_password1": OWN, "new_password2": OWN})
+
+    assert here.get(INDEX).status_code == 200
+    assert elsewhere.get(INDEX).headers["Location"].startswith(LOGIN)
+
+
+def test_fifth_failure_locks_the_name_at_this_address_and_says_so(newcomer):
+    _user, password = newcomer
+    client = Client(REMOTE_ADDR="198.51.100.7")
+
+    answers = [sign_in(client, "wrong").status_code for _try in range(5)]
+    locked = sign_in(client, password)
+
+    assert answers == [200, 200, 200, 200, 429]
+    assert locked.status_code == 429
+    assert "closed for 15 minutes" in locked.content.decode()
+    assert sign_in(Client(REMOTE_ADDR="198.51.100.8"), password).status_code == 302
+
+
+def test_lock_ends_after_15_minutes_even_when_somebody_keeps_trying(newcomer):
+    _user, password = newcomer
+    client, now = Client(), timezone.now()
+    with time_machine.travel(now, tick=False):
+        for _try in range(5):
+            sign_in(client, "wrong")
+    with time_machine.travel(now + timedelta(minutes=14), tick=False):
+        assert sign_in(client, "wrong").status_code == 429
+    with time_machine.travel(now + timedelta(minutes=16), tick=False):
+        assert sign_in(client, password).status_code == 302
+
+
+def test_names_that_do_not_exist_are_locked_in_the_same_way(db):
+    client = Client()
+
+    assert [sign_in(client, "wrong", "nobody").status_code for _try in range(5)] == [200, 200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "203.0.113.1", "10.0.0.1"),  # nobody of ours in front: the header is the visitor's invention
+        (1, "203.0.113.1", "203.0.113.1"),
+        (1, "1.2.3.4, 203.0.113.1", "203.0.113.1"),  # what stands left of it is invented
+        (2, "1.2.3.4, 203.0.113.1, 10.0.0.9", "203.0.113.1"),
+        (2, "203.0.113.1", "203.0.113.1"),
+        (1, "", "10.0.0.1"),
+    ],
+)
+def test_only_our_own_proxies_are_believed(settings, proxies: int, forwarded: str, address: str):
+    settings.TRUSTED_PROXIES = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": forwarded})
+
+    assert client_ip(request) == address
+
+
+def test_session_lives_twelve_hours_from_its_last_use(db):
+    now = timezone.now()
+    with time_machine.travel(now, tick=False) as clock:
+        client = make_person("viewer").client
+        for hours in (11, 22):
+            clock.move_to(now + timedelta(hours=hours))
+            assert client.get(INDEX).status_code == 200, hours
+        clock.move_to(now + timedelta(hours=34, minutes=1))
+        assert client.get(INDEX).status_code == 302
+
+
+def test_session_cookie_is_kept_from_scripts_and_other_sites(client, newcomer):
+    _user, password = newcomer
+
+    cookie = sign_in(client, password).cookies["sessionid"]
+
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+
+
+def test_deactivated_users_are_signed_out(viewer: Person):
+    User.objects.update(is_active=False)
+
+    assert viewer.client.get(INDEX).status_code == 302
+
+
+def test_new_passwords_are_hashed_with_bcrypt():
+    assert DEFAULT_HASHER == "django.contrib.auth.hashers.BCryptSHA256PasswordHasher"

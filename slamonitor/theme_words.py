@@ -1,0 +1,35 @@
+"""The theme's own words that Django does not translate, so that our catalogue has them too. Nothing calls this."""
+
+from django.utils.translation import gettext_noop as _
+
+WORDS = (
+    _("All applications"),
+    _("Apply Filters"),
+    _("Cancel"),
+    _("Dark"),
+    _("Date"),
+    _("False"),
+    _("Filters"),
+    _("General"),
+    _("Light"),
+    _("More actions"),
+    _("No results found"),
+    _("Please correct the error below."),
+    _("Reset filters"),
+    _("Return to site"),
+    _("Run"),
+    _("Select action"),
+    _("Select action to run"),
+    _("Select all rows"),
+    _("Select record"),
+    _("Select value"),
+    _("Submit"),
+    _("System"),
+    _("This page yielded into no results. Create a new item or reset your filters."),
+    _("Toggle password visibility"),
+    _("True"),
+    _("Type to search"),
+    _("Welcome"),
+    _("Welcome back to"),
+    _("You have been successfully logged out from the administration"),
+)
