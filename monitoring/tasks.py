@@ -13,6 +13,7 @@ from database import partitions
 from monitoring import (
     blindness,
     dispatch,
+    heartbeats,
     hourly,
     messages,
     probe_worker,
@@ -70,6 +71,11 @@ def worker_seen(stamp: dict[str, Any]) -> None:
 def mark_silent() -> None:
     silence.mark_silent(timezone.now())
     blindness.forget(timezone.now())
+
+
+@shared_task(name="monitoring.mark_overdue", ignore_result=True, time_limit=30, soft_time_limit=20)
+def mark_overdue() -> None:
+    heartbeats.mark_overdue(timezone.now())
 
 
 @shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)

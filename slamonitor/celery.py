@@ -25,6 +25,7 @@ app.conf.task_routes = {
     "monitoring.record": {"queue": "results"},
     "monitoring.worker_seen": {"queue": "results"},
     "monitoring.mark_silent": {"queue": "alerts"},
+    "monitoring.mark_overdue": {"queue": "results"},
     "monitoring.sweep_transitions": {"queue": "alerts"},
     "monitoring.make_partitions": {"queue": "rollups"},
     "monitoring.roll_up_hours": {"queue": "rollups"},
@@ -34,6 +35,7 @@ app.conf.task_routes = {
 
 app.conf.beat_schedule = {
     "slots of the coming second": {"task": "monitoring.dispatch_due", "schedule": 1.0, "options": {"expires": 2}},
+    "heartbeats that did not come": {"task": "monitoring.mark_overdue", "schedule": 1.0, "options": {"expires": 2}},
     "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},

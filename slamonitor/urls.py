@@ -6,6 +6,7 @@ from django.views.i18n import set_language
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("statuspage.urls")),
     path("", include("observability.urls")),
+    path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
     path("language", login_not_required(set_language), name="set_language"),  # the desk's switch, a form
 ]
