@@ -1,6 +1,8 @@
 """Advisory locks, named in words: they keep two processes from doing one piece of upkeep at the same moment."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import connection
 
@@ -16,6 +18,19 @@ def try_lock_in_transaction(name: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
         return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[bool]:
+    """Yield whether the lock of this name was free, and hold it during the block, over any number of transactions."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)])
+        is_ours = bool(cursor.fetchone()[0])
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_key(name)])
 
 
 def _key(name: str) -> int:

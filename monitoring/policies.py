@@ -7,16 +7,17 @@ from monitoring.check_settings import is_probed
 from monitoring.state import Policy
 
 POLICY = Policy()
-# A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
-REPORTED = replace(POLICY, failure_threshold=1)
 
 
 @lru_cache(maxsize=1000)
-def policy_for(kind: str, failure_threshold: int | None, recovery_threshold: int | None) -> Policy:
-    """Return the policy of a service; None stands for the default of its kind."""
-    default = POLICY if is_probed(kind) else REPORTED
+def policy_for(
+    kind: str, failure_threshold: int | None, recovery_threshold: int | None, rules: Policy = POLICY
+) -> Policy:
+    """Return the policy of a service; None stands for what the rules say, or the kind."""
+    # A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
+    usual = rules.failure_threshold if is_probed(kind) else 1
     return replace(
-        default,
-        failure_threshold=failure_threshold or default.failure_threshold,
-        recovery_threshold=recovery_threshold or default.recovery_threshold,
+        rules,
+        failure_threshold=failure_threshold or usual,
+        recovery_threshold=recovery_threshold or rules.recovery_threshold,
     )

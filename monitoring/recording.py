@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from psycopg.errors import CheckViolation
 
 from database import partitions
 from database.sql import statement
-from monitoring import blindness, counters, runs, states, transitions
+from monitoring import blindness, counters, rollup, runs, states, transitions
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.instants import from_ms
@@ -192,7 +193,8 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
             # The runs closed in this lot must be there before they can be rebuilt.
             runs.store(closed)
             closed = []
-            runs.rebuild(held, late, held.policy)
+            margin = runs.rebuild(held, late, held.policy)
+            rollup.request_late(service_id, late, margin, now, settings.PAGE_TIME_ZONE)
     if locked:
         runs.store(closed)
         states.save(locked.values())

@@ -23,10 +23,11 @@ def store(runs: Sequence[tuple[str, Run]]) -> None:
         CheckRun.objects.bulk_create(_row(service_id, run) for service_id, run in runs)
 
 
-def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> None:
+def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> timedelta:
     """Rebuild the runs of a locked service around the checks that arrived late; their raw rows are stored already.
 
     The open run of the state may grow, shrink or split by it. The status and the confirmed state stay as they are.
+    Returns how far around the late checks the runs may differ now.
     """
     raw = WatchServerLog.objects.speaking().filter(service_id=held.service_id)
     margin = timedelta(seconds=_longest_hold_s(raw, late, policy))
@@ -44,6 +45,7 @@ def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> None
         held.state = replace(held.state, run=new.pop())
     store([(held.service_id, run) for run in new])
     counters.add("runs_rebuilt", 1)
+    return margin
 
 
 def join_all(runs: Iterable[Run]) -> Iterator[Run]:

@@ -140,6 +140,25 @@ def measured(stretches: Sequence[Stretch], policy: Policy) -> Iterator[Interval]
             yield Interval(kinds[index], stretch.first, end)
 
 
+def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int) -> bool:
+    """Tell whether no check to come can change what was before `end`: nothing unconfirmed lies open across it.
+
+    Only checks in order are thought of; one that arrives late has its day accounted again.
+    """
+    if not stretches or stretches[0].first >= end:
+        return True
+    newest = max(stretches, key=lambda stretch: stretch.last)
+    if newest.last + newest.hold_s < now:
+        return True  # whatever comes next comes after a gap, which restarts every count
+    if newest.last < end:
+        return False
+    before = sum(stretch.first < end for stretch in stretches)
+    # The two futures that could change most: nothing but failures from the next second on, and none.
+    futures = (Stretch(v, newest.last + 1, newest.last + 1, 1_000, newest.hold_s) for v in (Verdict.BAD, Verdict.OK))
+    bad, good = (_kinds([*stretches, future], policy)[:before] for future in futures)
+    return bad == good
+
+
 def seconds_by_kind(intervals: Iterable[Interval]) -> dict[Kind, int]:
     """Sum the seconds of each kind; every kind is there."""
     seconds = dict.fromkeys(Kind, 0)

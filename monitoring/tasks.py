@@ -6,10 +6,12 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from database import partitions
+from database.locks import one_at_a_time
 from monitoring import (
     blindness,
     dispatch,
@@ -18,6 +20,7 @@ from monitoring import (
     messages,
     probe_worker,
     recording,
+    rollup,
     silence,
     transitions,
     worker_stamps,
@@ -81,6 +84,22 @@ def mark_overdue() -> None:
 @shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)
 def sweep_transitions() -> None:
     transitions.sweep()
+
+
+@shared_task(name="monitoring.account_days", ignore_result=True, time_limit=3600, soft_time_limit=3500)
+def account_days() -> None:
+    """Roll up the days that are due; acknowledged early, and called again every minute, so nothing is lost with it."""
+    with one_at_a_time("account_days") as is_ours:
+        if is_ours:
+            rollup.plan(timezone.now(), settings.PAGE_TIME_ZONE)
+            rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=50)
+
+
+@shared_task(name="monitoring.refresh_today", ignore_result=True, time_limit=300, soft_time_limit=280)
+def refresh_today() -> None:
+    with one_at_a_time("refresh_today") as is_ours:
+        if is_ours:
+            rollup.refresh_today(timezone.now(), settings.PAGE_TIME_ZONE)
 
 
 @shared_task(name="monitoring.make_partitions", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)

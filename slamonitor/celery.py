@@ -29,6 +29,8 @@ app.conf.task_routes = {
     "monitoring.sweep_transitions": {"queue": "alerts"},
     "monitoring.make_partitions": {"queue": "rollups"},
     "monitoring.roll_up_hours": {"queue": "rollups"},
+    "monitoring.account_days": {"queue": "rollups"},
+    "monitoring.refresh_today": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     # monitoring.probe: the dispatcher names the region's queue
 }
@@ -39,6 +41,8 @@ app.conf.beat_schedule = {
     "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
+    "days that have closed": {"task": "monitoring.account_days", "schedule": 60.0, "options": {"expires": 60}},
+    "today so far": {"task": "monitoring.refresh_today", "schedule": 60.0, "options": {"expires": 60}},
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -18,7 +18,7 @@ from database import changes
 from database.locks import lock_in_transaction
 from database.models import ChangeCounter
 from incidents import system_status
-from monitoring.models import Service, UptimeRecord
+from monitoring.models import AccountingPolicy, Service, UptimeRecord
 from monitoring.state import Status
 from monitoring.sync import Wanted, sync
 
@@ -85,8 +85,10 @@ def data_tables() -> list[str]:
     """Return the tables of our apps, and the sessions of users that will be gone."""
     ours = [config for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR]
     models = [model for config in ours for model in config.get_models(include_auto_created=True)]
-    # Change counters never go back: a web process would take what it remembers for up to date.
-    return sorted({model._meta.db_table for model in models if model is not ChangeCounter} | {"django_session"})
+    # Change counters never go back: a web process would take what it remembers for up to date. Accounting policies are
+    # rules and not data, and cannot be edited.
+    kept = (ChangeCounter, AccountingPolicy)
+    return sorted({model._meta.db_table for model in models if model not in kept} | {"django_session"})
 
 
 def rows_by_table() -> dict[str, int]:

@@ -1,8 +1,10 @@
 from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker, RegionSight
 from monitoring.models.heartbeats import Heartbeat
 from monitoring.models.hours import Hour, ServiceHour
+from monitoring.models.policies import AccountingPolicy
 from monitoring.models.raw import ApiResponseTime, WatchServerLog
-from monitoring.models.rollups import ApiCallLog, UptimeRecord
+from monitoring.models.restatements import Restatement
+from monitoring.models.rollups import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.runs import CheckRun
 from monitoring.models.services import Service
 from monitoring.models.spans import Span, SpanKind
@@ -10,6 +12,7 @@ from monitoring.models.states import RegionState, ServiceState
 from monitoring.models.transitions import Transition, TransitionClaim
 
 __all__ = [
+    "AccountingPolicy",
     "ApiCallLog",
     "ApiResponseTime",
     "CheckRun",
@@ -20,6 +23,9 @@ __all__ = [
     "Hour",
     "RegionSight",
     "RegionState",
+    "Restatement",
+    "RollupRequest",
+    "RollupWatermark",
     "Service",
     "ServiceHour",
     "ServiceState",

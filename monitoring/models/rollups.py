@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,19 @@ class UptimeRecord(models.Model):
     successful_checks = models.IntegerField(default=0)
     failed_checks = models.IntegerField(default=0)
     avg_response_time = RealField(null=True)  # ms
+    # The seconds of the day by kind; they sum to its length (so far, while it is today).
+    operational_s = models.IntegerField(default=0)
+    partial_s = models.IntegerField(default=0)
+    down_s = models.IntegerField(default=0)
+    unknown_s = models.IntegerField(default=0)
+    maintenance_s = models.IntegerField(default=0)
+    paused_s = models.IntegerField(default=0)
+    empty_s = models.IntegerField(default=0)
+    coverage_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    policy = models.ForeignKey(  # the version that it was accounted under; null: sample days
+        "monitoring.AccountingPolicy", models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    is_settled = models.BooleanField(default=True)  # False: today, or a change at its end is not confirmed yet
     metadata = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -73,6 +87,9 @@ class ApiCallLog(models.Model):
     uptime_percentage = models.DecimalField(
         max_digits=5, decimal_places=2, null=True
     )  # time-based, as in uptime_records
+    # Response times in logarithmic buckets (`monitoring/day_histogram.py`): they add up over days, percentiles do not.
+    histogram_buckets = ArrayField(models.SmallIntegerField(), default=list)
+    histogram_counts = ArrayField(models.IntegerField(), default=list)
     metadata = models.JSONField(default=dict)
 
     class Meta:
@@ -96,6 +113,37 @@ class ApiCallLog(models.Model):
                 name="api_call_logs_percentage",
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.date}"
+
+
+class RollupWatermark(models.Model):
+    """The single row that says up to which day every service's day was asked for."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    planned_until = models.DateField()  # this day included
+
+    class Meta:
+        db_table = "rollup_watermark"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(id=1), name="rollup_watermark_single_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.planned_until}"
+
+
+class RollupRequest(models.Model):
+    """A day of a service that has to be accounted, again or for the first time; gone when that is done."""
+
+    pk = models.CompositePrimaryKey("date", "service_id")
+    date = models.DateField()
+    service = models.ForeignKey(Service, models.CASCADE, related_name="+", db_index=False)
+    not_before = models.DateTimeField(null=True)  # an unsettled day waits for the checks that settle it
+
+    class Meta:
+        db_table = "rollup_requests"
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.date}"

@@ -129,6 +129,7 @@ class Service(models.Model):
     # Ours, beyond the specified columns.
     regions = ArrayField(models.TextField(validators=[RegexValidator(SLUG, REGION_WORDS)]), default=default_regions)
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
+    policy_name = models.TextField(_("accounting policy"), default="standard")  # its version depends on the day
     is_critical = models.BooleanField(_("critical"), default=False)  # its outage alone is an outage of the whole
     kind = models.TextField(_("kind of check"), choices=check_settings.kind_choices, default="http")
     check_settings = models.JSONField(

@@ -1,0 +1,266 @@
+"""Account whole days: `uptime_records` and `api_call_logs`, recomputed and upserted, so that twice is once.
+
+Which days are due is a table (`rollup_requests`), not a time of night: a missed night, a late check or an approved
+restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A crash puts it back.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from database import changes
+from database.locks import lock_in_transaction
+from database.sql import statement
+from monitoring import accounting, day_histogram
+from monitoring.accounting import Account
+from monitoring.calendar_days import bounds, day_of, days_between
+from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
+from monitoring.models.policies import AccountingPolicy, PolicyBook
+from monitoring.models.rollups import EMPTY_DAY
+from monitoring.sla import Kind
+from monitoring.state import Status
+
+BATCH = 1_000  # services rolled up in one transaction
+UNSETTLED_WAIT = timedelta(minutes=10)
+KEPT = timedelta(days=90)
+CLOSING = timedelta(minutes=10)
+CONNECTIONS = 2  # PostgreSQL sorts for percentiles on one core per connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """The figures of one service and day, before they are stored."""
+
+    service: Service
+    date: date
+    account: Account
+    status: str
+    policy: AccountingPolicy
+
+
+def plan(now: datetime, zone: tzinfo) -> int:
+    """Ask for the days that have closed since the last time, and return how many days of services those are.
+
+    A day closes ten minutes after midnight, so that the last results of it have arrived. A missed night is caught up.
+    """
+    yesterday = day_of(now - CLOSING, zone) - timedelta(days=1)
+    with transaction.atomic():
+        lock_in_transaction("rollup plan")
+        watermark = RollupWatermark.objects.first()
+        first = watermark.planned_until + timedelta(days=1) if watermark else _first_day(zone, yesterday)
+        first = max(first, day_of(now - KEPT, zone))
+        if first > yesterday:
+            return 0
+        asked = sum(request_missing(day, zone) for day in days_between(first, yesterday))
+        RollupWatermark.objects.update_or_create(id=1, defaults={"planned_until": yesterday})
+    return asked
+
+
+def request_missing(day: date, zone: tzinfo) -> int:
+    """Ask for a day of every service that existed in it and has no settled row. One statement."""
+    start, end = bounds(day, zone)
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "request_missing_days"), {"day": day, "start": start, "end": end})
+        return int(cursor.rowcount)
+
+
+def request(service_ids: Collection[str], days: Iterable[date], *, not_before: datetime | None = None) -> None:
+    """Ask for days of services to be accounted again. One statement."""
+    RollupRequest.objects.bulk_create(
+        [RollupRequest(date=day, service_id=id, not_before=not_before) for day in days for id in service_ids],
+        ignore_conflicts=True,
+    )
+
+
+def work_off(now: datetime, zone: tzinfo) -> int:
+    """Roll up one batch of requested days, oldest first, and return how many were done; 0 when none is left."""
+    with transaction.atomic():
+        waiting = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
+        first = waiting.order_by("date", "service_id").values_list("date", flat=True).first()
+        if first is None:
+            return 0
+        taken = list(
+            waiting.filter(date=first)
+            .order_by("service_id")
+            .select_for_update(skip_locked=True)
+            .values_list("service_id", flat=True)[:BATCH]
+        )
+        days = roll_up(first, taken, now, zone)
+        RollupRequest.objects.filter(date=first, service_id__in=taken).delete()
+        unsettled = [day.service.id for day in days if not day.account.is_settled]
+        request(unsettled, [first], not_before=now + UNSETTLED_WAIT)
+    return len(taken)
+
+
+def work_off_all(zone: tzinfo, budget_s: float) -> int:
+    """Roll up requested days on several connections until none is left or the time is over; return how many days."""
+    ends_at = time.monotonic() + budget_s
+
+    def work() -> int:
+        total = 0
+        try:
+            while time.monotonic() < ends_at and (done := work_off(timezone.now(), zone)):
+                total += done
+        finally:
+            connection.close()
+        return total
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return sum(future.result() for future in [pool.submit(work) for _ in range(CONNECTIONS)])
+
+
+def request_late(service_id: str, late: Collection[datetime], margin: timedelta, now: datetime, zone: tzinfo) -> None:
+    """Ask for the closed days that checks which arrived late may change. One statement, or none."""
+    today = day_of(now, zone)
+    days = {day_of(at + offset, zone) for at in late for offset in (-margin, margin)}
+    if closed := [day for day in days if day < today]:
+        request([service_id], closed)
+
+
+def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
+    """Account one day of services from all there is, and store it. A fixed number of queries."""
+    days = account_day(day, service_ids, now, zone)
+    if days:
+        start, end = bounds(day, zone)
+        checks = _by_service("day_of_raw_checks", days, start, end)
+        requests = _by_service("day_of_requests", days, start, end)
+        buckets = _by_service("day_of_histograms", days, start, end)
+        _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in days], with_checks=True)
+        _store_calls([_api_call_log(d, requests.get(d.service.id), buckets.get(d.service.id)) for d in days])
+        changes.bump("page")
+    return days
+
+
+def refresh_today(now: datetime, zone: tzinfo) -> int:
+    """Bring the row of today up to date for every monitored service, from runs alone."""
+    ids = list(Service.objects.monitored().order_by("id").values_list("id", flat=True))
+    today = day_of(now, zone)
+    for start in range(0, len(ids), BATCH):
+        with transaction.atomic():
+            days = account_day(today, ids[start : start + BATCH], now, zone)
+            _store_uptime([_uptime_record(day, None) for day in days], with_checks=False)
+    return len(ids)
+
+
+def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
+    """Account one day of services and store nothing. Five queries."""
+    window, book = bounds(day, zone), PolicyBook()
+    services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
+    versions = {service.id: book.in_force(service.policy_name, day) for service in services}
+    rules = {service.id: accounting.policy_of(service, versions[service.id]) for service in services}
+    found = accounting.evidence(services, *window, list(rules.values()))
+    days = []
+    for service in services:
+        account = accounting.account(service.id, found[service.id], rules[service.id], window, now)
+        status = status_of(account, versions[service.id])
+        days.append(Day(service=service, date=day, account=account, status=status, policy=versions[service.id]))
+    return days
+
+
+def status_of(account: Account, policy: AccountingPolicy) -> str:
+    """Colour a day: `e` before the service existed, `nd` nothing measured, else by its downtime."""
+    if account.seconds[Kind.EMPTY] == sum(account.seconds.values()):
+        return EMPTY_DAY
+    if account.figures.uptime is None:
+        return Status.UNKNOWN
+    if account.seconds[Kind.DOWN] == 0:
+        return Status.OPERATIONAL
+    return Status.DOWN if account.figures.uptime < policy.major_below * 100 else Status.PARTIAL
+
+
+def _first_day(zone: tzinfo, yesterday: date) -> date:
+    """Return the day of the first service, or the day to come where there is none."""
+    created_at = Service.objects.order_by("created_at").values_list("created_at", flat=True).first()
+    return day_of(created_at, zone) if created_at else yesterday + timedelta(days=1)
+
+
+def _by_service(name: str, days: Sequence[Day], start: datetime, end: datetime) -> dict[str, tuple[Any, ...]]:
+    """Run one of the day's aggregations over the range of the services' ids."""
+    parameters: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "first_id": days[0].service.id,
+        "last_id": days[-1].service.id,
+        "lowest_ms": day_histogram.LOWEST_MS,
+        "growth": day_histogram.GROWTH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", name), parameters)
+        return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+def _uptime_record(day: Day, checks: tuple[Any, ...] | None) -> UptimeRecord:
+    total, healthy, average = checks or (0, 0, None)
+    seconds = day.account.seconds
+    return UptimeRecord(
+        service_id=day.service.id,
+        date=day.date,
+        status=day.status,
+        uptime_percentage=_decimal(day.account.figures.uptime),
+        coverage_percentage=_decimal(day.account.figures.coverage),
+        total_checks=total,
+        successful_checks=healthy,
+        failed_checks=total - healthy,
+        avg_response_time=average,
+        policy=day.policy,
+        is_settled=day.account.is_settled,
+        updated_at=timezone.now(),
+        **{f"{kind}_s": seconds[kind] for kind in Kind},
+    )
+
+
+def _api_call_log(day: Day, calls: tuple[Any, ...] | None, buckets: tuple[Any, ...] | None) -> ApiCallLog:
+    total, good, average, lowest, highest, percentiles = calls or (0, 0, None, None, None, None)
+    p50, p95, p99 = percentiles or (None, None, None)
+    return ApiCallLog(
+        service_id=day.service.id,
+        date=day.date,
+        total_calls=total,
+        successful_calls=good,
+        failed_calls=total - good,
+        avg_response_time=average,
+        min_response_time=lowest,
+        max_response_time=highest,
+        p50_response_time=p50,
+        p95_response_time=p95,
+        p99_response_time=p99,
+        total_downtime_minutes=-(-day.account.seconds[Kind.DOWN] // 60),
+        uptime_percentage=_decimal(day.account.figures.uptime),
+        histogram_buckets=buckets[0] if buckets else [],
+        histogram_counts=buckets[1] if buckets else [],
+    )
+
+
+UPTIME_FIGURES = [
+    *("status", "uptime_percentage", "coverage_percentage", "policy", "is_settled", "metadata", "updated_at"),
+    *(f"{kind}_s" for kind in Kind),
+]
+CHECK_FIGURES = ["total_checks", "successful_checks", "failed_checks", "avg_response_time"]
+
+
+def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:
+    UptimeRecord.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["service_id", "date"],
+        update_fields=UPTIME_FIGURES + CHECK_FIGURES if with_checks else UPTIME_FIGURES,
+    )
+
+
+def _store_calls(rows: Sequence[ApiCallLog]) -> None:
+    figures = [field.name for field in ApiCallLog._meta.concrete_fields if field.name not in ("service", "date")]
+    ApiCallLog.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["service_id", "date"], update_fields=figures
+    )
+
+
+def _decimal(hundredths: int | None) -> Decimal | None:
+    return None if hundredths is None else Decimal(hundredths) / 100

@@ -1,0 +1,275 @@
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+
+from monitoring import day_histogram, recording, rollup
+from monitoring.models import AccountingPolicy, ApiCallLog, RollupRequest, Service, Span, UptimeRecord
+from monitoring.models.policies import PolicyBook
+from monitoring.tests.factories import START, make_result, make_service
+
+pytestmark = pytest.mark.django_db
+
+DAY = date(2025, 3, 10)
+LATER = START + timedelta(days=2)
+HOUR = 3600
+
+
+@pytest.fixture
+def service() -> Service:
+    return make_old_service()
+
+
+def make_old_service(id: str = "payments", **fields) -> Service:
+    service = make_service(id, check_interval=300_000, **fields)
+    Service.objects.filter(id=id).update(created_at=START - timedelta(days=9))
+    return service
+
+
+def check(start: float, end: float, verdict: str = "ok", service_id: str = "payments") -> None:
+    """Record a check every five minutes from `start` to before `end`, in seconds after the day's start."""
+    seconds = range(round(start), round(end), 300)
+    lot = [make_result(s, verdict, service_id, interval_ms=300_000) for s in seconds]
+    recording.record(lot, START + timedelta(days=3))
+
+
+def roll_up(day: date = DAY, now: datetime = LATER) -> UptimeRecord:
+    rollup.roll_up(day, ["payments"], now, UTC)
+    return UptimeRecord.objects.get(date=day)
+
+
+def test_a_good_day_is_a_hundred_percent(service):
+    check(-600, 90_000)
+
+    record = roll_up()
+
+    assert (record.status, record.uptime_percentage, record.coverage_percentage) == ("o", 100, 100)
+    assert (record.total_checks, record.successful_checks, record.failed_checks) == (288, 288, 0)
+    assert (record.operational_s, record.is_settled, record.policy.version) == (86_400, True, 1)
+
+
+def test_downtime_is_counted_in_seconds_and_floored(service):
+    check(-600, HOUR)
+    check(HOUR, 2 * HOUR, "bad")
+    check(2 * HOUR, 90_000)
+
+    record, calls = roll_up(), ApiCallLog.objects.get()
+
+    assert (record.status, record.down_s, record.uptime_percentage) == ("po", HOUR, Decimal("95.83"))
+    assert (record.failed_checks, calls.total_downtime_minutes, calls.uptime_percentage) == (12, 60, Decimal("95.83"))
+
+
+def test_a_day_below_the_bound_is_major(service):
+    check(-600, 2 * HOUR, "bad")
+    check(2 * HOUR, 90_000)
+
+    assert roll_up().status == "mo"
+
+
+def test_an_outage_over_midnight_that_is_confirmed_after_it_counts_before_it(service):
+    check(-600, 86_400 - 300)
+    check(86_400 - 300, 86_400 + 600, "bad")
+    check(86_400 + 600, 90_000)
+
+    assert roll_up().down_s == 300
+
+
+def test_an_outage_since_days_is_carried_in(service):
+    check(-2 * 86_400, 600, "bad")
+    check(600, 90_000)
+
+    assert roll_up().down_s == 600
+
+
+def test_a_day_without_checks_is_no_data_and_no_figure(service):
+    record = roll_up()
+
+    assert (record.status, record.uptime_percentage, record.unknown_s) == ("nd", None, 86_400)
+
+
+def test_a_day_before_the_service_existed_is_empty(service):
+    Service.objects.update(created_at=START + timedelta(days=5))
+
+    assert (roll_up().status, UptimeRecord.objects.get().empty_s) == ("e", 86_400)
+
+
+def test_pauses_are_on_neither_side(service):
+    check(-600, HOUR)
+    Span.objects.create(
+        kind="paused", service=service, since=START + timedelta(hours=1), until=START + timedelta(hours=3)
+    )
+    check(3 * HOUR, 90_000)
+
+    record = roll_up()
+
+    assert (record.paused_s, record.uptime_percentage, record.coverage_percentage) == (2 * HOUR, 100, 100)
+
+
+def test_twice_is_once(service):
+    check(-600, 90_000)
+    first = roll_up()
+
+    second = roll_up()
+
+    assert {**vars(first), "updated_at": 0, "_state": 0} == {**vars(second), "updated_at": 0, "_state": 0}
+    assert ApiCallLog.objects.count() == 1
+
+
+def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
+    times = [float(n) for n in range(1, 289)]
+    lot = []
+    for number, milliseconds in enumerate(times):
+        result = make_result(300 * number, interval_ms=300_000)
+        phases = type(result.phases)(total_ms=milliseconds)
+        request = type(result.requests[0])(
+            started_at_ms=result.checked_at_ms, url="", method="GET", status_code=200, error_message=None, phases=phases
+        )
+        lot.append(make_result(300 * number, interval_ms=300_000, phases=phases, requests=(request,)))
+    recording.record(lot, LATER)
+
+    roll_up()
+
+    calls = ApiCallLog.objects.get()
+    assert (calls.min_response_time, calls.p50_response_time, calls.p95_response_time, calls.max_response_time) == (
+        1,
+        144,
+        274,
+        288,
+    )
+    counts = day_histogram.merge([(calls.histogram_buckets, calls.histogram_counts)])
+    for share, exact in ((0.5, 144), (0.95, 274), (0.99, 286)):
+        assert day_histogram.percentile(counts, share) == pytest.approx(exact, rel=0.01)
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2025, 3, 9), 23), (date(2025, 11, 2), 25), (date(2025, 3, 10), 24)])
+def test_days_are_those_of_the_zone(day, hours):
+    make_old_service()
+    Service.objects.update(created_at=START - timedelta(days=400))
+
+    rollup.roll_up(day, ["payments"], START + timedelta(days=400), ZoneInfo("America/New_York"))
+
+    assert UptimeRecord.objects.get().unknown_s == hours * HOUR
+
+
+def test_a_missed_night_is_caught_up_and_done_once(service):
+    check(-600, 90_000)
+
+    late_at_night = LATER + timedelta(minutes=10)
+
+    rollup.plan(late_at_night, UTC)
+    while rollup.work_off(late_at_night, UTC):
+        pass
+
+    # The service is nine days old, and today is not over.
+    assert UptimeRecord.objects.count() == 11
+    assert rollup.plan(late_at_night, UTC) == 0
+    assert not RollupRequest.objects.exists()
+
+
+def test_an_unsettled_day_is_asked_for_again(service):
+    check(-600, 86_400 - 300)
+    check(86_400 - 300, 86_400 + 300, "bad")  # two failures, the second after midnight: confirmed
+    check(2 * 86_400 - 300, 2 * 86_400, "bad")  # one failure at the end of the next day: not yet
+    soon = START + timedelta(days=2, seconds=60)
+
+    rollup.request(["payments"], [DAY, DAY + timedelta(days=1)])
+    while rollup.work_off(soon, UTC):
+        pass
+
+    assert [record.is_settled for record in UptimeRecord.objects.order_by("date")] == [True, False]
+    assert RollupRequest.objects.get().not_before == soon + rollup.UNSETTLED_WAIT
+
+
+def test_today_is_kept_up_to_date_from_runs(service):
+    check(0, 7200)
+
+    rollup.refresh_today(START + timedelta(hours=2), UTC)
+
+    record = UptimeRecord.objects.get()
+    assert (record.date, record.operational_s, record.uptime_percentage, record.is_settled) == (DAY, 7200, 100, False)
+
+
+def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
+    for number in range(30):
+        make_old_service(f"service-{number:02}")
+    ids = list(Service.objects.values_list("id", flat=True))
+
+    with django_assert_num_queries(11):
+        rollup.roll_up(DAY, ids, LATER, UTC)
+
+
+def test_a_policy_version_cannot_be_edited_or_deleted():
+    policy = AccountingPolicy.objects.get(version=1)
+
+    with pytest.raises(IntegrityError, match="make the next version"), transaction.atomic():
+        AccountingPolicy.objects.filter(id=policy.id).update(failure_threshold=9)
+    with pytest.raises(IntegrityError, match="make the next version"), transaction.atomic():
+        policy.delete()
+
+
+def test_the_version_in_force_depends_on_the_day():
+    AccountingPolicy.objects.create(name="standard", version=2, effective_on=DAY, failure_threshold=3)
+    book = PolicyBook()
+
+    assert book.in_force("standard", DAY - timedelta(days=1)).version == 1
+    assert book.in_force("standard", DAY).version == 2
+    with pytest.raises(LookupError, match="'gold'"):
+        book.in_force("gold", DAY)
+
+
+def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
+    check(-600, 3 * HOUR)
+    check(4 * HOUR, 90_000)
+    roll_up()
+    assert UptimeRecord.objects.get(date=DAY).unknown_s > 0
+
+    check(3 * HOUR, 4 * HOUR)
+    while rollup.work_off(LATER, UTC):
+        pass
+
+    assert UptimeRecord.objects.get(date=DAY).unknown_s == 0
+
+
+def test_the_command_shows_what_would_change_and_then_changes_it(service):
+    check(-600, 90_000)
+    said = StringIO()
+
+    call_command("rollup", "--from", "2025-03-10", "--to", "2025-03-10", "--dry-run", stdout=said)
+    assert "2025-03-10 payments: nothing → o 100.00 %" in said.getvalue()
+    assert not UptimeRecord.objects.exists()
+
+    call_command("rollup", "--from", "2025-03-10", "--to", "2025-03-10", stdout=said)
+    assert "1 days of 1 services accounted; 1 figures changed." in said.getvalue()
+    assert UptimeRecord.objects.get().status == "o"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--from", "2025-03-11", "--to", "2025-03-10"], "Swap them"),
+        (["--to", "2999-01-01"], "has not begun yet"),
+        (["--service", "payment"], "Did you mean payments"),
+        (["--from", "tomorrow"], "invalid"),
+    ],
+)
+def test_the_command_refuses_nonsense_in_words(service, arguments, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("rollup", *arguments, stdout=StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_do_each_day_once():
+    # Tests that really commit begin with empty tables, without what migrations put there.
+    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
+    service = make_old_service()
+    recording.record([make_result(s, interval_ms=300_000) for s in range(-600, 90_000, 300)], LATER)
+    rollup.request([service.id], [DAY - timedelta(days=1), DAY])
+
+    assert rollup.work_off_all(UTC, budget_s=20) == 2
+
+    assert UptimeRecord.objects.count() == 2
+    assert not RollupRequest.objects.exists()
