@@ -7,6 +7,8 @@ from monitoring.check_settings import is_probed
 from monitoring.state import Policy
 
 POLICY = Policy()
+# A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
+REPORTED = replace(POLICY, failure_threshold=1)
 
 
 @lru_cache(maxsize=1000)
@@ -14,8 +16,7 @@ def policy_for(
     kind: str, failure_threshold: int | None, recovery_threshold: int | None, rules: Policy = POLICY
 ) -> Policy:
     """Return the policy of a service; None stands for what the rules say, or the kind."""
-    # A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
-    usual = rules.failure_threshold if is_probed(kind) else 1
+    usual = rules.failure_threshold if is_probed(kind) else REPORTED.failure_threshold
     return replace(
         rules,
         failure_threshold=failure_threshold or usual,
