@@ -1,19 +1,136 @@
 """What the desk's first screen says: `templates/admin/index.html` shows what this adds to the context."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
 
-from incidents.models import Incident, SystemStatus
+from incidents.dashboard import open_incidents, told_of
+from monitoring import charts, dashboard
+from monitoring.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
 from monitoring.state import Status
+from statuspage.durations import age, exact, response_time
+
+TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
+LABELS = 6  # below a chart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burning:
+    """A service that is not well, in words."""
+
+    id: str
+    name: str
+    tone: str
+    state: str
+    since: str
+    since_exact: str
+    error: str
+    is_told: bool  # an open incident names it, or there is nothing to tell yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One hour in a chart and in the table that says the same."""
+
+    label: str
+    title: str
+    ok: int
+    slow: int
+    bad: int
+    p50: str
+    p95: str
+    boxes: Sequence[charts.Box]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    columns: Sequence[Column]
+    labels: Sequence[str]  # some of the columns', evenly spread
+    p50_path: str
+    p95_path: str
+    response_ticks: Sequence[str]  # from the top to 0
+    check_ticks: Sequence[str]
+    has_checks: bool
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Say what must be done now: open incidents, and services that are not well."""
+    """Say what must be done now, how the monitor is doing, and how the last day or week was."""
+    now = timezone.now()
+    period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
+    unwell, unwell_count = dashboard.unwell(now)
+    told = told_of([each.id for each in unwell if each.status is Status.DOWN])
+    trends = dashboard.trends(period, now)
     return {
         **context,
-        "whole": SystemStatus.objects.filter(id="current").first(),
-        "incidents": Incident.objects.unresolved().order_by("-started_at")[:20],
-        "unwell": Service.objects.monitored().exclude(status=Status.OPERATIONAL).order_by("name")[:20],
+        "burning": [_burning(each, told, now) for each in unwell],
+        "burning_more": unwell_count - len(unwell),
+        "monitored": Service.objects.monitored().count(),
+        "incidents": [
+            {"incident": each, "age": age(each.started_at, now, settings.PAGE_TIME_ZONE)} for each in open_incidents()
+        ],
+        "engine": dashboard.engine(now),
+        "period": period,
+        "periods": [(Period.DAY, _("24 hours")), (Period.WEEK, _("7 days"))],
+        "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
+        "failing": trends.failing,
+        "charts": draw(trends.hours, period),
     }
+
+
+def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
+    """Make both charts of the same hours."""
+    response_top = charts.nice_top(max((hour.p95_ms or 0 for hour in hours), default=0))
+    check_top = charts.nice_top(max((hour.ok + hour.slow + hour.bad for hour in hours), default=0))
+    stacks = charts.stack([(hour.ok, hour.slow, hour.bad) for hour in hours], check_top)
+    columns = [_column(hour, boxes, period) for hour, boxes in zip(hours, stacks, strict=True)]
+    return Charts(
+        columns=columns,
+        labels=[columns[place].label for place in charts.evenly(len(columns), LABELS)],
+        p50_path=charts.line([hour.p50_ms for hour in hours], response_top),
+        p95_path=charts.line([hour.p95_ms for hour in hours], response_top),
+        response_ticks=[response_time(response_top * share) for share in (1, 0.5, 0)],
+        check_ticks=[f"{check_top * share:,.0f}" for share in (1, 0.5, 0)],
+        has_checks=any(hour.ok + hour.slow + hour.bad for hour in hours),
+    )
+
+
+def _burning(each: Unwell, told: set[str], now: datetime) -> Burning:
+    words = {
+        Status.DOWN: _("Down"),
+        Status.PARTIAL: _("Degraded"),
+        Status.UNKNOWN: _("No data") if each.since else _("No data yet"),
+    }
+    return Burning(
+        id=each.id,
+        name=each.name,
+        tone=TONES[each.status],
+        state=words[each.status],
+        since=age(each.since, now, settings.PAGE_TIME_ZONE) if each.since else "",
+        since_exact=exact(each.since, settings.PAGE_TIME_ZONE) if each.since else "",
+        error=each.error,
+        is_told=each.status is not Status.DOWN or each.id in told,
+    )
+
+
+def _column(hour: HourOfAll, boxes: Sequence[charts.Box], period: Period) -> Column:
+    local = hour.at.astimezone(settings.PAGE_TIME_ZONE)
+    # Translators: letters of Django's date format; Mon 9 March, 14:00
+    title = format_date(local, _("D j F, H:i"))
+    return Column(
+        label=f"{local:%H:%M}" if period is Period.DAY else format_date(local, _("D H:i")),
+        title=title,
+        ok=hour.ok,
+        slow=hour.slow,
+        bad=hour.bad,
+        p50="" if hour.p50_ms is None else response_time(hour.p50_ms),
+        p95="" if hour.p95_ms is None else response_time(hour.p95_ms),
+        boxes=boxes,
+    )

@@ -1,0 +1,41 @@
+"""What the first screen of the desk says of incidents."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from incidents.models import AffectedService, Incident, IncidentStatus
+
+LISTED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    id: int
+    title: str
+    status: str
+    priority: str
+    started_at: datetime
+
+
+def open_incidents() -> list[OpenIncident]:
+    """Return the unresolved incidents, the most urgent first. One query."""
+    rows = Incident.objects.unresolved().order_by("priority", "-started_at")[:LISTED]
+    return [
+        OpenIncident(
+            id=row.id,
+            title=row.title,
+            status=str(IncidentStatus(row.status).label),
+            priority=row.priority,
+            started_at=row.started_at,
+        )
+        for row in rows
+    ]
+
+
+def told_of(service_ids: Collection[str]) -> set[str]:
+    """Return those of the services that an unresolved incident names. One query, none when nobody is asked for."""
+    if not service_ids:
+        return set()
+    named = AffectedService.objects.filter(service__in=service_ids).exclude(incident__status=IncidentStatus.RESOLVED)
+    return set(named.values_list("service_id", flat=True))

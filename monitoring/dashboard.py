@@ -1,0 +1,215 @@
+"""What the first screen of the desk says of the monitoring: a fixed number of queries, each of bounded cost.
+
+What burns and the engine's health are read anew at each view: the narrow state table, and the raw checks of one minute
+by their index on time. Lists and charts come from hourly counts (`monitoring/hourly.py`), never from raw rows, and are
+kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.7 million narrow rows, read at most
+that often.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Case, F, Q, QuerySet, Sum, When
+
+from database.sql import statement
+from monitoring.dispatch import LEAD
+from monitoring.health import STAMP_LATE
+from monitoring.histogram import percentile_ms
+from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
+from monitoring.probes.model import Verdict
+from monitoring.state import Status
+
+KEPT_S = 30
+LISTED = 5
+BURNING_LISTED = 20
+HOUR = timedelta(hours=1)
+
+
+class Period(StrEnum):
+    """How far lists and charts look back."""
+
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def hours(self) -> int:
+        return 24 if self is Period.DAY else 7 * 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """A service that does not simply respond."""
+
+    id: str
+    name: str
+    status: Status
+    since: datetime | None  # None: never measured
+    error: str
+    is_critical: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """How the monitor itself is doing."""
+
+    checks_per_s: float  # over the last minute
+    lateness_p50_ms: float | None  # None: no check in the last minute
+    lateness_p99_ms: float | None
+    probe_workers: int  # seen lately, as the others
+    engine_workers: int
+    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched
+    skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
+    expired_probes: int  # of the workers that are seen, since they started: too late to be made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    id: str
+    name: str
+    average_ms: float  # of the good checks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    id: str
+    name: str
+    failed: int  # checks
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfAll:
+    """One hour of all services; nothing counted where no check was stored."""
+
+    at: datetime
+    ok: int = 0
+    slow: int = 0
+    bad: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trends:
+    """The lists and the charts of a period."""
+
+    slowest: Sequence[Slow]
+    failing: Sequence[Failing]
+    hours: Sequence[HourOfAll]  # every hour of the period, the running one last
+
+
+def unwell(now: datetime) -> tuple[list[Unwell], int]:
+    """Return the services that burn, the worst first and at most `BURNING_LISTED`, and how many there are.
+
+    One query, two when they are more than that.
+    """
+    found = _burning(now)
+    severity = Case(When(state__status=Status.DOWN, then=0), When(state__status=Status.PARTIAL, then=1), default=2)
+    listed = [_unwell(service, now) for service in found.order_by(severity, "-is_critical", "name")[:BURNING_LISTED]]
+    return listed, len(listed) if len(listed) < BURNING_LISTED else found.count()
+
+
+def engine(now: datetime) -> Engine:
+    """Read how the monitor is doing. Three queries; the costliest reads the checks of one minute by their time."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
+        checks, lateness = cursor.fetchone() or (0, None)
+    watermark = DispatchWatermark.objects.first()
+    workers = list(EngineWorker.objects.filter(seen_at__gte=now - STAMP_LATE))
+    return Engine(
+        checks_per_s=checks / 60,
+        lateness_p50_ms=lateness and lateness[0],
+        lateness_p99_ms=lateness and lateness[1],
+        probe_workers=sum(worker.role == "probe" for worker in workers),
+        engine_workers=sum(worker.role == "engine" for worker in workers),
+        # The watermark runs ahead of the clock.
+        last_dispatch_s=max(0.0, (now - (watermark.dispatched_until - LEAD)).total_seconds()) if watermark else None,
+        skipped_slots=watermark.skipped_slots if watermark else 0,
+        expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
+    )
+
+
+def trends(period: Period, now: datetime) -> Trends:
+    """Return lists and charts, at most `KEPT_S` old. Four queries, or none."""
+    kept: Trends | None = cache.get(f"trends-{period}")
+    if kept is None:
+        kept = _trends(period, now)
+        cache.set(f"trends-{period}", kept, KEPT_S)
+    return kept
+
+
+def _trends(period: Period, now: datetime) -> Trends:
+    last = now.replace(minute=0, second=0, microsecond=0)
+    first = last - (period.hours - 1) * HOUR
+    sums = ServiceHour.objects.filter(hour_at__gte=first, service_id__in=Service.objects.monitored().values("id"))
+    slowest, failing = _slowest(sums), _failing(sums)
+    ids = [each[0] for each in (*slowest, *failing)]
+    names = dict(Service.objects.filter(id__in=ids).values_list("id", "display_name"))
+    return Trends(
+        slowest=[Slow(id=id, name=names[id], average_ms=average_ms) for id, average_ms in slowest],
+        failing=[Failing(id=id, name=names[id], failed=failed, total=total) for id, failed, total in failing],
+        hours=_hours(first, period.hours),
+    )
+
+
+def _burning(now: datetime) -> QuerySet[Service]:
+    well = Q(state__status=Status.OPERATIONAL) & (Q(state__stale_at__gt=now) | Q(state__stale_at=None))
+    return Service.objects.monitored().exclude(well).select_related("state")
+
+
+def _unwell(service: Service, now: datetime) -> Unwell:
+    state: ServiceState | None = getattr(service, "state", None)
+    status, since, error = Status.UNKNOWN, None, ""
+    if state is not None and state.run_last_at is not None:
+        is_silent = state.stale_at is not None and state.stale_at <= now
+        status = Status.UNKNOWN if is_silent else Status(state.status)
+        since = state.run_last_at if is_silent else _since(state, status)
+        error = state.last_error or ""
+    return Unwell(
+        id=service.id,
+        name=str(service),
+        status=status,
+        since=since,
+        error=error,
+        is_critical=service.is_critical,
+    )
+
+
+def _since(state: ServiceState, status: Status) -> datetime | None:
+    """While a service is confirmed down its open run began with the first failed check, unless it is recovering."""
+    is_told_by_run = (status is Status.DOWN) == (state.verdict == Verdict.BAD)
+    return state.run_first_at if is_told_by_run else state.last_bad_at
+
+
+def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
+    good = sums.values("service_id").annotate(good=Sum(F("ok_count") + F("slow_count")))
+    average = good.filter(good__gt=0).annotate(average=Sum("response_ms_sum") / F("good"))
+    return list(average.order_by("-average").values_list("service_id", "average")[:LISTED])
+
+
+def _failing(sums: QuerySet[ServiceHour]) -> list[tuple[str, int, int]]:
+    total = Sum(F("ok_count") + F("slow_count") + F("bad_count"))
+    counted = sums.values("service_id").annotate(failed=Sum("bad_count"), total=total)
+    return list(counted.filter(failed__gt=0).order_by("-failed").values_list("service_id", "failed", "total")[:LISTED])
+
+
+def _hours(first: datetime, count: int) -> list[HourOfAll]:
+    stored = {row.hour_at: row for row in Hour.objects.filter(hour_at__gte=first)}
+    return [_hour(at, stored.get(at)) for at in (first + number * HOUR for number in range(count))]
+
+
+def _hour(at: datetime, row: Hour | None) -> HourOfAll:
+    if row is None:
+        return HourOfAll(at=at)
+    return HourOfAll(
+        at=at,
+        ok=row.ok_count,
+        slow=row.slow_count,
+        bad=row.bad_count,
+        p50_ms=percentile_ms(row.response_buckets, 0.5),
+        p95_ms=percentile_ms(row.response_buckets, 0.95),
+    )
