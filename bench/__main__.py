@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import engine
+from bench import engine, rollup
 
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = {"engine": engine}
+SUBJECTS = {"engine": engine, "rollup": rollup}
 
 
 def main() -> None:
