@@ -19,7 +19,7 @@ from django.utils import timezone
 from database import changes
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_histogram
+from monitoring import accounting, day_histogram, run_audit
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
@@ -125,11 +125,13 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
         request([service_id], closed)
 
 
+@transaction.atomic
 def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
-    """Account one day of services from all there is, and store it. A fixed number of queries."""
+    """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction."""
+    start, end = bounds(day, zone)
+    run_audit.mend(Service.objects.filter(id__in=service_ids), start, end)
     days = account_day(day, service_ids, now, zone)
     if days:
-        start, end = bounds(day, zone)
         checks = _by_service("day_of_raw_checks", days, start, end)
         requests = _by_service("day_of_requests", days, start, end)
         buckets = _by_service("day_of_histograms", days, start, end)

@@ -29,23 +29,36 @@ def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> time
     The open run of the state may grow, shrink or split by it. The status and the confirmed state stay as they are.
     Returns how far around the late checks the runs may differ now.
     """
-    raw = WatchServerLog.objects.speaking().filter(service_id=held.service_id)
-    margin = timedelta(seconds=_longest_hold_s(raw, late, policy))
-    since, until = min(late) - margin, max(late) + margin
+    margin = timedelta(seconds=_longest_hold_s(_raw(held), late, policy))
+    rebuild_between(held, min(late) - margin, max(late) + margin, policy, late, margin)
+    counters.add("runs_rebuilt", 1)
+    return margin
+
+
+def rebuild_between(
+    held: LockedState,
+    since: datetime,
+    until: datetime,
+    policy: Policy,
+    late: Sequence[datetime] = (),
+    margin: timedelta = timedelta(),
+) -> None:
+    """Encode the raw checks of a locked service from `since` to `until` anew, and join them with the runs around.
+
+    `late` are those that no run has counted yet; `margin` is how far back a region's check may still speak.
+    """
     touched = CheckRun.objects.filter(service_id=held.service_id, last_at__gte=since, first_at__lte=until)
     old = [_run(row) for row in touched.order_by("first_at")]
     open_run = held.state.run
     is_open_touched = open_run is not None and open_run.last_at >= since and open_run.first_at <= until
     if open_run is not None and is_open_touched:
         old.append(open_run)
-    stretch = Stretch(raw=raw, since=since, until=until, late=late)
+    stretch = Stretch(raw=_raw(held), since=since, until=until, late=late)
     new = list(join_all([*stretch.before(old), *stretch.encode(held, margin, policy), *stretch.after(old)]))
     touched.delete()
     if is_open_touched:
         held.state = replace(held.state, run=new.pop())
     store([(held.service_id, run) for run in new])
-    counters.add("runs_rebuilt", 1)
-    return margin
 
 
 def join_all(runs: Iterable[Run]) -> Iterator[Run]:
@@ -90,7 +103,7 @@ class Stretch:
         # Counted from the end, as the beginning may be weeks away; the late checks were not in the run's count.
         inside = self.raw.filter(checked_at__gte=self.since, checked_at__lte=run.last_at).count()
         late = sum(at <= run.last_at for at in self.late)
-        return [replace(run, last_at=last_at or self.since, check_count=run.check_count - inside + late)]
+        return [replace(run, last_at=last_at or self.since, check_count=max(1, run.check_count - inside + late))]
 
     def after(self, runs: Sequence[Run]) -> list[Run]:
         """Return what a run had after the stretch."""
@@ -99,6 +112,10 @@ class Stretch:
         rest = self.raw.filter(checked_at__gt=self.until, checked_at__lte=runs[-1].last_at)
         first_at = rest.aggregate(Min("checked_at"))["checked_at__min"]
         return [replace(runs[-1], first_at=first_at, check_count=rest.count())]
+
+
+def _raw(held: LockedState) -> QuerySet[WatchServerLog]:
+    return WatchServerLog.objects.speaking().filter(service_id=held.service_id)
 
 
 def _longest_hold_s(raw: QuerySet[WatchServerLog], late: Sequence[datetime], policy: Policy) -> int:

@@ -8,7 +8,16 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from monitoring import day_histogram, recording, rollup
-from monitoring.models import AccountingPolicy, ApiCallLog, RollupRequest, Service, Span, UptimeRecord
+from monitoring.models import (
+    AccountingPolicy,
+    ApiCallLog,
+    CheckRun,
+    EngineCounter,
+    RollupRequest,
+    Service,
+    Span,
+    UptimeRecord,
+)
 from monitoring.models.policies import PolicyBook
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -198,7 +207,7 @@ def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
         make_old_service(f"service-{number:02}")
     ids = list(Service.objects.values_list("id", flat=True))
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(16):
         rollup.roll_up(DAY, ids, LATER, UTC)
 
 
@@ -232,6 +241,20 @@ def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
         pass
 
     assert UptimeRecord.objects.get(date=DAY).unknown_s == 0
+
+
+def test_recorded_runs_that_differ_from_the_raw_checks_are_rebuilt_and_counted(service):
+    check(-600, HOUR)
+    check(HOUR, 2 * HOUR, "bad")
+    check(2 * HOUR, 90_000)
+    CheckRun.objects.filter(verdict="bad").delete()
+
+    record = roll_up()
+
+    assert record.down_s == HOUR
+    assert EngineCounter.objects.get(name="runs_differed").value == 1
+    roll_up()
+    assert EngineCounter.objects.get(name="runs_differed").value == 1
 
 
 def test_the_command_shows_what_would_change_and_then_changes_it(service):
