@@ -10,6 +10,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 import dns.exception
 import dns.flags
@@ -76,12 +77,17 @@ class DnsClient:
 
 def question(name: str, record: dns.rdatatype.RdataType) -> bytes:
     """Return a query, recursion desired, without its id. Raises `ResolutionFailed` for what DNS cannot carry."""
+    return struct.pack("!5H", dns.flags.RD, 1, 0, 0, 0) + _labels(name) + struct.pack("!2H", record, INTERNET)
+
+
+@lru_cache(maxsize=4096)  # both families are asked for, and the same names again and again
+def _labels(name: str) -> bytes:
     try:
         labels = dns.name.from_text(name).to_wire()
     except dns.exception.DNSException as error:
         raise ResolutionFailed(f"{name} is not a name that DNS knows ({type(error).__name__})") from error
     assert labels is not None
-    return struct.pack("!5H", dns.flags.RD, 1, 0, 0, 0) + labels + struct.pack("!2H", record, INTERNET)
+    return labels
 
 
 def server_words(server: Nameserver) -> str:

@@ -9,6 +9,7 @@ from monitoring.probes.certificates import fault_of
 from monitoring.probes.connect import addresses_of, connect
 from monitoring.probes.connection import Connection
 from monitoring.probes.content import decode
+from monitoring.probes.requests import NO_BODY
 from monitoring.probes.timeline import Hop, Stage
 from monitoring.probes.tls import TlsLayer
 from monitoring.probes.tools import Tools
@@ -63,7 +64,7 @@ def wire(request: httpx.Request) -> bytes:
     head = b"".join([b"%b: %b\r\n" % header for header in headers])
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
         raise httpx.LocalProtocolError("a header of the request holds a line break")
-    body = b"".join(cast(httpx.ByteStream, request.stream))
+    body = b"" if request.stream is NO_BODY else b"".join(cast(httpx.ByteStream, request.stream))
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), request.url.raw_path, head, body)
 
 

@@ -44,7 +44,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GZIP = HEAD + b"Content-Encoding: gzip\r\n\r\n"
 BOMB = gzip.compress(bytes(20_000_000))
-TIMEOUT_MS = 250
+TIMEOUT_MS = 150
 WANTED = {"keyword_present": "needle", "keyword_absent": "fire", "json_equals": {"path": "$.a", "value": 1}}
 CONNECTION, HTTP, TIMEOUT = ErrorType.CONNECTION, ErrorType.HTTP, ErrorType.TIMEOUT
 
