@@ -16,9 +16,7 @@ def pause(service_ids: Collection[str], *, author: User | None, reason: str, now
     with transaction.atomic():
         running = _lock(service_ids, is_active=True)
         Service.objects.filter(id__in=running).update(is_active=False, updated_at=now)
-        Span.objects.bulk_create(
-            Span(kind=SpanKind.PAUSED, service_id=id, since=now, reason=reason, author=author) for id in running
-        )
+        open_spans(running, author=author, reason=reason, now=now)
         _tell(running)
     return len(running)
 
@@ -28,9 +26,22 @@ def resume(service_ids: Collection[str], *, now: datetime) -> int:
     with transaction.atomic():
         paused = _lock(service_ids, is_active=False)
         Service.objects.filter(id__in=paused).update(is_active=True, updated_at=now)
-        Span.objects.filter(service__in=paused, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
+        close_spans(paused, now=now)
         _tell(paused)
     return len(paused)
+
+
+def open_spans(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> None:
+    """Say that services are paused from now on; one that is said to be already stays so. One statement."""
+    Span.objects.bulk_create(
+        (Span(kind=SpanKind.PAUSED, service_id=id, since=now, reason=reason, author=author) for id in service_ids),
+        ignore_conflicts=True,
+    )
+
+
+def close_spans(service_ids: Collection[str], *, now: datetime) -> None:
+    """Say that services are paused no more. One statement."""
+    Span.objects.filter(service__in=service_ids, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
 
 
 def _lock(service_ids: Collection[str], *, is_active: bool) -> list[str]:

@@ -28,6 +28,10 @@ def _number_or_null(value: Any, written: str) -> str | None:
     return None if value is None else _whole_number(value, written)
 
 
+def _text_or_null(value: Any, written: str) -> str | None:
+    return None if value is None else _text(value, written)
+
+
 def _flag(value: Any, written: str) -> str | None:
     return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Write true or false")
 
@@ -97,6 +101,16 @@ FAULTS: dict[str, Callable[[Any, str], str | None]] = {
     "regions": _texts,
     "quorum": _number_or_null,
     "is_critical": _flag,
+    "failure_threshold": _number_or_null,
+    "recovery_threshold": _number_or_null,
+    "group": _text,
+    "parent": _text_or_null,
+    "tags": _texts,
+    "check": _mapping,
     "metadata": _mapping,
 }
-KEPT_BY_US = {column.attname for column in Service._meta.concrete_fields} - set(FAULTS)
+# Columns that a file writes under another key.
+COLUMN_OF = {"group": "group_name", "parent": "parent_id"}
+KEY_OF = {column: key for key, column in COLUMN_OF.items()}
+WRITTEN_OTHERWISE = {*KEY_OF, "kind", "check_settings"}
+KEPT_BY_US = {column.attname for column in Service._meta.concrete_fields} - set(FAULTS) - WRITTEN_OTHERWISE

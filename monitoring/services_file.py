@@ -1,28 +1,48 @@
 """Read `services.yaml`: what is wanted of each service, and everything that is wrong with it, by line."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from monitoring import sync
-from monitoring.service_keys import FAULTS, KEPT_BY_US
+from monitoring.check_settings import DEFAULT_KIND, PREFIX
+from monitoring.file_variables import fill_in, sealed_check
+from monitoring.probes import KINDS
+from monitoring.service_keys import COLUMN_OF, FAULTS, KEPT_BY_US
 from monitoring.sync import Outcome, Problem, Refused, Wanted
 from monitoring.wording import did_you_mean, shown
-from monitoring.yaml_lines import Unreadable, compose, construct, line_of
+from monitoring.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 
 ROOT = "services"
 NAMES = frozenset({"name", "display_name"})
 
 
-def sync_file(raw: bytes) -> Outcome:
-    """Make the services what the file says. Raises `Refused` with all problems, and then nothing is changed."""
-    reading = read(raw)
+Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
+
+
+def sync_file(
+    raw: bytes,
+    *,
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    is_dry: bool = False,
+    progress: Progress = sync.no_progress,
+) -> Outcome:
+    """Make the services what the file says; `variables` fill its placeholders (None: the environment).
+
+    Raises `Refused` with all problems, and then nothing is changed.
+    """
+    reading = read(raw, os.environ if variables is None else variables, progress)
+    if prune and not reading.is_broken and not reading.wanted:
+        what = "the file names none, and with --prune every service would be removed. Name those that stay."
+        reading.problems.append(Problem(line=1, key=ROOT, what=what))
     if reading.is_broken:
         raise Refused(reading.problems)
-    return sync.sync(reading.wanted, reading.problems)
+    return sync.sync(reading.wanted, reading.problems, prune=prune, is_dry=is_dry, progress=progress)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +54,7 @@ class Reading:
     is_broken: bool = False  # the file as a whole: there are no services to look at
 
 
-def read(raw: bytes) -> Reading:
+def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_progress) -> Reading:
     """Read the whole file and go on after each problem."""
     reading = Reading()
     try:
@@ -42,8 +62,9 @@ def read(raw: bytes) -> Reading:
     except Unreadable as error:
         return Reading(problems=[Problem(line=error.line, key="YAML", what=f"{error.what}.")], is_broken=True)
     seen: dict[str, int] = {}
-    for node in nodes or ():
-        reading.wanted.append(_wanted(node, seen, reading.problems))
+    for number, node in enumerate(nodes or (), 1):
+        reading.wanted.append(_wanted(node, seen, variables, reading.problems))
+        progress("read", number, len(nodes or ()))
     reading.is_broken = nodes is None
     return reading
 
@@ -68,16 +89,23 @@ def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml
     return list(lists[0][1].value)
 
 
-def _wanted(node: yaml.Node, seen: dict[str, int], problems: list[Problem]) -> Wanted:
+def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str], problems: list[Problem]) -> Wanted:
     """Read one service; `seen` has the line of each id so far."""
     found: list[Problem] = []
     if not isinstance(node, yaml.MappingNode):
         what = f"{_written(node)} is not a service. Write `- id: …` and the other keys below it."
         problems.append(Problem(line=line_of(node), key=ROOT, what=what))
         return Wanted(id="", values={}, line=line_of(node), refused=frozenset(sync.COLUMNS))
-    values = dict(_values(node, found))
-    lines = {_key_text(key): line_of(value) for key, value in node.value}
-    found += _missing(lines, line_of(node))
+    templates: dict[Path, str] = {}
+    values = dict(_values(node, variables, templates, found))
+    lines = {path: line for key, value in node.value for path, line in lines_below(value, _key_text(key))}
+    refused = {problem.key.partition(".")[0] for problem in found}
+    kind = _kind_of(values, lines, found)
+    if kind is not None and "check" not in refused:
+        settings = {key: value for key, value in values["check"].items() if key != "kind"}
+        values |= {"kind": kind, "check_settings": sealed_check(kind, settings, templates)}
+    values.pop("check", None)
+    found += _missing(lines, line_of(node), kind or DEFAULT_KIND)
     id = values.pop("id", "")
     if id and id in seen:
         what = f"{shown(id)} is the id of the service in line {seen[id]} too. Each service has an id of its own."
@@ -85,37 +113,73 @@ def _wanted(node: yaml.Node, seen: dict[str, int], problems: list[Problem]) -> W
     elif id:
         seen[id] = lines["id"]
     problems += found
-    refused = frozenset(problem.key for problem in found)
-    if refused & NAMES:  # one follows the other, and so would its problem
-        refused |= NAMES
-    return Wanted(id=id, values=values, line=line_of(node), lines=lines, refused=refused)
+    return Wanted(
+        id=id,
+        values={COLUMN_OF.get(key, key): value for key, value in values.items()},
+        line=line_of(node),
+        lines=lines,
+        refused=frozenset(_refused_columns(found)),
+    )
 
 
-def _missing(lines: dict[str, int], line: int) -> Iterator[Problem]:
+def _kind_of(values: Mapping[str, Any], lines: Mapping[str, int], problems: list[Problem]) -> str | None:
+    """Return the kind of the check; None where there is no check, or of no kind that is known."""
+    if "check" not in values:
+        return None
+    kind = values["check"].get("kind", DEFAULT_KIND)
+    if isinstance(kind, str) and kind in KINDS:
+        return kind
+    hint = did_you_mean(str(kind), KINDS)
+    what = f"{shown(kind)} is no kind of check. {hint}Known are {', '.join(KINDS)}."
+    problems.append(Problem(line=lines.get(f"{PREFIX}kind", 0), key=f"{PREFIX}kind", what=what))
+    return None
+
+
+def _refused_columns(problems: list[Problem]) -> Iterator[str]:
+    """Yield the columns that need no further word, since theirs has been said."""
+    keys = {problem.key.partition(".")[0] for problem in problems}
+    yield from (COLUMN_OF.get(key, key) for key in keys)
+    if keys & NAMES:  # one follows the other, and so would its problem
+        yield from NAMES
+    if "check" in keys:  # nor can an address be judged without the kind
+        yield from ("kind", "check_settings", "endpoint_url")
+
+
+def _missing(lines: Mapping[str, int], line: int, kind: str) -> Iterator[Problem]:
     if "id" not in lines:
         yield Problem(
             line=line, key="id", what="it is missing. Give the service a short name of its own, like payments."
         )
-    if "endpoint_url" not in lines:
+    if "endpoint_url" not in lines and KINDS[kind].needs_url:
         yield Problem(line=line, key="endpoint_url", what="it is missing. Write the URL that is to be checked.")
     if not lines.keys() & {"name", "display_name"}:
         yield Problem(line=line, key="name", what="it is missing. Write name or display_name; one follows the other.")
 
 
-def _values(node: yaml.MappingNode, problems: list[Problem]) -> Iterator[tuple[str, Any]]:
-    """Yield the keys that are known and whose values have the right type; note what is wrong with the others."""
+def _values(
+    node: yaml.MappingNode, variables: Mapping[str, str], templates: dict[Path, str], problems: list[Problem]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the keys that are known and whose values have the right type; note what is wrong with the others.
+
+    Fills placeholders first, and adds what was written in their place to `templates`.
+    """
     count: Counter[str] = Counter()
     for key_node, value_node in node.value:
         key = _key_text(key_node)
         count[key] += 1
         line, fault, value = line_of(key_node), _key_fault(key, count[key]), None
         if fault is None:
-            line = line_of(value_node)
+            line, written = line_of(value_node), _written(value_node)
+            filling = fill_in(value_node, key, variables)
+            templates |= filling.templates
+            if filling.problems:
+                problems += (Problem(line=at, key=path, what=what) for at, path, what in filling.problems)
+                continue
             try:
                 value = construct(value_node)
-                fault = FAULTS[key](value, _written(value_node))
+                fault = FAULTS[key](value, written)
             except Unreadable as error:
-                line, fault = error.line, f"{_written(value_node)}: {error.what}."
+                line, fault = error.line, f"{written}: {error.what}."
         if fault is None:
             yield key, value
         else:

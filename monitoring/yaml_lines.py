@@ -13,8 +13,11 @@ from yaml.constructor import SafeConstructor
 MAX_BYTES = 16 * 1024 * 1024  # about 40,000 services
 MAX_DEPTH = 20
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+RESOLVER: Any = yaml.resolver.Resolver()
 OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+
+Path = tuple[str | int, ...]
 
 
 class Unreadable(Exception):
@@ -47,6 +50,34 @@ def construct(node: yaml.Node) -> Any:
         raise _unreadable(error) from error
     except (ValueError, OverflowError) as error:  # 2025-02-30, or a number of ten thousand digits
         raise Unreadable(line_of(node), f"it cannot be read: {error}. Put it in quotes if it is text") from error
+
+
+def scalars(node: yaml.Node, path: Path = ()) -> Iterator[tuple[Path, yaml.ScalarNode]]:
+    """Yield every scalar at and below a node with the keys, and places in lists, that lead to it."""
+    if isinstance(node, yaml.ScalarNode):
+        yield path, node
+    elif isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            yield from scalars(item, (*path, place))
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from scalars(value, (*path, key.value if isinstance(key, yaml.ScalarNode) else ""))
+
+
+def lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
+    """Yield the line of a node and of everything below it that has a key, by keys joined with dots."""
+    yield path, line_of(node)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield from lines_below(value, f"{path}.{key.value}")
+
+
+def refill(node: yaml.ScalarNode, text: str, *, is_text: bool) -> None:
+    """Give a scalar another text; one without quotes becomes a number where the text is one, unless `is_text`."""
+    node.value = text
+    if not node.style and not is_text:  # libyaml says "", Python says None
+        node.tag = RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
 
 
 def line_of(part: yaml.Node | yaml.Event) -> int:

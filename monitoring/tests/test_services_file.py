@@ -197,7 +197,8 @@ services:
         "8: endpoint_url: 'ftp://files.example.com' is not a URL that can be checked."
         " Write it whole, like https://api.example.com/health",
         "9: time_out: this key is not known. Did you mean timeout? Known are id, name, display_name, description,"
-        " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, metadata.",
+        " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, failure_threshold,"
+        " recovery_threshold, group, parent, tags, check, metadata.",
         '10: is_active: "yes" is text, not true or false. Write true or false.',
         '11: id: "second" is the id of the service in line 6 too. Each service has an id of its own.',
         "14: check_interval: 60 is below 1000 (1 s). Is it seconds? Write milliseconds: 60000.",

@@ -2,13 +2,15 @@
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from monitoring.progress import Progress
 from monitoring.services_file import sync_file
-from monitoring.sync import Refused
+from monitoring.sync import Outcome, Refused
 from monitoring.yaml_lines import MAX_BYTES
 
 
@@ -17,17 +19,38 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the YAML file, or - for standard input")
+        parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+        parser.add_argument("--prune", action="store_true", help="remove the services that the file does not name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = "<stdin>" if options["file"] == "-" else options["file"]
+        progress, is_dry = Progress(sys.stderr), options["dry_run"]
         try:
-            outcome = sync_file(_read(options["file"]))
+            outcome = sync_file(_read(options["file"]), prune=options["prune"], is_dry=is_dry, progress=progress)
         except Refused as refused:
             for problem in refused.problems:
                 self.stderr.write(f"{name}:{problem.line}: {problem}")
             count = len(refused.problems)
             raise CommandError(f"{count} problem{'s' * (count > 1)} in {name}; nothing was changed.") from refused
-        self.stdout.write(str(outcome))
+        finally:
+            progress.end()
+        if not is_dry:
+            self.stdout.write(str(outcome))
+            return
+        for line in self._plan(outcome):
+            self.stdout.write(line)
+
+    def _plan(self, outcome: Outcome) -> Iterator[str]:
+        """Yield what would be done, like a diff."""
+        for id in outcome.created:
+            yield self.style.SUCCESS(f"+ {id}")
+        for id, differences in outcome.updated.items():
+            yield self.style.WARNING(f"~ {id}")
+            yield from (f"    {difference}" for difference in differences)
+        for id in outcome.removed:
+            yield self.style.ERROR(f"- {id}")
+        counts = f"{len(outcome.created)} to create, {len(outcome.updated)} to update, {len(outcome.removed)} to remove"
+        yield f"{counts}, {outcome.unchanged} unchanged; nothing was changed."
 
 
 def _read(path: str) -> bytes:

@@ -1,0 +1,46 @@
+"""Fill `${NAME}` in text from the environment. `$${` is a `${` that is meant as such."""
+
+import re
+from collections.abc import Mapping
+
+_PLACEHOLDER = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Apart from its placeholders a reference may hold one word, like Bearer: anything longer could be a secret itself.
+_REFERENCE = re.compile(r"([A-Za-z]{1,20} )?(\$\{[A-Za-z_][A-Za-z0-9_]*\})+", re.ASCII)
+
+
+class Unfilled(Exception):
+    """A placeholder cannot be filled; says which and what to do, and no value."""
+
+
+def has_placeholder(text: str) -> bool:
+    return "${" in text
+
+
+def fill(text: str, variables: Mapping[str, str]) -> str:
+    """Return the text with its placeholders filled. Raises `Unfilled`."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1]:
+            return match[1]
+        if not _NAME.fullmatch(match[2]):
+            raise Unfilled(
+                "${…} holds no name of a variable. Write ${API_TOKEN}, or $${ for a ${ that is meant as such"
+            )
+        if match[2] not in variables:
+            raise Unfilled(
+                f"the environment has no variable {match[2]}. Set it, or write $${{{match[2]}}} if it is meant as such"
+            )
+        return variables[match[2]]
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def escaped(text: str) -> str:
+    """Return text that `fill` turns into the given one."""
+    return text.replace("${", "$${")
+
+
+def reference(text: str) -> str | None:
+    """Return the text where it may be shown in place of the secret that it stands for."""
+    return text if _REFERENCE.fullmatch(text) else None

@@ -1,0 +1,29 @@
+"""Show on a terminal how far something has come, once it takes longer than a second."""
+
+import time
+from typing import TextIO
+
+PATIENCE_S = 1.0
+EVERY_S = 0.1
+
+
+class Progress:
+    """Call it with what is done, how many, of how many; writes nothing where nobody watches."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._is_watched = stream, stream.isatty()
+        self._next_at = time.monotonic() + PATIENCE_S
+        self._is_shown = False
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._is_watched and time.monotonic() >= self._next_at:
+            self._stream.write(f"\r\x1b[K{done} of {total} {what}")
+            self._stream.flush()
+            self._is_shown = True
+            self._next_at = time.monotonic() + EVERY_S
+
+    def end(self) -> None:
+        """Leave the line empty."""
+        if self._is_shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
