@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
+from typing import Any
 
 from django.db.models import Sum
 
@@ -15,7 +16,7 @@ COLUMNS = {kind: f"{kind}_s" for kind in Kind}
 
 def seconds(service_ids: Collection[str], first: date, last: date) -> dict[str, dict[Kind, int]]:
     """Return the seconds by kind of services that have rows in the days, first and last included. One query."""
-    rows = (
+    rows: Any = (
         UptimeRecord.objects.filter(service__in=service_ids, date__range=(first, last))
         .values("service_id")
         .annotate(**{f"sum_of_{column}": Sum(column) for column in COLUMNS.values()})
