@@ -1,0 +1,102 @@
+"""A whole installation and a real browser, once for all tests here; without a Chromium they are left out, loudly."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
+
+from slamonitor.tests.browser import chromium
+from slamonitor.tests.browser.people import PASSWORD
+from slamonitor.tests.installation import Installation, wait_until
+from slamonitor.tests.targets import Target, serving
+
+HERE = Path(__file__).parent
+PATIENCE_MS = 20_000  # a browser on a busy machine
+NO_CHROMIUM = "no Chromium was found, and none could be had"
+SERVICES = """services:
+- {{id: payments, name: Payments, endpoint_url: 'http://{address}/', check_interval: 1000, timeout: 900}}
+- {{id: search, name: Search, endpoint_url: 'http://{steady}/', check_interval: 1000, timeout: 900}}
+"""
+PEOPLE = f"""
+from accounts.models import Role, User
+for role in Role:
+    User.objects.create_user(f"the-{{role}}", f"{{role}}@example.com", {PASSWORD!r}, role)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.output = tempfile.mkdtemp(prefix="slamonitor-browser-")
+    config.option.screenshot = "only-on-failure"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let browser tests come last: while Playwright runs, this thread has an event loop, which Django refuses."""
+    items.sort(key=lambda item: HERE in item.path.parents)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say loudly what could not be run, and where the screenshots of what failed are."""
+    left_out = [report for report in terminalreporter.stats.get("skipped", []) if NO_CHROMIUM in str(report.longrepr)]
+    if left_out:
+        terminalreporter.section("BROWSER TESTS WERE NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"{len(left_out)} tests need a browser: {NO_CHROMIUM}.", red=True)
+        terminalreporter.write_line("Install one (apt install chromium, or: python -m playwright install chromium).")
+    output = Path(config.option.output)
+    if shots := sorted(output.rglob("*.png")) if output.exists() else []:
+        terminalreporter.section("screenshots")
+        for shot in shots:
+            terminalreporter.write_line(str(shot))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(playwright: Playwright) -> dict[str, Any]:
+    program = chromium.find(playwright.chromium.executable_path)
+    if program is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(NO_CHROMIUM)
+    return {"executable_path": program, "args": list(chromium.ARGUMENTS)}
+
+
+@pytest.fixture(scope="session")
+def target() -> Target:
+    """A target that a test may break; it must mend it."""
+    return Target()
+
+
+@pytest.fixture(scope="session")
+def installation(browser: object, tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterator[Installation]:
+    """Start with the browser, so that nothing is started where there is none."""
+    folder = tmp_path_factory.mktemp("installation")
+    folder.chmod(0o755)
+    installation = Installation(folder)
+    with serving(target) as address, serving(Target()) as steady:
+        installation.start()
+        installation.manage("sync_services", "-", text=SERVICES.format(address=address, steady=steady))
+        installation.manage("shell", "--command", PEOPLE)
+        wait_until(lambda: installation.query("SELECT count(*) FROM service_state WHERE status = 'o'")[0][0] == 3, 30)
+        yield installation
+        installation.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(installation: Installation) -> dict[str, Any]:
+    return {"base_url": f"http://127.0.0.1:{installation.port}", "locale": "en-US", "color_scheme": "light"}
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page that must stay without errors in its console; a breach of the content-security policy is one."""
+    context.set_default_timeout(PATIENCE_MS)
+    errors: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    context.on("console", listen)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context.new_page()
+    assert errors == []

@@ -1,0 +1,52 @@
+"""The desk as its people use it."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import Role
+from slamonitor.tests.browser.people import PASSWORD, sign_in, sign_out
+from slamonitor.tests.browser.test_public_page import violations
+from slamonitor.tests.installation import Installation
+
+ONE_TIME = re.compile(r"password +((?:[a-z2-9]{4}-){3}[a-z2-9]{4})")
+
+
+def test_the_first_sign_in_asks_for_a_password_of_ones_own(page: Page, installation: Installation) -> None:
+    printed = ONE_TIME.search(installation.log.read_text())
+    assert printed is not None
+
+    sign_in(page, "admin", printed[1])
+    expect(page).to_have_url(re.compile("/admin/password_change/"))
+    page.goto("/admin/")
+    expect(page).to_have_url(re.compile("/admin/password_change/"))
+    page.locator("#id_old_password").fill(printed[1])
+    page.locator("#id_new_password1").fill(PASSWORD)
+    page.locator("#id_new_password2").fill(PASSWORD)
+    page.get_by_role("button", name="Save the password").click()
+
+    expect(page).to_have_url(re.compile("/admin/$"))
+    sign_out(page)
+    sign_in(page, "admin", PASSWORD)
+    expect(page.get_by_role("heading", name="Services that are not well")).to_be_visible()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_first_screen_shows_the_engine_at_work(page: Page, role: Role) -> None:
+    sign_in(page, f"the-{role}")
+
+    expect(page.get_by_text("None. Every service responds.")).to_be_visible()
+    facts = page.locator(".dash-facts")
+    expect(facts).to_contain_text(re.compile(r"Workers, probing / recording\s*1 / 1"))
+    expect(facts.locator(".is-wrong")).to_have_count(0)
+    assert violations(page, ".dash") == []
+
+
+def test_the_period_is_switched_by_a_link(page: Page) -> None:
+    sign_in(page, "the-viewer")
+
+    page.get_by_role("link", name="7 days").click()
+
+    expect(page).to_have_url(re.compile(r"period=7d$"))
+    expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
