@@ -1,7 +1,7 @@
 """Fold checks into the state of a service: its runs, its status, and what changed. Pure: values in, values out."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -68,6 +68,8 @@ class Run:
     last_at: datetime
     check_count: int
     hold_s: int  # for how long each of its checks speaks
+    # The check before the last, where known, for the last may be taken back. Not part of what a run is.
+    previous_at: datetime | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, verdict: Verdict, at: datetime, hold_s: int) -> "Run":
@@ -94,6 +96,7 @@ class State:
     is_down: bool = False  # confirmed; survives a gap, unlike the status
     run: Run | None = None  # the open run; its last check is the newest one
     streak_first_at: datetime | None = None  # of the checks in a row that contradict `is_down`
+    streak_last_at: datetime | None = None  # the newest that counted: one slot counts once, however many regions answer
     streak_count: int = 0
     last_good_at: datetime | None = None
     last_bad_at: datetime | None = None
@@ -120,7 +123,7 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
     hold_s = policy.hold_s(check.interval_ms)
     has_gap = state.run is None or is_gap(state.run, check.at)
     run, closed_run = join(state.run, Run.of(check.verdict, check.at, hold_s))
-    streak_first_at, streak_count = _count_streak(state, check, has_gap)
+    streak_first_at, streak_last_at, streak_count = _count_streak(state, check, has_gap)
     threshold = policy.recovery_threshold if state.is_down else policy.failure_threshold
     flips = streak_count >= threshold and not check.is_doubtful
     is_down = state.is_down ^ flips
@@ -131,6 +134,7 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
         is_down=is_down,
         run=run,
         streak_first_at=None if flips else streak_first_at,
+        streak_last_at=None if flips else streak_last_at,
         streak_count=0 if flips else streak_count,
         last_good_at=state.last_good_at if is_bad else check.at,
         last_bad_at=check.at if is_bad else state.last_bad_at,
@@ -159,13 +163,21 @@ def join(run: Run | None, following: Run) -> tuple[Run, Run | None]:
     """Join a run and the one that follows; return the run that is open then, and the one that this closed, if any."""
     if run is None:
         return following, None
-    check_count = run.check_count + following.check_count
-    if run.first_at == following.first_at:  # regions answering for one slot: the last word counts
-        return replace(following, check_count=check_count), None
+    if _seconds_between(run.last_at, following.first_at) == 0:
+        # Several regions answered for one slot: the last word counts, and the one before is taken back.
+        if run.check_count == 1:
+            return following, None
+        run = replace(run, last_at=run.previous_at or run.last_at, previous_at=None, check_count=run.check_count - 1)
     is_alike = run.verdict is following.verdict and run.hold_s == following.hold_s
-    if is_alike and not is_gap(run, following.first_at):
-        return replace(run, last_at=following.last_at, check_count=check_count), None
-    return following, run
+    if not is_alike or is_gap(run, following.first_at):
+        return following, run
+    joined = replace(
+        run,
+        last_at=following.last_at,
+        previous_at=run.last_at if following.check_count == 1 else following.previous_at,
+        check_count=run.check_count + following.check_count,
+    )
+    return joined, None
 
 
 def is_gap(run: Run, at: datetime) -> bool:
@@ -182,13 +194,15 @@ def fold_regions(verdicts: Collection[Verdict], quorum: int) -> Verdict:
     return Verdict.OK if all(verdict is Verdict.OK for verdict in verdicts) else Verdict.SLOW
 
 
-def _count_streak(state: State, check: Check, has_gap: bool) -> tuple[datetime | None, int]:
-    """Count the checks in a row that contradict the confirmed state; a gap restarts the count."""
+def _count_streak(state: State, check: Check, has_gap: bool) -> tuple[datetime | None, datetime | None, int]:
+    """Count the slots in a row that contradict the confirmed state: first, last, how many. A gap restarts the count."""
     if (check.verdict is Verdict.BAD) is state.is_down:
-        return None, 0
-    if has_gap or state.streak_count == 0:
-        return check.at, 1
-    return state.streak_first_at, state.streak_count + check.may_confirm
+        return None, None, 0
+    if has_gap or state.streak_last_at is None:
+        return check.at, check.at, 1
+    if not check.may_confirm or _seconds_between(state.streak_last_at, check.at) == 0:
+        return state.streak_first_at, state.streak_last_at, state.streak_count
+    return state.streak_first_at, check.at, state.streak_count + 1
 
 
 def _status(before: Status, is_down: bool, verdict: Verdict) -> Status:

@@ -55,7 +55,15 @@ def save(states: Collection[LockedState]) -> None:
         "last_status_code": [held.status_code for held in states],
         "last_error": [held.error for held in states],
     }
-    for name in ("status", "is_down", "streak_first_at", "streak_count", "last_good_at", "last_bad_at"):
+    for name in (
+        "status",
+        "is_down",
+        "streak_first_at",
+        "streak_last_at",
+        "streak_count",
+        "last_good_at",
+        "last_bad_at",
+    ):
         columns[name] = [getattr(held.state, name) for held in states]
     for name in ("stale_at", "recheck_at"):
         columns[name] = [getattr(held.state, name) for held in states]
@@ -63,6 +71,7 @@ def save(states: Collection[LockedState]) -> None:
     columns["verdict"] = [run and run.verdict for run in runs]
     columns["run_first_at"] = [run and run.first_at for run in runs]
     columns["run_last_at"] = [run and run.last_at for run in runs]
+    columns["run_previous_at"] = [run and run.previous_at for run in runs]
     columns["run_count"] = [run.check_count if run else 0 for run in runs]
     columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
     with connection.cursor() as cursor:
@@ -100,9 +109,11 @@ def _locked(
     verdict: str | None,
     run_first_at: datetime,
     run_last_at: datetime,
+    run_previous_at: datetime | None,
     run_count: int,
     run_hold_s: int,
     streak_first_at: datetime | None,
+    streak_last_at: datetime | None,
     streak_count: int,
     last_good_at: datetime | None,
     last_bad_at: datetime | None,
@@ -119,6 +130,7 @@ def _locked(
             verdict=Verdict(verdict),
             first_at=run_first_at,
             last_at=run_last_at,
+            previous_at=run_previous_at,
             check_count=run_count,
             hold_s=run_hold_s,
         )
@@ -127,6 +139,7 @@ def _locked(
         is_down=is_down,
         run=run,
         streak_first_at=streak_first_at,
+        streak_last_at=streak_last_at,
         streak_count=streak_count,
         last_good_at=last_good_at,
         last_bad_at=last_bad_at,

@@ -198,3 +198,28 @@ def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
         Run(verdict=Verdict(v), first_at=at(a), last_at=at(b), check_count=n, hold_s=150) for v, a, b, n in runs()
     )
     assert list(join_all(recorded)) == list(join_all(single))
+
+
+def test_one_slot_is_one_check_however_many_regions_answer():
+    make_service(regions=["a", "b", "c"])
+    three = ("a", "b", "c")
+    record(*[make_result(0, region=region) for region in three])
+
+    record(*[make_result(60, "bad", region=region) for region in three])
+    assert Service.objects.get().status in ("o", "po"), "one bad slot confirms nothing"
+    record(*[make_result(120, "bad", region=region) for region in reversed(three)])
+
+    assert Service.objects.get().status == "mo"
+    assert runs() == [("ok", 0, 0, 1), ("bad", 60, 120, 2)]
+
+
+def test_a_verdict_that_another_region_of_the_slot_overrules_leaves_no_trace():
+    make_service(regions=["a", "b", "c"])
+    record(*[make_result(0, "bad" if region in "ab" else "ok", region=region) for region in "abc"])
+
+    # The good answer of c comes first, while the newest of a and b are still the bad ones of the slot before.
+    for region in "cab":
+        record(make_result(60, "ok", region=region))
+
+    assert Service.objects.get().status == "o"
+    assert runs() == [("bad", 0, 0, 1), ("ok", 60, 60, 1)]
