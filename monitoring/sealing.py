@@ -87,6 +87,13 @@ def sealed(written: Any, stored: Any, path: str = "") -> Any:
     return written
 
 
+def has_plain(values: Any) -> bool:
+    """Tell whether a secret among the settings is not sealed."""
+    plain: list[str] = []
+    map_secrets(values, lambda text: text if is_sealed(text) else plain.append(text))
+    return bool(plain)
+
+
 def masked(values: Any) -> Any:
     """Return settings as people may see them."""
     return map_secrets(values, lambda _: MASK)
@@ -105,6 +112,8 @@ def exported(values: Any) -> Any:
 
 
 def _sealed(text: str, stored: str | None, path: str) -> str:
+    if text == stored:
+        return text
     if text in (UNCHANGED, MASK):
         if stored is None:
             raise NothingKept(path)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import check_settings, pauses, revival, transitions
+from monitoring import check_settings, pauses, revival, service_rows, transitions
 from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
@@ -19,7 +19,7 @@ from monitoring.wording import did_you_mean, shown
 
 __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "Wanted", "no_progress", "sync"]
 
-WRITTEN = [*COLUMNS[1:], "phase_ms", "version", "archived_at", "updated_at"]
+WRITTEN = (*COLUMNS[1:], "phase_ms", "version", "archived_at", "updated_at")
 REASON = "services.yaml"  # of a pause that a file began
 LOT = 1000  # rows written with one statement
 
@@ -143,6 +143,7 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
     for each in drafts:
         each.service.derive()
         each.service.updated_at = now
+        each.service.created_at = each.service.created_at or now
         if any(difference.column in PROBED_COLUMNS for difference in each.differences):
             each.service.version += 1
     # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
@@ -154,7 +155,7 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
     services = sorted((each.service for each in drafts), key=lambda service: service.id)
     for start in range(0, len(services), LOT):
         lot = services[start : start + LOT]
-        Service.objects.bulk_create(lot, update_conflicts=True, unique_fields=["id"], update_fields=WRITTEN)
+        service_rows.save(lot, WRITTEN)
         progress("written", start + len(lot), len(services))
     revival.revive(states, now)
     switched = [each for each in drafts if each.is_new or _changes(each, "is_active")]

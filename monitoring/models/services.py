@@ -289,7 +289,8 @@ class Service(models.Model):
         """Set what follows from the other columns: the phase, and that no secret is stored as it was written."""
         self.endpoint_url = self.endpoint_url or None
         self.phase_ms = phase_of(self.id, self.check_interval) if check_settings.is_probed(self.kind) else None
-        self.check_settings = sealing.sealed(self.check_settings, (self._stored or {}).get("check_settings"))
+        if sealing.has_plain(self.check_settings):
+            self.check_settings = sealing.sealed(self.check_settings, (self._stored or {}).get("check_settings"))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.derive()
