@@ -22,3 +22,9 @@ def policy_for(
         failure_threshold=failure_threshold or usual,
         recovery_threshold=recovery_threshold or rules.recovery_threshold,
     )
+
+
+@lru_cache(maxsize=101)
+def weighing(percent: int) -> Policy:
+    """Return rules under which partial time counts as up by a share; enough to figure seconds that are accounted."""
+    return replace(POLICY, partial_weight_percent=percent)

@@ -172,15 +172,22 @@ def figures(seconds: dict[Kind, int], policy: Policy) -> Figures:
 
     uptime = (operational + w·partial) / (operational + partial + down); 100 % only with no down second.
     """
-    weight = policy.partial_weight_percent
-    up = 100 * seconds[Kind.OPERATIONAL] + weight * seconds[Kind.PARTIAL]  # in hundredths of a second
-    measured_s = seconds[Kind.OPERATIONAL] + seconds[Kind.PARTIAL] + seconds[Kind.DOWN]
-    due_s = measured_s + seconds[Kind.UNKNOWN]
+    return figures_of_parts([(seconds, policy)])
+
+
+def figures_of_parts(parts: Iterable[tuple[dict[Kind, int], Policy]]) -> Figures:
+    """Figure stretches of time, each accounted under rules of its own, as one: their seconds are summed first."""
+    up, measured_s, unknown_s = 0, 0, 0  # the first in hundredths of a second
+    for seconds, policy in parts:
+        up += 100 * seconds[Kind.OPERATIONAL] + policy.partial_weight_percent * seconds[Kind.PARTIAL]
+        measured_s += seconds[Kind.OPERATIONAL] + seconds[Kind.PARTIAL] + seconds[Kind.DOWN]
+        unknown_s += seconds[Kind.UNKNOWN]
+    due_s = measured_s + unknown_s
     return Figures(
         uptime=_hundredths(up, 100 * measured_s),
         coverage=_hundredths(measured_s, due_s),
         lower=_hundredths(up, 100 * due_s),
-        upper=_hundredths(up + 100 * seconds[Kind.UNKNOWN], 100 * due_s),
+        upper=_hundredths(up + 100 * unknown_s, 100 * due_s),
     )
 
 

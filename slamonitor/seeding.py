@@ -148,6 +148,9 @@ def _sample(service_id: str, days: Sequence[date]) -> Iterator[UptimeRecord]:
             failed_checks=down_minutes,
             avg_response_time=round(random.uniform(120, 420), 1) if total else None,
             metadata=SAMPLE,
+            operational_s=60 * (total - down_minutes),
+            down_s=60 * down_minutes,
+            unknown_s=60 * (CHECKS_A_DAY - total),
         )
 
 

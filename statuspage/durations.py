@@ -1,6 +1,6 @@
 """Say times and durations in the words of the page, in the active language."""
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.utils.dateformat import format as format_date
@@ -30,6 +30,24 @@ def duration(seconds: float) -> str:
     if whole < DAY:
         return formats["hours"] % {"hours": whole // HOUR, "minutes": whole % HOUR // MINUTE}
     return formats["days"] % {"days": whole // DAY, "hours": whole % DAY // HOUR}
+
+
+def whole(seconds: int) -> str:
+    """Say a duration to the second: "12 s", "4 min 12 s", "1 h 00 min 12 s", "26 h"; parts of zero at the end go."""
+    hours, minutes, rest = seconds // HOUR, seconds % HOUR // MINUTE, seconds % MINUTE
+    values = {"hours": hours, "minutes": minutes, "seconds": rest}
+    if hours:
+        text = _("%(hours)d h %(minutes)02d min") if minutes or rest else _("%(hours)d h")
+    elif minutes:
+        text = _("%(minutes)d min")
+    else:
+        return _("%(seconds)d s") % values
+    return (text + " " + _("%(seconds)d s") if rest else text) % values
+
+
+def day_name(day: date) -> str:
+    # Translators: letters of Django's date format; 9 March 2025
+    return format_date(day, _("j F Y"))
 
 
 def age(at: datetime, now: datetime, zone: ZoneInfo) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import Error, connections
 
 from database import changes
@@ -96,7 +97,7 @@ class Keeper:
     def _bring_up_to_date(self, now: datetime) -> None:
         change, kept = changes.current("page"), self._edition
         if kept is None or kept.model.change != change or not _within(REREAD, kept.model.read_at, now):
-            model = readmodel.read(now, change)
+            model = readmodel.read(now, change, settings.PAGE_TIME_ZONE)
             self._edition = Edition(model=model, answers=render(model))
         self._confirmed_at = now
 

@@ -1,14 +1,20 @@
 """What the public page says, read from the database in a fixed number of queries and kept as plain values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import OuterRef, Subquery
 
 from incidents.models import Incident, IncidentUpdate, SystemStatus
+from monitoring import daily
+from monitoring.calendar_days import day_of
+from monitoring.daily import Record
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.state import Status
+
+DAYS = 90  # that the page shows, today included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,8 @@ class ServiceLine:
     is_silent: bool  # it was measured once and is not any more
     down_since: datetime | None  # first failed check of the outage, where that is known
     response_ms: float | None
+    created_on: date
+    days: Record  # of the last `DAYS`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +53,27 @@ class PageModel:
     incidents: tuple[OpenIncident, ...]
     message: str  # a word of the operator's, shown below the banner
     sample_until: datetime | None  # what was recorded before is made up; None: nothing is
+    first_day: date  # of the `DAYS`
 
 
-def read(now: datetime, change: int) -> PageModel:
-    """Read the page as of now. Three queries, however many services there are."""
+def read(now: datetime, change: int, zone: ZoneInfo) -> PageModel:
+    """Read the page as of now, with the days of a zone. Four queries, however many services there are."""
     services = list(Service.objects.for_page())
+    today = day_of(now, zone)
+    first = today - timedelta(days=DAYS - 1)
+    days = daily.recent([service.id for service in services], first, today)
     return PageModel(
         read_at=now,
         change=change,
-        services=tuple(_line(service, now) for service in services),
+        services=tuple(_line(service, days.get(service.id, daily.NOTHING_STORED), now, zone) for service in services),
         incidents=_open_incidents(),
         message=SystemStatus.objects.filter(id="current").values_list("message", flat=True).first() or "",
         sample_until=max(filter(None, (service.sample_until for service in services)), default=None),
+        first_day=first,
     )
 
 
-def _line(service: Service, now: datetime) -> ServiceLine:
+def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> ServiceLine:
     state: ServiceState | None = getattr(service, "state", None)
     name = service.display_name or service.name
     if state is None or state.run_last_at is None:
@@ -73,6 +86,8 @@ def _line(service: Service, now: datetime) -> ServiceLine:
             is_silent=False,
             down_since=None,
             response_ms=None,
+            created_on=day_of(service.created_at, zone),
+            days=days,
         )
     is_silent = state.stale_at is not None and state.stale_at <= now
     status = Status.UNKNOWN if is_silent else Status(state.status)
@@ -86,6 +101,8 @@ def _line(service: Service, now: datetime) -> ServiceLine:
         # While a service is confirmed down its open run began with the first failed check.
         down_since=state.run_first_at if status is Status.DOWN and state.verdict == Verdict.BAD else None,
         response_ms=state.last_response_ms,
+        created_on=day_of(service.created_at, zone),
+        days=days,
     )
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from incidents.models import IncidentStatus
 from monitoring.state import Status
 from statuspage.banner import banner, stale_banner
+from statuspage.bars import Strip, strip
 from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
@@ -57,6 +58,7 @@ class Row:
     response: str
     note: str  # said instead of the age of the last check
     checked: Moment | None
+    strip: Strip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +94,14 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
             exact=exact(model.read_at, zone),
             text=f"{model.read_at.astimezone(zone):%H:%M:%S %Z}",
         ),
-        "rows": [_row(line, model.read_at) for line in model.services],
+        "rows": [_row(line, model) for line in model.services],
         "incidents": [_notice(incident, model.read_at) for incident in model.incidents],
         "zone": zone.key,
     }
 
 
-def _row(line: ServiceLine, now: datetime) -> Row:
+def _row(line: ServiceLine, model: PageModel) -> Row:
+    now = model.read_at
     words = {
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Degraded"),
@@ -118,6 +121,7 @@ def _row(line: ServiceLine, now: datetime) -> Row:
         response="" if note or line.response_ms is None else response_time(line.response_ms),
         note=note,
         checked=_moment(line.checked_at, now) if line.checked_at else None,
+        strip=strip(line.days, line.created_on, model.first_day),
     )
 
 

@@ -38,11 +38,11 @@ def lasting_outages(past: Past, until: datetime) -> list[Stretch]:
 
 
 def days_of(service_id: str, past: Past, zone: ZoneInfo, now: datetime) -> Iterator[UptimeRecord]:
-    """Account the past by days of the page; the first counts from the first check, today until now."""
+    """Account the past by days of the page, whole ones as the roll-up does, and today until now."""
     by_day: dict[date, list[SampleCheck]] = {}
     for check in past.checks:
         by_day.setdefault(check.at.astimezone(zone).date(), []).append(check)
-    begins_s, ends_s = int(past.checks[0].at.timestamp()), int(now.timestamp())
+    begins_s, ends_s = _midnight_s(min(by_day), zone), int(now.timestamp())
     runs = [*past.runs, *([past.state.run] if past.state.run else [])]
     intervals = sla.account(sla.from_runs(runs), (), POLICY, window=(begins_s, ends_s), created_at=begins_s)
     for day, checks in by_day.items():
@@ -52,17 +52,19 @@ def days_of(service_id: str, past: Past, zone: ZoneInfo, now: datetime) -> Itera
 
 def _record(service_id: str, day: date, checks: Sequence[SampleCheck], seconds: dict[sla.Kind, int]) -> UptimeRecord:
     good = [check.response_ms for check in checks if check.verdict is not Verdict.BAD]
-    uptime = sla.figures(seconds, POLICY).uptime
+    figures = sla.figures(seconds, POLICY)
     return UptimeRecord(
         service_id=service_id,
         date=day,
-        status=_status(seconds[sla.Kind.DOWN], uptime),
-        uptime_percentage=sla.percentage(uptime),
+        status=_status(seconds[sla.Kind.DOWN], figures.uptime),
+        uptime_percentage=sla.percentage(figures.uptime),
+        coverage_percentage=sla.percentage(figures.coverage),
         total_checks=len(checks),
         successful_checks=len(good),
         failed_checks=len(checks) - len(good),
         avg_response_time=sum(good) / len(good) if good else None,
         metadata=SAMPLE,
+        **{f"{kind}_s": seconds[kind] for kind in sla.Kind},
     )
 
 

@@ -1,6 +1,7 @@
 """When the page is read again, and what is served meanwhile."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError
@@ -15,7 +16,7 @@ from statuspage.tests.cast import NOW, make_service, reading_keeper
 pytestmark = pytest.mark.django_db
 
 POLL_QUERIES = 1  # the change counter
-READ_QUERIES = 3  # services with their states, open incidents, the operator's message
+READ_QUERIES = 4  # services with their states, their days, open incidents, the operator's message
 
 
 def seconds(number: float) -> timedelta:
@@ -148,8 +149,8 @@ def test_poll_runs_in_a_thread_of_its_own():
 def test_model_is_read_at_the_instant_given():
     make_service("Payments", stale_in=seconds(60))
 
-    assert not read(NOW + seconds(59), change=0).services[0].is_silent
-    assert read(NOW + seconds(60), change=0).services[0].is_silent
+    assert not read(NOW + seconds(59), change=0, zone=ZoneInfo("UTC")).services[0].is_silent
+    assert read(NOW + seconds(60), change=0, zone=ZoneInfo("UTC")).services[0].is_silent
 
 
 class Jobs:

@@ -20,6 +20,7 @@ async function refresh() {
 
 function exchange(fresh) {
   const before = headline();
+  const focused = document.activeElement?.id;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (other) part.replaceWith(document.adoptNode(other));
@@ -27,13 +28,17 @@ function exchange(fresh) {
   document.title = fresh.title;
   document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").getAttribute("href");
   if (headline() !== before) announcer.textContent = headline();
+  if (focused && document.activeElement === document.body) {
+    document.getElementById(focused)?.focus({ preventScroll: true });
+  }
   localize();
   tick();
 }
 
-/** Tell whether the visitor marks text or stands on something that would be exchanged. */
+/** Tell whether the visitor marks text or stands on something that would be lost in the exchange. */
 function isInUse() {
-  return !getSelection().isCollapsed || document.activeElement?.closest("[data-live]");
+  const focused = document.activeElement;
+  return !getSelection().isCollapsed || (focused?.closest("[data-live]") && !focused.id);
 }
 
 function headline() {

@@ -1,0 +1,72 @@
+"""Read the stored days of many services at once, for whoever shows them side by side."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from database.sql import statement
+from monitoring import sla
+from monitoring.policies import weighing
+from monitoring.sla import Figures, Kind
+
+KINDS = (
+    *(Kind.OPERATIONAL, Kind.PARTIAL, Kind.DOWN, Kind.UNKNOWN),
+    *(Kind.MAINTENANCE, Kind.PAUSED, Kind.EMPTY),
+)
+
+
+class DayFigures(NamedTuple):
+    """One day of one service as it is stored."""
+
+    number: int  # days after the first that was asked for
+    status: str
+    seconds: tuple[int, ...]  # by kind, in the order of `KINDS`; they sum to the day, or to what has passed of it
+    weight_percent: int  # share of the partial time that counts as up
+    is_sample: bool  # made up
+
+    def of(self, kind: Kind) -> int:
+        return self.seconds[KINDS.index(kind)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """The stored days of one service, in order. As long as they read the same, this is the same object."""
+
+    days: tuple[DayFigures, ...] = ()
+
+
+NOTHING_STORED = Record()
+
+
+def recent(service_ids: Collection[str], first: date, last: date) -> dict[str, Record]:
+    """Return the days from the first to the last of each service that has any. One query."""
+    parameters: dict[str, Any] = {"service_ids": list(service_ids), "first": first, "last": last}
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "recent_days"), parameters)
+        return {service_id: _record(text) for service_id, text in cursor.fetchall()}
+
+
+def figures_of(days: Sequence[DayFigures]) -> Figures:
+    """Figure several days as one stretch of time: the sum of their seconds, never the mean of their percentages."""
+    weights = {day.weight_percent for day in days}
+    return sla.figures_of_parts((_summed(days, weight), weighing(weight)) for weight in weights)
+
+
+def _summed(days: Iterable[DayFigures], weight: int) -> dict[Kind, int]:
+    columns = zip(*(day.seconds for day in days if day.weight_percent == weight), strict=True)
+    return dict(zip(KINDS, map(sum, columns), strict=True))
+
+
+@lru_cache(maxsize=1_000)
+def _record(text: str) -> Record:
+    return Record(tuple(map(_day, text.split(";"))))
+
+
+@lru_cache(maxsize=20_000)
+def _day(text: str) -> DayFigures:
+    number, status, *seconds, weight, sample = text.split(",")
+    return DayFigures(int(number), status, tuple(map(int, seconds)), int(weight), sample == "1")
