@@ -6,25 +6,31 @@ kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.
 that often.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Case, F, Q, QuerySet, Sum, When
 
 from database.sql import statement
+from monitoring import accounting
+from monitoring.calendar_days import day_of
 from monitoring.dispatch import LEAD
 from monitoring.health import STAMP_LATE
 from monitoring.histogram import percentile_ms
 from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
+from monitoring.models.policies import PolicyBook
 from monitoring.probes.model import Verdict
+from monitoring.sla import Kind
 from monitoring.state import Status
 
 KEPT_S = 30
 LISTED = 5
+CANDIDATES = 10  # with the most failed checks; of these the least available are listed
 BURNING_LISTED = 20
 HOUR = timedelta(hours=1)
 
@@ -74,9 +80,13 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class Unavailable:
+    """A service with failed checks, and its share of time as the accounting has it."""
+
     id: str
     name: str
+    uptime: int | None  # hundredths of a percent, floored; None: nothing measured
+    down_s: int
     failed: int  # checks
     total: int
 
@@ -98,7 +108,7 @@ class Trends:
     """The lists and the charts of a period."""
 
     slowest: Sequence[Slow]
-    failing: Sequence[Failing]
+    least_available: Sequence[Unavailable]
     hours: Sequence[HourOfAll]  # every hour of the period, the running one last
 
 
@@ -134,7 +144,7 @@ def engine(now: datetime) -> Engine:
 
 
 def trends(period: Period, now: datetime) -> Trends:
-    """Return lists and charts, at most `KEPT_S` old. Four queries, or none."""
+    """Return lists and charts, at most `KEPT_S` old. Eight queries, or none."""
     kept: Trends | None = cache.get(f"trends-{period}")
     if kept is None:
         kept = _trends(period, now)
@@ -147,13 +157,31 @@ def _trends(period: Period, now: datetime) -> Trends:
     first = last - (period.hours - 1) * HOUR
     sums = ServiceHour.objects.filter(hour_at__gte=first, service_id__in=Service.objects.monitored().values("id"))
     slowest, failing = _slowest(sums), _failing(sums)
-    ids = [each[0] for each in (*slowest, *failing)]
-    names = dict(Service.objects.filter(id__in=ids).values_list("id", "display_name"))
+    services = Service.objects.in_bulk([each[0] for each in (*slowest, *failing)])
     return Trends(
-        slowest=[Slow(id=id, name=names[id], average_ms=average_ms) for id, average_ms in slowest],
-        failing=[Failing(id=id, name=names[id], failed=failed, total=total) for id, failed, total in failing],
+        slowest=[Slow(id=id, name=str(services[id]), average_ms=average_ms) for id, average_ms in slowest],
+        least_available=_least_available(services, failing, (first, now)),
         hours=_hours(first, period.hours),
     )
+
+
+def _least_available(
+    services: Mapping[str, Service], failing: Sequence[tuple[str, int, int]], window: tuple[datetime, datetime]
+) -> list[Unavailable]:
+    """Account the services that failed most, and return the least available first. Four queries."""
+    book, day = PolicyBook(), day_of(window[1], settings.PAGE_TIME_ZONE)
+    rules = {}
+    for id, _failed, _total in failing:
+        rules[id] = accounting.policy_of(services[id], book.in_force(services[id].policy_name, day))
+    found = accounting.evidence([services[id] for id in rules], *window, list(rules.values()))
+    listed = []
+    for id, failed, total in failing:
+        account = accounting.account(id, found[id], rules[id], window, window[1])
+        figures, down_s = account.figures, account.seconds[Kind.DOWN]
+        listed.append(
+            Unavailable(id=id, name=str(services[id]), uptime=figures.uptime, down_s=down_s, failed=failed, total=total)
+        )
+    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:LISTED]
 
 
 def _burning(now: datetime) -> QuerySet[Service]:
@@ -192,9 +220,10 @@ def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
 
 
 def _failing(sums: QuerySet[ServiceHour]) -> list[tuple[str, int, int]]:
+    """Return the candidates for the least available: a service without a failed check has no downtime."""
     total = Sum(F("ok_count") + F("slow_count") + F("bad_count"))
-    counted = sums.values("service_id").annotate(failed=Sum("bad_count"), total=total)
-    return list(counted.filter(failed__gt=0).order_by("-failed").values_list("service_id", "failed", "total")[:LISTED])
+    counted = sums.values("service_id").annotate(failed=Sum("bad_count"), total=total).filter(failed__gt=0)
+    return list(counted.order_by("-failed").values_list("service_id", "failed", "total")[:CANDIDATES])
 
 
 def _hours(first: datetime, count: int) -> list[HourOfAll]:

@@ -15,11 +15,12 @@ from incidents.dashboard import open_incidents, told_of
 from monitoring import charts, dashboard
 from monitoring.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
+from monitoring.sla import percentage
 from monitoring.state import Status
-from statuspage.durations import age, exact, response_time
+from statuspage.durations import age, duration, exact, response_time
 
 TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
-LABELS = 6  # below a chart
+LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "period": period,
         "periods": [(Period.DAY, _("24 hours")), (Period.WEEK, _("7 days"))],
         "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
-        "failing": trends.failing,
+        "least_available": [
+            {"service": each, "uptime": percentage(each.uptime) or "–", "down": duration(each.down_s)}
+            for each in trends.least_available
+        ],
         "charts": draw(trends.hours, period),
     }
 
@@ -93,7 +97,7 @@ def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
     columns = [_column(hour, boxes, period) for hour, boxes in zip(hours, stacks, strict=True)]
     return Charts(
         columns=columns,
-        labels=[columns[place].label for place in charts.evenly(len(columns), LABELS)],
+        labels=[columns[place].label for place in charts.evenly(len(columns), LABELS[period])],
         p50_path=charts.line([hour.p50_ms for hour in hours], response_top),
         p95_path=charts.line([hour.p95_ms for hour in hours], response_top),
         response_ticks=[response_time(response_top * share) for share in (1, 0.5, 0)],
@@ -125,7 +129,7 @@ def _column(hour: HourOfAll, boxes: Sequence[charts.Box], period: Period) -> Col
     # Translators: letters of Django's date format; Mon 9 March, 14:00
     title = format_date(local, _("D j F, H:i"))
     return Column(
-        label=f"{local:%H:%M}" if period is Period.DAY else format_date(local, _("D H:i")),
+        label=f"{local:%H:%M}" if period is Period.DAY else format_date(local, _("D j")),
         title=title,
         ok=hour.ok,
         slow=hour.slow,

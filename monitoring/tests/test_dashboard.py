@@ -104,12 +104,26 @@ def test_lists_and_charts_of_the_day_and_the_week():
     day, week = dashboard.trends(Period.DAY, NOW), dashboard.trends(Period.WEEK, NOW)
 
     assert [(each.id, each.average_ms) for each in day.slowest] == [("search", 900), ("payments", 100)]
-    assert [(each.id, each.failed, each.total) for each in day.failing] == [("payments", 2, 4)]
-    assert {each.id for each in week.failing} == {"payments", "old"}
+    assert [(each.id, each.failed, each.total) for each in day.least_available] == [("payments", 2, 4)]
+    assert {each.id for each in week.least_available} == {"payments", "old"}
     assert (len(day.hours), len(week.hours)) == (24, 168)
     assert (day.hours[-1].ok, day.hours[-1].slow, day.hours[-1].bad) == (4, 2, 2)
     assert day.hours[-1].p95_ms == pytest.approx(900, rel=0.19)
     assert day.hours[0].p50_ms is None
+
+
+def test_availability_is_time_and_a_single_failure_is_none():
+    make_service("payments")
+    make_service("search")
+    Service.objects.update(created_at=START)
+    store("payments", "ggbbgggg")
+    store("search", "ggbggggg")
+    hourly.roll_up(NOW)
+
+    found = {each.id: each for each in dashboard.trends(Period.DAY, NOW).least_available}
+
+    assert (found["payments"].down_s, found["payments"].uptime) == (120, 71_42), "2 of 7 minutes"
+    assert (found["search"].down_s, found["search"].uptime) == (0, 100_00)
 
 
 def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(django_assert_num_queries):
@@ -118,7 +132,7 @@ def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(django_assert_num
         store(f"service-{number}", "gb")
     hourly.roll_up(NOW)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(8):
         first = dashboard.trends(Period.DAY, NOW)
     with django_assert_num_queries(0):
         assert dashboard.trends(Period.DAY, NOW) == first

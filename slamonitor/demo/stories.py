@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from accounts.models import User
 from incidents.models import AffectedService, Impact, Incident, IncidentStatus, IncidentUpdate, Priority, Severity
-from slamonitor.demo.days import SAMPLE, lasting_outages
+from slamonitor.demo.outages import lasting_outages
 from slamonitor.demo.past import Past
+from slamonitor.demo.storing import SAMPLE
 
 INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = IncidentStatus
 

@@ -1,23 +1,22 @@
-"""Store a made-up past as if the engine had recorded it: raw rows, runs, changes, states and days."""
+"""Store a made-up past as if the engine had recorded it: raw rows, runs, changes and states."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from database import partitions
 from database.copying import copy_rows
 from monitoring import states
-from monitoring.models import CheckRun, Transition, UptimeRecord
+from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
 from monitoring.state import Run
-from slamonitor.demo.days import SAMPLE, days_of
 from slamonitor.demo.past import CONNECT_MS, INTERVAL_MS, Past, SampleCheck
 
 REGION = "default"
+SAMPLE = {"sample": True}
 CHECK_COLUMNS = (
     *("checked_at", "response_time", "lateness_ms", "connect_ms", "first_byte_ms", "interval_ms", "status_code"),
     *("service_id", "region", "verdict", "error_type", "error_message"),
@@ -36,7 +35,7 @@ def make_partitions(since: datetime, until: datetime) -> None:
         partitions.ensure(table, days)
 
 
-def store(pasts: Mapping[str, Past], zone: ZoneInfo, now: datetime) -> int:
+def store(pasts: Mapping[str, Past]) -> int:
     """Store the past of each service that has none, and return the number of checks. In the caller's transaction.
 
     Changes get no claims: nobody shall be told today of what happened then.
@@ -46,7 +45,6 @@ def store(pasts: Mapping[str, Past], zone: ZoneInfo, now: datetime) -> int:
     copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, (row for id, past in each for row in _request_rows(id, past)))
     copy_rows(CheckRun._meta.db_table, RUN_COLUMNS, (_run_row(id, run) for id, past in each for run in past.runs))
     Transition.objects.bulk_create(row for id, past in each for row in _transitions(id, past))
-    UptimeRecord.objects.bulk_create(row for id, past in each for row in days_of(id, past, zone, now))
     _save_states(pasts)
     return stored
 

@@ -22,6 +22,7 @@ def forget() -> None:
 def make_down(name: str) -> Service:
     now = timezone.now()
     service = make_unmeasured(name)
+    Service.objects.filter(id=service.id).update(created_at=now - timedelta(days=1))
     ServiceState.objects.create(
         service=service,
         status="mo",
@@ -82,7 +83,7 @@ def test_charts_have_shapes_words_and_tables(viewer: Person):
 
     assert body.count('role="img"') == 2 and body.count("<desc") == 2
     assert 'class="dash-bar-3"' in body
-    assert "Payments 184 ms" in text and "2 of 12" in text
+    assert "Payments 184 ms" in text and "Payments 5 min down 0.00 %" in text
     assert "style=" not in body[body.index('class="dash"') :]
 
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from monitoring.probes.model import Verdict
 from monitoring.state import Policy, Run, Status, join
 from slamonitor.demo.behaviours import Answer, Kind, answer
-from slamonitor.demo.days import days_of, lasting_outages, outages
+from slamonitor.demo.outages import lasting_outages, outages
 from slamonitor.demo.past import INTERVAL_MS, Past, make_up
 
 SINCE = datetime(2025, 3, 10, tzinfo=UTC)
@@ -62,14 +62,6 @@ def test_an_outage_lasts_from_the_first_failed_check_to_the_first_good_one() -> 
     past = down_between(601, 632)
 
     assert list(outages(past, UNTIL)) == [(SINCE + timedelta(minutes=605), SINCE + timedelta(minutes=635))]
-
-
-def test_a_day_is_accounted_as_time_and_floored() -> None:
-    (day,) = days_of("curp-verifier", down_between(600, 630), SINCE.tzinfo, SINCE + timedelta(days=1))
-
-    # 30 of 1440 minutes: 97.9166… %
-    assert (day.status, str(day.uptime_percentage)) == ("po", "97.91")
-    assert day.failed_checks == 7, "six slots and the one that confirmed"
 
 
 def test_only_outages_that_are_over_and_lasted_are_told_of() -> None:

@@ -10,6 +10,7 @@ from accounts.models import User
 from database import changes
 from incidents.models import Incident, IncidentUpdate
 from monitoring.models import (
+    ApiCallLog,
     ApiResponseTime,
     CheckRun,
     Service,
@@ -63,6 +64,16 @@ def test_raw_rows_runs_and_states_agree():
         assert WatchServerLog.objects.filter(**mine, is_healthy=False).count() == sum(
             UptimeRecord.objects.filter(**mine).values_list("failed_checks", flat=True)
         )
+
+
+def test_days_are_accounted_by_the_engines_own_roll_up():
+    set_stage(8001, NOW, PAST)
+
+    days = UptimeRecord.objects.filter(service_id="curp-verifier").order_by("date")
+    assert [day.status for day in days].count("o") >= 6
+    worst = min(days, key=lambda day: day.uptime_percentage)
+    assert worst.status in ("po", "mo") and worst.down_s > 900 and worst.failed_checks > 2
+    assert ApiCallLog.objects.get(service_id="curp-verifier", date=worst.date).p95_response_time > 200
 
 
 def test_nobody_is_told_today_of_what_happened_then():

@@ -1,0 +1,30 @@
+"""The outages of a made-up past."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from monitoring.state import Status
+from slamonitor.demo.past import Past
+
+TOLD_FROM = timedelta(minutes=10)
+
+Stretch = tuple[datetime, datetime]
+
+
+def outages(past: Past, until: datetime) -> Iterator[Stretch]:
+    """Yield the stretches in which a service was down, from the first failed check to the first good one."""
+    down_since = None
+    for change, _check in past.changes:
+        if change.to_status is Status.DOWN:
+            down_since = change.edge_end_at
+        elif down_since is not None:
+            yield down_since, change.edge_end_at
+            down_since = None
+    if down_since is not None:
+        yield down_since, until
+
+
+def lasting_outages(past: Past, until: datetime) -> list[Stretch]:
+    """Return the outages that people would have been told about and that are over, newest first."""
+    over = (each for each in outages(past, until) if each[1] < until)
+    return sorted((each for each in over if each[1] - each[0] >= TOLD_FROM), reverse=True)
