@@ -1,5 +1,6 @@
 """What people are told: incidents, their updates, and the one row that says how the whole is."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -41,6 +42,11 @@ class Impact(models.TextChoices):
 class IncidentQuerySet(models.QuerySet["Incident"]):
     def unresolved(self) -> "IncidentQuerySet":
         return self.exclude(status=IncidentStatus.RESOLVED)
+
+    def touching(self, service: Service, start: datetime, end: datetime) -> "IncidentQuerySet":
+        """Return the incidents of a service that were open at some time in [start, end), oldest first. One query."""
+        lasted = models.Q(resolved_at=None) | models.Q(resolved_at__gt=start)
+        return self.filter(lasted, affected_services=service, started_at__lt=end).order_by("started_at", "id")
 
 
 class Incident(models.Model):

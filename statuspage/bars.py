@@ -29,6 +29,7 @@ OUTLINES = {
     EMPTY_DAY: ("bar-e", "M{x}.7 27.7h4.6v5.6h-4.6z"),
 }
 SHAPES = {Status.PARTIAL: "po", Status.DOWN: "mo", MAINTENANCE: "m"}
+DAY_SHAPES = {**SHAPES, Status.OPERATIONAL: "o", Status.UNKNOWN: "nd", PAUSED: "nd", EMPTY_DAY: "e"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,9 @@ class Strip:
     """The days of one service as the page shows them."""
 
     bars: SafeString  # elements of an SVG of DAYS × PITCH by HEIGHT
-    words: tuple[str, ...]  # the same for those who do not see it; equal days in a row are one
+    words: SafeString  # the same as list items, for those who do not see it; equal days in a row are one
     uptime: str | None  # of all days as one stretch of time, floored; None: nothing was measured
-    coverage: str | None  # None: nothing is missing
+    coverage: str  # in words; empty: nothing is missing
 
 
 def strip(record: Record, created_on: date, first: date) -> Strip:
@@ -54,9 +55,9 @@ def _strip(record: Record, created_number: int, first: date, language: str) -> S
     names = _day_names(first, language)
     return Strip(
         bars=mark_safe("".join([_bar(day, names[day.number], language) for day in days])),
-        words=tuple(_in_words(days, names, language)),
+        words=mark_safe("".join([f"<li>{escape(words)}</li>" for words in _in_words(days, names, language)])),
         uptime=percentage(figures.uptime),
-        coverage=percentage(figures.coverage) if _is_incomplete(figures.coverage) else None,
+        coverage=_coverage_words(figures.coverage),
     )
 
 
@@ -106,8 +107,8 @@ def _lines(day: DayFigures, language: str) -> tuple[str, ...]:
         lines.append(_("Degraded %(duration)s") % {"duration": whole(partial_s)})
     if day.of(Kind.MAINTENANCE):
         lines.append(_("Maintenance %(duration)s") % {"duration": whole(day.of(Kind.MAINTENANCE))})
-    if uptime and _is_incomplete(figures.coverage):
-        lines.append(_("%(coverage)s %% measured") % {"coverage": percentage(figures.coverage)})
+    if uptime and (covered := _coverage_words(figures.coverage)):
+        lines.append(covered)
     if day.is_sample:
         lines.append(_("Sample data"))
     return tuple(lines)
@@ -134,5 +135,8 @@ def _missing(number: int, created_number: int) -> DayFigures:
     return DayFigures(number, status, (0,) * len(daily.KINDS), 100, is_sample=False)
 
 
-def _is_incomplete(coverage: int | None) -> bool:
-    return coverage is not None and coverage < 10_000
+def _coverage_words(hundredths: int | None) -> str:
+    """Say how much was measured, where that is not all of it."""
+    if hundredths is None or hundredths >= 10_000:
+        return ""
+    return _("%(coverage)s %% measured") % {"coverage": percentage(hundredths)}

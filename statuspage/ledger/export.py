@@ -1,0 +1,114 @@
+"""The ledger for machines and spreadsheets. What is public on the page is public here, and no more."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from incidents.models import Incident
+from monitoring.ledger import Entry, Ledger, Reading
+from monitoring.sla import Figures, Kind, percentage
+
+COLUMNS = (
+    *("service", "reading", "kind", "from", "to", "seconds", "cause"),
+    *("last_good_at", "first_bad_at", "incidents"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else
+
+
+def document(found: Ledger, incidents: Sequence[Incident]) -> dict[str, Any]:
+    """Return the ledger as JSON takes it; intervals sum to the window, as far as it is accounted."""
+    return {
+        "service": {"id": found.service.id, "name": str(found.service)},
+        "from": _iso(found.start_at),
+        "to": _iso(found.end_at),
+        "accounted_until": _iso(found.accounted_until),
+        "time_zone": settings.PAGE_TIME_ZONE.key,
+        "policies": [
+            {"name": policy.name, "version": policy.version, "effective_on": policy.effective_on.isoformat()}
+            for policy in found.policies
+        ],
+        "sample_days": found.sample_days,
+        **_reading(found.official, incidents),
+        "as_measured": _reading(found.measured, incidents) if found.measured else None,
+        "restatements": [
+            {"from": _iso(row.since), "to": _iso(row.until), "as": row.restated_as} for row in found.restatements
+        ],
+    }
+
+
+def table(found: Ledger, incidents: Sequence[Incident]) -> str:
+    """Return the ledger as CSV: one line per interval, first as published and then, where that differs, as measured."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    readings = [("published", found.official), *([("measured", found.measured)] if found.measured else [])]
+    for name, reading in readings:
+        for entry in reading.entries:
+            row = _entry(entry, incidents)
+            row["incidents"] = "; ".join(row["incidents"])
+            values = (found.service.id, name, *row.values())
+            writer.writerow([_safe(value) for value in values])
+    return BYTE_ORDER_MARK + text.getvalue()
+
+
+def touching(entry: Entry, incidents: Iterable[Incident]) -> list[Incident]:
+    """Return the incidents that were open in an interval that was not plainly good."""
+    if entry.kind in (Kind.OPERATIONAL, Kind.EMPTY, Kind.PAUSED):
+        return []
+    return [
+        incident
+        for incident in incidents
+        if incident.started_at < entry.end_at
+        and (incident.resolved_at is None or incident.resolved_at > entry.start_at)
+    ]
+
+
+def _reading(reading: Reading, incidents: Sequence[Incident]) -> dict[str, Any]:
+    return {
+        "figures": _figures(reading.figures),
+        "seconds": {str(kind): seconds for kind, seconds in reading.seconds.items()},
+        "days": [
+            {
+                "date": day.date.isoformat(),
+                "status": day.status,
+                "uptime": percentage(day.figures.uptime),
+                "coverage": percentage(day.figures.coverage),
+                "seconds": {str(kind): seconds for kind, seconds in day.seconds.items()},
+                "policy_version": day.policy.version,
+            }
+            for day in reading.days
+        ],
+        "intervals": [_entry(entry, incidents) for entry in reading.entries],
+    }
+
+
+def _figures(figures: Figures) -> dict[str, str | None]:
+    """Write figures as decimal text: a float would round them."""
+    return {name: percentage(getattr(figures, name)) for name in ("uptime", "coverage", "lower", "upper")}
+
+
+def _entry(entry: Entry, incidents: Iterable[Incident]) -> dict[str, Any]:
+    return {
+        "kind": str(entry.kind),
+        "from": _iso(entry.start_at),
+        "to": _iso(entry.end_at),
+        "seconds": entry.seconds,
+        "cause": str(entry.why or entry.error_type) or None,
+        "last_good_at": _iso(entry.last_good_at),
+        "first_bad_at": _iso(entry.first_bad_at),
+        "incidents": [incident.title for incident in touching(entry, incidents)],
+    }
+
+
+def _safe(value: object) -> object:
+    """Keep a spreadsheet from taking text for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None

@@ -1,0 +1,103 @@
+from collections.abc import Callable
+from functools import wraps
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from incidents.models import Incident
+from monitoring import ledger
+from monitoring.ledger import Ledger
+from monitoring.models import AccountingPolicy, Service
+from statuspage.durations import day_name
+from statuspage.ledger import export, window
+from statuspage.ledger.page import context
+from statuspage.ledger.window import BadWindow, Window
+from statuspage.ledger.words import policy_words
+
+View = Callable[[HttpRequest, str], HttpResponse]
+
+
+def _briefly_kept(view: View) -> View:
+    """Let the visitor's own browser keep an answer for a moment; nobody else, for what it says depends on who asks."""
+
+    @wraps(view)
+    def kept(request: HttpRequest, service_id: str) -> HttpResponse:
+        response = view(request, service_id)
+        response.headers["Cache-Control"] = "private, max-age=5"
+        return response
+
+    return kept
+
+
+@login_not_required
+@require_safe
+@_briefly_kept
+def page(request: HttpRequest, service_id: str) -> HttpResponse:
+    """Show what a service's figures are made of. Archived services keep their ledger."""
+    service = get_object_or_404(Service, id=service_id)
+    now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+    try:
+        chosen = window.asked_for(request.GET, now, zone)
+    except BadWindow as error:
+        return render(request, "statuspage/ledger_refused.html", {"service": service, "why": str(error)}, status=400)
+    found = ledger.read(service, chosen.start, chosen.end, now, zone)
+    shown = context(found, chosen, _incidents(service, chosen), now, zone, is_signed_in=request.user.is_authenticated)
+    return render(request, "statuspage/ledger.html", {**shown, "query": request.GET.urlencode()})
+
+
+@login_not_required
+@require_safe
+@_briefly_kept
+def as_json(request: HttpRequest, service_id: str) -> HttpResponse:
+    try:
+        found, incidents = _read(request, service_id)
+    except BadWindow as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    except Http404:
+        return JsonResponse({"error": _("There is no service of this name.")}, status=404)
+    return JsonResponse(export.document(found, incidents))
+
+
+@login_not_required
+@require_safe
+@_briefly_kept
+def as_csv(request: HttpRequest, service_id: str) -> HttpResponse:
+    try:
+        found, incidents = _read(request, service_id)
+    except BadWindow as error:
+        return HttpResponse(f"{error}\n", status=400, content_type="text/plain; charset=utf-8")
+    except Http404:
+        words = _("There is no service of this name.")
+        return HttpResponse(f"{words}\n", status=404, content_type="text/plain; charset=utf-8")
+    name = f"{found.service.id}-{found.start_at:%Y%m%d}-{found.end_at:%Y%m%d}.csv"
+    return HttpResponse(
+        export.table(found, incidents),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@login_not_required
+@require_safe
+def policy(request: HttpRequest, name: str, version: int) -> HttpResponse:
+    """State the rules of a policy version in words."""
+    found = get_object_or_404(AccountingPolicy, name=name, version=version)
+    shown = {"policy": found, "rules": list(policy_words(found)), "effective": day_name(found.effective_on)}
+    return render(request, "statuspage/policy.html", shown)
+
+
+def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]]:
+    """Read what was asked for. Raises BadWindow or Http404."""
+    service = get_object_or_404(Service, id=service_id)
+    now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+    chosen = window.asked_for(request.GET, now, zone)
+    return ledger.read(service, chosen.start, chosen.end, now, zone), _incidents(service, chosen)
+
+
+def _incidents(service: Service, chosen: Window) -> list[Incident]:
+    return list(Incident.objects.touching(service, chosen.start, chosen.end))

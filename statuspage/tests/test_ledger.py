@@ -1,0 +1,252 @@
+"""The ledger over HTTP: for people, as JSON and as CSV, and that all figures of one window are one figure."""
+
+import csv
+import html
+import io
+import re
+from datetime import UTC, date, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from incidents.models import AffectedService, Incident
+from monitoring import recording, rollup
+from monitoring.models import Restatement, Service, Span, UptimeRecord
+from monitoring.sla import Kind
+from monitoring.tests.factories import START, make_result, make_service
+
+pytestmark = pytest.mark.django_db
+
+HOUR, DAY_S = 3600, 86_400
+NOW = START + timedelta(days=3, hours=1)
+FROM_TO = "?from=2025-03-10&to=2025-03-11"
+
+
+@pytest.fixture
+def service() -> Service:
+    """A service that was down from 01:00 to 02:00, silent from 10:00 to 11:00, and down over the next midnight."""
+    service = make_service(check_interval=300_000)
+    Service.objects.filter(id=service.id).update(created_at=START - timedelta(days=9))
+    check(-600, HOUR)
+    check(HOUR, 2 * HOUR, "bad")
+    check(2 * HOUR, 10 * HOUR)
+    check(11 * HOUR, DAY_S - 300)
+    check(DAY_S - 300, DAY_S + 600, "bad")
+    check(DAY_S + 600, 3 * DAY_S + HOUR + 300)
+    return service
+
+
+def check(start: int, end: int, verdict: str = "ok") -> None:
+    lot = [make_result(s, verdict, interval_ms=300_000) for s in range(start, end, 300)]
+    recording.record(lot, START + timedelta(days=4))
+
+
+@pytest.fixture
+def get(client: Client):
+    def fetch(path: str, **headers: str):
+        with time_machine.travel(NOW, tick=False):
+            return client.get(path, headers=headers)
+
+    return fetch
+
+
+def words_of(response) -> str:
+    body = re.search(r"<main.*</main>", response.content.decode(), re.DOTALL)[0]
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
+
+
+def rows_of(response) -> list[dict[str, str]]:
+    text = response.content.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_intervals_sum_to_the_window(service, get):
+    document = get(f"/services/payments/ledger.json{FROM_TO}").json()
+
+    lengths = [interval["seconds"] for interval in document["intervals"]]
+    assert sum(lengths) == sum(document["seconds"].values()) == 2 * DAY_S
+    ends = [interval["to"] for interval in document["intervals"]]
+    assert ends[:-1] == [interval["from"] for interval in document["intervals"]][1:]
+    assert (document["from"], ends[-1]) == ("2025-03-10T00:00:00Z", document["to"])
+
+
+def test_an_outage_tells_last_good_first_bad_and_class(service, get):
+    document = get(f"/services/payments/ledger.json{FROM_TO}").json()
+
+    outage = next(interval for interval in document["intervals"] if interval["kind"] == "down")
+    assert (outage["last_good_at"], outage["first_bad_at"]) == ("2025-03-10T00:55:00Z", "2025-03-10T01:00:00Z")
+    assert (outage["cause"], outage["seconds"]) == ("connection_error", HOUR)
+
+
+def test_an_outage_over_midnight_confirmed_after_it_is_one_interval_and_counts_in_both_days(service, get):
+    document = get(f"/services/payments/ledger.json{FROM_TO}").json()
+
+    assert [i["seconds"] for i in document["intervals"] if i["kind"] == "down"] == [HOUR, 900]
+    assert [day["seconds"]["down"] for day in document["days"]] == [HOUR + 300, 600]
+
+
+def test_page_ledger_json_csv_and_stored_days_are_one_figure(service, get, monkeypatch):
+    from statuspage import front
+    from statuspage.tests.cast import reading_keeper
+
+    monkeypatch.setattr(front, "keeper", reading_keeper())
+    for back in range(90):
+        rollup.roll_up((NOW - timedelta(days=back)).date(), ["payments"], NOW, UTC)
+
+    page = get("/").content.decode()
+    ledger = get("/services/payments/ledger")
+    document = get("/services/payments/ledger.json").json()
+    rows = rows_of(get("/services/payments/ledger.csv"))
+
+    stored = {kind: sum(UptimeRecord.objects.values_list(f"{kind}_s", flat=True)) for kind in Kind}
+    assert document["seconds"] == stored
+    in_csv = {kind: sum(int(row["seconds"]) for row in rows if row["kind"] == kind) for kind in Kind}
+    assert in_csv == stored
+    up, down = stored[Kind.OPERATIONAL] + stored[Kind.PARTIAL], stored[Kind.DOWN]
+    hundredths = up * 10_000 // (up + down)
+    figure = f"{hundredths // 100}.{hundredths % 100:02}"
+    assert document["figures"]["uptime"] == figure
+    assert re.search(r'href="/services/payments/ledger">(.*?) %</a>', page)[1] == figure
+    assert f"Uptime {figure} %" in words_of(ledger)
+    assert [day["uptime"] for day in document["days"]] == [
+        None if percentage is None else str(percentage)
+        for percentage in UptimeRecord.objects.order_by("date").values_list("uptime_percentage", flat=True)
+    ]
+
+
+def test_ledger_shows_figures_with_bounds_and_the_sum(service, get):
+    text = words_of(get("/services/payments/ledger?from=2025-03-10&to=2025-03-10"))
+
+    assert "10 March 2025" in text
+    assert "Uptime 95.31 %" in text and "Coverage 96.35 %" in text
+    assert "connection failed" in text and "no check arrived" in text
+    assert "+" in text and "= 24 h (" in text and "= 86400 s)" in text
+    assert "2 failed checks in a row make a service down, and then from the first of them on." in text
+
+
+def test_ledger_speaks_korean(service, get):
+    text = words_of(get("/services/payments/ledger?from=2025-03-10&to=2025-03-10", accept_language="ko"))
+
+    assert "2025년 3월 10일" in text and "가동률 95.31 %" in text and "연결 실패" in text
+
+
+def test_texts_of_errors_are_for_people_who_are_signed_in(service, get, client, django_user_model):
+    secret = "connection refused by 10.0.0.5:443"
+    everything = [get(f"/services/payments/ledger{kind}{FROM_TO}").content.decode() for kind in ("", ".json", ".csv")]
+    assert not [text for text in everything if secret in text]
+
+    client.force_login(django_user_model.objects.create_user("kim", "kim@example.com"))
+
+    assert secret in get(f"/services/payments/ledger{FROM_TO}").content.decode()
+
+
+def test_restated_and_measured_are_both_shown(service, get):
+    Restatement.objects.create(
+        service=service,
+        since=START + timedelta(hours=1),
+        until=START + timedelta(hours=2),
+        restated_as="operational",
+        reason="our firewall",
+        proposed_at=NOW,
+        decided_at=NOW,
+        is_approved=True,
+    )
+
+    day = "?from=2025-03-10&to=2025-03-10"
+    document = get(f"/services/payments/ledger.json{day}").json()
+    rows = rows_of(get(f"/services/payments/ledger.csv{day}"))
+    text = words_of(get(f"/services/payments/ledger{day}"))
+
+    assert (document["seconds"]["down"], document["as_measured"]["seconds"]["down"]) == (300, HOUR + 300)
+    assert {row["reading"] for row in rows} == {"published", "measured"}
+    assert "As restated 99.63 % As measured 95.31 %" in text
+    assert "our firewall" not in text
+
+
+def test_blind_time_names_its_cause(service, get):
+    Span.objects.create(kind="blind", since=START + timedelta(hours=10), until=START + timedelta(hours=11))
+
+    assert "our own network failed" in words_of(get(f"/services/payments/ledger{FROM_TO}"))
+
+
+def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service, get):
+    incident = Incident.objects.create(
+        title="=HYPERLINK(1)", started_at=START + timedelta(hours=1), resolved_at=NOW, status="resolved"
+    )
+    AffectedService.objects.create(incident=incident, service=service)
+
+    response = get(f"/services/payments/ledger.csv{FROM_TO}")
+
+    assert response.content.startswith(b"\xef\xbb\xbf")
+    outage = next(row for row in rows_of(response) if row["kind"] == "down")
+    assert outage["incidents"] == "'=HYPERLINK(1)"
+
+
+@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_begins_like_a_formula(title):
+    from statuspage.ledger.export import _safe
+
+    assert _safe(title) == f"'{title}"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?from=2025-03-11&to=2025-03-10", "ends before it begins"),
+        ("?from=yesterday", "“from” is not a date"),
+        ("?to=2025-02-30", "“to” is not a date"),
+        ("?from=0001-01-01T00:00:00%2B14:00", "“from” is not a date"),
+        ("?to=0001-01-05", "“to” is not a date"),
+        ("?to=9999-12-31", "“to” is not a date"),
+        ("?from=2023-01-01&to=2025-03-01", "longer than 400 days"),
+        ("?from=2026-01-01&to=2026-01-02", "begins in the future"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["", ".json", ".csv"])
+def test_a_bad_window_is_refused_in_words(service, get, query, words, kind):
+    response = get(f"/services/payments/ledger{kind}{query}")
+
+    assert response.status_code == 400
+    assert words in response.content.decode().encode().decode("unicode_escape" if kind == ".json" else "utf-8")
+
+
+@pytest.mark.parametrize("kind", ["", ".json", ".csv"])
+def test_unknown_service_is_not_found(get, kind):
+    assert get(f"/services/nobody/ledger{kind}").status_code == 404
+
+
+def test_archived_service_keeps_its_ledger(service, get):
+    Service.objects.filter(id="payments").update(archived_at=START + timedelta(days=1), is_active=False)
+
+    document = get(f"/services/payments/ledger.json{FROM_TO}").json()
+
+    assert document["days"][1]["seconds"]["paused"] == DAY_S
+
+
+def test_days_are_as_long_as_the_zone_makes_them(get, settings):
+    from zoneinfo import ZoneInfo
+
+    settings.PAGE_TIME_ZONE = ZoneInfo("America/New_York")
+    service = make_service()
+    Service.objects.filter(id=service.id).update(created_at=START - timedelta(days=9))
+
+    document = get("/services/payments/ledger.json?from=2025-03-09&to=2025-03-10").json()
+
+    assert [sum(day["seconds"].values()) for day in document["days"]] == [23 * HOUR, 24 * HOUR]
+
+
+@pytest.mark.parametrize("days", [1, 90, 400])
+def test_number_of_queries_does_not_depend_on_the_window(service, get, django_assert_num_queries, days):
+    first = date(2025, 3, 12) - timedelta(days=days - 1)
+
+    with django_assert_num_queries(10):
+        get(f"/services/payments/ledger?from={first}&to=2025-03-12")
+
+
+def test_policy_is_stated_in_words(get):
+    text = words_of(get("/policies/standard/1"))
+
+    assert "Policy standard, version 1" in text
+    assert "Maintenance counts neither as up nor as down." in text
+    assert get("/policies/standard/99").status_code == 404
