@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminOwnPasswordChangeForm
 
+from accounts.last_admin import is_last_admin
 from accounts.models import User
+from accounts.permissions import Role
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
@@ -29,3 +32,29 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         super().__init__(*args, **kwargs)
         if self.user.must_change_password:
             self.fields["old_password"].label = _("One-time password")
+
+
+class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
+    """Someone new, who gets a one-time password."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email", "role")
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Someone's account. There is always an admin left."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email", "role", "is_active")
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        stays_admin = values.get("role") == Role.ADMIN and values.get("is_active")
+        if not stays_admin and is_last_admin(self.instance):
+            raise ValidationError(
+                _("%(name)s is the only active admin. Make somebody else an admin first."),
+                params={"name": self.instance.username},
+            )
+        return values

@@ -27,13 +27,8 @@ class UserManager(BaseUserManager["User"]):
 
     def create_with_one_time_password(self, username: str, email: str, role: str) -> tuple["User", str]:
         """Create a user who must choose a password after signing in once with the one that is returned."""
-        # About 79 bits, in groups and without look-alikes, since somebody may have to type it from a screen.
-        groups = [get_random_string(4, "abcdefghjkmnpqrstuvwxyz23456789") for _group in range(4)]
-        password = "-".join(groups)
-        user = self.create_user(username, email, password, role)
-        user.must_change_password = True
-        user.save(update_fields=["must_change_password", "updated_at"])
-        return user, password
+        user = self.create_user(username, email, role=role)
+        return user, user.give_one_time_password()
 
 
 class User(AbstractBaseUser):
@@ -64,6 +59,16 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def give_one_time_password(self) -> str:
+        """Replace the password by one that only opens the way to choosing another, and return it. Ends all sessions."""
+        # About 79 bits, in groups and without look-alikes, since somebody may have to type it from a screen.
+        groups = [get_random_string(4, "abcdefghjkmnpqrstuvwxyz23456789") for _group in range(4)]
+        password = "-".join(groups)
+        self.set_password(password)
+        self.must_change_password = True
+        self.save(update_fields=["password", "must_change_password", "updated_at"])
+        return password
 
     # What Django's admin asks a user; every answer comes from the role.
 

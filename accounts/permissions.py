@@ -14,6 +14,7 @@ class Role(models.TextChoices):
 
 
 VIEW_CHECKS = "monitoring.view_watchserverlog"
+CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as touched by an incident; not to see how it is checked
 
 READING = frozenset(
     {
@@ -24,6 +25,7 @@ READING = frozenset(
     }
 )
 REPORTING = READING | {
+    CHOOSE_SERVICES,
     "incidents.add_incident",
     "incidents.change_incident",
     "incidents.add_incidentupdate",  # and not to change or delete: what was said stays said

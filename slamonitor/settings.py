@@ -206,7 +206,7 @@ LOGGING = {
     "formatters": {"line": {"()": "observability.logs.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}, "celery.worker.strategy": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "celery.worker.strategy", "axes")},
 }
 
 SETTINGS_PROBLEMS = env.problems

@@ -1,5 +1,6 @@
 """The shared cast: an admin, a reporter, a viewer and a stranger, each with a browser."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,15 @@ def make_person(role: str, **fields: object) -> Person:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return Person(client=client, user=user)
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """Forget the language of the last request: Django keeps it for the thread."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
 
 
 @pytest.fixture
