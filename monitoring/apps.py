@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import pgettext_lazy
 
 
 class MonitoringConfig(AppConfig):
     name = "monitoring"
+    verbose_name = pgettext_lazy("part of the desk", "Monitoring")
 
     def ready(self) -> None:
         from monitoring import checks, health, worker_signals  # noqa: F401  register what they define

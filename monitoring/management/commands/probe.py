@@ -1,29 +1,19 @@
 """`manage.py probe ID`: check one service now, from here, and show where the time goes."""
 
-import asyncio
-import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
-import uvloop
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring.instants import to_ms
+from monitoring.check_now import Attempt, check_now
 from monitoring.models import Service
-from monitoring.probe_worker import make_tools
-from monitoring.probes import probe
-from monitoring.probes.model import Phases, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.tools import Tools
-from monitoring.specs import DueService, spec_of
+from monitoring.probes.model import Phases, ProbeResult, Verdict
 from monitoring.wording import did_you_mean
 
 HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
-LOOK_UP_S = 1.0
 
 
 class Command(BaseCommand):
@@ -37,12 +27,12 @@ class Command(BaseCommand):
         if not service.check_kind.is_active:
             self.stdout.write(f"not probed: a {service.check_kind.label.lower()}")
             return
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result, addresses = runner.run(_attempt(_spec_of(service)))
+        attempt = check_now(service, timezone.now())
+        result = attempt.result
         is_bad = result.verdict is Verdict.BAD
         verdict = (self.style.ERROR if is_bad else self.style.SUCCESS)(result.verdict.upper())
         self.stdout.write(f"{verdict}  {service.id}  {result.error_message or _praise(result)}")
-        for line in [*_table(result), *_facts(result, service, addresses)]:
+        for line in [*_table(result), *_facts(attempt)]:
             self.stdout.write(line)
         if is_bad:
             sys.exit(1)
@@ -61,40 +51,6 @@ def _find(id: str) -> Service:
 
 def _praise(result: ProbeResult) -> str:
     return "answered in full" if result.requests else "as it should be"
-
-
-def _spec_of(service: Service) -> ProbeSpec:
-    due = DueService(
-        id=service.id,
-        version=service.version,
-        kind=service.kind,
-        endpoint_url=service.endpoint_url or "",
-        timeout=service.timeout,
-        check_interval=service.check_interval,
-        check_settings=json.dumps(service.check_settings),
-        regions=service.regions,
-        slot_ms=to_ms(timezone.now()),
-    )
-    return spec_of(due, settings.REGION)
-
-
-async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str]]]:
-    tools = make_tools()
-    result = await probe(spec, tools)
-    urls = [each.url for each in result.requests if each.phases.dns_ms is not None]
-    if not result.requests and result.phases.dns_ms is not None:
-        urls = [spec.url]
-    hosts = {httpx.URL(url).host for url in urls}
-    return result, {host: found for host in hosts if (found := await _addresses(host, tools)) != [host]}
-
-
-async def _addresses(host: str, tools: Tools) -> list[str]:
-    """Look up again what the probe just found: that is in the resolver's memory, so it asks nobody."""
-    try:
-        async with asyncio.timeout(LOOK_UP_S):
-            return list(await tools.resolver.resolve(host))
-    except (TimeoutError, httpx.HTTPError):
-        return []
 
 
 def _table(result: ProbeResult) -> Iterator[str]:
@@ -116,11 +72,12 @@ def _milliseconds(phases: Phases) -> Iterator[str]:
         yield "–" if value is None else f"{value:.1f}"
 
 
-def _facts(result: ProbeResult, service: Service, addresses: dict[str, Sequence[str]]) -> Iterator[str]:
-    facts = {f"{host} is": ", ".join(found) for host, found in addresses.items()}
+def _facts(attempt: Attempt) -> Iterator[str]:
+    result = attempt.result
+    facts = {f"{host} is": ", ".join(found) for host, found in attempt.addresses.items()}
     if result.error_type:
         facts["error type"] = result.error_type
-    facts["timeout"] = f"{service.timeout} ms, of which {result.phases.total_ms:.1f} ms were used"
+    facts["timeout"] = f"{attempt.timeout_ms} ms, of which {result.phases.total_ms:.1f} ms were used"
     facts["region"] = result.region
     width = max(map(len, facts))
     for name, text in facts.items():

@@ -1,0 +1,57 @@
+"""What the list of services can be narrowed to. Each choice is made of one small query at most."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import F, Func, QuerySet, TextField
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from monitoring.models import Service
+
+Choices = list[tuple[str, Any]]
+
+
+class ShownFilter(SimpleListFilter):
+    """Removed services stay out of sight unless they are asked for."""
+
+    title = _("checks")
+    parameter_name = "shown"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("running", _("Running")), ("paused", _("Paused")), ("removed", _("Removed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        match self.value():
+            case "running":
+                return queryset.filter(archived_at=None, is_active=True)
+            case "paused":
+                return queryset.filter(archived_at=None, is_active=False)
+            case "removed":
+                return queryset.exclude(archived_at=None)
+        return queryset.filter(archived_at=None)
+
+
+class RegionFilter(SimpleListFilter):
+    title = _("region")
+    parameter_name = "region"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        each = Func(F("regions"), function="unnest", output_field=TextField())
+        regions = Service.objects.present().order_by().values_list(each, flat=True).distinct()
+        return [(region, region) for region in sorted(regions)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        return queryset.filter(regions__contains=[self.value()]) if self.value() else queryset
+
+
+class GroupFilter(SimpleListFilter):
+    title = _("group")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        groups = Service.objects.present().exclude(group_name="").order_by("group_name")
+        return [(name, name) for name in groups.values_list("group_name", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        return queryset.filter(group_name=self.value()) if self.value() else queryset

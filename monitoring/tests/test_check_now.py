@@ -1,0 +1,72 @@
+"""A check made for somebody who waits."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from monitoring.models import Transition, WatchServerLog
+from monitoring.tests.factories import make_service
+
+pytestmark = pytest.mark.django_db
+
+
+class Target(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response({"/moved": 302, "/bad": 500}.get(self.path, 200))
+        self.send_header("Location", "/ok")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_every_hop_is_shown_with_its_phases_and_nothing_is_stored(admin, target):
+    make_service(endpoint_url=f"{target}/moved")
+
+    page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
+
+    assert f"GET {target}/moved" in page
+    assert f"GET {target}/ok" in page
+    assert page.count('class="desk-phases"') == 3, "two hops and the whole"
+    assert not WatchServerLog.objects.exists()
+    assert not Transition.objects.exists()
+
+
+def test_a_failure_is_said_in_words(admin, target):
+    make_service(endpoint_url=f"{target}/bad")
+
+    page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
+
+    assert "answered 500 Internal Server Error" in page
+
+
+def test_a_heartbeat_is_not_probed(admin):
+    make_service(kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
+
+    page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
+
+    assert "this service reports to us" in page
+
+
+def test_only_admins_may_check(reporter, viewer, target):
+    make_service(endpoint_url=f"{target}/ok")
+
+    for person in (reporter, viewer):
+        assert person.client.post("/admin/monitoring/service/payments/check-now/").status_code == 403
+
+
+def test_a_removed_service_is_not_found(admin):
+    assert admin.client.post("/admin/monitoring/service/payments/check-now/").status_code == 404

@@ -1,0 +1,269 @@
+"""Services at the desk: the list, the form, and what can be done to them."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.tests.cast import Person
+from database import changes
+from monitoring.models import Service, ServiceHour, ServiceState, Span
+from monitoring.tests.factories import make_service
+
+LIST = "/admin/monitoring/service/"
+FORM = {
+    "name": "Payments",
+    "display_name": "결제",
+    "description": "",
+    "group_name": "Money",
+    "tags": "eu, core",
+    "parent": "",
+    "kind": "http",
+    "endpoint_url": "https://payments.example/health",
+    "check_settings": "{}",
+    "check_interval": "60000",
+    "timeout": "5000",
+    "regions": "default",
+    "failure_threshold": "",
+    "recovery_threshold": "",
+    "quorum": "",
+    "metadata": "{}",
+}
+
+
+def make_many(count: int) -> None:
+    for number in range(count):
+        service = make_service(f"s-{number:04d}", group_name=f"group {number % 3}")
+        ServiceState.objects.create(service=service, status="o", run_last_at=timezone.now(), last_response_ms=12)
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    ServiceHour.objects.bulk_create(
+        ServiceHour(hour_at=hour, service_id=f"s-{n:04d}", ok_count=9, slow_count=0, bad_count=1, response_ms_sum=90)
+        for n in range(count)
+    )
+
+
+def queries_of(admin: Person) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert admin.client.get(LIST).status_code == 200
+    return len(captured)
+
+
+def test_list_takes_as_many_queries_for_300_services_as_for_3(admin):
+    make_many(3)
+    admin.client.get(LIST)
+    few = queries_of(admin)
+    Service.objects.all().delete()
+    ServiceHour.objects.all().delete()
+    make_many(300)
+
+    assert queries_of(admin) == few
+    assert few <= 14
+
+
+def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin):
+    make_many(1)
+
+    page = admin.client.get(LIST).content.decode()
+
+    assert "Operational</span>" in page
+    assert "s-0000" in page
+    assert "failed checks: 1" in page
+    assert "0 s ago" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "columns", "word"),
+    [
+        ({"status": "mo"}, {}, "Major outage"),
+        ({"status": "o", "stale_at": timezone.now() - timedelta(minutes=1)}, {}, "No data"),
+        ({"status": "o"}, {"is_active": False}, "Paused"),
+    ],
+)
+def test_state_says_what_is_decided_then_what_is_known(admin, state, columns, word):
+    ServiceState.objects.create(service=make_service(**columns), run_last_at=timezone.now(), **state)
+
+    assert f"</svg>{word}</span>" in admin.client.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"running", "resting"}),
+        ("?shown=running", {"running"}),
+        ("?shown=paused", {"resting"}),
+        ("?shown=removed", {"removed"}),
+        ("?region=seoul", {"resting"}),
+        ("?group=Money", {"running"}),
+        ("?q=rest", {"resting"}),
+        ("?is_critical__exact=1", {"resting"}),
+    ],
+)
+def test_list_is_narrowed_by_filters_and_search(admin, query, found):
+    make_service("running", group_name="Money")
+    make_service("resting", is_active=False, is_critical=True, regions=["seoul"])
+    make_service("removed", archived_at=timezone.now())
+
+    rows = admin.client.get(LIST + query).context["cl"].result_list
+
+    assert {service.pk for service in rows} == found
+
+
+def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit_callbacks):
+    before = changes.current("page")
+    with django_capture_on_commit_callbacks() as told:
+        answer = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
+
+    service = Service.objects.get()
+    assert answer.status_code == 302
+    assert (service.pk, service.display_name, service.tags, service.version) == ("payments", "결제", ["eu", "core"], 1)
+    assert service.phase_ms is not None
+    assert changes.current("page") > before
+    assert told, "consumers are nudged"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("check_interval", "60", "Is it seconds? Write milliseconds: 60000."),
+        ("timeout", "5", "Is it seconds? Write milliseconds: 5000."),
+        ("endpoint_url", "payments.example", "Write it whole"),
+        ("endpoint_url", "", "A check of this kind needs an address"),
+        ("id", "Pay Ments", "Use lower-case letters, digits and single hyphens"),
+        ("check_settings", '{"methd": "HEAD"}', "methd"),
+        ("check_settings", "[1]", "Write a mapping in braces"),
+        ("regions", "default,default", "A region is named twice"),
+        ("quorum", "3", "between 1 and the number of regions"),
+    ],
+)
+def test_mistakes_are_said_in_words_and_nothing_is_stored(admin, field, value, words):
+    page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments", field: value})
+
+    assert words in page.content.decode()
+    assert not Service.objects.exists()
+
+
+def test_saving_raises_the_version_only_for_what_a_probe_must_know(admin):
+    admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
+    change = f"{LIST}payments/change/"
+
+    admin.client.post(change, {**FORM, "display_name": "Pay"})
+    assert Service.objects.get().version == 1
+
+    admin.client.post(change, {**FORM, "display_name": "Pay", "timeout": "2500"})
+    service = Service.objects.get()
+    assert (service.version, service.timeout, service.display_name) == (2, 2500, "Pay")
+
+
+def test_what_one_editor_leaves_alone_does_not_undo_what_another_wrote(admin):
+    admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
+    Service.objects.update(is_active=False, status="mo")
+
+    admin.client.post(f"{LIST}payments/change/", {**FORM, "description": "Cards and wires"})
+
+    service = Service.objects.get()
+    assert (service.description, service.is_active, service.status) == ("Cards and wires", False, "mo")
+
+
+def test_secrets_are_shown_as_dots_and_kept_when_the_dots_are_given_back(admin):
+    secret = '{"headers": {"Authorization": {"secret": "Bearer hunter2"}}}'
+    admin.client.post(f"{LIST}add/", {**FORM, "id": "payments", "check_settings": secret})
+    page = admin.client.get(f"{LIST}payments/change/")
+
+    stored = Service.objects.get().check_settings
+    assert "hunter2" not in page.content.decode()
+    assert "hunter2" not in str(stored)
+
+    shown = page.context["adminform"].form["check_settings"].value()
+    admin.client.post(f"{LIST}payments/change/", {**FORM, "check_settings": shown, "description": "x"})
+
+    assert Service.objects.get().check_settings == stored
+
+
+def test_id_of_a_removed_service_is_not_given_to_another(admin):
+    make_service("payments", archived_at=timezone.now())
+
+    page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
+
+    assert "bring it back" in page.content.decode()
+
+
+def act(admin: Person, action: str, *ids: str, query: str = "", **values: str):
+    return admin.client.post(LIST + query, {"action": action, "_selected_action": ids, "index": "0", **values})
+
+
+def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin):
+    make_service("payments")
+
+    asked = act(admin, "pause_services", "payments")
+    assert "nobody&#x27;s downtime" in asked.content.decode()
+    assert "Write a reason" in act(admin, "pause_services", "payments", confirmed="1").content.decode()
+    assert Service.objects.get().is_active
+
+    done = act(admin, "pause_services", "payments", confirmed="1", reason="moving house")
+    assert done.status_code == 302
+    assert not Service.objects.get().is_active
+    assert (Span.objects.get().reason, Span.objects.get().author) == ("moving house", admin.user)
+
+
+def test_resuming_ends_the_pause(admin):
+    make_service("payments")
+    act(admin, "pause_services", "payments", confirmed="1", reason="moving house")
+
+    act(admin, "resume_services", "payments", confirmed="1")
+
+    assert Service.objects.get().is_active
+    assert Span.objects.get().until is not None
+
+
+def test_all_of_a_filter_are_paused_at_once_however_many(admin):
+    for number in range(60):
+        make_service(f"s-{number:02d}", group_name="Money")
+    make_service("other")
+
+    act(admin, "pause_services", "s-00", query="?group=Money", select_across="1", confirmed="1", reason="bank holiday")
+
+    assert list(Service.objects.filter(is_active=True).values_list("id", flat=True)) == ["other"]
+
+
+def test_removing_archives_and_bringing_back_revives(admin):
+    make_service("payments")
+    assert "Nothing is deleted" in act(admin, "remove_services", "payments").content.decode()
+
+    act(admin, "remove_services", "payments", confirmed="1")
+    assert Service.objects.get().archived_at is not None
+    assert not Service.objects.monitored().exists()
+
+    act(admin, "bring_back_services", "payments", query="?shown=removed", confirmed="1")
+    assert Service.objects.monitored().exists()
+
+
+def test_a_removed_service_offers_only_to_be_brought_back(admin):
+    make_service("payments", archived_at=timezone.now())
+
+    page = admin.client.get(f"{LIST}payments/change/").content.decode()
+
+    assert "Bring back…" in page
+    assert "Check now" not in page
+
+
+def test_parents_are_looked_up_among_services_that_are_there(admin, reporter, viewer):
+    make_service("payments")
+    make_service("paper", archived_at=timezone.now())
+    query = "/admin/autocomplete/?app_label=monitoring&model_name=service&field_name=parent&term=pa"
+
+    assert [each["id"] for each in admin.client.get(query).json()["results"]] == ["payments"]
+    assert reporter.client.get(query).status_code == 200
+    assert viewer.client.get(query).status_code == 403
+
+
+def test_korean_list_is_korean(admin):
+    make_service()
+
+    page = admin.client.get(LIST, headers={"accept-language": "ko"}).content.decode()
+
+    assert "최근 24시간" in page
+    assert "필터" in page
