@@ -8,13 +8,15 @@ from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse, reverse_lazy
+from django.urls import URLPattern, reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
+from accounts.permissions import VIEW_CHECKS
+from monitoring import check_browser
 
 # As strict as the public page's but for what the theme cannot do without: Alpine makes functions of the expressions in
 # the theme's templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the
@@ -34,6 +36,9 @@ class Desk(UnfoldAdminSite):
         context: dict[str, Any] = super().each_context(request)
         # The theme would write its colours into the page; ours stand in a style sheet, which the policy allows.
         return {**context, "colors": None}
+
+    def extra_urls(self) -> list[URLPattern]:
+        return check_browser.urls()
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Leave out Django's groups: what somebody may do follows from the role alone."""
@@ -79,6 +84,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu, with only what this user may use."""
     entries = [
         (None, _("Overview"), "monitoring", "admin:index"),
+        ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),
+        ("monitoring.view_service", _("Services"), "dns", "admin:monitoring_service_changelist"),
+        (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
+        ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
     ]
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}

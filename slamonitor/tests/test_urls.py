@@ -6,8 +6,11 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from accounts.tests.cast import Person
+from incidents.models import Incident
+from monitoring.tests.factories import make_service
 
 # Status for a stranger, a viewer, a reporter and an admin, who open the address (GET).
 ALL = (200, 200, 200, 200)
@@ -17,6 +20,25 @@ ADMINS = (302, 403, 403, 200)
 MISSING = (302, 404, 404, 404)
 MISSING_FOR_ALL = (404, 404, 404, 404)
 BY_FORM = (405, 405, 405, 405)
+
+NOBODY = (302, 403, 403, 403)
+
+
+def model_addresses(
+    model: str, id: str, *, see: tuple[int, ...], edit: tuple[int, ...]
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the addresses of a model in the admin. Nothing is ever deleted there."""
+    base = f"admin/{model}/"
+    moved = tuple(302 for _status in see)  # to the address with change/
+    return {
+        base: (f"/{base}", see),
+        f"{base}add/": (f"/{base}add/", edit),
+        f"{base}<path:object_id>/change/": (f"/{base}{id}/change/", see),
+        f"{base}<path:object_id>/history/": (f"/{base}{id}/history/", see),
+        f"{base}<path:object_id>/delete/": (f"/{base}{id}/delete/", NOBODY),
+        f"{base}<path:object_id>/": (f"/{base}{id}/", moved),
+    }
+
 
 EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     # route: an address of it, and the statuses
@@ -38,6 +60,20 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/search/": ("/admin/search/", SIGNED_IN),
     "admin/r/<path:content_type_id>/<path:object_id>/": ("/admin/r/0/0/", MISSING),
     "admin/(?P<url>.*)$": ("/admin/nothing-here", MISSING),
+    "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
+    "admin/checks/": ("/admin/checks/", SIGNED_IN),
+    "admin/checks/<str:key>/": ("/admin/checks/0.payments.default/", MISSING),
+    "admin/monitoring/service/<slug:service_id>/check-now/": (
+        "/admin/monitoring/service/payments/check-now/",
+        (302, 405, 405, 405),
+    ),
+    "admin/accounts/user/<int:user_id>/one-time-password/": (
+        "/admin/accounts/user/1/one-time-password/",
+        (302, 405, 405, 405),
+    ),
+    **model_addresses("monitoring/service", "payments", see=ADMINS, edit=ADMINS),
+    **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
+    **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
 }
 
 
@@ -64,6 +100,9 @@ def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: s
 
     monkeypatch.setattr(front, "keeper", reading_keeper())
     address, expected = EXPECTED[route]
+    make_service("payments", is_active=False)
+    Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    address = address.replace("{admin}", str(cast["admin"].user.pk))
 
     found = {name: person.client.get(address).status_code for name, person in cast.items()}
 

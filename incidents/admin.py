@@ -1,0 +1,173 @@
+"""Incidents at the desk: viewers read, reporters and admins file and update."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from incidents import reporting
+from incidents.incident_form import IncidentForm, UpdateForm
+from incidents.lifecycle import begun
+from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
+from monitoring import signs
+
+SHAPES = {
+    IncidentStatus.INVESTIGATING: "major",
+    IncidentStatus.IDENTIFIED: "partial",
+    IncidentStatus.MONITORING: "info",
+    IncidentStatus.RESOLVED: "ok",
+}
+NEXT_STEPS: dict[str, Any] = {
+    IncidentStatus.INVESTIGATING: _("Next: say what it is as soon as you know, with the status identified."),
+    IncidentStatus.IDENTIFIED: _("Next: when a remedy is in place, say so with the status monitoring."),
+    IncidentStatus.MONITORING: _("Next: when it stays well, say so with the status resolved."),
+    IncidentStatus.RESOLVED: _("Closed. An update with another status opens it again."),
+}
+NAMED = 3  # services that a row of the list names
+
+
+class UpdateInline(StackedInline):
+    """Room for one more word; what was said so far cannot be changed."""
+
+    model = IncidentUpdate
+    form = UpdateForm
+    extra = max_num = 1
+    can_delete = False
+    fields = ("status", "message", "is_customer_visible")
+    verbose_name = _("update")
+    verbose_name_plural = _("updates")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentUpdate]:
+        return IncidentUpdate.objects.none()  # what was said stands in the time line of the page
+
+    def get_formset(self, request: HttpRequest, obj: Incident | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None:
+            formset.form.current_status = obj.status  # a class made for this request
+        return formset
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # what was said stays said
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Incident)
+class IncidentAdmin(ModelAdmin):
+    form = IncidentForm
+    inlines = (UpdateInline,)
+    list_display = ("status_now", "title", "priority", "severity", "services", "started_at", "duration")
+    list_display_links = ("title",)
+    list_filter = ("status", "priority", "severity")
+    list_fullwidth = True
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("title",)
+    search_help_text = _("Title")
+    ordering = ("-started_at",)
+    actions = None
+    change_form_template = "admin/incidents/incident/change_form.html"
+    warn_unsaved_form = True
+    readonly_fields = ("status_now", "identified_at", "resolved_at", "duration", "filed_by", "closed_by")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
+        times = ("started_at",) if obj is None else ("started_at", ("identified_at", "resolved_at"), "duration")
+        after = ("impact_description", "root_cause", "resolution_notes")
+        sets = [
+            (None, {"fields": ("title", "description", ("severity", "priority"), *times)}),
+            (_("Services touched"), {"fields": ("major_services", "partial_services", "degraded_services")}),
+        ]
+        if obj is None:
+            return sets
+        return [*sets, (_("Afterwards"), {"fields": (*after, ("filed_by", "closed_by")), "classes": ["collapse"]})]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
+        affected = Prefetch(
+            "affectedservice_set",
+            AffectedService.objects.select_related("service").order_by("service__name"),
+            to_attr="touched",
+        )
+        found: QuerySet[Incident] = super().get_queryset(request).prefetch_related(affected)
+        return found
+
+    @admin.display(description=_("Status"), ordering="status")
+    def status_now(self, incident: Incident) -> SafeString | str:
+        if incident.pk is None:
+            return "–"
+        status = IncidentStatus(incident.status)
+        return signs.sign(SHAPES[status], str(status.label))
+
+    @admin.display(description=_("Services"))
+    def services(self, incident: Incident) -> str:
+        names = [str(affected.service) for affected in incident.touched]  # type: ignore[attr-defined]
+        more = [f"+{len(names) - NAMED}"] if len(names) > NAMED else []
+        return ", ".join([*names[:NAMED], *more]) or "–"
+
+    @admin.display(description=_("Duration"))
+    def duration(self, incident: Incident) -> SafeString | str:
+        if incident.duration_minutes is None:
+            return _("open")  # type: ignore[return-value]  # a lazy text
+        minutes = incident.duration_minutes
+        words = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+        return format_html('<span class="desk-number">{}</span>', words)
+
+    @admin.display(description=_("Filed by"))
+    def filed_by(self, incident: Incident) -> str:
+        return str(incident.created_by or "–")
+
+    @admin.display(description=_("Resolved by"))
+    def closed_by(self, incident: Incident) -> str:
+        return str(incident.resolved_by or "–")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        incident = Incident.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        context: dict[str, Any] = {"flow": IncidentStatus.choices}
+        if incident is not None:
+            context |= {"next_step": NEXT_STEPS[incident.status], "said": reporting.said(incident)}
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.TextField):
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"started_at": timezone.now(), **super().get_changeform_initial_data(request)}
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Incident | None:
+        found: Incident | None = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST":
+            # Two reporters at once: the later one sees what the earlier one stored.
+            locked = Incident.objects.select_for_update().get(pk=found.pk)
+            for field in Incident._meta.concrete_fields:
+                setattr(found, field.attname, getattr(locked, field.attname))
+        return found
+
+    def save_model(self, request: HttpRequest, obj: Incident, form: IncidentForm, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user  # type: ignore[assignment]
+        reporting.follow(obj, begun(reporting.course_of(obj), obj.started_at), obj.resolved_by)
+        obj.save()
+
+    def save_related(self, request: HttpRequest, form: IncidentForm, formsets: Any, change: bool) -> None:
+        now = timezone.now()
+        reporting.affect(form.instance, form.impacts)
+        for formset in formsets:
+            for update in formset.save(commit=False):
+                update.incident = form.instance
+                reporting.post(update, who=request.user, now=now)  # type: ignore[arg-type]
+        reporting.publish(now)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
+        return False  # what customers were told is part of the record; resolve it, and say why

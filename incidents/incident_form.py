@@ -1,0 +1,120 @@
+"""The form of an incident: what happened, how urgent it is, and which services are touched how badly."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+
+from incidents import reporting
+from incidents.lifecycle import begun
+from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority
+from monitoring.models import Service
+
+PRIORITIES = (
+    (Priority.P1, _("P1 – answer within 15 minutes")),
+    (Priority.P2, _("P2 – answer within 1 hour")),
+    (Priority.P3, _("P3 – answer within 4 hours")),
+    (Priority.P4, _("P4 – answer within 24 hours")),
+)
+IMPACT_FIELDS = {  # the worst first
+    Impact.MAJOR: "major_services",
+    Impact.PARTIAL: "partial_services",
+    Impact.DEGRADED: "degraded_services",
+}
+FLOW = _("Investigating → identified → monitoring → resolved. Steps may be left out, or taken back.")
+
+
+def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
+    """Return a field that looks services up as somebody types: there may be thousands."""
+    widget = AutocompleteSelectMultiple(Incident._meta.get_field("affected_services"), admin.site)
+    return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
+
+
+class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
+    major_services = _services(Impact.MAJOR)
+    partial_services = _services(Impact.PARTIAL)
+    degraded_services = _services(Impact.DEGRADED)
+
+    class Meta:
+        model = Incident
+        fields = (
+            *("title", "description", "severity", "priority", "started_at"),
+            *("impact_description", "root_cause", "resolution_notes"),
+        )
+        help_texts: ClassVar[dict[str, Any]] = {
+            "title": _("As customers read it: what does not work, in plain words."),
+            "description": _("For ourselves; customers read the updates."),
+            "severity": _("How bad it is."),
+            "priority": _("How soon somebody must answer."),
+            "started_at": _("When it began, not when somebody noticed. It counts for the duration."),
+            "impact_description": _("What customers cannot do meanwhile."),
+            "root_cause": _("Once it is known."),
+            "resolution_notes": _("What ended it, and what keeps it from coming back."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "priority" in self.fields:
+            self.fields["priority"].choices = PRIORITIES  # type: ignore[attr-defined]
+        if self.instance.pk:
+            touched = reporting.touched(self.instance)
+            for impact, name in IMPACT_FIELDS.items():
+                self.initial[name] = [id for id, how in touched if how == impact]
+
+    def clean_started_at(self) -> Any:
+        started_at = self.cleaned_data["started_at"]
+        if started_at > timezone.now():
+            raise ValidationError(_("This is in the future. Announce planned work as maintenance instead."))
+        try:
+            begun(reporting.course_of(self.instance), started_at)
+        except ValueError as error:
+            raise ValidationError(_("It was identified or resolved before that. Choose an earlier time.")) from error
+        return started_at
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        seen: set[str] = set()
+        for name in IMPACT_FIELDS.values():
+            twice = [service for service in values.get(name, ()) if service.pk in seen]
+            seen |= {service.pk for service in values.get(name, ())}
+            if twice:
+                message = _("%(name)s is named twice. Keep the worst impact only.")
+                self.add_error(name, ValidationError(message, params={"name": str(twice[0])}))
+        return values
+
+    @property
+    def impacts(self) -> dict[str, str]:
+        """Return the impact by the service's id."""
+        fields = IMPACT_FIELDS.items()
+        return {service.pk: str(impact) for impact, name in fields for service in self.cleaned_data[name]}
+
+
+class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What is said now. Once stored it stays as it was said."""
+
+    current_status = IncidentStatus.INVESTIGATING.value  # of the incident: saying it again without a word says nothing
+
+    class Meta:
+        model = IncidentUpdate
+        fields = ("status", "message", "is_customer_visible")
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "status": UnfoldAdminSelectWidget(),
+            "message": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+            "is_customer_visible": UnfoldBooleanSwitchWidget(),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {
+            "status": FLOW,
+            "message": _(
+                "What is known, what is done, when the next word comes. Markdown: **bold**, lists, [links](…)."
+            ),
+            "is_customer_visible": _("Off: a note for ourselves."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["status"] = self.current_status

@@ -1,0 +1,70 @@
+"""File and update incidents: what people say is kept as it was said, and the page follows at once."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from database import changes
+from incidents import system_status
+from incidents.lifecycle import RESOLVED, Course, moved
+from incidents.models import AffectedService, Incident, IncidentUpdate
+
+
+def course_of(incident: Incident) -> Course:
+    return Course(
+        status=incident.status,
+        started_at=incident.started_at,
+        identified_at=incident.identified_at,
+        resolved_at=incident.resolved_at,
+    )
+
+
+def follow(incident: Incident, course: Course, who: User | None) -> None:
+    """Give an incident its course; whoever resolved it first stays the one who did. Does not save."""
+    if course.resolved_at is None:
+        incident.resolved_by = None
+    elif incident.status != RESOLVED:
+        incident.resolved_by = who
+    incident.status, incident.started_at = course.status, course.started_at
+    incident.identified_at, incident.resolved_at = course.identified_at, course.resolved_at
+    incident.duration_minutes = course.duration_minutes
+
+
+def affect(incident: Incident, impacts: Mapping[str, str]) -> None:
+    """Make these the services that an incident touches: impact by id."""
+    before = dict(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
+    AffectedService.objects.filter(incident=incident, service_id__in=before.keys() - impacts.keys()).delete()
+    AffectedService.objects.bulk_create(
+        [AffectedService(incident=incident, service_id=id, impact=impact) for id, impact in sorted(impacts.items())],
+        update_conflicts=True,
+        unique_fields=["incident", "service"],
+        update_fields=["impact"],
+    )
+
+
+def post(update: IncidentUpdate, *, who: User | None, now: datetime) -> None:
+    """Store an update and let its incident follow the status that it says."""
+    incident = update.incident
+    follow(incident, moved(course_of(incident), update.status, now), who)
+    incident.save()
+    update.created_by, update.created_at = who, now
+    update.save(force_insert=True)
+
+
+def publish(now: datetime) -> None:
+    """Tell the page, as the last thing that a change of incidents does in its transaction."""
+    with transaction.atomic():
+        system_status.refresh(now)
+        changes.bump("page")  # also where the whole stays as it is: titles and messages are on the page
+
+
+def touched(incident: Incident) -> Collection[tuple[str, str]]:
+    """Return (service id, impact) of the services that an incident touches."""
+    return list(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
+
+
+def said(incident: Incident) -> Collection[IncidentUpdate]:
+    """Return all updates of an incident, newest first."""
+    return list(incident.updates.select_related("created_by").order_by("-created_at", "-id"))

@@ -1,0 +1,192 @@
+"""Incidents at the desk: filed and updated by reporters, read by viewers, on the page at once."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.tests.cast import Person
+from database import changes
+from incidents.models import AffectedService, Incident, IncidentUpdate, SystemStatus
+from monitoring.tests.factories import make_service
+
+LIST = "/admin/incidents/incident/"
+
+
+def form(message: str = "", status: str = "investigating", **values) -> dict:
+    started_at = timezone.now() - timedelta(minutes=30)
+    updates = {
+        "updates-TOTAL_FORMS": "1",
+        "updates-INITIAL_FORMS": "0",
+        "updates-0-status": status,
+        "updates-0-message": message,
+        "updates-0-is_customer_visible": "on",
+    }
+    return {
+        "title": "Payments fail",
+        "severity": "high",
+        "priority": "P1",
+        "started_at_0": f"{started_at:%Y-%m-%d}",
+        "started_at_1": f"{started_at:%H:%M:%S}",
+        **updates,
+        **values,
+    }
+
+
+def file(person: Person, **values) -> Incident:
+    answer = person.client.post(f"{LIST}add/", form(**values))
+    assert answer.status_code == 302, answer.context["errors"]
+    return Incident.objects.get()
+
+
+def say(person: Person, incident: Incident, message: str, status: str, **values) -> Incident:
+    kept = {
+        "started_at_0": f"{incident.started_at:%Y-%m-%d}",
+        "started_at_1": f"{incident.started_at:%H:%M:%S}",
+    }
+    answer = person.client.post(f"{LIST}{incident.pk}/change/", form(message, status, **{**kept, **values}))
+    assert answer.status_code == 302, answer.context["errors"]
+    incident.refresh_from_db()
+    return incident
+
+
+def test_a_reporter_files_an_incident_with_services_and_a_first_word(reporter):
+    for name in ("payments", "search"):
+        make_service(name)
+    before = changes.current("page")
+
+    incident = file(
+        reporter, message="We are looking into it.", major_services=["payments"], degraded_services=["search"]
+    )
+
+    assert (incident.created_by, incident.status) == (reporter.user, "investigating")
+    assert set(AffectedService.objects.values_list("service_id", "impact")) == {
+        ("payments", "major"),
+        ("search", "degraded"),
+    }
+    update = IncidentUpdate.objects.get()
+    assert (update.message, update.status, update.created_by) == (
+        "We are looking into it.",
+        "investigating",
+        reporter.user,
+    )
+    assert changes.current("page") > before
+    assert SystemStatus.objects.get().active_incidents == 1
+
+
+def test_an_update_moves_the_incident_through_its_course(reporter, admin):
+    incident = file(reporter)
+
+    say(reporter, incident, "A queue is full.", "identified")
+    assert (incident.status, incident.identified_at is not None, incident.resolved_at) == ("identified", True, None)
+
+    say(admin, incident, "All is well again.", "resolved")
+    assert (incident.status, incident.resolved_by) == ("resolved", admin.user)
+    assert incident.duration_minutes >= 30
+    assert SystemStatus.objects.get().active_incidents == 0
+
+    say(reporter, incident, "It is back.", "investigating")
+    assert (incident.resolved_at, incident.resolved_by, incident.duration_minutes) == (None, None, None)
+    assert incident.updates.count() == 3
+
+
+def test_saving_without_a_message_says_nothing(reporter):
+    incident = file(reporter)
+
+    say(reporter, incident, "", "investigating", title="Payments fail now and then")
+
+    assert incident.title == "Payments fail now and then"
+    assert not IncidentUpdate.objects.exists()
+
+
+def test_a_status_without_a_message_is_asked_for(reporter):
+    incident = file(reporter)
+
+    page = reporter.client.post(f"{LIST}{incident.pk}/change/", form("", "resolved"))
+
+    assert page.status_code == 200
+    incident.refresh_from_db()
+    assert incident.status == "investigating"
+
+
+def test_what_was_said_cannot_be_changed(reporter):
+    incident = file(reporter, message="We are looking into it.")
+    update = IncidentUpdate.objects.get()
+
+    reporter.client.post(
+        f"{LIST}{incident.pk}/change/",
+        {**form("Nothing happened."), "updates-INITIAL_FORMS": "1", "updates-0-id": str(update.pk)},
+    )
+
+    update.refresh_from_db()
+    assert update.message == "We are looking into it."
+
+
+def test_services_can_be_taken_off_and_their_impact_changed(reporter):
+    for name in ("payments", "search"):
+        make_service(name)
+    incident = file(reporter, major_services=["payments"], degraded_services=["search"])
+
+    say(reporter, incident, "", "investigating", partial_services=["payments"])
+
+    assert list(AffectedService.objects.values_list("service_id", "impact")) == [("payments", "partial")]
+
+
+def test_a_service_is_named_once(reporter):
+    make_service("payments")
+
+    page = reporter.client.post(
+        f"{LIST}add/", form(major_services=["payments"], partial_services=["payments"])
+    ).content.decode()
+
+    assert "Payments is named twice" in page
+    assert not Incident.objects.exists()
+
+
+def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter):
+    tomorrow = timezone.now() + timedelta(days=1)
+    later = {"started_at_0": f"{tomorrow:%Y-%m-%d}", "started_at_1": "00:00:00"}
+    assert "This is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
+
+    incident = file(reporter)
+    say(reporter, incident, "Well again.", "resolved")
+    Incident.objects.update(resolved_at=incident.started_at + timedelta(minutes=1))
+    now = timezone.now() - timedelta(seconds=5)
+    moved = {"started_at_0": f"{now:%Y-%m-%d}", "started_at_1": f"{now:%H:%M:%S}"}
+    page = reporter.client.post(f"{LIST}{incident.pk}/change/", form(**moved)).content.decode()
+    assert "Choose an earlier time" in page
+
+
+def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter, viewer):
+    incident = file(reporter, message="We are looking into it.")
+
+    page = viewer.client.get(f"{LIST}{incident.pk}/change/").content.decode()
+
+    assert "We are looking into it." in page
+    assert 'name="_save"' not in page
+    assert 'name="updates-0-message"' not in page
+    assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403
+
+
+def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(viewer, django_assert_num_queries):
+    make_service("payments")
+    for number in range(3):
+        incident = Incident.objects.create(title=f"No {number}", started_at=timezone.now())
+        AffectedService.objects.create(incident=incident, service_id="payments", impact="major")
+    viewer.client.get(LIST)
+
+    with django_assert_num_queries(5):  # session, user, count, incidents, services
+        page = viewer.client.get(LIST).content.decode()
+
+    assert "Investigating</span>" in page
+    assert "Payments" in page
+
+
+@pytest.mark.parametrize("role", ["viewer", "reporter", "admin"])
+def test_menu_shows_what_the_role_may_do(cast, role):
+    page = cast[role].client.get(LIST).content.decode()
+
+    assert "/admin/checks/" in page
+    assert ('href="/admin/monitoring/service/"' in page) == (role == "admin")
+    assert ('href="/admin/accounts/user/"' in page) == (role == "admin")
+    assert ('href="/admin/incidents/incident/add/"' in page) == (role != "viewer")
