@@ -44,6 +44,10 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     # route: an address of it, and the statuses
     "": ("/", ALL),
     "assets/<slug:version>/<str:name>": ("/assets/0/none.css", MISSING_FOR_ALL),
+    "services/<slug:service_id>/ledger": ("/services/payments/ledger", ALL),
+    "services/<slug:service_id>/ledger.json": ("/services/payments/ledger.json", ALL),
+    "services/<slug:service_id>/ledger.csv": ("/services/payments/ledger.csv", ALL),
+    "policies/<str:name>/<int:version>": ("/policies/none/1", MISSING_FOR_ALL),
     "health": ("/health", ALL),
     "heartbeat/<str:token>": ("/heartbeat/guessed", MISSING_FOR_ALL),
     "heartbeat/<str:token>/start": ("/heartbeat/guessed/start", MISSING_FOR_ALL),
