@@ -20,7 +20,10 @@ READING = frozenset(
     {
         "incidents.view_incident",
         "incidents.view_incidentupdate",
+        "monitoring.view_accountingpolicy",
         "monitoring.view_apiresponsetime",
+        "monitoring.view_maintenancewindow",
+        "monitoring.view_restatement",
         VIEW_CHECKS,
     }
 )
@@ -28,6 +31,7 @@ REPORTING = READING | {
     CHOOSE_SERVICES,
     "incidents.add_incident",
     "incidents.change_incident",
+    "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete: what was said stays said
 }
 PERMISSIONS: dict[str, frozenset[str]] = {Role.VIEWER: READING, Role.REPORTER: REPORTING}  # an admin needs no list

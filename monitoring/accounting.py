@@ -107,7 +107,7 @@ def _stretches(
 
 def _spans(service_ids: Sequence[str], start: datetime, end: datetime) -> defaultdict[str | None, list[sla.Span]]:
     found: defaultdict[str | None, list[sla.Span]] = defaultdict(list)
-    touching = Span.objects.filter(Q(until=None) | Q(until__gt=start), since__lt=end)
+    touching = Span.objects.touching(start, end)
     for span in touching.filter(Q(service=None) | Q(service__in=service_ids)).order_by("since", "id"):
         until = _second(span.until or end)
         found[span.service_id].append(sla.Span(kind=SpanKind(span.kind), since=_second(span.since), until=until))

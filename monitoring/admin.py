@@ -25,8 +25,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from accounts.permissions import CHOOSE_SERVICES
 from database.locks import lock_in_transaction
 from monitoring import editing, phases, service_actions, signs
+from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.check_now import check_now
-from monitoring.models import Service
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.probes.model import Phases
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.service_form import FIELDSETS, ServiceForm
@@ -240,3 +241,8 @@ def _attempt_shown(service: Service) -> dict[str, Any]:
 def _bar(found: Phases, longest_ms: float) -> phases.Bar:
     times = (found.dns_ms, found.connect_ms, found.tls_ms, found.first_byte_ms)
     return phases.bar(times, found.total_ms, longest_ms)
+
+
+admin.site.register(AccountingPolicy, AccountingPolicyAdmin)
+admin.site.register(MaintenanceWindow, MaintenanceWindowAdmin)
+admin.site.register(Restatement, RestatementAdmin)

@@ -1,6 +1,8 @@
 """How the checks of one service become its status: the policy, and what somebody decided for this service."""
 
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 
 from monitoring.check_settings import is_probed
@@ -9,6 +11,19 @@ from monitoring.state import Policy
 POLICY = Policy()
 # A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
 REPORTED = replace(POLICY, failure_threshold=1)
+
+
+@lru_cache(maxsize=100)
+def rules_of(failure_threshold: int | None, recovery_threshold: int | None, gap_factor: Decimal | None) -> Policy:
+    """Return the rules of a stored version, the built-in ones where no version of the policy is in force."""
+    if failure_threshold is None or recovery_threshold is None or gap_factor is None:
+        return POLICY
+    return replace(
+        POLICY,
+        failure_threshold=failure_threshold,
+        recovery_threshold=recovery_threshold,
+        gap_factor=Fraction(gap_factor),
+    )
 
 
 @lru_cache(maxsize=1000)

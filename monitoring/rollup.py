@@ -26,7 +26,7 @@ from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Servic
 from monitoring.models.policies import AccountingPolicy, PolicyBook
 from monitoring.models.rollups import EMPTY_DAY
 from monitoring.sla import Kind
-from monitoring.state import Status
+from monitoring.state import Policy, Status
 
 BATCH = 1_000  # services rolled up in one transaction
 UNSETTLED_WAIT = timedelta(minutes=10)
@@ -129,7 +129,9 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
 def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
     """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction."""
     start, end = bounds(day, zone)
-    run_audit.mend(Service.objects.filter(id__in=service_ids), start, end)
+    services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
+    _versions, rules = _policies(services, day)
+    run_audit.mend({s.id: rules[s.id] for s in services if len(s.regions) == 1}, start, end)
     days = account_day(day, service_ids, now, zone)
     if days:
         checks = _by_service("day_of_raw_checks", days, start, end)
@@ -154,10 +156,9 @@ def refresh_today(now: datetime, zone: tzinfo) -> int:
 
 def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
     """Account one day of services and store nothing. Five queries."""
-    window, book = bounds(day, zone), PolicyBook()
+    window = bounds(day, zone)
     services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
-    versions = {service.id: book.in_force(service.policy_name, day) for service in services}
-    rules = {service.id: accounting.policy_of(service, versions[service.id]) for service in services}
+    versions, rules = _policies(services, day)
     found = accounting.evidence(services, *window, list(rules.values()))
     days = []
     for service in services:
@@ -165,6 +166,13 @@ def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tz
         status = status_of(account, versions[service.id])
         days.append(Day(service=service, date=day, account=account, status=status, policy=versions[service.id]))
     return days
+
+
+def _policies(services: Sequence[Service], day: date) -> tuple[dict[str, AccountingPolicy], dict[str, Policy]]:
+    """Return the versions in force on a day and the rules that follow, by service. One query."""
+    book = PolicyBook()
+    versions = {service.id: book.in_force(service.policy_name, day) for service in services}
+    return versions, {service.id: accounting.policy_of(service, versions[service.id]) for service in services}
 
 
 def status_of(account: Account, policy: AccountingPolicy) -> str:

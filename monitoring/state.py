@@ -222,6 +222,8 @@ def _change(before: State, status: Status, check: Check, first_at: datetime | No
     """Describe a change of status; `first_at` is the first check that showed the new one."""
     if before.status is Status.UNKNOWN:
         cause, edge_start_at = Cause.MEASURED, before.run.last_at if before.run else None
+        if first_at and edge_start_at and edge_start_at >= first_at:  # the checks before this one told the same
+            edge_start_at = before.last_good_at
     elif status is Status.DOWN:
         cause, edge_start_at = Cause.FAILED, before.last_good_at
     elif before.status is Status.DOWN:

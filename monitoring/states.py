@@ -3,13 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from database.sql import statement
 from monitoring.models import RegionState
-from monitoring.policies import policy_for
+from monitoring.policies import policy_for, rules_of
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.state import Policy, Run, State, Status
 
@@ -35,7 +37,7 @@ class LockedState:
 
 def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
     """Lock and return the states of those of the services that exist, by id. One query, or three for new services."""
-    wanted = {"service_ids": sorted(service_ids)}
+    wanted: dict[str, Any] = {"service_ids": sorted(service_ids), "zone": str(settings.PAGE_TIME_ZONE)}
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "lock_states"), wanted)
         rows = cursor.fetchall()
@@ -104,6 +106,9 @@ def _locked(
     quorum: int | None,
     failure_threshold: int | None,
     recovery_threshold: int | None,
+    usual_failure_threshold: int | None,
+    usual_recovery_threshold: int | None,
+    usual_gap_factor: Decimal | None,
     status: str,
     is_down: bool,
     verdict: str | None,
@@ -124,6 +129,7 @@ def _locked(
     error: str | None,
 ) -> LockedState:
     """Read a row of `sql/lock_states.sql`."""
+    rules = rules_of(usual_failure_threshold, usual_recovery_threshold, usual_gap_factor)
     run = None
     if verdict is not None:
         run = Run(
@@ -150,7 +156,7 @@ def _locked(
         service_id=service_id,
         regions=regions,
         quorum=quorum or len(regions) // 2 + 1,
-        policy=policy_for(kind, failure_threshold, recovery_threshold),
+        policy=policy_for(kind, failure_threshold, recovery_threshold, rules),
         state=state,
         response_ms=response_ms,
         status_code=status_code,

@@ -87,6 +87,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),
         ("monitoring.view_service", _("Services"), "dns", "admin:monitoring_service_changelist"),
         (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
+        (
+            "monitoring.view_maintenancewindow",
+            _("Maintenance"),
+            "engineering",
+            "admin:monitoring_maintenancewindow_changelist",
+        ),
+        ("monitoring.view_restatement", _("Restatements"), "edit_note", "admin:monitoring_restatement_changelist"),
+        ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
     ]
     items = [

@@ -7,7 +7,7 @@ from monitoring.models.restatements import Restatement
 from monitoring.models.rollups import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.runs import CheckRun
 from monitoring.models.services import Service
-from monitoring.models.spans import Span, SpanKind
+from monitoring.models.spans import MaintenanceWindow, Span, SpanKind
 from monitoring.models.states import RegionState, ServiceState
 from monitoring.models.transitions import Transition, TransitionClaim
 
@@ -21,6 +21,7 @@ __all__ = [
     "EngineWorker",
     "Heartbeat",
     "Hour",
+    "MaintenanceWindow",
     "RegionSight",
     "RegionState",
     "Restatement",

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -52,3 +53,7 @@ class Restatement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.since:%Y-%m-%d %H:%M} {self.restated_as}"
+
+    def clean(self) -> None:
+        if self.since and self.until and self.until <= self.since:
+            raise ValidationError({"until": _("It must end after it begins.")})

@@ -1,8 +1,10 @@
 """Stretches of time that are accounted otherwise than measured, each with its author and reason."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,20 @@ class SpanKind(models.TextChoices):
     PAUSED = "paused", _("Paused")  # somebody switched the checks of a service off
     MAINTENANCE = "maintenance", _("Maintenance")
     BLIND = "blind", _("Monitor blind")  # our own network failed: nobody is down for it
+
+
+class SpanQuerySet(models.QuerySet["Span"]):
+    def maintenance(self) -> Self:
+        return self.filter(kind=SpanKind.MAINTENANCE)
+
+    def of(self, service_id: str) -> Self:
+        """Keep those of a service, and those of all services."""
+        return self.filter(models.Q(service=service_id) | models.Q(service=None))
+
+    def touching(self, start: datetime, end: datetime | None) -> Self:
+        """Keep those that have a moment in common with [start, end); an end of None is never."""
+        met = self.filter(models.Q(until=None) | models.Q(until__gt=start))
+        return met if end is None else met.filter(since__lt=end)
 
 
 class Span(models.Model):
@@ -27,6 +43,8 @@ class Span(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SpanQuerySet.as_manager()
 
     class Meta:
         db_table = "spans"
@@ -55,3 +73,20 @@ class Span(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.since:%Y-%m-%d %H:%M}"
+
+    def clean(self) -> None:
+        if self.since and self.until and self.until <= self.since:
+            raise ValidationError({"until": _("It must end after it begins.")})
+
+
+class MaintenanceWindow(Span):
+    """The spans that people plan, for the desk."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("maintenance window")
+        verbose_name_plural = _("maintenance windows")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.kind = SpanKind.MAINTENANCE
+        super().save(*args, **kwargs)

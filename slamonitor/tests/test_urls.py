@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from incidents.models import Incident
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 
 # Status for a stranger, a viewer, a reporter and an admin, who open the address (GET).
@@ -22,6 +24,7 @@ MISSING_FOR_ALL = (404, 404, 404, 404)
 BY_FORM = (405, 405, 405, 405)
 
 NOBODY = (302, 403, 403, 403)
+BY_FORM_SIGNED_IN = (302, 405, 405, 405)
 
 
 def model_addresses(
@@ -43,6 +46,10 @@ def model_addresses(
 EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     # route: an address of it, and the statuses
     "": ("/", ALL),
+    "services/<slug:service_id>/ledger": ("/services/payments/ledger", ALL),
+    "services/<slug:service_id>/ledger.csv": ("/services/payments/ledger.csv", ALL),
+    "services/<slug:service_id>/ledger.json": ("/services/payments/ledger.json", ALL),
+    "policies/<str:name>/<int:version>": ("/policies/standard/1", ALL),
     "assets/<slug:version>/<str:name>": ("/assets/0/none.css", MISSING_FOR_ALL),
     "services/<slug:service_id>/ledger": ("/services/payments/ledger", ALL),
     "services/<slug:service_id>/ledger.json": ("/services/payments/ledger.json", ALL),
@@ -78,6 +85,10 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     **model_addresses("monitoring/service", "payments", see=ADMINS, edit=ADMINS),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
+    **model_addresses("monitoring/accountingpolicy", "{policy}", see=SIGNED_IN, edit=ADMINS),
+    **model_addresses("monitoring/maintenancewindow", "7", see=SIGNED_IN, edit=ADMINS),
+    **model_addresses("monitoring/restatement", "7", see=SIGNED_IN, edit=REPORTERS),
+    "admin/monitoring/restatement/<int:pk>/decide/": ("/admin/monitoring/restatement/7/decide/", BY_FORM_SIGNED_IN),
 }
 
 
@@ -106,7 +117,19 @@ def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: s
     address, expected = EXPECTED[route]
     make_service("payments", is_active=False)
     Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    begin = timezone.now()
+    MaintenanceWindow.objects.create(id=7, since=begin)
+    Restatement.objects.create(
+        id=7,
+        service_id="payments",
+        restated_as="operational",
+        since=begin,
+        until=begin + timedelta(hours=1),
+        reason="ours",
+        proposed_at=begin,
+    )
     address = address.replace("{admin}", str(cast["admin"].user.pk))
+    address = address.replace("{policy}", str(AccountingPolicy.objects.get(version=1).pk))
 
     found = {name: person.client.get(address).status_code for name, person in cast.items()}
 

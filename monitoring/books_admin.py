@@ -1,0 +1,151 @@
+"""The books at the desk: accounting policies, maintenance windows and restatements."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+
+from monitoring import bookkeeping
+from monitoring.calendar_days import day_of
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
+
+
+class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
+    """A next version; it is judged as a whole, as the model's own field limits do not know the day."""
+
+    class Meta:
+        model = AccountingPolicy
+        fields = (
+            *("name", "effective_on", "failure_threshold", "recovery_threshold", "gap_factor"),
+            *("partial_weight_percent", "counts_maintenance", "major_below", "reason"),
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        day = data.get("effective_on")
+        if day and day < day_of(timezone.now(), settings.PAGE_TIME_ZONE):
+            self.add_error("effective_on", _("Choose today or a later day: what is past stays as it was."))
+        return data
+
+
+class AccountingPolicyAdmin(ModelAdmin):
+    form = PolicyForm
+    list_display = (
+        "name",
+        "version",
+        "effective_on",
+        "failure_threshold",
+        "recovery_threshold",
+        "gap_factor",
+        "author",
+    )
+    list_filter = ("name",)
+    ordering = ("name", "-version")
+    actions = None
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        newest = AccountingPolicy.objects.newest_first().first()
+        rules = bookkeeping.defaults_of(newest) if newest else {}
+        return {**rules, "effective_on": day_of(timezone.now(), settings.PAGE_TIME_ZONE)}
+
+    def save_model(self, request: HttpRequest, obj: AccountingPolicy, form: Any, change: bool) -> None:
+        author: Any = request.user
+        bookkeeping.next_version(obj, author=author, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
+
+    def has_change_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
+        return False  # figures were made under it; add the next version
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
+        return False
+
+
+class MaintenanceWindowAdmin(ModelAdmin):
+    fields = ("service", ("since", "until"), "reason")
+    autocomplete_fields = ("service",)
+    list_display = ("since", "until", "what", "reason", "author")
+    list_select_related = ("service", "author")
+    ordering = ("-since",)
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MaintenanceWindow]:
+        found: QuerySet[MaintenanceWindow] = super().get_queryset(request).filter(kind="maintenance")
+        return found
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "service" in form.base_fields:
+            form.base_fields["service"].help_text = _("Empty: all services.")
+            form.base_fields["until"].help_text = _("Empty: until somebody ends it.")
+        return form
+
+    @admin.display(description=gettext_lazy("Service"), ordering="service")
+    def what(self, window: MaintenanceWindow) -> str:
+        return str(window.service) if window.service else _("All services")
+
+    def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: Any, change: bool) -> None:
+        before = MaintenanceWindow.objects.filter(pk=obj.pk).first() if change else None
+        if before is None:
+            obj.author = request.user  # type: ignore[assignment]
+        bookkeeping.keep_span(obj, before=before, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
+        if met := bookkeeping.overlapping(obj):
+            words = _("It overlaps %(count)d other maintenance windows; time that several cover counts once.")
+            messages.warning(request, words % {"count": len(met)})
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # figures were made with it; give it another end
+
+
+class RestatementAdmin(ModelAdmin):
+    fields = ("service", ("since", "until"), "restated_as", "reason")
+    autocomplete_fields = ("service",)
+    list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "decided_by")
+    list_filter = ("is_approved",)
+    list_select_related = ("service", "proposed_by", "decided_by")
+    ordering = ("-proposed_at",)
+    actions = None
+    change_form_template = "admin/monitoring/restatement/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = path("<int:pk>/decide/", self.admin_site.admin_view(self.decide), name="monitoring_restatement_decide")
+        return [decide, *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Restatement, form: Any, change: bool) -> None:
+        obj.proposed_by, obj.proposed_at = request.user, timezone.now()  # type: ignore[assignment]
+        obj.save()
+
+    @method_decorator(require_POST)
+    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Approve or reject; only admins, and only once."""
+        if not request.user.has_perm("monitoring.change_restatement"):
+            raise PermissionDenied
+        restatement = Restatement.objects.select_related("service").get(pk=pk)
+        is_approved = request.POST.get("decision") == "approve"
+        by: Any = request.user
+        try:
+            bookkeeping.decide(
+                restatement, is_approved=is_approved, by=by, now=timezone.now(), zone=settings.PAGE_TIME_ZONE
+            )
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(
+                request, _("Approved; the days it touches are accounted again.") if is_approved else _("Rejected.")
+            )
+        return HttpResponseRedirect(reverse("admin:monitoring_restatement_change", args=[pk]))
+
+    def has_change_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
+        return False  # what was proposed is decided as it stands
+
+    def has_delete_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
+        return False
