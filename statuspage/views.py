@@ -3,6 +3,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_safe
 
 from statuspage import assets, front
@@ -13,10 +14,10 @@ YEAR_S = 365 * 86_400
 @login_not_required
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the public page; with `?lang=ko` remember that language and show it then."""
+    """Show the public page; with `?lang=ko` remember that language and show it, or the page named by `next`, then."""
     language = request.GET.get("lang")
     if language in dict(settings.LANGUAGES):
-        return _remember(str(language))
+        return _remember(str(language), _way_back(request))
     visit = front.reply(request.META, timezone.now())
     if visit is None:
         return _unavailable(request)
@@ -48,8 +49,14 @@ def _unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _remember(language: str) -> HttpResponse:
-    response = HttpResponseRedirect("/", headers={"Cache-Control": "no-store"})
+def _way_back(request: HttpRequest) -> str:
+    """Return the page of ours on which the language was switched."""
+    path = request.GET.get("next", "/")
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else "/"
+
+
+def _remember(language: str, path: str) -> HttpResponse:
+    response = HttpResponseRedirect(path, headers={"Cache-Control": "no-store"})
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         language,

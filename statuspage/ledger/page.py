@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.formats import date_format, get_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from incidents.models import Incident
@@ -83,7 +84,7 @@ def context(
         ],
         "policies": [(policy, list(policy_words(policy))) for policy in found.policies],
         "sample_days": found.sample_days,
-        "weekdays": [WEEKDAYS_ABBR[(first_weekday + 6 + n) % 7] for n in range(7)],
+        "weekdays": [_weekday((first_weekday + 6 + n) % 7) for n in range(7)],
         "months": list(_months(found.official.days, first_weekday)),
         "zone": zone.key,
     }
@@ -141,6 +142,12 @@ def _months(days: Sequence[LedgerDay], first_weekday: int) -> Iterator[Month]:
         cells += [blank] * (-len(cells) % 7)
         weeks = [cells[n : n + 7] for n in range(0, len(cells), 7)]
         yield Month(name=date_format(first, "YEAR_MONTH_FORMAT"), weeks=weeks)
+
+
+def _weekday(number: int) -> str:
+    """Name a day of the week, Monday being 0, in the width of a cell."""
+    name = str(WEEKDAYS_ABBR[number])
+    return name[:1] if get_language() == "ko" else name
 
 
 def _cell(day: LedgerDay) -> Cell:

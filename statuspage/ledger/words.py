@@ -64,7 +64,7 @@ def policy_words(policy: AccountingPolicy) -> Iterator[str]:
     yield _("A check speaks for at most %(factor)s intervals; time after that counts as not measured.") % {
         "factor": f"{policy.gap_factor.normalize():f}"
     }
-    yield _("Degraded time counts as up to %(percent)d %%.") % {"percent": policy.partial_weight_percent}
+    yield _("%(percent)d %% of degraded time counts as up.") % {"percent": policy.partial_weight_percent}
     if policy.counts_maintenance:
         yield _("Maintenance is counted like any other time.")
     else:

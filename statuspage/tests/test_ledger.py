@@ -250,3 +250,12 @@ def test_policy_is_stated_in_words(get):
     assert "Policy standard, version 1" in text
     assert "Maintenance counts neither as up nor as down." in text
     assert get("/policies/standard/99").status_code == 404
+
+
+def test_language_is_switched_on_the_spot_and_never_leads_away(service, get):
+    content = get(f"/services/payments/ledger{FROM_TO}").content.decode()
+    link = html.unescape(re.search(r'href="(/\?lang=ko[^"]*)"', content)[1])
+
+    assert get(link).headers["Location"] == f"/services/payments/ledger{FROM_TO}"
+    assert get("/?lang=ko&next=https://evil.example/").headers["Location"] == "/"
+    assert get("/?lang=ko&next=//evil.example/").headers["Location"] == "/"
