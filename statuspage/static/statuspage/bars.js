@@ -6,6 +6,7 @@ const tip = document.createElement("div");
 tip.className = "tip";
 tip.hidden = true;
 document.body.append(tip);
+const places = new Map(); // id of a strip -> where its walker stands; the strip itself is exchanged now and then
 let walked = null;
 
 function words(strip) {
@@ -61,14 +62,14 @@ function firstSeen(strip) {
 function walk(strip, index) {
   const last = strip.children.length - 1;
   const to = Math.min(Math.max(index, firstSeen(strip)), last);
+  places.set(strip.id, to - last);
   strip.setAttribute("aria-valuenow", to - last);
   strip.setAttribute("aria-valuetext", words(strip)[to].replaceAll("\n", ", "));
   show(strip, to);
 }
 
 function standing(strip) {
-  const last = strip.children.length - 1;
-  return last + Number(strip.getAttribute("aria-valuenow") ?? 0);
+  return strip.children.length - 1 + (places.get(strip.id) ?? 0);
 }
 
 /** Let a strip be reached and walked by keyboard; an exchanged one keeps its place. */
@@ -77,8 +78,8 @@ function prepare(strip) {
   strip.setAttribute("role", "slider");
   strip.setAttribute("aria-valuemin", 1 - strip.children.length);
   strip.setAttribute("aria-valuemax", "0");
-  strip.setAttribute("aria-valuenow", "0");
-  strip.setAttribute("aria-valuetext", strip.lastElementChild.textContent.replaceAll("\n", ", "));
+  strip.setAttribute("aria-valuenow", places.get(strip.id) ?? 0);
+  strip.setAttribute("aria-valuetext", strip.children[standing(strip)].textContent.replaceAll("\n", ", "));
 }
 
 function prepareAll() {

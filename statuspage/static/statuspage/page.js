@@ -28,9 +28,8 @@ function exchange(fresh) {
   document.title = fresh.title;
   document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").getAttribute("href");
   if (headline() !== before) announcer.textContent = headline();
-  if (focused && document.activeElement === document.body) {
-    document.getElementById(focused)?.focus({ preventScroll: true });
-  }
+  // Later, so that other modules have prepared what is new.
+  if (focused) queueMicrotask(() => document.getElementById(focused)?.focus({ preventScroll: true }));
   localize();
   tick();
 }
