@@ -1,14 +1,18 @@
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import wraps
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.permissions import VIEW_CHECKS
 from incidents.models import Incident
 from monitoring import ledger
 from monitoring.ledger import Ledger
@@ -47,7 +51,10 @@ def page(request: HttpRequest, service_id: str) -> HttpResponse:
         return render(request, "statuspage/ledger_refused.html", {"service": service, "why": str(error)}, status=400)
     found = ledger.read(service, chosen.start, chosen.end, now, zone)
     shown = context(found, chosen, _incidents(service, chosen), now, zone, is_signed_in=request.user.is_authenticated)
-    return render(request, "statuspage/ledger.html", {**shown, "query": request.GET.urlencode()})
+    raw_checks = _raw_checks(service, chosen, now) if request.user.has_perm(VIEW_CHECKS) else ""
+    return render(
+        request, "statuspage/ledger.html", {**shown, "query": request.GET.urlencode(), "raw_checks": raw_checks}
+    )
 
 
 @login_not_required
@@ -97,6 +104,15 @@ def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     chosen = window.asked_for(request.GET, now, zone)
     return ledger.read(service, chosen.start, chosen.end, now, zone), _incidents(service, chosen)
+
+
+def _raw_checks(service: Service, chosen: Window, now: datetime) -> str:
+    """Return the address of the raw checks of a window at the desk, which looks back from its end."""
+    until = min(chosen.end, now)
+    lengths = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+    length = next((name for name, length in lengths.items() if until - chosen.start <= length), "all")
+    wanted = {"service": service.id, "window": length, "until": until.isoformat(timespec="seconds")}
+    return f"{reverse('admin:checks')}?{urlencode(wanted)}"
 
 
 def _incidents(service: Service, chosen: Window) -> list[Incident]:

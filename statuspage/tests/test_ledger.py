@@ -136,9 +136,14 @@ def test_texts_of_errors_are_for_people_who_are_signed_in(service, get, client, 
     everything = [get(f"/services/payments/ledger{kind}{FROM_TO}").content.decode() for kind in ("", ".json", ".csv")]
     assert not [text for text in everything if secret in text]
 
+    assert "/admin/checks/" not in everything[0]
+
     client.force_login(django_user_model.objects.create_user("kim", "kim@example.com"))
 
-    assert secret in get(f"/services/payments/ledger{FROM_TO}").content.decode()
+    page = get(f"/services/payments/ledger{FROM_TO}").content.decode()
+    assert secret in page
+    raw_checks = "/admin/checks/?service=payments&window=7d&until=2025-03-12T00%3A00%3A00%2B00%3A00"
+    assert raw_checks in html.unescape(page)
 
 
 def test_restated_and_measured_are_both_shown(service, get):
