@@ -7,14 +7,14 @@ from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from incidents import reporting
-from incidents.incident_form import IncidentForm, UpdateForm
+from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
 from monitoring import signs
@@ -42,8 +42,7 @@ class UpdateInline(StackedInline):
     extra = max_num = 1
     can_delete = False
     fields = ("status", "message", "is_customer_visible")
-    verbose_name = _("update")
-    verbose_name_plural = _("updates")
+    verbose_name = verbose_name_plural = _("new update")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentUpdate]:
         return IncidentUpdate.objects.none()  # what was said stands in the time line of the page
@@ -77,18 +76,34 @@ class IncidentAdmin(ModelAdmin):
     actions = None
     change_form_template = "admin/incidents/incident/change_form.html"
     warn_unsaved_form = True
-    readonly_fields = ("status_now", "identified_at", "resolved_at", "duration", "filed_by", "closed_by")
+    readonly_fields = (
+        "status_now",
+        "services_by_impact",
+        "identified_at",
+        "resolved_at",
+        "duration",
+        "filed_by",
+        "closed_by",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
         times = ("started_at",) if obj is None else ("started_at", ("identified_at", "resolved_at"), "duration")
         after = ("impact_description", "root_cause", "resolution_notes")
+        # The form's own fields show nothing to who may not change them.
+        touched = tuple(IMPACT_FIELDS.values()) if self._may_edit(request, obj) else ("services_by_impact",)
         sets = [
             (None, {"fields": ("title", "description", ("severity", "priority"), *times)}),
-            (_("Services touched"), {"fields": ("major_services", "partial_services", "degraded_services")}),
+            (_("Services touched"), {"fields": touched}),
         ]
         if obj is None:
             return sets
         return [*sets, (_("Afterwards"), {"fields": (*after, ("filed_by", "closed_by")), "classes": ["collapse"]})]
+
+    def get_inlines(self, request: HttpRequest, obj: Incident | None) -> Any:
+        return self.inlines if self._may_edit(request, obj) else ()
+
+    def _may_edit(self, request: HttpRequest, incident: Incident | None) -> bool:
+        return bool(self.has_change_permission(request, incident) if incident else self.has_add_permission(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         affected = Prefetch(
@@ -112,6 +127,11 @@ class IncidentAdmin(ModelAdmin):
         more = [f"+{len(names) - NAMED}"] if len(names) > NAMED else []
         return ", ".join([*names[:NAMED], *more]) or "–"
 
+    @admin.display(description=_("Services"))
+    def services_by_impact(self, incident: Incident) -> SafeString | str:
+        named = ((str(each.service), each.get_impact_display()) for each in incident.touched)  # type: ignore[attr-defined]
+        return format_html_join(mark_safe("<br>"), '{} <span class="desk-muted">· {}</span>', named) or "–"
+
     @admin.display(description=_("Duration"))
     def duration(self, incident: Incident) -> SafeString | str:
         if incident.duration_minutes is None:
@@ -134,7 +154,8 @@ class IncidentAdmin(ModelAdmin):
         incident = Incident.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
         context: dict[str, Any] = {"flow": IncidentStatus.choices}
         if incident is not None:
-            context |= {"next_step": NEXT_STEPS[incident.status], "said": reporting.said(incident)}
+            context["said"] = reporting.said(incident)
+            context["next_step"] = NEXT_STEPS[incident.status] if self._may_edit(request, incident) else ""
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -158,11 +158,13 @@ def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(repor
 
 
 def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter, viewer):
-    incident = file(reporter, message="We are looking into it.")
+    make_service("payments")
+    incident = file(reporter, message="We are looking into it.", major_services=["payments"])
 
     page = viewer.client.get(f"{LIST}{incident.pk}/change/").content.decode()
 
     assert "We are looking into it." in page
+    assert 'Payments <span class="desk-muted">· Major outage</span>' in page
     assert 'name="_save"' not in page
     assert 'name="updates-0-message"' not in page
     assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403
