@@ -71,7 +71,7 @@ class AccountingPolicyAdmin(ModelAdmin):
 
 
 class MaintenanceWindowAdmin(ModelAdmin):
-    fields = ("service", ("since", "until"), "reason")
+    fields = ("service", "since", "until", "reason")
     autocomplete_fields = ("service",)
     list_display = ("since", "until", "what", "reason", "author")
     list_select_related = ("service", "author")
@@ -107,7 +107,7 @@ class MaintenanceWindowAdmin(ModelAdmin):
 
 
 class RestatementAdmin(ModelAdmin):
-    fields = ("service", ("since", "until"), "restated_as", "reason")
+    fields = ("service", "since", "until", "restated_as", "reason")
     autocomplete_fields = ("service",)
     list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "decided_by")
     list_filter = ("is_approved",)

@@ -121,7 +121,13 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
     )
     health = installation.page("health").json()
 
-    assert [dependency["name"] for dependency in health["dependencies"]] == ["database", "redis", "dispatch", "workers"]
+    assert [dependency["name"] for dependency in health["dependencies"]] == [
+        "database",
+        "redis",
+        "dispatch",
+        "workers",
+        "network",
+    ]
 
 
 @pytest.mark.parametrize("victim", ["--hostname probe", "--hostname engine", "app slamonitor beat", "bin/postgres "])
