@@ -26,5 +26,6 @@ def test_a_partition_takes_rows_of_its_utc_day_with_every_index():
             " VALUES ('2025-03-09 23:59:59.999+00', 0, 60000, 'a', 'default', 'ok') RETURNING tableoid::regclass::text"
         )
         assert cursor.fetchone() == ("watch_server_logs_20250309",)
-        cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'watch_server_logs_20250309'::regclass")
-        assert cursor.fetchone() == (2,)
+        count = "SELECT count(*) FROM pg_index WHERE indrelid = %s::regclass"
+        cursor.execute(f"SELECT ({count}) = ({count})", ["watch_server_logs", "watch_server_logs_20250309"])
+        assert cursor.fetchone() == (True,)
