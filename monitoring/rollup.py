@@ -126,12 +126,16 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
 
 
 @transaction.atomic
-def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
-    """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction."""
+def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo, *, audits: bool = True) -> list[Day]:
+    """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction.
+
+    Without `audits` the runs are taken for right, as runs are that were just made of the same checks.
+    """
     start, end = bounds(day, zone)
-    services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
-    _versions, rules = _policies(services, day)
-    run_audit.mend({s.id: rules[s.id] for s in services if len(s.regions) == 1}, start, end)
+    if audits:
+        services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
+        _versions, rules = _policies(services, day)
+        run_audit.mend({s.id: rules[s.id] for s in services if len(s.regions) == 1}, start, end)
     days = account_day(day, service_ids, now, zone)
     if days:
         checks = _by_service("day_of_raw_checks", days, start, end)

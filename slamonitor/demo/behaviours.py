@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 SLOW_OVER_MS = 800
 HANGS_MS = 60_000.0  # longer than any timeout
-FLAP_EVERY_S = 180
+FLAP_EVERY_S = 360
 DEEP_NIGHT_H, EVENING_FROM_H, EVENING_UNTIL_H = 4, 18, 24
 
 
@@ -87,9 +87,9 @@ def outages_of_week(monday: date) -> tuple[Outage, Outage]:
 
 
 def _is_flapping(at: datetime) -> bool:
-    """Fail once in every three minutes, for about ten seconds: too short to act on, often enough to annoy."""
+    """Fail once in every six minutes, for about twenty seconds: too short to act on, often enough to annoy."""
     block, within_s = divmod(at.timestamp(), FLAP_EVERY_S)
-    lasts_s = 8 + 8 * _chance(f"flap {block:.0f} length")
+    lasts_s = 15 + 12 * _chance(f"flap {block:.0f} length")
     begins_s = (FLAP_EVERY_S - lasts_s) * _chance(f"flap {block:.0f} begin")
     return begins_s <= within_s < begins_s + lasts_s
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from slamonitor.demo.behaviours import Kind
 from slamonitor.seeding import SERVICES
 
-LIVE_INTERVAL_MS = 5_000
+LIVE_INTERVAL_MS = 10_000
 MARK = "demo_url"  # in a service's metadata: the URL that was given to it here; whoever changes the URL keeps theirs
 
 
@@ -30,6 +30,6 @@ CAST = (
     Part("id-recognition", Kind.STEADY, "Demonstration: answers steadily, a little slower by day."),
     Part("face-liveness", Kind.EVENING, "Demonstration: slow every evening from 18:00."),
     Part("id-liveness", Kind.FAST, "Demonstration: always fast."),
-    Part("face-compare", Kind.FLAPPING, "Demonstration: fails for about ten seconds every three minutes."),
+    Part("face-compare", Kind.FLAPPING, "Demonstration: fails for about twenty seconds every six minutes."),
     Part("curp-verifier", Kind.TWICE_A_WEEK, "Demonstration: down twice a week, for up to two hours."),
 )

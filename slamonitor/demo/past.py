@@ -7,7 +7,7 @@ that the engine goes on from agree by construction.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from monitoring.instants import from_ms, to_ms
@@ -16,9 +16,8 @@ from monitoring.probes.timeline import longest
 from monitoring.state import Change, Check, Policy, Run, State, advance
 from slamonitor.demo.behaviours import SLOW_OVER_MS, Answer
 
-INTERVAL_MS = (
-    300_000  # five minutes: a past that shows everything, for a sixtieth of the rows that the live interval makes
-)
+RECENT = timedelta(days=8)  # what charts by the hour show
+RECENT_INTERVAL_MS, EARLIER_INTERVAL_MS = 30_000, 600_000  # so that ninety days are made in seconds
 TIMEOUT_MS = 2_000
 CONNECT_MS = 0.2
 
@@ -28,6 +27,7 @@ class SampleCheck:
     """One check that could have been made."""
 
     at: datetime
+    interval_ms: int
     verdict: Verdict
     response_ms: float
     status_code: int | None
@@ -46,40 +46,50 @@ class Past:
 
 
 def make_up(
-    ask: Callable[[datetime], Answer], *, since: datetime, until: datetime, phase_ms: int, policy: Policy
+    ask: Callable[[datetime], Answer],
+    *,
+    since: datetime,
+    until: datetime,
+    phase_ms: Callable[[int], int],
+    policy: Policy,
 ) -> Past:
-    """Check a behaviour at every slot of [since, until), and a first failure once more as soon as the engine would."""
+    """Check a behaviour at every slot of [since, until), and a first failure once more as soon as the engine would.
+
+    `phase_ms` tells the phase of the slots from their interval, which is shorter in recent days.
+    """
     past = Past()
-    slot_ms = to_ms(since) + (phase_ms - to_ms(since)) % INTERVAL_MS
-    while slot_ms < to_ms(until):
-        _fold(past, _check(ask, from_ms(slot_ms)), policy)
-        slot_ms += INTERVAL_MS
-        recheck_at = past.state.recheck_at
-        if recheck_at is not None and recheck_at < until:
-            _fold(past, _check(ask, recheck_at), policy)
+    recent = max(since, until - RECENT)
+    for start, end, interval_ms in (since, recent, EARLIER_INTERVAL_MS), (recent, until, RECENT_INTERVAL_MS):
+        slot_ms = to_ms(start) + (phase_ms(interval_ms) - to_ms(start)) % interval_ms
+        while slot_ms < to_ms(end):
+            _fold(past, _check(ask, from_ms(slot_ms), interval_ms), policy)
+            slot_ms += interval_ms
+            recheck_at = past.state.recheck_at
+            if recheck_at is not None and recheck_at < end:
+                _fold(past, _check(ask, recheck_at, interval_ms), policy)
     return past
 
 
-def _check(ask: Callable[[datetime], Answer], at: datetime) -> SampleCheck:
+def _check(ask: Callable[[datetime], Answer], at: datetime, interval_ms: int) -> SampleCheck:
     """Judge an answer as the HTTP probe does."""
     found = ask(at)
     if found.latency_ms > TIMEOUT_MS:
         words = f"no answer within {TIMEOUT_MS / 1000:g} s: connected, waiting for the first byte"
-        return SampleCheck(at, Verdict.BAD, TIMEOUT_MS, None, ErrorType.TIMEOUT, words)
+        return SampleCheck(at, interval_ms, Verdict.BAD, TIMEOUT_MS, None, ErrorType.TIMEOUT, words)
     if found.status != HTTPStatus.OK:
         words = f"answered {found.status} {found.status.phrase}"
-        return SampleCheck(at, Verdict.BAD, found.latency_ms, found.status, ErrorType.HTTP, words)
+        return SampleCheck(at, interval_ms, Verdict.BAD, found.latency_ms, found.status, ErrorType.HTTP, words)
     if found.latency_ms > SLOW_OVER_MS:
         phases = Phases(connect_ms=CONNECT_MS, first_byte_ms=found.latency_ms - CONNECT_MS, total_ms=found.latency_ms)
         words = f"took {found.latency_ms:.0f} ms, more than {SLOW_OVER_MS} ms{longest(phases)}"
-        return SampleCheck(at, Verdict.SLOW, found.latency_ms, found.status, None, words)
-    return SampleCheck(at, Verdict.OK, found.latency_ms, found.status, None, None)
+        return SampleCheck(at, interval_ms, Verdict.SLOW, found.latency_ms, found.status, None, words)
+    return SampleCheck(at, interval_ms, Verdict.OK, found.latency_ms, found.status, None, None)
 
 
 def _fold(past: Past, check: SampleCheck, policy: Policy) -> None:
     step = advance(
         past.state,
-        Check(at=check.at, verdict=check.verdict, interval_ms=INTERVAL_MS, timeout_ms=TIMEOUT_MS),
+        Check(at=check.at, verdict=check.verdict, interval_ms=check.interval_ms, timeout_ms=TIMEOUT_MS),
         policy,
     )
     past.state = step.state

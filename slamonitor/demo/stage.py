@@ -21,7 +21,7 @@ from slamonitor import seeding
 from slamonitor.demo import stories, storing
 from slamonitor.demo.behaviours import SLOW_OVER_MS, answer
 from slamonitor.demo.cast import CAST, LIVE_INTERVAL_MS, MARK, Part
-from slamonitor.demo.past import INTERVAL_MS, TIMEOUT_MS, Past, make_up
+from slamonitor.demo.past import TIMEOUT_MS, Past, make_up
 from slamonitor.management.commands.first_run import OWN_SERVICE
 
 BORN = timedelta(days=91)
@@ -72,7 +72,7 @@ def _account(since: datetime, now: datetime) -> None:
     hourly.roll_up(now)
     zone, ids = settings.PAGE_TIME_ZONE, [part.service_id for part in CAST]
     for day in days_between(day_of(since, zone), day_of(now, zone)):
-        rollup.roll_up(day, ids, now, zone)
+        rollup.roll_up(day, ids, now, zone, audits=False)
 
 
 def refuse_others() -> None:
@@ -92,7 +92,7 @@ def _past_of(part: Part, since: datetime, now: datetime) -> Past:
         lambda at: answer(part.kind, at.astimezone(zone)),
         since=since,
         until=now,
-        phase_ms=phase_of(part.service_id, INTERVAL_MS),
+        phase_ms=lambda interval_ms: phase_of(part.service_id, interval_ms),
         policy=POLICY,
     )
 

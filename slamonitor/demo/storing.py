@@ -13,7 +13,7 @@ from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
 from monitoring.state import Run
-from slamonitor.demo.past import CONNECT_MS, INTERVAL_MS, Past, SampleCheck
+from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 
 REGION = "default"
 SAMPLE = {"sample": True}
@@ -63,7 +63,15 @@ def _run_row(service_id: str, run: Run) -> tuple[Any, ...]:
 def _check_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         yield (
-            *(check.at, check.response_ms, 1.0, CONNECT_MS, _first_byte_ms(check), INTERVAL_MS, check.status_code),
+            *(
+                check.at,
+                check.response_ms,
+                1.0,
+                CONNECT_MS,
+                _first_byte_ms(check),
+                check.interval_ms,
+                check.status_code,
+            ),
             *(service_id, REGION, check.verdict.value, check.error_type and check.error_type.value, check.message),
         )
 

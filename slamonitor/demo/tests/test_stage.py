@@ -26,7 +26,7 @@ from slamonitor.demo.stage import set_stage
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2025, 3, 20, 15, tzinfo=UTC)
-PAST = timedelta(days=9)
+PAST = timedelta(days=3)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,8 @@ def test_services_point_to_local_targets_and_are_marked():
 def test_raw_rows_runs_and_states_agree():
     staged = set_stage(8001, NOW, PAST)
 
-    assert staged.checks == WatchServerLog.objects.count() == ApiResponseTime.objects.count() > 5 * 9 * 288 - 10
+    assert staged.checks == WatchServerLog.objects.count() == ApiResponseTime.objects.count()
+    assert staged.checks > 5 * 3 * 2_880 - 10
     for state in ServiceState.objects.select_related("service"):
         mine = {"service_id": state.service_id}
         runs = CheckRun.objects.filter(**mine).values_list("check_count", flat=True)
@@ -70,7 +71,7 @@ def test_days_are_accounted_by_the_engines_own_roll_up():
     set_stage(8001, NOW, PAST)
 
     days = UptimeRecord.objects.filter(service_id="curp-verifier").order_by("date")
-    assert [day.status for day in days].count("o") >= 6
+    assert [day.status for day in days].count("o") >= 2
     worst = min(days, key=lambda day: day.uptime_percentage)
     assert worst.status in ("po", "mo") and worst.down_s > 900 and worst.failed_checks > 2
     assert ApiCallLog.objects.get(service_id="curp-verifier", date=worst.date).p95_response_time > 200
