@@ -23,6 +23,7 @@ class ServiceLine:
 
     id: str
     name: str
+    group: str  # services of one group stand together; empty: of none
     status: Status  # live: unknown as soon as no check has arrived for too long, whatever is stored
     is_critical: bool
     checked_at: datetime | None  # the newest check; None: never measured
@@ -80,6 +81,7 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
         return ServiceLine(
             id=service.id,
             name=name,
+            group=service.group_name,
             status=Status.UNKNOWN,
             is_critical=service.is_critical,
             checked_at=None,
@@ -94,6 +96,7 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
     return ServiceLine(
         id=service.id,
         name=name,
+        group=service.group_name,
         status=status,
         is_critical=service.is_critical,
         checked_at=state.run_last_at,

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from itertools import groupby
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -24,6 +25,9 @@ TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "majo
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
 
 Headers = list[tuple[str, str]]
+
+
+WORSE = (Status.OPERATIONAL, Status.UNKNOWN, Status.PARTIAL, Status.DOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroup:
+    """Services that belong together, and the worst of their states; without a name where they have no group."""
+
+    name: str
+    tone: str
+    state: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """An open incident as the page shows it."""
 
@@ -94,20 +108,35 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
             exact=exact(model.read_at, zone),
             text=f"{model.read_at.astimezone(zone):%H:%M:%S %Z}",
         ),
-        "rows": [_row(line, model) for line in model.services],
+        "groups": _groups(model),
         "incidents": [_notice(incident, model.read_at) for incident in model.incidents],
         "zone": zone.key,
     }
 
 
-def _row(line: ServiceLine, model: PageModel) -> Row:
-    now = model.read_at
+def _groups(model: PageModel) -> list[RowGroup]:
+    """Put the services under their groups, each with the worst state of its services; those of no group come first."""
+    groups = []
+    for name, lines in groupby(model.services, key=lambda line: line.group):
+        members = list(lines)
+        worst = max(members, key=lambda line: WORSE.index(line.status))
+        rows = [_row(line, model) for line in members]
+        groups.append(RowGroup(name=name, tone=TONES[worst.status], state=_state(worst), rows=rows))
+    return groups
+
+
+def _state(line: ServiceLine) -> str:
     words = {
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Degraded"),
         Status.DOWN: _("Down"),
         Status.UNKNOWN: _("No data") if line.checked_at else _("No data yet"),
     }
+    return words[line.status]
+
+
+def _row(line: ServiceLine, model: PageModel) -> Row:
+    now = model.read_at
     note = ""
     if line.checked_at is None:
         note = _("waiting for the first check")
@@ -117,7 +146,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
         id=line.id,
         name=line.name,
         tone=TONES[line.status],
-        state=words[line.status],
+        state=_state(line),
         response="" if note or line.response_ms is None else response_time(line.response_ms),
         note=note,
         checked=_moment(line.checked_at, now) if line.checked_at else None,

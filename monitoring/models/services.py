@@ -95,7 +95,7 @@ class ServiceQuerySet(models.QuerySet["Service"]):
 
     def for_page(self) -> Self:
         """Everything the public page says of a service, in its order. One query."""
-        return self.monitored().select_related("state").order_by("name")
+        return self.monitored().select_related("state").order_by("group_name", "name")
 
 
 class Service(models.Model):
