@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
@@ -34,6 +36,7 @@ class Burning:
     since: str
     since_exact: str
     error: str
+    url: str  # of its page, or of its checks for those who may not see that
     is_told: bool  # an open incident names it, or there is nothing to tell yet
 
 
@@ -67,15 +70,21 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     unwell, unwell_count = dashboard.unwell(now)
+    sees_services = request.user.has_perm("monitoring.view_service")  # type: ignore[union-attr]  # strangers see nothing
     told = told_of([each.id for each in unwell if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {
         **context,
-        "burning": [_burning(each, told, now) for each in unwell],
+        "burning": [_burning(each, told, now, sees_services) for each in unwell],
         "burning_more": unwell_count - len(unwell),
         "monitored": Service.objects.monitored().count(),
         "incidents": [
-            {"incident": each, "age": age(each.started_at, now, settings.PAGE_TIME_ZONE)} for each in open_incidents()
+            {
+                "incident": each,
+                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
+                "url": reverse("admin:incidents_incident_change", args=[each.id]),
+            }
+            for each in open_incidents()
         ],
         "engine": dashboard.engine(now),
         "period": period,
@@ -106,7 +115,7 @@ def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
     )
 
 
-def _burning(each: Unwell, told: set[str], now: datetime) -> Burning:
+def _burning(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Burning:
     words = {
         Status.DOWN: _("Down"),
         Status.PARTIAL: _("Degraded"),
@@ -120,8 +129,14 @@ def _burning(each: Unwell, told: set[str], now: datetime) -> Burning:
         since=age(each.since, now, settings.PAGE_TIME_ZONE) if each.since else "",
         since_exact=exact(each.since, settings.PAGE_TIME_ZONE) if each.since else "",
         error=each.error,
+        url=reverse("admin:monitoring_service_change", args=[each.id]) if has_page else checks_of(each.id),
         is_told=each.status is not Status.DOWN or each.id in told,
     )
+
+
+def checks_of(service_id: str) -> str:
+    """Return the address of a service's raw checks, which everybody who is signed in may read."""
+    return f"{reverse('admin:checks')}?{urlencode({'service': service_id})}"
 
 
 def _column(hour: HourOfAll, boxes: Sequence[charts.Box], period: Period) -> Column:

@@ -75,6 +75,13 @@ def test_an_outage_with_an_incident_is_told_of(viewer: Person):
     assert "No incident tells" not in text
 
 
+def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person):
+    service = make_down("Payments")
+
+    assert f'href="/admin/checks/?service={service.id}"' in viewer.client.get("/admin/").content.decode()
+    assert f'href="/admin/monitoring/service/{service.id}/change/"' in admin.client.get("/admin/").content.decode()
+
+
 def test_charts_have_shapes_words_and_tables(viewer: Person):
     make_hour(make_down("Payments"))
 

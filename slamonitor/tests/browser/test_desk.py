@@ -50,3 +50,59 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
 
     expect(page).to_have_url(re.compile(r"period=7d$"))
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
+
+
+MENUS = {
+    Role.VIEWER: ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Policies"],
+    Role.REPORTER: ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Policies"],
+    Role.ADMIN: ["Overview", "Incidents", "Services", "Checks", "Maintenance", "Restatements", "Policies", "Users"],
+}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_has_its_menu_and_every_entry_opens(page: Page, role: Role) -> None:
+    sign_in(page, f"the-{role}")
+    entries = page.locator("#nav-sidebar-apps a")
+    expect(entries).to_have_text([re.compile(rf"\b{name}\s*$") for name in MENUS[role]])
+
+    for name in MENUS[role]:
+        page.locator("#nav-sidebar-apps").get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_a_service_added_is_measured_and_turns_up_on_the_page(page: Page, installation: Installation) -> None:
+    sign_in(page, "the-admin")
+    page.goto("/admin/monitoring/service/add/")
+
+    page.locator("#id_id").fill("answers")
+    page.locator("#id_name").fill("Answers")
+    page.locator("#id_endpoint_url").fill(f"http://127.0.0.1:{installation.port}/health")
+    page.locator("#id_check_interval").fill("1000")
+    page.locator("#id_timeout").fill("900")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
+    page.goto("/")
+
+    state = page.locator("#service-answers .state")
+    expect(state).to_have_text(re.compile("Operational|No data yet"))
+    expect(state).to_have_text("Operational", timeout=30_000)
+
+
+def test_a_service_paused_leaves_the_page_and_comes_back(page: Page) -> None:
+    sign_in(page, "the-admin")
+    page.goto("/admin/monitoring/service/search/change/")
+
+    page.get_by_role("button", name="Pause…").click()
+    page.get_by_label("Why?").fill("It moves to another house.")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
+    page.goto("/")
+    expect(page.locator("#service-payments")).to_be_visible()
+    expect(page.locator("#service-search")).to_have_count(0)
+
+    page.goto("/admin/monitoring/service/search/change/")
+    page.get_by_role("button", name="Resume…").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
+    page.goto("/")
+    expect(page.locator("#service-search .state")).to_have_text("Operational", timeout=30_000)
