@@ -52,6 +52,7 @@ def count(installation: Installation, service_id: str = "healthy", since: dateti
 
 def test_every_target_gives_its_class_and_words(installation: Installation) -> None:
     wait_until(lambda: count(installation, "hanging") >= 2, 20, installation.log.read_text)
+    wait_until(lambda: count(installation, "sla-monitor") >= 1, 20, installation.log.read_text)
     rows = installation.query(
         "SELECT DISTINCT ON (service_id) service_id, verdict, status_code, error_type, error_message"
         " FROM watch_server_logs ORDER BY service_id, checked_at DESC"
