@@ -1,0 +1,125 @@
+"""Which request, task or check we are working for: W3C Trace Context in a context variable.
+
+The trace id is 32 hexadecimal digits, the same in `traceparent` and in `X-Trace-Id`. Knows no Django.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
+
+# W3C Trace Context, 3.2.2: an unknown version is read as 00, as far as that goes; ff is none.
+_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}")  # safe in a header, a log line and a terminal
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+KEPT_OF_UNUSABLE = 128  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceContext:
+    """What a piece of work belongs to, and its own span therein."""
+
+    trace_id: str  # 32 hexadecimal digits
+    span_id: str  # 16, ours
+    parent_id: str | None = None  # 16, whoever called us
+    flags: str = "01"  # 01: the caller records this trace
+    job_id: str | None = None
+    project_id: str | None = None
+    unusable_id: str | None = None  # what came as a trace id and is none
+
+    @property
+    def traceparent(self) -> str:
+        """Return the header by which the work that we cause continues the trace."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+_current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
+
+
+def current() -> TraceContext | None:
+    """Return what is being worked for, or None outside of requests, tasks and checks."""
+    return _current.get()
+
+
+@contextmanager
+def following(context: TraceContext) -> Iterator[TraceContext]:
+    """Work for a trace within the block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def begin(trace_id: str | None = None) -> TraceContext:
+    """Return a new span: of the given trace, of the current one, or of a new one."""
+    now = _current.get()
+    if now is not None and trace_id in (None, now.trace_id):
+        return replace(now, span_id=new_span_id(), parent_id=now.span_id, unusable_id=None)
+    return TraceContext(trace_id=trace_id or new_trace_id(), span_id=new_span_id())
+
+
+def accept(headers: Mapping[str, str]) -> TraceContext:
+    """Continue the trace that headers name (as they are spelt in this module), or begin one.
+
+    `traceparent` wins over `X-Trace-Id`. One that cannot be used is replaced by a new id and kept beside it.
+    """
+    trace_id, parent_id, flags = _parent(headers.get(TRACEPARENT, ""))
+    given = headers.get(TRACE_ID, "")
+    trace_id = trace_id or _usable(given)
+    unusable = given or headers.get(TRACEPARENT) if trace_id is None else None
+    return TraceContext(
+        trace_id=trace_id or new_trace_id(),
+        span_id=new_span_id(),
+        parent_id=parent_id,
+        flags=flags,
+        job_id=_foreign(headers.get(JOB_ID)),
+        project_id=_foreign(headers.get(PROJECT_ID)),
+        unusable_id=unusable[:KEPT_OF_UNUSABLE] if unusable else None,
+    )
+
+
+def carried() -> dict[str, str]:
+    """Return the headers by which a message or request that we send now continues the current trace."""
+    context = _current.get()
+    if context is None:
+        return {}
+    named = {
+        TRACEPARENT: context.traceparent,
+        TRACE_ID: context.trace_id,
+        JOB_ID: context.job_id,
+        PROJECT_ID: context.project_id,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def new_trace_id() -> str:
+    return os.urandom(16).hex()
+
+
+def new_span_id() -> str:
+    return os.urandom(8).hex()
+
+
+def _parent(text: str) -> tuple[str | None, str | None, str]:
+    """Read trace id, parent and flags of a traceparent; no ids where it is not valid."""
+    found = _TRACEPARENT.fullmatch(text.strip())
+    if found is None or found[2] == _NO_TRACE or found[3] == _NO_SPAN or (found[1] == "00" and found[5]):
+        return None, None, "01"
+    # Of the flags only the first is ours to hand on.
+    return found[2], found[3], "01" if int(found[4], 16) & 1 else "00"
+
+
+def _usable(text: str) -> str | None:
+    """Return a trace id in its one spelling, or None; a UUID is the same 128 bits."""
+    bare = text.strip().lower().replace("-", "")
+    return bare if _TRACE_ID.fullmatch(bare) and bare != _NO_TRACE else None
+
+
+def _foreign(text: str | None) -> str | None:
+    return text if text and _FOREIGN_ID.fullmatch(text) else None
