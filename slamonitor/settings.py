@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "observability.middleware.ObservabilityMiddleware",  # before all others: it puts into form what they answer
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -194,6 +195,10 @@ PROBE_MAX_IN_FLIGHT = env.number("PROBE_MAX_IN_FLIGHT", 10_000, 1, 1_000_000)
 CANARY_URLS = env.words("CANARY_URLS", [])  # targets that only our own network can make fail, asked when checks are bad
 # Seal the secrets of services; the first one seals, all of them open. SECRET_KEY seals where there is none, and opens.
 SECRETS_KEYS = env.words("SECRETS_KEY", [])
+
+# --- API ------------------------------------------------------------------------------------------------------------
+SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
+API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form of errors, trace headers, idempotency
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

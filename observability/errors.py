@@ -1,0 +1,180 @@
+"""One form for every error of the API: whatever was raised or answered becomes the JSON of `render`.
+
+Raise `ApiError` for what the caller should know. What a library raises is translated by whoever uses it (`register`);
+an exception that nobody knows is `INTERNAL_ERROR`, and tells nothing of the inside.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http.client import responses as PHRASES
+from typing import Any, TypeVar
+
+import kombu.exceptions
+import redis
+from django.core import exceptions as django_errors
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
+from django.utils import timezone, translation
+from django.utils.translation import get_language_from_request, gettext_noop, override
+
+from observability import trace
+from observability.masking import mask, mask_text
+
+PROBLEM = "application/problem+json"  # RFC 9457
+RETRY_S = 5  # after a dependency was found down
+OF_THE_BODY = {
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Content-Language",
+    "ETag",
+    "Last-Modified",
+    "Location",
+}
+
+# The code and the words of a status that came without any.
+STANDARD: dict[int, tuple[str, str]] = {
+    400: ("MALFORMED_REQUEST", gettext_noop("The request cannot be read.")),
+    401: ("NOT_AUTHENTICATED", gettext_noop("Say who you are: send a valid token.")),
+    403: ("PERMISSION_DENIED", gettext_noop("You may not do this.")),
+    404: ("NOT_FOUND", gettext_noop("There is nothing under this address.")),
+    405: ("METHOD_NOT_ALLOWED", gettext_noop("This address does not take that method.")),
+    406: ("NOT_ACCEPTABLE", gettext_noop("None of the accepted formats can be given.")),
+    409: ("CONFLICT", gettext_noop("This collides with what is there already.")),
+    412: ("PRECONDITION_FAILED", gettext_noop("It was changed meanwhile. Read it again, then change it.")),
+    413: ("PAYLOAD_TOO_LARGE", gettext_noop("The request is too large.")),
+    415: ("UNSUPPORTED_MEDIA_TYPE", gettext_noop("This content type is not understood.")),
+    422: ("VALIDATION_FAILED", gettext_noop("Some values cannot be taken.")),
+    428: ("PRECONDITION_REQUIRED", gettext_noop("Send If-Match with the version that you mean to change.")),
+    429: ("RATE_LIMITED", gettext_noop("Too many requests. Wait a little.")),
+    500: ("INTERNAL_ERROR", gettext_noop("Something went wrong here. It has been noted under this trace id.")),
+    503: ("DEPENDENCY_UNAVAILABLE", gettext_noop("Something that we need does not answer. Try again soon.")),
+}
+
+
+class ApiError(Exception):
+    """An error that the caller of the API should know, with a code for programs and words for people."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+        self.details, self.headers = dict(details or {}), dict(headers or {})
+
+
+E = TypeVar("E", bound=Exception)
+Translate = Callable[[Any], ApiError]
+_translations: dict[type[Exception], Translate] = {}
+
+
+def register(kind: type[E], translate: Callable[[E], ApiError]) -> None:
+    """Say what an exception class means to callers; the nearest class of an exception decides."""
+    _translations[kind] = translate
+
+
+def of_status(
+    status: int, *, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> ApiError:
+    """Return the error of a status that says no more than its number."""
+    fallback = PHRASES.get(status, "Error").upper().replace(" ", "_"), gettext_noop("The request failed.")
+    code, words = STANDARD.get(status, fallback)
+    return ApiError(code, translation.gettext(words), status=status, details=details, headers=headers)
+
+
+def translate(error: Exception) -> ApiError:
+    """Return what any exception means to callers."""
+    if isinstance(error, ApiError):
+        return error
+    for kind in type(error).__mro__:
+        if known := _translations.get(kind):
+            return known(error)
+    return of_status(500)
+
+
+def render(request: HttpRequest, error: ApiError, *, now: datetime) -> JsonResponse:
+    """Write an error as the contract says, or as RFC 9457 where the caller prefers that; secrets are masked."""
+    context = trace.current()
+    facts = {
+        "code": error.code,
+        "details": mask(error.details),
+        "trace_id": context.trace_id if context else None,
+        "timestamp": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+    message = mask_text(error.message, named=False)
+    if _prefers_problem(request):
+        standard = {
+            "type": "about:blank",
+            "title": PHRASES.get(error.status, "Error"),
+            "status": error.status,
+            "detail": message,
+        }
+        body, content_type = {**standard, "instance": request.path, **facts}, PROBLEM
+    else:
+        body = {"success": False, "error": {"message": message, **facts}}
+        content_type = "application/json"
+    response = JsonResponse(body, status=error.status, content_type=content_type, headers=error.headers)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Vary"] = "Accept, Accept-Language, Authorization, Cookie"
+    response.is_in_format = True  # type: ignore[attr-defined]  # `in_format` knows it by this
+    return response
+
+
+def respond(request: HttpRequest, error: Exception) -> JsonResponse:
+    """Answer a request with what an exception means, in the caller's language."""
+    with override(get_language_from_request(request)):
+        return render(request, translate(error), now=timezone.now())
+
+
+def in_format(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return the response, or its error in our form where something else (Django itself, say) wrote one in another.
+
+    A sign-in page that somebody was led to instead of an answer is a 401.
+    """
+    status = 401 if _leads_to_sign_in(response) else response.status_code
+    if status < 400 or getattr(response, "is_in_format", False):
+        return response
+    kept = {name: value for name, value in response.headers.items() if name not in OF_THE_BODY}
+    response.close()
+    with override(get_language_from_request(request)):
+        return render(request, of_status(status, headers=kept), now=timezone.now())
+
+
+def _leads_to_sign_in(response: HttpResponseBase) -> bool:
+    return response.status_code == 302 and "/login/?next=" in response.headers.get("Location", "")
+
+
+def _prefers_problem(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["application/json", PROBLEM]) == PROBLEM
+
+
+def _validation(error: django_errors.ValidationError) -> ApiError:
+    fields = error.message_dict if hasattr(error, "error_dict") else {"__all__": error.messages}
+    return of_status(422, details={"fields": fields})
+
+
+def _known_status(status: int) -> Callable[[Exception], ApiError]:
+    return lambda error: of_status(status, headers={"Retry-After": str(RETRY_S)} if status == 503 else None)
+
+
+register(django_errors.ValidationError, _validation)
+for _kind, _status in (
+    *((Http404, 404), (django_errors.PermissionDenied, 403)),
+    *(
+        (django_errors.BadRequest, 400),
+        (django_errors.SuspiciousOperation, 400),
+        (django_errors.RequestDataTooBig, 413),
+    ),
+    *((MultiPartParserError, 400), (UnreadablePostError, 400)),
+    *((OperationalError, 503), (InterfaceError, 503)),
+    *((redis.ConnectionError, 503), (redis.TimeoutError, 503), (kombu.exceptions.OperationalError, 503)),
+):
+    register(_kind, _known_status(_status))

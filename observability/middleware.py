@@ -1,0 +1,77 @@
+"""What every request gets: a trace, and on the API one form of errors and the headers that go with it.
+
+Stands before all other middleware, so that what they answer is seen here too.
+"""
+
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.log import log_response
+
+from observability import errors, trace
+from observability.trace import TraceContext
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+_VARIABLES = {
+    name: f"HTTP_{name.upper().replace('-', '_')}"
+    for name in (trace.TRACEPARENT, trace.TRACE_ID, trace.JOB_ID, trace.PROJECT_ID)
+}
+
+
+class ObservabilityMiddleware:
+    """Follow the trace of a request, and see to the form of what the API answers."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        with trace.following(context_of(request)) as context:
+            response = self.get_response(request)
+            if is_api(request):
+                response = errors.in_format(request, response)
+                _add_headers(response, context, began)
+            return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Answer an exception of a view. Those of other middleware come as responses, written by Django."""
+        if not is_api(request):
+            return None
+        response = errors.respond(request, exception)
+        if response.status_code >= 500:
+            log_response(
+                "%s: %s",
+                type(exception).__name__,
+                request.path,
+                response=response,
+                request=request,
+                exception=exception,
+            )
+        return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Tell whether an address belongs to the API, where programs and not people read the answers."""
+    return request.path_info.startswith(settings.API_PREFIXES)
+
+
+def context_of(request: HttpRequest) -> TraceContext:
+    """Continue the trace that the request names, or begin one."""
+    given = request.META
+    return trace.accept({name: given[variable] for name, variable in _VARIABLES.items() if variable in given})
+
+
+def _add_headers(response: HttpResponseBase, context: TraceContext, began: float) -> None:
+    took_ms = f"{(time.perf_counter() - began) * 1000:.3f}"
+    headers = response.headers
+    headers[trace.TRACE_ID] = context.trace_id
+    headers[trace.TRACEPARENT] = context.traceparent
+    if context.job_id:
+        headers[trace.JOB_ID] = context.job_id
+    if context.project_id:
+        headers[trace.PROJECT_ID] = context.project_id
+    headers["X-Processing-Time"] = took_ms  # ms
+    headers["X-Service"] = settings.SERVICE_NAME
+    headers["Server-Timing"] = ", ".join(filter(None, (headers.get("Server-Timing"), f"app;dur={took_ms}")))
