@@ -1,0 +1,50 @@
+"""Work of the night: done once a night, at or after a time of the page's day, however often somebody asks.
+
+Beat asks every few minutes and remembers nothing; a row does. So a night on which the monitor was off is made up for
+when it runs again, once, and a run that failed or died is tried again after an hour.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, time, timedelta, tzinfo
+
+from django.utils import timezone
+
+from database.locks import one_at_a_time
+from database.models import NightlyRun
+
+AGAIN = timedelta(hours=1)
+
+
+@contextmanager
+def once_a_night(name: str, at: time, now: datetime, zone: tzinfo) -> Iterator[bool]:
+    """Yield whether the work of this name is due and ours, and note how it ended.
+
+    Must not be called in a transaction: what is noted would wait for its end.
+    """
+    with one_at_a_time(f"nightly {name}") as is_ours:
+        if not is_ours or not is_due(name, at, now, zone):
+            yield False
+            return
+        NightlyRun.objects.update_or_create(name=name, defaults={"begun_at": now, "finished_at": None, "error": ""})
+        try:
+            yield True
+        except Exception as error:
+            NightlyRun.objects.filter(name=name).update(error=f"{type(error).__name__}: {error}"[:500])
+            raise
+        NightlyRun.objects.filter(name=name).update(finished_at=timezone.now())
+
+
+def is_due(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
+    """Say whether the work was not begun since the clock last showed `at`, or has to be tried again."""
+    last = NightlyRun.objects.filter(name=name).first()
+    if last is None or last.begun_at < _latest(at, now, zone):
+        return True
+    return last.finished_at is None and last.begun_at <= now - AGAIN
+
+
+def _latest(at: time, now: datetime, zone: tzinfo) -> datetime:
+    today = now.astimezone(zone).date()
+    # A time that the clocks skip is mapped to the instant of the leap or just after it: that night has its run, too.
+    tonight = datetime.combine(today, at, zone)
+    return tonight if tonight <= now else datetime.combine(today - timedelta(days=1), at, zone)
