@@ -1,10 +1,13 @@
-"""Day partitions (UTC) of the raw tables: made ahead by upkeep, and on demand by whoever finds one missing."""
+"""Day partitions (UTC) of the raw tables: made ahead by upkeep, on demand by whoever finds one missing, and dropped."""
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.utils import OperationalError
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
@@ -13,6 +16,7 @@ from database.locks import lock_in_transaction
 
 DAYS_AHEAD = 3  # a long holiday of the upkeep task may pass before on-demand creation has to step in
 ATTEMPTS = 5
+LOCK_TIMEOUT = "2s"
 
 
 def name_of(table: str, day: date) -> str:
@@ -45,8 +49,74 @@ def existing(table: str) -> set[date]:
             [table],
         )
         names = [row[0] for row in cursor.fetchall()]
-    found = (re.fullmatch(rf"{re.escape(table)}_(\d{{8}})", name) for name in names)
-    return {datetime.strptime(match[1], "%Y%m%d").date() for match in found if match}
+    return {_day(name) for name in names if re.fullmatch(rf"{re.escape(table)}_\d{{8}}", name)}
+
+
+def detached(table: str) -> set[date]:
+    """Return the days whose partition was detached and still lies there. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition"
+            " AND relname ~ %s AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = %s::regclass)",
+            [rf"^{re.escape(table)}_\d{{8}}$", table],
+        )
+        return {_day(row[0]) for row in cursor.fetchall()}
+
+
+def size_of(table: str, day: date) -> int:
+    """Return the bytes of a partition with its indexes; 0 for one that is not there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", [name_of(table, day)])
+        return int(cursor.fetchone()[0])
+
+
+def drop(table: str, day: date) -> bool:
+    """Drop a day's partition and say whether it is gone; not while somebody reads it, as a dump does for an hour.
+
+    It is detached concurrently, so neither inserts nor readers of other days ever wait for it: a plain DROP would ask
+    for the parent alone, wait behind the dump, and let everybody queue behind itself. PostgreSQL does that in two
+    transactions; where the second does not come to pass, the partition is invisible and the next call goes on from
+    there. Must not run in a transaction.
+    """
+    child = sql.Identifier(name_of(table, day))
+    try:
+        with _lock_timeout(), connection.cursor() as cursor:
+            _detach(cursor, table, day)
+            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(child))
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def _detach(cursor: CursorWrapper, table: str, day: date) -> None:
+    """Detach a partition unless it is detached already. A table has one half-detached partition at most: finish it."""
+    name, parent = name_of(table, day), sql.Identifier(table)
+    cursor.execute(
+        "SELECT child.relname, inhdetachpending FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid"
+        " WHERE inhparent = %s::regclass AND (inhdetachpending OR child.relname = %s) ORDER BY inhdetachpending DESC",
+        [table, name],
+    )
+    for found, is_pending in cursor.fetchall():
+        how = sql.SQL("FINALIZE" if is_pending else "CONCURRENTLY")
+        statement = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
+        cursor.execute(statement.format(parent, sql.Identifier(found), how))
+
+
+@contextmanager
+def _lock_timeout() -> Iterator[None]:
+    """Wait for a lock as long as may be; of the session, as there is no transaction to say it for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        try:
+            yield
+        finally:
+            cursor.execute("RESET lock_timeout")
+
+
+def _day(partition: str) -> date:
+    return datetime.strptime(partition[-8:], "%Y%m%d").date()
 
 
 def _retry_locked(table: str, day: date) -> None:
@@ -67,7 +137,7 @@ def _create(table: str, day: date) -> None:
         if day in existing(table):
             return  # another process was quicker
         # Without a limit our wait for the parent would queue every insert behind a long reader.
-        cursor.execute("SET LOCAL lock_timeout = '2s'")
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(child, parent))
         cursor.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(parent, child, start, end)
