@@ -25,6 +25,7 @@ from monitoring.instants import from_ms
 from monitoring.models import RegionState, Transition
 from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.retention import kept
 from monitoring.specs import trace_id
 from monitoring.state import Change, Check, Run, advance, fold_regions
 from monitoring.states import LockedState
@@ -32,7 +33,6 @@ from monitoring.states import LockedState
 logger = logging.getLogger(__name__)
 
 AHEAD = timedelta(days=1)  # a worker whose clock is this far off would make partitions without end
-KEPT = timedelta(days=90)  # older raw rows are not kept, so they are not taken either
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
     `look` is what the canaries of the worker said when the lot was finished.
     """
-    taken = [result for result in results if now - KEPT < from_ms(result.checked_at_ms) < now + AHEAD]
+    taken = [result for result in results if now - kept() < from_ms(result.checked_at_ms) < now + AHEAD]
     refused = len(results) - len(taken)
     try:
         return _record(taken, refused, now, look)

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from database import changes
+from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
 from monitoring import accounting, day_histogram, run_audit
@@ -24,6 +24,7 @@ from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
 from monitoring.models.policies import AccountingPolicy, PolicyBook
+from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import EMPTY_DAY
 from monitoring.sla import Kind
 from monitoring.state import Policy, Status
@@ -129,20 +130,27 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
 def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo, *, audits: bool = True) -> list[Day]:
     """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction.
 
-    Without `audits` the runs are taken for right, as runs are that were just made of the same checks.
+    Without `audits` the runs are taken for right, as runs are that were just made of the same checks. So they are where
+    raw rows of the day were dropped: what was counted from them then stays as it is, and the time is accounted again.
     """
     start, end = bounds(day, zone)
-    if audits:
+    has_raw = retention.is_whole(RAW_TABLES, start, end)
+    if audits and has_raw:
         services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
         _versions, rules = _policies(services, day)
         run_audit.mend({s.id: rules[s.id] for s in services if len(s.regions) == 1}, start, end)
     days = account_day(day, service_ids, now, zone)
-    if days:
+    if days and not has_raw:
+        _store_uptime([_uptime_record(d, None) for d in days], with_checks=False)
+        _store_calls([_api_call_log(d, None, None) for d in days], with_requests=False)
+    elif days:
         checks = _by_service("day_of_raw_checks", days, start, end)
         requests = _by_service("day_of_requests", days, start, end)
         buckets = _by_service("day_of_histograms", days, start, end)
         _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in days], with_checks=True)
-        _store_calls([_api_call_log(d, requests.get(d.service.id), buckets.get(d.service.id)) for d in days])
+        calls = [_api_call_log(d, requests.get(d.service.id), buckets.get(d.service.id)) for d in days]
+        _store_calls(calls, with_requests=True)
+    if days:
         changes.bump("page")
     return days
 
@@ -258,6 +266,7 @@ UPTIME_FIGURES = [
     *(f"{kind}_s" for kind in Kind),
 ]
 CHECK_FIGURES = ["total_checks", "successful_checks", "failed_checks", "avg_response_time"]
+TIME_FIGURES = ["total_downtime_minutes", "uptime_percentage"]  # of the calls: what follows from time alone
 
 
 def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:
@@ -269,10 +278,13 @@ def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:
     )
 
 
-def _store_calls(rows: Sequence[ApiCallLog]) -> None:
+def _store_calls(rows: Sequence[ApiCallLog], *, with_requests: bool) -> None:
     figures = [field.name for field in ApiCallLog._meta.concrete_fields if field.name not in ("service", "date")]
     ApiCallLog.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["service_id", "date"], update_fields=figures
+        rows,
+        update_conflicts=True,
+        unique_fields=["service_id", "date"],
+        update_fields=figures if with_requests else TIME_FIGURES,
     )
 
 

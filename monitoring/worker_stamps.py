@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from monitoring.models import EngineWorker
 logger = logging.getLogger(__name__)
 
 EVERY_S = 5.0
+FORGOTTEN = timedelta(days=7)
 
 
 class Stamper:
@@ -84,3 +85,9 @@ def keep(stamp: Mapping[str, Any], now: datetime) -> None:
         unique_fields=["name"],
         update_fields=["seen_at", "counters", "started_at"],
     )
+
+
+def forget(now: datetime) -> int:
+    """Delete workers that were not seen for a week: each restart makes a new name. Returns how many."""
+    deleted, _by_model = EngineWorker.objects.filter(seen_at__lt=now - FORGOTTEN).delete()
+    return deleted

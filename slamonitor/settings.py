@@ -200,6 +200,11 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
 API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form of errors, trace headers, idempotency
 
+# --- Upkeep ---------------------------------------------------------------------------------------------------------
+# Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
+KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
+KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
+
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -15,7 +15,7 @@ from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service
 from monitoring.models.services import SAMPLE_UNTIL, phase_of
 from monitoring.policies import POLICY
-from monitoring.recording import KEPT
+from monitoring.retention import kept
 from monitoring.sync import Wanted, sync
 from slamonitor import seeding
 from slamonitor.demo import stories, storing
@@ -25,7 +25,7 @@ from slamonitor.demo.past import TIMEOUT_MS, Past, make_up
 from slamonitor.management.commands.first_run import OWN_SERVICE
 
 BORN = timedelta(days=91)
-PAST = KEPT - timedelta(hours=1)  # older raw rows are not kept
+PAST = min(timedelta(days=90), kept()) - timedelta(hours=1)  # what the page shows, and no older than raw rows are kept
 
 
 class NotOurs(Exception):
