@@ -31,6 +31,7 @@ app.conf.task_routes = {
     "monitoring.roll_up_hours": {"queue": "rollups"},
     "monitoring.account_days": {"queue": "rollups"},
     "monitoring.refresh_today": {"queue": "rollups"},
+    "slamonitor.nightly_upkeep": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     # monitoring.probe: the dispatcher names the region's queue
 }
@@ -44,6 +45,7 @@ app.conf.beat_schedule = {
     "days that have closed": {"task": "monitoring.account_days", "schedule": 60.0, "options": {"expires": 60}},
     "today so far": {"task": "monitoring.refresh_today", "schedule": 60.0, "options": {"expires": 60}},
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
+    "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
 }
 
 app.conf.update(

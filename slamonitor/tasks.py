@@ -1,0 +1,13 @@
+"""The shell's doors."""
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from slamonitor.upkeep import nightly
+
+
+@shared_task(name="slamonitor.nightly_upkeep", ignore_result=True, time_limit=3600, soft_time_limit=3500)
+def nightly_upkeep() -> None:
+    """Acknowledged early and called again every five minutes: what is due and not done is found again."""
+    nightly.run(timezone.now(), settings.PAGE_TIME_ZONE)

@@ -1,0 +1,58 @@
+"""The upkeep of the night at 03:00 of the page's day. Each piece is done, noted and tried again by itself."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, time, tzinfo
+from importlib import import_module
+
+from django.conf import settings
+from django.db import connection
+
+from database import retention
+from database.models import DatabaseSize
+from database.nightly import once_a_night
+from monitoring import worker_stamps
+
+logger = logging.getLogger(__name__)
+
+AT = time(3)
+Step = Callable[[datetime], object]
+
+
+def run(now: datetime, zone: tzinfo, steps: Mapping[str, Step] | None = None) -> list[str]:
+    """Do what is due and return its names. A piece that fails is logged, noted, and keeps nobody from the others."""
+    done = []
+    for name, step in (STEPS if steps is None else steps).items():
+        try:
+            with once_a_night(name, AT, now, zone) as is_due:
+                if is_due:
+                    step(now)
+                    done.append(name)
+        except Exception:
+            logger.exception("a piece of the nightly upkeep failed", extra={"piece": name})
+    return done
+
+
+def drop_old_days(now: datetime) -> None:
+    for table in retention.registered():
+        retention.sweep(table, now)
+
+
+def clear_sessions(now: datetime) -> None:
+    """Delete sessions that have ended; Django leaves them lying."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
+def measure(now: datetime) -> None:
+    """Note how large the database is now that the night's work is done, so that its growth can be told."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        DatabaseSize.objects.create(measured_at=now, size_bytes=cursor.fetchone()[0])
+
+
+STEPS: Mapping[str, Step] = {
+    "retention": drop_old_days,
+    "sessions": clear_sessions,
+    "workers": worker_stamps.forget,
+    "size": measure,
+}
