@@ -111,12 +111,12 @@ def _take(stored: set[tuple[str, datetime, str]], result: ProbeResult) -> bool:
 def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
     return {
         "checked_at": [from_ms(result.checked_at_ms) for result in results],
-        "response_time": [result.phases.total_ms for result in results],
-        "lateness_ms": [result.lateness_ms for result in results],
-        "dns_ms": [result.phases.dns_ms for result in results],
-        "connect_ms": [result.phases.connect_ms for result in results],
-        "tls_ms": [result.phases.tls_ms for result in results],
-        "first_byte_ms": [result.phases.first_byte_ms for result in results],
+        "response_time": [_hundredths(result.phases.total_ms) for result in results],
+        "lateness_ms": [_hundredths(result.lateness_ms) for result in results],
+        "dns_ms": [_hundredths(result.phases.dns_ms) for result in results],
+        "connect_ms": [_hundredths(result.phases.connect_ms) for result in results],
+        "tls_ms": [_hundredths(result.phases.tls_ms) for result in results],
+        "first_byte_ms": [_hundredths(result.phases.first_byte_ms) for result in results],
         "interval_ms": [result.interval_ms for result in results],
         "status_code": [result.status_code for result in results],
         "service_id": [result.service_id for result in results],
@@ -139,7 +139,7 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         return
     columns: dict[str, list[Any]] = {
         "measured_at": [from_ms(request.started_at_ms) for _, _, request in pairs],
-        "response_time": [request.phases.total_ms for _, _, request in pairs],
+        "response_time": [_hundredths(request.phases.total_ms) for _, _, request in pairs],
         "status_code": [request.status_code for _, _, request in pairs],
         "hop": [hop for _, hop, _ in pairs],
         "is_success": [
@@ -156,6 +156,11 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "store_requests"), columns)
+
+
+def _hundredths(milliseconds: float | None) -> float | None:
+    """Round to what a clock under an event loop can tell; digits beyond are noise, and noise cannot be folded."""
+    return None if milliseconds is None else round(milliseconds, 2)
 
 
 def _storable(message: str | None) -> str | None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -15,7 +16,7 @@ from monitoring.models import (
     TransitionClaim,
     WatchServerLog,
 )
-from monitoring.probes.model import Verdict
+from monitoring.probes.model import Phases, Verdict
 from monitoring.runs import join_all
 from monitoring.state import Run
 from monitoring.tests.factories import START, make_result, make_service
@@ -52,6 +53,17 @@ def test_a_check_is_stored_with_its_phases_and_its_request():
     assert (check.response_time, check.first_byte_ms, check.lateness_ms, check.error_type) == (40.5, 30, 1.5, None)
     request = ApiResponseTime.objects.get()
     assert (request.is_success, request.is_final, request.endpoint, request.status_code) == (True, True, None, 200)
+
+
+def test_times_are_kept_in_hundredths_of_a_millisecond():
+    make_service()
+    noisy = Phases(dns_ms=0.123456, connect_ms=2, first_byte_ms=30.0049, total_ms=40.505000001)
+
+    record(replace(make_result(0), phases=noisy, lateness_ms=0.0149))
+
+    check = WatchServerLog.objects.get()
+    assert (check.dns_ms, check.first_byte_ms, check.response_time) == (0.12, 30.0, 40.51)
+    assert check.lateness_ms == 0.01
 
 
 def test_the_same_lot_again_neither_stores_nor_counts():
