@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.log import log_response
 
 from observability import errors, trace
+from observability.api_answers import answer_exception, is_api
 from observability.trace import TraceContext
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -39,22 +39,7 @@ class ObservabilityMiddleware:
         """Answer an exception of a view. Those of other middleware come as responses, written by Django."""
         if not is_api(request):
             return None
-        response = errors.respond(request, exception)
-        if response.status_code >= 500:
-            log_response(
-                "%s: %s",
-                type(exception).__name__,
-                request.path,
-                response=response,
-                request=request,
-                exception=exception,
-            )
-        return response
-
-
-def is_api(request: HttpRequest) -> bool:
-    """Tell whether an address belongs to the API, where programs and not people read the answers."""
-    return request.path_info.startswith(settings.API_PREFIXES)
+        return answer_exception(request, exception)
 
 
 def context_of(request: HttpRequest) -> TraceContext:

@@ -33,6 +33,7 @@ app.conf.task_routes = {
     "monitoring.refresh_today": {"queue": "rollups"},
     "slamonitor.nightly_upkeep": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
+    "observability.*": {"queue": "rollups"},
     # monitoring.probe: the dispatcher names the region's queue
 }
 
@@ -44,6 +45,11 @@ app.conf.beat_schedule = {
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
     "days that have closed": {"task": "monitoring.account_days", "schedule": 60.0, "options": {"expires": 60}},
     "today so far": {"task": "monitoring.refresh_today", "schedule": 60.0, "options": {"expires": 60}},
+    "results of requests kept for an hour": {
+        "task": "observability.sweep_idempotent_requests",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
 }

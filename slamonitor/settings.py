@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "statuspage.middleware.content_security_policy",
     "slamonitor.desk.manners",
     "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
+    "observability.idempotency.IdempotencyMiddleware",  # behind all others: whoever they turn away is not looked up
 ]
 TEMPLATES = [
     {

@@ -1,13 +1,17 @@
 """An API that fails in every way, for tests."""
 
+import threading
+
 from django.contrib.auth.decorators import login_not_required
 from django.core import exceptions
 from django.db import OperationalError
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from database.models import ChangeCounter
 from observability import trace
 from observability.errors import ApiError
 
@@ -47,6 +51,25 @@ def with_csrf(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+at_work = threading.Event()  # set by `create` when it has done its work, before it answers
+may_answer = threading.Event()
+may_answer.set()
+
+
+@csrf_exempt
+@login_not_required
+def create(request: HttpRequest, status: int) -> HttpResponse:
+    """Count how often it worked, then answer with the status that is asked for."""
+    done, _created = ChangeCounter.objects.get_or_create(topic="created")
+    ChangeCounter.objects.filter(topic="created").update(value=F("value") + 1)
+    at_work.set()
+    assert may_answer.wait(30)
+    if status >= 400:
+        raise ApiError("REFUSED", "No.", status=status)
+    answer = {"number": done.value + 1, "token": PLANTED}
+    return JsonResponse(answer, status=status, headers={"Location": "/api/created/1", "X-Other": "x"})
+
+
 def for_people(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
@@ -54,6 +77,7 @@ def for_people(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("api/fine", fine),
     path("api/fail/<str:how>", fail),
+    path("api/create/<int:status>", create),
     path("api/with-csrf", with_csrf),
     path("api/signed-in", for_people),
     path("page/fail/<str:how>", fail),
