@@ -1,8 +1,10 @@
 """Services at the desk; the raw checks have a browser of their own (`monitoring/check_browser.py`)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -24,15 +26,18 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES
 from database.locks import lock_in_transaction
-from monitoring import editing, phases, service_actions, signs
+from monitoring import daily, editing, phases, service_actions, signs
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
+from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.probes.model import Phases
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.service_form import FIELDSETS, ServiceForm
+from monitoring.sla import percentage
 from monitoring.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
 
+UPTIME_DAYS = 30  # that the list gives a figure over, today included
 CHECK_NOW_AT_MOST_MS = 20_000  # a check made for somebody who waits, and who holds a thread of the web server meanwhile
 
 
@@ -43,9 +48,13 @@ class ServiceList(ChangeList):
         super().get_results(request)
         now = timezone.now()
         services: list[Any] = list(self.result_list)  # type: ignore[has-type]  # the theme's classes are not typed
-        lines = sparklines([service.pk for service in services], now)
+        ids = [service.pk for service in services]
+        today = day_of(now, settings.PAGE_TIME_ZONE)
+        since = today - timedelta(days=UPTIME_DAYS - 1)
+        lines, figures = sparklines(ids, now), daily.figures(ids, since, today)
         for service in services:
             service.sparkline, service.read_at = lines[service.pk], now
+            service.figures, service.figured_days = figures.get(service.pk), (since, today)
         self.result_list = services
 
 
@@ -54,7 +63,7 @@ class ServiceAdmin(ModelAdmin):
     form = ServiceForm
     fieldsets = FIELDSETS
     autocomplete_fields = ("parent",)
-    list_display = ("state_now", "full_name", "last_24_hours", "last_check", "response_time", "interval")
+    list_display = ("state_now", "full_name", "last_24_hours", "uptime", "last_check", "response_time", "interval")
     list_display_links = ("full_name",)
     list_filter = (ShownFilter, "status", "is_critical", "kind", GroupFilter, RegionFilter)
     list_select_related = ("state",)
@@ -87,6 +96,15 @@ class ServiceAdmin(ModelAdmin):
     def last_24_hours(self, service: Service) -> SafeString:
         shape = {"width": WIDTH, "height": HEIGHT, "mark": MARK, "step": STEP, "foot": HEIGHT - MARK}
         return render_to_string("admin/monitoring/service/_sparkline.html", {"spark": service.sparkline, **shape})  # type: ignore[attr-defined]
+
+    @admin.display(description=gettext_lazy("30 days"))
+    def uptime(self, service: Any) -> SafeString | str:
+        if service.figures is None or (shown := percentage(service.figures.uptime)) is None:
+            return "–"
+        since, until = service.figured_days
+        days = urlencode({"from": since, "to": until})
+        address = f"{reverse('statuspage:ledger', args=[service.pk])}?{days}"
+        return format_html('<a href="{}" class="desk-number">{} %</a>', address, shown)
 
     @admin.display(description=gettext_lazy("Last check"), ordering="state__run_last_at")
     def last_check(self, service: Service) -> SafeString | str:

@@ -1,5 +1,6 @@
 """Read the stored days of many services at once, for whoever shows them side by side."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from database.sql import statement
 from monitoring import sla
 from monitoring.policies import weighing
 from monitoring.sla import Figures, Kind
+from monitoring.state import Policy
 
 KINDS = (
     *(Kind.OPERATIONAL, Kind.PARTIAL, Kind.DOWN, Kind.UNKNOWN),
@@ -48,6 +50,20 @@ def recent(service_ids: Collection[str], first: date, last: date) -> dict[str, R
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "recent_days"), parameters)
         return {service_id: _record(text) for service_id, text in cursor.fetchall()}
+
+
+def figures(service_ids: Collection[str], first: date, last: date) -> dict[str, Figures]:
+    """Return the figures from the first day to the last of each service that has any of them stored. One query.
+
+    The sum of the days' seconds, never the mean of their percentages.
+    """
+    parts: defaultdict[str, list[tuple[dict[Kind, int], Policy]]] = defaultdict(list)
+    parameters: dict[str, Any] = {"service_ids": list(service_ids), "first": first, "last": last}
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "sums_of_days"), parameters)
+        for service_id, weight, *seconds in cursor.fetchall():
+            parts[service_id].append((dict(zip(KINDS, seconds, strict=True)), weighing(weight)))
+    return {service_id: sla.figures_of_parts(found) for service_id, found in parts.items()}
 
 
 def figures_of(days: Sequence[DayFigures]) -> Figures:

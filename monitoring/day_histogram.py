@@ -9,11 +9,17 @@ from collections.abc import Iterable, Sequence
 from math import ceil, log
 
 GROWTH = 1.01 / 0.99
+LOG_GROWTH = log(GROWTH)
 LOWEST_MS = 0.01  # shorter times count as this
 
 
 def bucket_of(milliseconds: float) -> int:
-    return ceil(log(max(milliseconds, LOWEST_MS)) / log(GROWTH))
+    return ceil(log(max(milliseconds, LOWEST_MS)) / LOG_GROWTH)
+
+
+def upper_bound(bucket: int) -> float:
+    """Return the longest milliseconds that a bucket holds."""
+    return float(GROWTH**bucket)
 
 
 def value_of(bucket: int) -> float:

@@ -5,12 +5,13 @@ restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -19,21 +20,37 @@ from django.utils import timezone
 from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_histogram, run_audit
+from monitoring import accounting, day_checks, day_requests, run_audit
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
+from monitoring.day_requests import DayOfRequests
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
 from monitoring.models.policies import AccountingPolicy, PolicyBook
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import EMPTY_DAY
+from monitoring.run_audit import RawRuns
 from monitoring.sla import Kind
 from monitoring.state import Policy, Status
 
-BATCH = 1_000  # services rolled up in one transaction
+BATCH = 4_000  # services rolled up in one transaction: each pass over the day's rows serves so many
+PART = 500  # services held in memory with their rows
 UNSETTLED_WAIT = timedelta(minutes=10)
 KEPT = timedelta(days=90)
 CLOSING = timedelta(minutes=10)
-CONNECTIONS = 2  # PostgreSQL sorts for percentiles on one core per connection
+CONNECTIONS = 2  # PostgreSQL reads a stream on one core per connection
+
+T = TypeVar("T")
+
+
+class Counted(NamedTuple):
+    """The raw checks of one service and day."""
+
+    total: int
+    healthy: int
+    average_ms: float | None
+
+
+NOTHING_CHECKED = Counted(0, 0, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,30 +145,24 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
 
 @transaction.atomic
 def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo, *, audits: bool = True) -> list[Day]:
-    """Account one day of services from all there is, and store it. A fixed number of queries, in a transaction.
+    """Account one day of services from all there is, and store it. Two passes over the day's raw rows.
 
     Without `audits` the runs are taken for right, as runs are that were just made of the same checks. So they are where
     raw rows of the day were dropped: what was counted from them then stays as it is, and the time is accounted again.
     """
-    start, end = bounds(day, zone)
-    has_raw = retention.is_whole(RAW_TABLES, start, end)
-    if audits and has_raw:
-        services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
-        _versions, rules = _policies(services, day)
-        run_audit.mend({s.id: rules[s.id] for s in services if len(s.regions) == 1}, start, end)
-    days = account_day(day, service_ids, now, zone)
-    if days and not has_raw:
-        _store_uptime([_uptime_record(d, None) for d in days], with_checks=False)
-        _store_calls([_api_call_log(d, None, None) for d in days], with_requests=False)
-    elif days:
-        checks = _by_service("day_of_raw_checks", days, start, end)
-        requests = _by_service("day_of_requests", days, start, end)
-        buckets = _by_service("day_of_histograms", days, start, end)
-        _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in days], with_checks=True)
-        calls = [_api_call_log(d, requests.get(d.service.id), buckets.get(d.service.id)) for d in days]
-        _store_calls(calls, with_requests=True)
-    if days:
-        changes.bump("page")
+    ids = sorted(service_ids)
+    if not ids:
+        return []
+    window = bounds(day, zone)
+    has_raw = retention.is_whole(RAW_TABLES, *window)
+    checks = _counted_checks(ids, day, window, audits=audits) if has_raw else {}
+    days: list[Day] = []
+    for part in _parts(ids):
+        days += (done := account_day(day, part, now, zone))
+        _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in done], with_checks=has_raw)
+    for logs in _parts(_api_call_logs(days, window if has_raw else None)):
+        _store_calls(logs, with_requests=has_raw)
+    changes.bump("page")
     return days
 
 
@@ -159,9 +170,9 @@ def refresh_today(now: datetime, zone: tzinfo) -> int:
     """Bring the row of today up to date for every monitored service, from runs alone."""
     ids = list(Service.objects.monitored().order_by("id").values_list("id", flat=True))
     today = day_of(now, zone)
-    for start in range(0, len(ids), BATCH):
+    for part in _parts(ids):
         with transaction.atomic():
-            days = account_day(today, ids[start : start + BATCH], now, zone)
+            days = account_day(today, part, now, zone)
             _store_uptime([_uptime_record(day, None) for day in days], with_checks=False)
     return len(ids)
 
@@ -180,7 +191,7 @@ def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tz
     return days
 
 
-def _policies(services: Sequence[Service], day: date) -> tuple[dict[str, AccountingPolicy], dict[str, Policy]]:
+def _policies(services: Iterable[Service], day: date) -> tuple[dict[str, AccountingPolicy], dict[str, Policy]]:
     """Return the versions in force on a day and the rules that follow, by service. One query."""
     book = PolicyBook()
     versions = {service.id: book.in_force(service.policy_name, day) for service in services}
@@ -204,23 +215,37 @@ def _first_day(zone: tzinfo, yesterday: date) -> date:
     return day_of(created_at, zone) if created_at else yesterday + timedelta(days=1)
 
 
-def _by_service(name: str, days: Sequence[Day], start: datetime, end: datetime) -> dict[str, tuple[Any, ...]]:
-    """Run one of the day's aggregations over the range of the services' ids."""
-    parameters: dict[str, Any] = {
-        "start": start,
-        "end": end,
-        "first_id": days[0].service.id,
-        "last_id": days[-1].service.id,
-        "lowest_ms": day_histogram.LOWEST_MS,
-        "growth": day_histogram.GROWTH,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", name), parameters)
-        return {row[0]: row[1:] for row in cursor.fetchall()}
+def _counted_checks(
+    ids: Sequence[str], day: date, window: tuple[datetime, datetime], *, audits: bool
+) -> dict[str, Counted]:
+    """Count the day's raw checks by service and, in the same pass, hold the recorded runs to them."""
+    services = Service.objects.filter(id__in=ids)
+    _versions, rules = _policies(services, day)
+    audited = {service.id: rules[service.id] for service in services if audits and len(service.regions) == 1}
+    counted: dict[str, Counted] = {}
+    raw: dict[str, RawRuns] = {}
+    for checks in day_checks.read(*window, ids[0], ids[-1]):
+        counted[checks.service_id] = Counted(checks.total, checks.healthy, checks.average_ms)
+        policy = audited.get(checks.service_id)
+        if policy and (found := run_audit.raw_runs(checks, policy)):
+            raw[checks.service_id] = found
+    run_audit.mend(audited, raw, *window)
+    return counted
 
 
-def _uptime_record(day: Day, checks: tuple[Any, ...] | None) -> UptimeRecord:
-    total, healthy, average = checks or (0, 0, None)
+def _api_call_logs(days: Sequence[Day], window: tuple[datetime, datetime] | None) -> Iterator[ApiCallLog]:
+    """Make the rows of requests, from those in the window where there is one; not every service has any."""
+    waiting = {day.service.id: day for day in days}
+    if days and window:
+        for requests in day_requests.read(*window, days[0].service.id, days[-1].service.id):
+            if day := waiting.pop(requests.service_id, None):
+                yield _api_call_log(day, requests)
+    for id, day in waiting.items():
+        yield _api_call_log(day, DayOfRequests(service_id=id))
+
+
+def _uptime_record(day: Day, checks: Counted | None) -> UptimeRecord:
+    total, healthy, average_ms = checks or NOTHING_CHECKED
     seconds = day.account.seconds
     return UptimeRecord(
         service_id=day.service.id,
@@ -231,7 +256,7 @@ def _uptime_record(day: Day, checks: tuple[Any, ...] | None) -> UptimeRecord:
         total_checks=total,
         successful_checks=healthy,
         failed_checks=total - healthy,
-        avg_response_time=average,
+        avg_response_time=average_ms,
         policy=day.policy,
         is_settled=day.account.is_settled,
         updated_at=timezone.now(),
@@ -239,25 +264,24 @@ def _uptime_record(day: Day, checks: tuple[Any, ...] | None) -> UptimeRecord:
     )
 
 
-def _api_call_log(day: Day, calls: tuple[Any, ...] | None, buckets: tuple[Any, ...] | None) -> ApiCallLog:
-    total, good, average, lowest, highest, percentiles = calls or (0, 0, None, None, None, None)
-    p50, p95, p99 = percentiles or (None, None, None)
+def _api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
+    buckets, counts = requests.histogram()
     return ApiCallLog(
         service_id=day.service.id,
         date=day.date,
-        total_calls=total,
-        successful_calls=good,
-        failed_calls=total - good,
-        avg_response_time=average,
-        min_response_time=lowest,
-        max_response_time=highest,
-        p50_response_time=p50,
-        p95_response_time=p95,
-        p99_response_time=p99,
+        total_calls=requests.total,
+        successful_calls=requests.good,
+        failed_calls=requests.total - requests.good,
+        avg_response_time=requests.average_ms,
+        min_response_time=requests.percentile_ms(0),
+        max_response_time=requests.percentile_ms(1),
+        p50_response_time=requests.percentile_ms(0.5),
+        p95_response_time=requests.percentile_ms(0.95),
+        p99_response_time=requests.percentile_ms(0.99),
         total_downtime_minutes=-(-day.account.seconds[Kind.DOWN] // 60),
         uptime_percentage=_decimal(day.account.figures.uptime),
-        histogram_buckets=buckets[0] if buckets else [],
-        histogram_counts=buckets[1] if buckets else [],
+        histogram_buckets=buckets,
+        histogram_counts=counts,
     )
 
 
@@ -290,3 +314,9 @@ def _store_calls(rows: Sequence[ApiCallLog], *, with_requests: bool) -> None:
 
 def _decimal(hundredths: int | None) -> Decimal | None:
     return None if hundredths is None else Decimal(hundredths) / 100
+
+
+def _parts(rows: Iterable[T]) -> Iterator[list[T]]:
+    rows = iter(rows)
+    while part := list(islice(rows, PART)):
+        yield part

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import django.contrib.postgres.fields
+import monitoring.models.rollups
 import django.core.validators
 import django.db.models.deletion
 from django.conf import settings
@@ -20,12 +20,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='apicalllog',
             name='histogram_buckets',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), default=list, size=None),
+            field=monitoring.models.rollups.IntegersField(base_field=models.SmallIntegerField(), default=list, size=None),
         ),
         migrations.AddField(
             model_name='apicalllog',
             name='histogram_counts',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, size=None),
+            field=monitoring.models.rollups.IntegersField(base_field=models.IntegerField(), default=list, size=None),
         ),
         migrations.AddField(
             model_name='service',

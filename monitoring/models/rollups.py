@@ -1,6 +1,6 @@
 """Daily figures, one row per service and day of the page's time zone; whole days are recomputed and upserted."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,6 +11,13 @@ from monitoring.models.services import STATUS_LABELS, Service
 
 EMPTY_DAY = "e"  # the service did not exist yet
 DAY_STATUSES = [*((s.value, label) for s, label in STATUS_LABELS.items()), (EMPTY_DAY, _("Not yet monitored"))]
+
+
+class IntegersField(ArrayField):  # type: ignore[type-arg]  # takes no arguments when running
+    """An array of plain integers, handed to the driver whole: a roll-up stores hundreds of thousands of them."""
+
+    def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> Any:
+        return value
 
 
 class UptimeRecord(models.Model):
@@ -88,8 +95,8 @@ class ApiCallLog(models.Model):
         max_digits=5, decimal_places=2, null=True
     )  # time-based, as in uptime_records
     # Response times in logarithmic buckets (`monitoring/day_histogram.py`): they add up over days, percentiles do not.
-    histogram_buckets = ArrayField(models.SmallIntegerField(), default=list)
-    histogram_counts = ArrayField(models.IntegerField(), default=list)
+    histogram_buckets = IntegersField(models.SmallIntegerField(), default=list)
+    histogram_counts = IntegersField(models.IntegerField(), default=list)
     metadata = models.JSONField(default=dict)
 
     class Meta:

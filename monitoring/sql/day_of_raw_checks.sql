@@ -1,5 +1,12 @@
--- The checks of a day by service, counted, for the roll-up.
-SELECT service_id, count(*), count(*) FILTER (WHERE is_healthy), avg(response_time)
+-- The checks of a day by service, for the roll-up: counts, and the checks themselves packed into three strings in one and
+-- the same order, which is that of storing. One pass over the day instead of a sort of it; `monitoring/day_checks.py`
+-- unpacks. Failures of our own network are counted, yet make no run, so they are left out of the strings.
+SELECT
+    service_id, count(*), count(*) FILTER (WHERE is_healthy), avg(response_time),
+    coalesce(string_agg(timestamptz_send(checked_at), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), ''),
+    coalesce(string_agg(int4send(interval_ms), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), ''),
+    coalesce(string_agg(left(verdict, 1), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), '')
 FROM watch_server_logs
 WHERE checked_at >= %(start)s AND checked_at < %(end)s AND service_id BETWEEN %(first_id)s AND %(last_id)s
 GROUP BY service_id
+ORDER BY service_id

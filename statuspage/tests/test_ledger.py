@@ -115,6 +115,21 @@ def test_page_ledger_json_csv_and_stored_days_are_one_figure(service, get, monke
     ]
 
 
+def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(service, get, admin_client):
+    for back in range(30):
+        rollup.roll_up((NOW - timedelta(days=back)).date(), ["payments"], NOW, UTC)
+
+    with time_machine.travel(NOW, tick=False):
+        desk = admin_client.get("/admin/monitoring/service/").content.decode()
+
+    address, figure = re.search(
+        r'href="(/services/payments/ledger\?[^"]*)" class="desk-number">(.*?) %</a>', desk
+    ).groups()
+    address = html.unescape(address)
+    assert address == "/services/payments/ledger?from=2025-02-12&to=2025-03-13"
+    assert get(address.replace("ledger?", "ledger.json?")).json()["figures"]["uptime"] == figure == "98.27"
+
+
 def test_ledger_shows_figures_with_bounds_and_the_sum(service, get):
     text = words_of(get("/services/payments/ledger?from=2025-03-10&to=2025-03-10"))
 
