@@ -124,7 +124,7 @@ class ProbeLoop:
             raise
         except Exception:
             # Ours, not the target's: no verdict is stored, so the time shows as a gap instead of as their downtime.
-            logger.exception("probe failed by a fault of ours", extra={"service_id": spec.service_id})
+            logger.exception("probe failed by a fault of ours", extra=_named(spec))
             self._finish("own_errors")
         else:
             self._collect(result)
@@ -153,6 +153,10 @@ class ProbeLoop:
         if self._lot:
             self._outbox.put(self._lot)
             self._lot = []
+
+
+def _named(spec: ProbeSpec) -> dict[str, str]:
+    return {"service_id": spec.service_id, "region": spec.region, "trace_id": spec.trace_id}
 
 
 class Outbox:

@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class ObservabilityConfig(AppConfig):
     name = "observability"
+
+    def ready(self) -> None:
+        from observability import celery_traces  # noqa: F401  connects itself to Celery's signals

@@ -3,6 +3,7 @@
 Stands before all other middleware, so that what they answer is seen here too.
 """
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,10 @@ from django.http import HttpRequest, HttpResponseBase
 from observability import errors, trace
 from observability.api_answers import answer_exception, is_api
 from observability.trace import TraceContext
+
+logger = logging.getLogger("observability.requests")
+QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/")  # asked all the time, or by each page
+KEPT_OF_PATH = 200
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _VARIABLES = {
@@ -33,6 +38,7 @@ class ObservabilityMiddleware:
             if is_api(request):
                 response = errors.in_format(request, response)
                 _add_headers(response, context, began)
+            _tell(request, response, context, (time.perf_counter() - began) * 1000)
             return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
@@ -60,3 +66,27 @@ def _add_headers(response: HttpResponseBase, context: TraceContext, began: float
     headers["X-Processing-Time"] = took_ms  # ms
     headers["X-Service"] = settings.SERVICE_NAME
     headers["Server-Timing"] = ", ".join(filter(None, (headers.get("Server-Timing"), f"app;dur={took_ms}")))
+
+
+def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContext, took_ms: float) -> None:
+    """Log a request under the name of its route: its path may hold a token, as those of heartbeats do."""
+    match = request.resolver_match
+    level = logging.DEBUG if request.path_info.startswith(QUIET) else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    fields = {
+        "method": request.method,
+        "route": route_of(request),
+        "arguments": match.kwargs if match else None,
+        "path": None if match else request.path_info[:KEPT_OF_PATH],
+        "status": response.status_code,
+        "unusable_trace_id": context.unusable_id,
+        "duration_ms": round(took_ms, 3),
+    }
+    logger.log(level, "request answered", extra={name: value for name, value in fields.items() if value})
+
+
+def route_of(request: HttpRequest) -> str:
+    """Return the name of a request's route, of which there are as many as in our urls; `none` where nothing matched."""
+    match = request.resolver_match
+    return (match.view_name or match.route) if match else "none"

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 
 TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
@@ -49,11 +49,20 @@ def current() -> TraceContext | None:
 @contextmanager
 def following(context: TraceContext) -> Iterator[TraceContext]:
     """Work for a trace within the block."""
-    token = _current.set(context)
+    token = enter(context)
     try:
         yield context
     finally:
-        _current.reset(token)
+        leave(token)
+
+
+def enter(context: TraceContext) -> Token[TraceContext | None]:
+    """Work for a trace until `leave`, where begin and end are told apart by signals."""
+    return _current.set(context)
+
+
+def leave(token: Token[TraceContext | None]) -> None:
+    _current.reset(token)
 
 
 def begin(trace_id: str | None = None) -> TraceContext:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from observability.logs import PROCESS
+
 PR_SET_PDEATHSIG = 1
 # Enough for thousands of probes in flight. Not the hard limit itself: that may be a billion in a container, and
 # libraries that close every possible descriptor after a fork then take minutes.
@@ -61,7 +63,7 @@ def spawn(process: Process, stdout: int | IO[bytes] = subprocess.PIPE) -> subpro
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.STDOUT,
-        env=dict(process.env),
+        env={**process.env, PROCESS: process.name},
         cwd=process.cwd,
         user=process.uid,
         group=process.gid,

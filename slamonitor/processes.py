@@ -52,7 +52,8 @@ def web(env: Mapping[str, str], options: Options) -> Process:
         name="web",
         command=(
             *(program("granian"), "--interface", "wsgi", "--host", options.host, "--port", str(options.port)),
-            *("--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws", "--log-level", "warning"),
+            *("--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws"),
+            *("--log-level", "warning", "--log-config", "slamonitor/granian_logs.json"),
             *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "1"),
             "slamonitor.wsgi:application",
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.templatetags.static import static
 
+from observability import logs
 from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import read_env
 from slamonitor.environment import Environment
@@ -211,13 +212,22 @@ LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
     env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Write DEBUG, INFO, WARNING or ERROR.")
     LOG_LEVEL = "INFO"
+LOG_FORMAT = env.text("LOG_FORMAT", logs.AUTO).lower()
+if LOG_FORMAT not in logs.FORMS:
+    env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is no format", "Write json, line, or auto, which is line on a terminal.")
+    LOG_FORMAT = logs.AUTO
+# These say at INFO what other lines of ours say with more in them, or what nobody needs each second.
+QUIET = ("httpx", "axes", "celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "observability.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "celery.worker.strategy", "axes")},
+    "formatters": {"chosen": {"()": "observability.logs.formatter", "form": LOG_FORMAT, "service": SERVICE_NAME}},
+    "handlers": {"sink": {"class": "observability.log_sink.LogSink", "formatter": "chosen"}},
+    "root": {"handlers": ["sink"], "level": LOG_LEVEL},
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in QUIET},
+        "django.request": {"level": "ERROR"},  # each request has a line anyway, with its status
+    },
 }
 
 SETTINGS_PROBLEMS = env.problems

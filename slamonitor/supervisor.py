@@ -14,13 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import IO, Self, TextIO
 
+from observability.logs import LINE
 from slamonitor import guardian
 from slamonitor.child import Process, signal_group, spawn
+from slamonitor.printer import Printer
 
 TICK_S = 0.1
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
@@ -28,7 +29,6 @@ HEALTHY_AFTER_S = 60.0  # a child that ran this long starts again with the first
 STOP_WITHIN_S = 9.5  # all stages together; the promise is ten seconds
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READ_BYTES = 65_536
-COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 
 
 class ChildFailed(Exception):
@@ -52,25 +52,6 @@ class Child:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=15))
 
 
-class Printer:
-    """Write lines with time and name in front, coloured on a terminal."""
-
-    def __init__(self, output: TextIO, wall_clock: Callable[[], datetime] = datetime.now) -> None:
-        self._output = output
-        self._now = wall_clock
-        self._colours = output.isatty() and "NO_COLOR" not in os.environ
-        self._names: dict[str, int] = {}
-
-    def line(self, name: str, text: str) -> None:
-        label = f"{self._now():%H:%M:%S} {name:<9}|"
-        if self._colours:
-            colour = self._names.setdefault(name, COLOURS[len(self._names) % len(COLOURS)])
-            label = f"\x1b[{colour}m{label}\x1b[0m"
-        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the children must still be ended
-            self._output.write(f"{label} {text}\n")
-            self._output.flush()
-
-
 class Supervisor:
     """Hold the children between `with` and its end, which stops them all, whatever ended the block."""
 
@@ -80,8 +61,9 @@ class Supervisor:
         output: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep_open: tuple[int, ...] = (),
+        log_format: str = LINE,
     ) -> None:
-        self.printer = Printer(output or sys.stdout)
+        self.printer = Printer(output or sys.stdout, log_format)
         self._clock = clock
         self._keep_open = keep_open  # descriptors that live until the guardian has cleaned up
         self._children: list[Child] = []

@@ -55,6 +55,7 @@ def test_good_settings_pass() -> None:
         ("PAGE_TIME_ZONE", "Mars/Base", "Write a name such as Asia/Seoul"),
         ("LANGUAGE_CODE", "xx", "Write en or ko"),
         ("LOG_LEVEL", "LOUD", "Write DEBUG, INFO"),
+        ("LOG_FORMAT", "xml", "Write json, line, or auto"),
         ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
     ],
 )

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from observability.logs import FORMAT, resolved
 from slamonitor import processes
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
@@ -46,7 +47,10 @@ class Command(BaseCommand):
             state = StateDirectory.create(default_path())
             with state.lock() as descriptor:
                 require_free_port(chosen.host, chosen.port)
-                with Supervisor(keep_open=(descriptor,)) as supervisor, contextlib.suppress(StopRequested):
+                with (
+                    Supervisor(keep_open=(descriptor,), log_format=log_format()) as supervisor,
+                    contextlib.suppress(StopRequested),
+                ):
                     start_all(supervisor, state, chosen, demo=options["demo"])
                     supervisor.watch()
         except (EmbeddedError, ChildFailed) as error:
@@ -113,7 +117,18 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
         state.update_env(server.env)
     else:
         state.update_env({"REDIS_URL": redis_url})
-    return {**state.env(), **given, "SLAMONITOR_STATE_DIR": str(state.path), "PYTHONUNBUFFERED": "1"}
+    return {
+        **state.env(),
+        **given,
+        "SLAMONITOR_STATE_DIR": str(state.path),
+        "PYTHONUNBUFFERED": "1",
+        FORMAT: log_format(),
+    }
+
+
+def log_format() -> str:
+    """Return the form of our lines; children write the same, though they see a pipe and no terminal."""
+    return resolved(settings.LOG_FORMAT, descriptor=1)
 
 
 def given_database_url(given: dict[str, str]) -> str | None:

@@ -1,0 +1,45 @@
+"""Carry the trace of a request into the tasks that it causes."""
+
+from contextvars import Token
+from typing import Any
+
+from celery.signals import (
+    before_task_publish,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_process_shutdown,
+)
+
+from observability import log_sink, trace
+from observability.trace import TraceContext
+
+_under_way: dict[str, Token[TraceContext | None]] = {}  # by the id of the task
+
+
+@before_task_publish.connect
+def _carry(headers: dict[str, Any], **_: Any) -> None:
+    headers.update(trace.carried())
+
+
+@task_prerun.connect
+def _begin(task_id: str, task: Any, **_: Any) -> None:
+    names = (trace.TRACEPARENT, trace.TRACE_ID, trace.JOB_ID, trace.PROJECT_ID)
+    carried = {name: value for name in names if isinstance(value := task.request.get(name), str)}
+    _under_way[task_id] = trace.enter(trace.accept({trace.JOB_ID: task_id, **carried}))
+
+
+@task_postrun.connect
+def _end(task_id: str, **_: Any) -> None:
+    if token := _under_way.pop(task_id, None):
+        trace.leave(token)
+
+
+@setup_logging.connect
+def _leave_logging_alone(**_: Any) -> None:
+    """Keep the settings' logging: without this Celery sets levels of its own and writes lines in another form."""
+
+
+@worker_process_shutdown.connect
+def _flush(**_: Any) -> None:
+    log_sink.flush()  # a pool process ends without `atexit`

@@ -1,0 +1,135 @@
+"""Write log lines without ever making the one who logs wait: a full disk or a stopped reader loses lines, counted."""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any
+
+STANDARD_ERROR = 2
+MOST_BYTES = 4 * 1024 * 1024  # waiting to be written
+AT_ONCE_BYTES = 65_536
+EXIT_S = 1.0
+
+
+class LogSink(logging.Handler):
+    """Format where the event happens, write from a thread of its own.
+
+    Lines that find no room are dropped; `dropped` says how many, and so does a line once there is room again.
+    """
+
+    def __init__(self, descriptor: int = STANDARD_ERROR, most_bytes: int = MOST_BYTES) -> None:
+        super().__init__()
+        self._descriptor, self._most_bytes = descriptor, most_bytes
+        self.dropped = 0
+        self._begin()
+        _sinks.add(self)
+
+    def _begin(self) -> None:
+        self._lines: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._unsaid = 0  # dropped lines that no line has told of yet
+        self._changed = threading.Condition()  # reentrant: a signal handler may log in the midst of a log call
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._put(self.format(record).encode(errors="backslashreplace") + b"\n")
+        except Exception:  # an argument that does not fit its message, or no thread to be had: the event must go on
+            self._lose(1)
+
+    def _put(self, line: bytes) -> None:
+        with self._changed:
+            if self._held_bytes + len(line) > self._most_bytes:
+                self._lose(1)
+                return
+            self._lines.append(line)
+            self._held_bytes += len(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log-sink", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, patience_s: float = EXIT_S) -> None:
+        """Wait until all is written, but not longer than the patience."""
+        deadline = time.monotonic() + patience_s
+        with self._changed:
+            while self._held_bytes and (left_s := deadline - time.monotonic()) > 0:
+                self._changed.wait(left_s)
+
+    def begin_again_in_child(self) -> None:
+        """Forget the thread, which did not come along when the process was forked, and the parent's lines."""
+        self._begin()
+
+    def _lose(self, lines: int) -> None:
+        self.dropped += lines
+        self._unsaid += lines
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines)
+                chunk, lines = self._take()
+            is_written = self._write(chunk)
+            with self._changed:
+                self._held_bytes -= len(chunk)
+                if not is_written:
+                    self._lose(lines)
+                self._changed.notify_all()
+            if is_written and self._unsaid:
+                self._say_dropped()
+
+    def _take(self) -> tuple[bytes, int]:
+        """Take as many lines as one write should have."""
+        taken = [self._lines.popleft()]
+        size = len(taken[0])
+        while self._lines and size < AT_ONCE_BYTES:
+            taken.append(self._lines.popleft())
+            size += len(taken[-1])
+        return b"".join(taken), len(taken)
+
+    def _write(self, chunk: bytes) -> bool:
+        try:
+            while chunk:
+                chunk = chunk[os.write(self._descriptor, chunk) :]
+        except OSError:  # closed, full or gone: nobody is left to tell
+            return False
+        return True
+
+    def _say_dropped(self) -> None:
+        with self._changed:
+            number, self._unsaid = self._unsaid, 0
+        record = logging.makeLogRecord(
+            {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": "log lines were dropped"}
+        )
+        vars(record)["lines"] = number
+        if not self._write(self.format(record).encode(errors="backslashreplace") + b"\n"):
+            self._unsaid += number
+
+
+_sinks: "weakref.WeakSet[LogSink]" = weakref.WeakSet()
+
+
+def dropped() -> int:
+    """Return how many lines this process has lost since it began."""
+    return sum(sink.dropped for sink in list(_sinks))
+
+
+def flush() -> None:
+    """Write what waits; a process that ends without `atexit`, as Celery's pool does, calls it by itself."""
+    for sink in list(_sinks):
+        with contextlib.suppress(Exception):
+            sink.flush()
+
+
+def _after_fork(*_: Any) -> None:
+    for sink in list(_sinks):
+        sink.begin_again_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(flush)

@@ -1,0 +1,97 @@
+"""Whatever becomes of the log, whoever logs goes on at once."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from observability.log_sink import LogSink
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+def log(sink: LogSink, message: str, *args: object) -> None:
+    sink.handle(logging.LogRecord("test", logging.INFO, __file__, 1, message, args, None))
+
+
+def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
+    sink = LogSink(pipe[1])
+
+    for number in range(1000):
+        log(sink, "line %d", number)
+    sink.flush(30)
+
+    assert os.read(pipe[0], 100_000).decode().split("\n") == [*(f"line {number}" for number in range(1000)), ""]
+
+
+def test_stopped_reader_costs_lines_and_nobodys_time(pipe: tuple[int, int]) -> None:
+    """The pipe holds 64 KiB and nobody reads it: the writer is stuck, and who logs must not be."""
+    sink = LogSink(pipe[1], most_bytes=100_000)
+    done = threading.Thread(target=lambda: [log(sink, "x" * 999) for _ in range(1000)], daemon=True)
+
+    done.start()
+    done.join(30)
+
+    assert not done.is_alive()
+    assert 800 <= sink.dropped < 1000
+
+    reading = threading.Thread(target=lambda: received.extend(iter(lambda: os.read(pipe[0], 65_536), b"")), daemon=True)
+    received: list[bytes] = []
+    reading.start()
+    sink.flush(30)
+    log(sink, "after")
+    sink.flush(30)
+    os.close(pipe[1])
+    reading.join(30)
+    lines = b"".join(received).split(b"\n")
+    assert b"log lines were dropped" in lines and lines[-2] == b"after"
+
+
+def test_reader_that_is_gone_is_no_error(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    sink = LogSink(pipe[1])
+
+    log(sink, "nobody hears this")
+    sink.flush(30)
+
+    assert sink.dropped == 1
+
+
+def test_full_disk_is_no_error() -> None:
+    sink = LogSink(os.open("/dev/full", os.O_WRONLY))
+
+    log(sink, "no space left")
+    sink.flush(30)
+
+    assert sink.dropped == 1
+
+
+def test_message_that_does_not_fit_its_arguments_is_no_error(pipe: tuple[int, int]) -> None:
+    sink = LogSink(pipe[1])
+
+    log(sink, "%d", "not a number")
+
+    assert sink.dropped == 1
+
+
+def test_forked_child_writes_its_own_lines_and_not_the_parents(pipe: tuple[int, int]) -> None:
+    sink = LogSink(pipe[1])
+    log(sink, "parent")
+    sink.flush(30)
+
+    sink.begin_again_in_child()  # what `os.register_at_fork` calls
+    log(sink, "child")
+    sink.flush(30)
+
+    assert os.read(pipe[0], 1000) == b"parent\nchild\n"

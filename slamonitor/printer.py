@@ -1,0 +1,76 @@
+"""What `manage.py up` prints: its own lines and those of its children, readable on a terminal and JSON elsewhere."""
+
+import contextlib
+import io
+import os
+import select
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TextIO
+
+from observability.logs import JSON, LINE, as_json
+from observability.masking import mask_text
+
+COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
+PATIENCE_S = 0.5  # for a reader that is slow; then lines are dropped, for who waits here restarts nobody
+JSON_LINE = '{"timestamp":'  # how a child's line begins that is one of ours already
+
+
+class Printer:
+    """Write lines with time and name in front, coloured on a terminal; or one JSON object a line."""
+
+    def __init__(
+        self, output: TextIO, form: str = LINE, service: str = "sla-monitor", now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._output, self._form, self._service = output, form, service
+        self._now = now or (lambda: datetime.now(UTC).astimezone())
+        self._colours = output.isatty() and "NO_COLOR" not in os.environ
+        self._names: dict[str, int] = {}
+        self._dropped = 0
+
+    def line(self, name: str, text: str) -> None:
+        """Print a line of a child, or of our own."""
+        # Names before values do not count: the first admin's password is printed on purpose, once.
+        text = mask_text(text, named=False)
+        self._write(self._as_json(name, text) if self._form == JSON else f"{self._label(name)} {text}")
+
+    def _as_json(self, name: str, text: str) -> str:
+        if text.startswith(JSON_LINE) and text.endswith("}"):
+            return text
+        return as_json(
+            at=self._now().astimezone(UTC),
+            level="INFO",
+            service=self._service,
+            process=name,
+            logger="output",
+            message=text,
+            metadata={},
+        )
+
+    def _label(self, name: str) -> str:
+        label = f"{self._now():%H:%M:%S} {name:<9}|"
+        if not self._colours:
+            return label
+        colour = self._names.setdefault(name, COLOURS[len(self._names) % len(COLOURS)])
+        return f"\x1b[{colour}m{label}\x1b[0m"
+
+    def _write(self, line: str) -> None:
+        if not self._has_room():
+            self._dropped += 1
+            return
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self.line("up", f"{dropped} lines were dropped")
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the children must still be ended
+            self._output.write(f"{line}\n")
+            self._output.flush()
+
+    def _has_room(self) -> bool:
+        """Wait a moment for a slow reader, but only once until it reads again."""
+        try:
+            descriptor = self._output.fileno()
+        except (OSError, ValueError, io.UnsupportedOperation):
+            return True
+        with contextlib.suppress(OSError, ValueError):
+            return bool(select.select([], [descriptor], [], 0.0 if self._dropped else PATIENCE_S)[1])
+        return True
