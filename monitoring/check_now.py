@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import httpx
@@ -17,6 +17,7 @@ from monitoring.probes import probe
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 from monitoring.specs import DueService, spec_of
+from observability import trace
 
 LOOK_UP_S = 1.0
 
@@ -50,7 +51,8 @@ def _spec_of(service: Service, timeout_ms: int, now: datetime) -> ProbeSpec:
         regions=service.regions,
         slot_ms=to_ms(now),
     )
-    return spec_of(due, settings.REGION)
+    spec, asked_by = spec_of(due, settings.REGION), trace.current()
+    return replace(spec, trace_id=asked_by.trace_id) if asked_by else spec  # the target continues the trace of who asks
 
 
 async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str]]]:

@@ -10,7 +10,7 @@ from celery import current_app
 from celery.signals import worker_shutdown
 from django.conf import settings
 
-from monitoring import messages, sealing
+from monitoring import check_lines, messages, sealing
 from monitoring.canaries import Canaries, Look
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
@@ -64,6 +64,7 @@ def look(*, has_failures: bool) -> Look | None:
 def _publish(results: Sequence[ProbeResult]) -> None:
     said = look(has_failures=any(result.verdict is Verdict.BAD for result in results))
     current_app.send_task("monitoring.record", args=[messages.pack_results(results, said)], retry=False)
+    check_lines.tell_made(results)
 
 
 def _ask_canaries(urls: Sequence[str]) -> bool | None:

@@ -18,7 +18,7 @@ from psycopg.errors import CheckViolation
 
 from database import partitions
 from database.sql import statement
-from monitoring import blindness, counters, rollup, runs, states, transitions
+from monitoring import blindness, check_lines, counters, rollup, runs, states, transitions
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.instants import from_ms
@@ -29,6 +29,8 @@ from monitoring.retention import kept
 from monitoring.specs import trace_id
 from monitoring.state import Change, Check, Run, advance, fold_regions
 from monitoring.states import LockedState
+from observability.events import Action, Subject, tell
+from observability.masking import mask_text
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Loo
     sights = blindness.judge(taken, look)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = _store(taken, blind)
+    check_lines.tell_recorded(new)
     told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]
     changes = _fold_all(told, now, {region for region, sight in sights.items() if sight is Sight.DOUBTFUL})
     if refused:
@@ -151,7 +154,7 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         "region": [result.region for result, _, _ in pairs],
         "method": [request.method for _, _, request in pairs],
         # The first request goes to the service's own endpoint, which need not be said millions of times.
-        "endpoint": [request.url if hop else None for _, hop, request in pairs],
+        "endpoint": [_storable(request.url) if hop else None for _, hop, request in pairs],
         "error_message": [_storable(request.error_message) for _, _, request in pairs],
     }
     with connection.cursor() as cursor:
@@ -164,8 +167,8 @@ def _hundredths(milliseconds: float | None) -> float | None:
 
 
 def _storable(message: str | None) -> str | None:
-    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough."""
-    return message and message.replace("\x00", "")[:500]
+    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough, and no secret that a target gave away."""
+    return message and mask_text(message.replace("\x00", ""))[:500]
 
 
 def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str]) -> int:
@@ -240,9 +243,14 @@ def _transition(service_id: str, change: Change, result: ProbeResult, now: datet
         "response_ms": result.phases.total_ms,
         "trace_id": trace_id(service_id, result.region, result.checked_at_ms),
     }
-    logger.info(
-        "status changed",
-        extra={"service_id": service_id, "from": change.from_status, "to": change.to_status, "cause": change.cause},
+    tell(
+        Subject.TRANSITION,
+        Action.CREATED,
+        service_id=service_id,
+        from_status=change.from_status,
+        to_status=change.to_status,
+        cause=change.cause,
+        trace_id=evidence["trace_id"],
     )
     return Transition(
         service_id=service_id,
