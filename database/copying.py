@@ -13,7 +13,8 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor:
-        with cursor.copy(into) as copy:
+        # Django wraps the errors of statements, but not those of what is written afterwards.
+        with connection.wrap_database_errors, cursor.copy(into) as copy:
             for row in rows:
                 copy.write_row(row)
         return int(cursor.rowcount)

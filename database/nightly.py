@@ -38,12 +38,13 @@ def once_a_night(name: str, at: time, now: datetime, zone: tzinfo) -> Iterator[b
 def is_due(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
     """Say whether the work was not begun since the clock last showed `at`, or has to be tried again."""
     last = NightlyRun.objects.filter(name=name).first()
-    if last is None or last.begun_at < _latest(at, now, zone):
+    if last is None or last.begun_at < latest(at, now, zone):
         return True
     return last.finished_at is None and last.begun_at <= now - AGAIN
 
 
-def _latest(at: time, now: datetime, zone: tzinfo) -> datetime:
+def latest(at: time, now: datetime, zone: tzinfo) -> datetime:
+    """Return the last time that the clock of the zone showed `at`."""
     today = now.astimezone(zone).date()
     # A time that the clocks skip is mapped to the instant of the leap or just after it: that night has its run, too.
     tonight = datetime.combine(today, at, zone)

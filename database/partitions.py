@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.utils import OperationalError
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from database.locks import lock_in_transaction
 
@@ -88,6 +89,50 @@ def drop(table: str, day: date) -> bool:
             return False
         raise
     return True
+
+
+def drop_empty(table: str, day: date) -> bool:
+    """Drop a day's partition that has no rows left and say whether it is gone; False while it has some or is in use.
+
+    Nobody waits longer than a fifth of a second for it: the lock of the parent is asked for only so long, and several
+    times. Must not run in a transaction.
+    """
+    if day not in existing(table):
+        return True
+    with _lock_timeout(), connection.cursor() as cursor:
+        try:
+            # What was deleted is cleared away first, else looking for a row would be reading all that are dead.
+            cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(name_of(table, day))))
+        except OperationalError as error:
+            return _is_impatience(error)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _drop_empty(table, day)
+        except OperationalError as error:
+            _is_impatience(error)
+            time.sleep(0.1 * attempt)
+    return False
+
+
+def _drop_empty(table: str, day: date) -> bool:
+    parent, child = sql.Identifier(table), sql.Identifier(name_of(table, day))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('lock_timeout', '200ms', true), set_config('statement_timeout', '500ms', true)"
+        )
+        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(parent))
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(child))
+        if cursor.fetchone()[0]:
+            return False  # somebody was quicker than we
+        cursor.execute(sql.SQL("DROP TABLE {}").format(child))
+        return True
+
+
+def _is_impatience(error: OperationalError) -> Literal[False]:
+    """Return False where a wait for a lock or a statement came to its limit; raise anything else."""
+    if isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
+        return False
+    raise error
 
 
 def _detach(cursor: CursorWrapper, table: str, day: date) -> None:

@@ -20,7 +20,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
 from monitoring import check_pages, phases, signs
-from monitoring.check_pages import Key, TooMuch, Wanted
+from monitoring.check_pages import Key, Wanted
+from monitoring.folded import reading
+from monitoring.folded.reading import TooMuch
 from monitoring.instants import to_ms
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
@@ -99,7 +101,7 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
     check = check_pages.one(parsed) if parsed else None
     if check is None:
         raise Http404(key)
-    requests = list(_requests(check))
+    requests = _requests(check)
     longest = max([check.response_time or 0, *(request.response_time or 0 for request in requests)])
     service = Service.objects.filter(pk=check.service_id).first()
     context = {
@@ -181,12 +183,14 @@ def _link(chosen: Mapping[str, str], side: str, key: Key | None) -> str:
     return "?" + urlencode({**{name: value for name, value in chosen.items() if value}, side: str(key)})
 
 
-def _requests(check: WatchServerLog) -> Any:
+def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
     """Return the requests of a check. They carry its service, region and time, and begin between its start and end."""
     length = timedelta(milliseconds=check.lateness_ms + (check.response_time or 0)) + SLACK
     until = check.checked_at + min(length, timedelta(milliseconds=check.interval_ms))
     of_service = ApiResponseTime.objects.filter(service_id=check.service_id, region=check.region)
-    return of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until).order_by("measured_at", "hop")
+    raw = of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until)
+    folded = reading.requests(check.service_id, check.region, check.checked_at, until)
+    return sorted([*raw, *folded], key=lambda request: (request.measured_at, request.hop))
 
 
 def _transitions(check: WatchServerLog) -> Any:

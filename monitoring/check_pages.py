@@ -2,17 +2,22 @@
 
 A service's checks, and failures, are read along an index that has them in order. All others lie in order of time only
 (a block range index), so they are read in slices that grow until a page is full. Each statement is bounded in time.
+Old days are folded (`monitoring/folded/`); their checks are found here as all others.
 """
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Self
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from psycopg.errors import QueryCanceled
 
+from monitoring.folded import reading
+from monitoring.folded.reading import FoldedDays, TooMuch, in_order
 from monitoring.instants import from_ms, to_ms
 from monitoring.models import WatchServerLog
 from monitoring.probes.model import Verdict
@@ -22,10 +27,6 @@ TIMEOUT_MS = 4_000  # for one statement
 FIRST_SLICE = timedelta(minutes=1)
 GROWTH = 8
 ORDER = ("checked_at", "service_id", "region")
-
-
-class TooMuch(Exception):
-    """The database did not find a page of these checks within the time that a page may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +96,8 @@ def read(wanted: Wanted, *, after: Key | None = None, before: Key | None = None,
 
 
 def one(key: Key) -> WatchServerLog | None:
-    return WatchServerLog.objects.filter(
-        service_id=key.service_id, checked_at=key.checked_at, region=key.region
-    ).first()
+    raw = WatchServerLog.objects.filter(service_id=key.service_id, checked_at=key.checked_at, region=key.region)
+    return raw.first() or reading.one_check(key.service_id, key.checked_at, key.region)
 
 
 def _first(found: list[WatchServerLog]) -> Key | None:
@@ -110,11 +110,21 @@ def _last(found: list[WatchServerLog]) -> Key | None:
 
 def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> Iterator[WatchServerLog]:
     order = ORDER if is_backwards else [f"-{name}" for name in ORDER]
+    folded = FoldedDays(
+        service_id=wanted.service_id, verdict=wanted.verdict, error_type=wanted.error_type, region=wanted.region
+    )
     for since, until in _slices(wanted, start, is_backwards):
         checks = _matching(wanted).filter(checked_at__gte=since, checked_at__lt=until)
         if start is not None:
             checks = checks.filter(_beyond(start, is_backwards))
-        found = _bounded(checks.order_by(*order)[:rows])
+        raw = _bounded(checks.order_by(*order)[:rows])
+        if len(raw) == rows:  # what lies beyond the last of them is not asked for
+            since, until = _as_far_as(raw[-1].checked_at, since, until, is_backwards)
+        old = folded.checks(since, until, is_backwards=is_backwards)
+        if start is not None:
+            old = _after(old, start, is_backwards)
+        # A day may be folded but for what arrived late.
+        found = list(islice(heapq.merge(raw, old, key=in_order, reverse=not is_backwards), rows))
         yield from found
         rows -= len(found)
         if not rows:
@@ -159,6 +169,16 @@ def _beyond(key: Key, is_backwards: bool) -> Q:
         | (same_time & Q(**{f"service_id__{side}": key.service_id}))
         | (same_time & Q(service_id=key.service_id) & Q(**{f"region__{side}": key.region}))
     )
+
+
+def _as_far_as(at: datetime, since: datetime, until: datetime, is_backwards: bool) -> tuple[datetime, datetime]:
+    return (since, at + timedelta(milliseconds=1)) if is_backwards else (at, until)
+
+
+def _after(checks: Iterator[WatchServerLog], key: Key, is_backwards: bool) -> Iterator[WatchServerLog]:
+    """Leave out what `_beyond` would."""
+    here = (key.checked_at, key.service_id, key.region)
+    return (check for check in checks if (in_order(check) > here if is_backwards else in_order(check) < here))
 
 
 def _bounded(checks: QuerySet[WatchServerLog]) -> list[WatchServerLog]:

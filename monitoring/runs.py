@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, QuerySet
-
 from monitoring import counters
-from monitoring.models import CheckRun, WatchServerLog
+from monitoring.models import CheckRun
 from monitoring.probes.model import Verdict
+from monitoring.spoken_checks import SpokenChecks
 from monitoring.state import Policy, Run, fold_regions, join
 from monitoring.states import LockedState
 
@@ -29,7 +28,8 @@ def rebuild(held: LockedState, late: Sequence[datetime], policy: Policy) -> time
     The open run of the state may grow, shrink or split by it. The status and the confirmed state stay as they are.
     Returns how far around the late checks the runs may differ now.
     """
-    margin = timedelta(seconds=_longest_hold_s(_raw(held), late, policy))
+    around = SpokenChecks(held.service_id).between(min(late), max(late))
+    margin = timedelta(seconds=policy.hold_s(max(check.interval_ms for check in around)))
     rebuild_between(held, min(late) - margin, max(late) + margin, policy, late, margin)
     counters.add("runs_rebuilt", 1)
     return margin
@@ -53,7 +53,7 @@ def rebuild_between(
     is_open_touched = open_run is not None and open_run.last_at >= since and open_run.first_at <= until
     if open_run is not None and is_open_touched:
         old.append(open_run)
-    stretch = Stretch(raw=_raw(held), since=since, until=until, late=late)
+    stretch = Stretch(checks=SpokenChecks(held.service_id), since=since, until=until, late=late)
     new = list(join_all([*stretch.before(old), *stretch.encode(held, margin, policy), *stretch.after(old)]))
     touched.delete()
     if is_open_touched:
@@ -74,20 +74,17 @@ def join_all(runs: Iterable[Run]) -> Iterator[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """A stretch of a service's raw checks, `since` and `until` included, that is encoded anew."""
+    """A stretch of a service's checks, `since` and `until` included, that is encoded anew."""
 
-    raw: QuerySet[WatchServerLog]
+    checks: SpokenChecks
     since: datetime
     until: datetime
     late: Sequence[datetime]
 
     def encode(self, held: LockedState, margin: timedelta, policy: Policy) -> Iterator[Run]:
         """Yield a run for each check of the stretch; those of several regions are folded as when they arrived."""
-        rows = self.raw.filter(checked_at__gte=self.since - margin, checked_at__lte=self.until)
         newest: dict[str, Run] = {}
-        for region, at, verdict, interval_ms in rows.order_by("checked_at", "region").values_list(
-            "region", "checked_at", "verdict", "interval_ms"
-        ):
+        for at, region, verdict, interval_ms in self.checks.between(self.since - margin, self.until):
             newest[region] = Run.of(Verdict(verdict), at, policy.hold_s(interval_ms))
             if at >= self.since:
                 speaking = [run for run in newest.values() if run.last_at + timedelta(seconds=run.hold_s) >= at]
@@ -99,9 +96,9 @@ class Stretch:
         if not runs or runs[0].first_at >= self.since:
             return []
         run = runs[0]
-        last_at = self.raw.filter(checked_at__lt=self.since).aggregate(Max("checked_at"))["checked_at__max"]
+        last_at = self.checks.last_before(self.since)
         # Counted from the end, as the beginning may be weeks away; the late checks were not in the run's count.
-        inside = self.raw.filter(checked_at__gte=self.since, checked_at__lte=run.last_at).count()
+        inside = self.checks.count(self.since, run.last_at)
         late = sum(at <= run.last_at for at in self.late)
         return [replace(run, last_at=last_at or self.since, check_count=max(1, run.check_count - inside + late))]
 
@@ -109,18 +106,9 @@ class Stretch:
         """Return what a run had after the stretch."""
         if not runs or runs[-1].last_at <= self.until:
             return []
-        rest = self.raw.filter(checked_at__gt=self.until, checked_at__lte=runs[-1].last_at)
-        first_at = rest.aggregate(Min("checked_at"))["checked_at__min"]
-        return [replace(runs[-1], first_at=first_at, check_count=rest.count())]
-
-
-def _raw(held: LockedState) -> QuerySet[WatchServerLog]:
-    return WatchServerLog.objects.speaking().filter(service_id=held.service_id)
-
-
-def _longest_hold_s(raw: QuerySet[WatchServerLog], late: Sequence[datetime], policy: Policy) -> int:
-    rows = raw.filter(checked_at__gte=min(late), checked_at__lte=max(late))
-    return policy.hold_s(rows.aggregate(Max("interval_ms"))["interval_ms__max"])
+        first_at = self.checks.first_after(self.until)
+        assert first_at is not None, "the run's last check comes after"
+        return [replace(runs[-1], first_at=first_at, check_count=self.checks.count(first_at, runs[-1].last_at))]
 
 
 def _row(service_id: str, run: Run) -> CheckRun:

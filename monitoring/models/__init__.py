@@ -1,4 +1,5 @@
 from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker, RegionSight
+from monitoring.models.folded import FoldedChecks, FoldedRequests
 from monitoring.models.heartbeats import Heartbeat
 from monitoring.models.hours import Hour, ServiceHour
 from monitoring.models.policies import AccountingPolicy
@@ -19,6 +20,8 @@ __all__ = [
     "DispatchWatermark",
     "EngineCounter",
     "EngineWorker",
+    "FoldedChecks",
+    "FoldedRequests",
     "Heartbeat",
     "Hour",
     "MaintenanceWindow",

@@ -7,7 +7,8 @@ import time_machine
 
 from database import partitions
 from monitoring import check_pages
-from monitoring.check_pages import Key, TooMuch, Wanted, read
+from monitoring.check_pages import Key, Wanted, read
+from monitoring.folded.reading import TooMuch
 from monitoring.models import ApiResponseTime, Transition, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import make_service
@@ -124,7 +125,7 @@ def test_list_takes_the_same_queries_for_many_checks_as_for_few(viewer, django_a
         viewer.client.get("/admin/checks/?service=payments")
         for seconds in range(200):
             store(seconds)
-        with django_assert_num_queries(8):  # session, user, page in a savepoint of bounded time, services
+        with django_assert_num_queries(9):  # session, user, page in a savepoint of bounded time, folded days, services
             viewer.client.get("/admin/checks/?service=payments")
 
 
