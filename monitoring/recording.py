@@ -21,6 +21,8 @@ from database.sql import statement
 from monitoring import blindness, check_lines, counters, rollup, runs, states, transitions
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
+from monitoring.folded import moving
+from monitoring.folded.kinds import CHECKS
 from monitoring.instants import from_ms
 from monitoring.models import RegionState, Transition
 from monitoring.models.raw import BLIND, RAW_TABLES
@@ -34,6 +36,7 @@ from observability.masking import mask_text
 
 logger = logging.getLogger(__name__)
 
+FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS
 AHEAD = timedelta(days=1)  # a worker whose clock is this far off would make partitions without end
 
 
@@ -65,6 +68,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
 @transaction.atomic
 def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Look | None) -> Recorded:
+    _unfold_late(taken, now)
     sights = blindness.judge(taken, look)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = _store(taken, blind)
@@ -75,6 +79,17 @@ def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Loo
         logger.error("results refused: their time is a day ahead or long past", extra={"refused": refused})
         counters.add("results_refused", refused)
     return Recorded(stored=len(new), duplicates=len(taken) - len(new), refused=refused, changes=changes)
+
+
+def _unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:
+    """Make the folded days raw again that old results belong to, so that each is compared with all there is.
+
+    Whatever is old enough is asked for, so that it does not matter after how many days we fold.
+    """
+    old = [result for result in results if from_ms(result.checked_at_ms) < now - FOLDABLE]
+    if old:
+        days = {from_ms(result.checked_at_ms).date() for result in old}
+        moving.unfold(CHECKS, days, {result.service_id for result in old})
 
 
 def _make_partitions(results: Sequence[ProbeResult]) -> bool:

@@ -4,19 +4,20 @@ A partition is a day in UTC, figures are of days in the page's time zone: a part
 touches is settled for every service that existed then, and nobody has asked for it to be accounted again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Model
 
 from database import retention
 from database.retention import RawTable
 from database.sql import statement
 from monitoring import rollup
 from monitoring.calendar_days import bounds, day_of, days_between
-from monitoring.models import ApiResponseTime, WatchServerLog
+from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
 
 
 def kept() -> timedelta:
@@ -51,19 +52,11 @@ def ask_for(day: date) -> None:
         rollup.request_missing(each, settings.PAGE_TIME_ZONE)
 
 
-retention.register(
-    RawTable(
-        name=WatchServerLog._meta.db_table,
-        keep_days=lambda: settings.KEEP_CHECKS_DAYS,
-        unfinished=unaccounted,
-        finish=ask_for,
-    )
-)
-retention.register(
-    RawTable(
-        name=ApiResponseTime._meta.db_table,
-        keep_days=lambda: settings.KEEP_RESPONSE_TIMES_DAYS,
-        unfinished=unaccounted,
-        finish=ask_for,
-    )
-)
+def _register(keep_days: Callable[[], int], *tables: type[Model]) -> None:
+    for table in tables:
+        name = table._meta.db_table
+        retention.register(RawTable(name=name, keep_days=keep_days, unfinished=unaccounted, finish=ask_for))
+
+
+_register(lambda: settings.KEEP_CHECKS_DAYS, WatchServerLog, FoldedChecks)
+_register(lambda: settings.KEEP_RESPONSE_TIMES_DAYS, ApiResponseTime, FoldedRequests)

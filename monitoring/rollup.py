@@ -24,7 +24,9 @@ from monitoring import accounting, day_checks, day_requests, run_audit
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day_requests import DayOfRequests
+from monitoring.folded import recounting
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
+from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.policies import AccountingPolicy, PolicyBook
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import EMPTY_DAY
@@ -144,25 +146,47 @@ def request_late(service_id: str, late: Collection[datetime], margin: timedelta,
 
 
 @transaction.atomic
-def roll_up(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo, *, audits: bool = True) -> list[Day]:
+def roll_up(
+    day: date,
+    service_ids: Collection[str],
+    now: datetime,
+    zone: tzinfo,
+    *,
+    audits: bool = True,
+    recounts: bool = False,
+) -> list[Day]:
     """Account one day of services from all there is, and store it. Two passes over the day's raw rows.
 
     Without `audits` the runs are taken for right, as runs are that were just made of the same checks. So they are where
     raw rows of the day were dropped: what was counted from them then stays as it is, and the time is accounted again.
+    So it is with folded days, unless a check arrived since, or `recounts` asks for all.
     """
-    ids = sorted(service_ids)
+    window = bounds(day, zone)
+    counted = set[str]()
+    if retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *window):
+        counted = recounting.make_raw(service_ids, day, *window, all_of_them=recounts)
+    days = _roll_up_raw(day, sorted(counted), now, zone, audits=audits)
+    for part in _parts(sorted(set(service_ids) - counted)):
+        days += (standing := account_day(day, part, now, zone))
+        _store_uptime([_uptime_record(d, None) for d in standing], with_checks=False)
+        _store_calls(list(_api_call_logs(standing, None)), with_requests=False)
+    if days:
+        changes.bump("page")
+    return days
+
+
+def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, audits: bool) -> list[Day]:
+    """Account the day of services whose rows are all raw."""
     if not ids:
         return []
     window = bounds(day, zone)
-    has_raw = retention.is_whole(RAW_TABLES, *window)
-    checks = _counted_checks(ids, day, window, audits=audits) if has_raw else {}
+    checks = _counted_checks(ids, day, window, audits=audits)
     days: list[Day] = []
     for part in _parts(ids):
         days += (done := account_day(day, part, now, zone))
-        _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in done], with_checks=has_raw)
-    for logs in _parts(_api_call_logs(days, window if has_raw else None)):
-        _store_calls(logs, with_requests=has_raw)
-    changes.bump("page")
+        _store_uptime([_uptime_record(d, checks.get(d.service.id)) for d in done], with_checks=True)
+    for logs in _parts(_api_call_logs(days, window)):
+        _store_calls(logs, with_requests=True)
     return days
 
 

@@ -25,6 +25,7 @@ from monitoring import (
     transitions,
     worker_stamps,
 )
+from monitoring.folded import schedule
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 
@@ -100,6 +101,14 @@ def refresh_today() -> None:
     with one_at_a_time("refresh_today") as is_ours:
         if is_ours:
             rollup.refresh_today(timezone.now(), settings.PAGE_TIME_ZONE)
+
+
+@shared_task(name="monitoring.fold_days", ignore_result=True, time_limit=900, soft_time_limit=880)
+def fold_days() -> None:
+    """Fold for a part of the time until the next call, so that roll-ups have their turn; a day's rest comes later."""
+    with one_at_a_time("fold_days") as is_ours:
+        if is_ours:
+            schedule.fold_due(timezone.now(), settings.PAGE_TIME_ZONE, budget_s=240)
 
 
 @shared_task(name="monitoring.make_partitions", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)

@@ -31,6 +31,7 @@ app.conf.task_routes = {
     "monitoring.roll_up_hours": {"queue": "rollups"},
     "monitoring.account_days": {"queue": "rollups"},
     "monitoring.refresh_today": {"queue": "rollups"},
+    "monitoring.fold_days": {"queue": "rollups"},
     "slamonitor.nightly_upkeep": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     "observability.*": {"queue": "rollups"},
@@ -51,6 +52,7 @@ app.conf.beat_schedule = {
         "options": {"expires": 600},
     },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
+    "days grown old": {"task": "monitoring.fold_days", "schedule": 300.0, "options": {"expires": 300}},
     "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
 }
 

@@ -206,6 +206,7 @@ API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form 
 # Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
 KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
+FOLD_AFTER_DAYS = env.number("FOLD_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

@@ -23,6 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first day (default: yesterday)")
         parser.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last day (default: yesterday)")
         parser.add_argument("--service", metavar="ID", help="only this service")
+        parser.add_argument(
+            "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
+        )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +44,10 @@ class Command(BaseCommand):
             for start in range(0, len(ids), rollup.BATCH):
                 batch = ids[start : start + rollup.BATCH]
                 before = _figures(day, batch)
-                accounted = (rollup.account_day if options["dry_run"] else rollup.roll_up)(day, batch, now, zone)
+                if options["dry_run"]:
+                    accounted = rollup.account_day(day, batch, now, zone)
+                else:
+                    accounted = rollup.roll_up(day, batch, now, zone, recounts=options["recount"])
                 changed += self._show(before, accounted, print_each=options["dry_run"])
             self._progress(number, len(days), day)
         verb = "would change" if options["dry_run"] else "changed"

@@ -1,0 +1,38 @@
+"""`manage.py unfold`: make folded days raw again, for questions in SQL."""
+
+from argparse import ArgumentParser
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from monitoring.calendar_days import days_between
+from monitoring.folded import moving
+from monitoring.folded.kinds import KINDS
+from monitoring.models import Service
+from monitoring.wording import did_you_mean
+
+
+class Command(BaseCommand):
+    help = "Make folded days of a service raw again, so that SQL finds its checks; the next night folds them again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("service", metavar="ID")
+        parser.add_argument(
+            "--from", dest="first", metavar="DAY", type=date.fromisoformat, required=True, help="in UTC"
+        )
+        parser.add_argument("--to", dest="last", metavar="DAY", type=date.fromisoformat, help="default: the same day")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        service_id, first, last = options["service"], options["first"], options["last"] or options["first"]
+        ids = list(Service.objects.order_by("id").values_list("id", flat=True))
+        if service_id not in ids:
+            raise CommandError(f"No service has the id {service_id!r}. {did_you_mean(service_id, ids)}")
+        if first > last:
+            raise CommandError(f"--from {first} is after --to {last}. Swap them.")
+        for day in days_between(first, last):
+            moving.make_room([day])
+            with transaction.atomic():
+                checks, requests = (moving.unfold(kind, [day], [service_id]) for kind in KINDS)
+            self.stdout.write(f"{day}: {checks} checks and {requests} requests are raw")
