@@ -207,6 +207,8 @@ API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form 
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
 KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
 FOLD_AFTER_DAYS = env.number("FOLD_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
+DATABASE_DISK = env.text("DATABASE_DISK", "")  # a path on PostgreSQL's disk, where that is not to be found out
+SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones are logged, whatever the server logs
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
