@@ -1,0 +1,111 @@
+"""What the operator should know: apps register findings, and `manage.py doctor` and the desk's screen show the same.
+
+A finding is a plain sentence with a verdict, and a remedy where something is to be done. `/health` asks only whether
+we work now, several times a minute; this asks whether we still will tomorrow, and may take a second or two.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+
+class Verdict(StrEnum):
+    """From good to bad."""
+
+    GOOD = "good"
+    NOTE = "note"  # nothing to do, but to know
+    WARNING = "warning"  # will be trouble
+    BAD = "bad"  # is trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Figures beside a finding, ready to show."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers_from: int = 1  # this column and those after it hold numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    verdict: Verdict
+    says: str
+    remedy: str = ""  # what to do; with a warning and worse
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A question that can be asked at any time."""
+
+    name: str  # unique, for programs
+    area: str
+    title: str | Promise
+    ask: Callable[[], Finding]
+    needs: Sequence[str]  # names of checks that must not be bad, or asking is in vain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A check and what it found."""
+
+    check: Check
+    finding: Finding
+
+
+_checks: dict[str, Check] = {}
+
+
+def register(
+    name: str, title: str | Promise, ask: Callable[[], Finding], *, area: str, needs: Sequence[str] = ("database",)
+) -> None:
+    """Let a check be part of the examination. It must change nothing and end within a second or two."""
+    _checks[name] = Check(name=name, area=area, title=title, ask=ask, needs=needs)
+
+
+def examine() -> list[Examined]:
+    """Ask every registered check, in the order of registration, but those in vain; what needs nothing comes first."""
+    found: dict[str, Examined] = {}
+    for check in sorted(_checks.values(), key=lambda check: len(check.needs)):
+        missing = [name for name in check.needs if name in found and found[name].finding.verdict is Verdict.BAD]
+        found[check.name] = Examined(check=check, finding=_in_vain(missing[0]) if missing else ask(check))
+    return [found[name] for name in _checks]
+
+
+def ask(check: Check) -> Finding:
+    """Ask one check; a question that fails is a finding itself."""
+    try:
+        return check.ask()
+    except Exception as error:
+        # Whatever it is, not knowing is the finding, and the others must still be asked.
+        says = _("This could not be found out: %(why)s") % {"why": f"{type(error).__name__}: {error}".strip()}
+        return bad(says, _("Mend what the message names, then ask again."))
+
+
+def worst(found: Sequence[Examined]) -> Verdict:
+    order = list(Verdict)
+    return max((each.finding.verdict for each in found), key=order.index, default=Verdict.GOOD)
+
+
+def good(says: str, table: Table | None = None) -> Finding:
+    return Finding(verdict=Verdict.GOOD, says=says, table=table)
+
+
+def note(says: str, remedy: str = "", table: Table | None = None) -> Finding:
+    return Finding(verdict=Verdict.NOTE, says=says, remedy=remedy, table=table)
+
+
+def warning(says: str, remedy: str, table: Table | None = None) -> Finding:
+    return Finding(verdict=Verdict.WARNING, says=says, remedy=remedy, table=table)
+
+
+def bad(says: str, remedy: str, table: Table | None = None) -> Finding:
+    return Finding(verdict=Verdict.BAD, says=says, remedy=remedy, table=table)
+
+
+def _in_vain(name: str) -> Finding:
+    return note(_("Not asked, because of: %(title)s") % {"title": _checks[name].title})
