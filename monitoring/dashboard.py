@@ -20,13 +20,13 @@ from database.sql import statement
 from monitoring import accounting
 from monitoring.calendar_days import day_of
 from monitoring.dispatch import LEAD
-from monitoring.health import STAMP_LATE
 from monitoring.histogram import percentile_ms
 from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
 from monitoring.models.policies import PolicyBook
 from monitoring.probes.model import Verdict
 from monitoring.sla import Kind
 from monitoring.state import Status
+from monitoring.worker_stamps import LATE
 
 KEPT_S = 30
 LISTED = 5
@@ -129,7 +129,7 @@ def engine(now: datetime) -> Engine:
         cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
         checks, lateness = cursor.fetchone() or (0, None)
     watermark = DispatchWatermark.objects.first()
-    workers = list(EngineWorker.objects.filter(seen_at__gte=now - STAMP_LATE))
+    workers = list(EngineWorker.objects.filter(seen_at__gte=now - LATE))
     return Engine(
         checks_per_s=checks / 60,
         lateness_p50_ms=lateness and lateness[0],

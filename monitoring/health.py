@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
+from monitoring.worker_stamps import LATE
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
-STAMP_LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
 
 
@@ -41,16 +41,21 @@ def check_dispatch() -> Finding:
 def check_workers() -> Finding:
     """Ask that every region in use has a worker that was seen lately."""
     now = timezone.now()
-    needed = {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
+    needed = needed_regions()
     seen = defaultdict(list)
     for worker in EngineWorker.objects.filter(seen_at__gte=now - FORGOTTEN):
         for region in (worker.region or "").split(","):
             seen[region].append(worker.seen_at)
-    missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - STAMP_LATE)
-    alive = sum(stamp >= now - STAMP_LATE for stamps in seen.values() for stamp in stamps)
+    missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - LATE)
+    alive = sum(stamp >= now - LATE for stamps in seen.values() for stamp in stamps)
     if missing:
         return Finding(status=Health.UNHEALTHY, message=f"no probe worker for the region {', '.join(missing)}")
     return Finding(status=Health.HEALTHY, message=f"{alive} alive")
+
+
+def needed_regions() -> set[str]:
+    """Return the regions that monitored services are probed from. One query."""
+    return {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
 
 
 def check_network() -> Finding:

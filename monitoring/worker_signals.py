@@ -1,5 +1,6 @@
 """Begin and end the stamps of a worker with the worker."""
 
+import os
 from typing import Any
 
 from celery import current_app
@@ -7,6 +8,7 @@ from celery.signals import worker_ready, worker_shutdown
 
 from monitoring import probe_worker
 from monitoring.worker_stamps import Stamper, unique_name
+from observability.views import VERSION
 
 PROBES = "probes."
 _stampers: list[Stamper] = []
@@ -22,6 +24,7 @@ def _begin(sender: Any, **_: Any) -> None:
         region=",".join(regions) or None,
         counters=probe_worker.counters,
         look=lambda: probe_worker.look(has_failures=False),
+        facts={"version": VERSION, "uid": os.geteuid()},
     )
     stamper.start()
     _stampers.append(stamper)

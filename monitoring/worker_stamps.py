@@ -21,6 +21,7 @@ from monitoring.models import EngineWorker
 logger = logging.getLogger(__name__)
 
 EVERY_S = 5.0
+LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)
 
 
@@ -36,9 +37,11 @@ class Stamper:
         region: str | None,
         counters: Callable[[], Mapping[str, int]],
         look: Callable[[], Look | None] = lambda: None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self._send, self._counters, self._look = send, counters, look
-        self._about = {"name": name, "role": role, "region": region, "started_at": datetime.now(UTC).isoformat()}
+        self._about: dict[str, Any] = {"name": name, "role": role, "region": region, "started_at": _now()}
+        self._about["facts"] = dict(facts or {})
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stamper", daemon=True)
 
@@ -52,7 +55,8 @@ class Stamper:
     def _run(self) -> None:
         while True:
             try:
-                self._send({**self._about, "counters": dict(self._counters()), "look": packed(self._look())})
+                said = {"counters": dict(self._counters()), "look": packed(self._look()), "sent_at": _now()}
+                self._send({**self._about, **said})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
             if self._stopping.wait(EVERY_S):
@@ -79,12 +83,28 @@ def keep(stamp: Mapping[str, Any], now: datetime) -> None:
                 started_at=datetime.fromisoformat(stamp["started_at"]),
                 seen_at=now,
                 counters=stamp["counters"],
+                facts=_facts(stamp, now),
             )
         ],
         update_conflicts=True,
         unique_fields=["name"],
-        update_fields=["seen_at", "counters", "started_at"],
+        update_fields=["seen_at", "counters", "started_at", "facts"],
     )
+
+
+def is_alive(worker: EngineWorker, now: datetime) -> bool:
+    return worker.seen_at >= now - LATE
+
+
+def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what a worker says of itself and how long its stamp took, by its clock and ours."""
+    sent_at = stamp.get("sent_at")  # an older release sends neither
+    behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
+    return {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def forget(now: datetime) -> int:

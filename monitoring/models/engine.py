@@ -32,6 +32,9 @@ class EngineWorker(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     counters = models.JSONField(default=dict)  # since `started_at`: probes, expired, our own errors; and in flight now
+    # Its release and user, and how long its newest stamp took by its clock and ours (`behind_ms`, negative where its
+    # clock is ahead). Null: written by a release that did not know of it.
+    facts = models.JSONField(null=True)
 
     class Meta:
         db_table = "engine_workers"
