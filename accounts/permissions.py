@@ -14,6 +14,7 @@ class Role(models.TextChoices):
 
 
 VIEW_CHECKS = "monitoring.view_watchserverlog"
+VIEW_UPKEEP = "slamonitor.view_upkeep"  # sizes, names of workers, settings: for admins alone
 CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as touched by an incident; not to see how it is checked
 
 READING = frozenset(

@@ -9,6 +9,7 @@ class ShellConfig(AppConfig):
 
     def ready(self) -> None:
         from slamonitor import checks  # noqa: F401  registers the system checks
+        from slamonitor.upkeep import findings  # noqa: F401  registers what the doctor asks
 
 
 class DeskConfig(admin_apps.AdminConfig):

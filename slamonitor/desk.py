@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
-from accounts.permissions import VIEW_CHECKS
+from accounts.permissions import VIEW_CHECKS, VIEW_UPKEEP
 from monitoring import check_browser
+from slamonitor.upkeep import page as upkeep_page
 
 # As strict as the public page's but for what the theme cannot do without: Alpine makes functions of the expressions in
 # the theme's templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the
@@ -38,7 +39,7 @@ class Desk(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return check_browser.urls()
+        return [*check_browser.urls(), *upkeep_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Leave out Django's groups: what somebody may do follows from the role alone."""
@@ -96,6 +97,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("monitoring.view_restatement", _("Restatements"), "edit_note", "admin:monitoring_restatement_changelist"),
         ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
+        (VIEW_UPKEEP, _("Upkeep"), "build", "admin:upkeep"),
     ]
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}

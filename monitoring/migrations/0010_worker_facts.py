@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('monitoring', '0008_maintenance_windows'),
+        ('monitoring', '0009_folded_days'),
     ]
 
     operations = [
