@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import engine, rollup
+from bench import engine, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = {"engine": engine, "rollup": rollup}
+SUBJECTS = {"engine": engine, "rollup": rollup, "storage": storage}
 
 
 def main() -> None:
