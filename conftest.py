@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,11 +20,21 @@ def pytest_configure(config: pytest.Config) -> None:
         SECRET_KEY="for-tests-only-and-long-enough-to-be-accepted",
         DATABASE_URL=servers.enter_context(EmbeddedPostgres.running()),
         REDIS_URL=servers.enter_context(EmbeddedRedis.running()),
+        METRICS_DIR=servers.enter_context(TemporaryDirectory(prefix="slamonitor-metrics-")),
     )
     from django.conf import settings
 
     # Files are served from where they lie; without a folder of collected ones whitenoise would warn.
     settings.STATIC_ROOT = None
+    settings.LOGGING["root"]["handlers"] = []  # pytest collects what is logged
+
+
+@pytest.fixture(autouse=True)
+def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let health checks and figures see what a test has not committed."""
+    from observability import deadlines
+
+    monkeypatch.setattr(deadlines, "USE_THREADS", False)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,4 +7,11 @@ class MonitoringConfig(AppConfig):
     verbose_name = pgettext_lazy("part of the desk", "Monitoring")
 
     def ready(self) -> None:
-        from monitoring import checks, health, retention, upkeep, worker_signals  # noqa: F401  register what they define
+        from monitoring import (  # noqa: F401  register what they define
+            checks,
+            figures,
+            health,
+            retention,
+            upkeep,
+            worker_signals,
+        )

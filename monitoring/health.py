@@ -67,7 +67,7 @@ def check_network() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
-register("database", check_database)
+register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     register("redis", check_redis)
 register("dispatch", check_dispatch)

@@ -18,7 +18,7 @@ from psycopg.errors import CheckViolation
 
 from database import partitions
 from database.sql import statement
-from monitoring import blindness, check_lines, counters, rollup, runs, states, transitions
+from monitoring import blindness, check_lines, counters, figures, rollup, runs, states, transitions
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.folded import moving
@@ -78,7 +78,9 @@ def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Loo
     if refused:
         logger.error("results refused: their time is a day ahead or long past", extra={"refused": refused})
         counters.add("results_refused", refused)
-    return Recorded(stored=len(new), duplicates=len(taken) - len(new), refused=refused, changes=changes)
+    duplicates = len(taken) - len(new)
+    transaction.on_commit(lambda: figures.count_recorded(new, duplicates=duplicates, refused=refused))
+    return Recorded(stored=len(new), duplicates=duplicates, refused=refused, changes=changes)
 
 
 def _unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:

@@ -27,7 +27,8 @@ PROCESS = "SLAMONITOR_PROCESS"  # `manage.py up` names its children by this vari
 
 def process_name() -> str:
     """Return which part of the installation this process is: web, engine, probe1, …, or the program's name."""
-    return os.environ.get(PROCESS) or Path(sys.argv[0] if sys.argv else "").name or "python"
+    program = Path(sys.argv[0] if sys.argv else "")
+    return os.environ.get(PROCESS) or (program.parent if program.name == "__main__.py" else program).name or "python"
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 from observability import errors, trace
 from observability.api_answers import answer_exception, is_api
+from observability.harmless import harmless
+from observability.request_figures import measure, route_of
 from observability.trace import TraceContext
 
 logger = logging.getLogger("observability.requests")
@@ -38,7 +40,10 @@ class ObservabilityMiddleware:
             if is_api(request):
                 response = errors.in_format(request, response)
                 _add_headers(response, context, began)
-            _tell(request, response, context, (time.perf_counter() - began) * 1000)
+            with harmless("request"):
+                took_s = time.perf_counter() - began
+                measure(request, response, took_s)
+                _tell(request, response, context, took_s * 1000)
             return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
@@ -84,9 +89,3 @@ def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContex
         "duration_ms": round(took_ms, 3),
     }
     logger.log(level, "request answered", extra={name: value for name, value in fields.items() if value})
-
-
-def route_of(request: HttpRequest) -> str:
-    """Return the name of a request's route, of which there are as many as in our urls; `none` where nothing matched."""
-    match = request.resolver_match
-    return (match.view_name or match.route) if match else "none"

@@ -5,4 +5,7 @@ from observability import views
 app_name = "observability"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", views.show_health, name="health"),
+    path("livez", views.show_life, name="livez"),
+    path("readyz", views.show_readiness, name="readyz"),
+    path("metrics", views.show_metrics, name="metrics"),
 ]

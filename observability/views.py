@@ -1,15 +1,22 @@
+"""What load balancers, orchestrators, Prometheus and people ask: is it well, does it live, is it ready, how much."""
+
+import ipaddress
 import time
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from observability import health
+from observability import health, metrics
 
 VERSION = "0.1.0"
-_started = time.monotonic()
+THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 
 
 @login_not_required
@@ -17,11 +24,50 @@ _started = time.monotonic()
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:
     """Tell load balancers and people whether all is well: 503 when something that we cannot do without is not."""
-    dependencies = health.examine()
+    return _answer(health.examine())
+
+
+@login_not_required
+@never_cache
+@require_safe
+def show_life(request: HttpRequest) -> JsonResponse:
+    """Tell that this process answers, whatever else is down: restarting it would mend nothing."""
+    return _answer([])
+
+
+@login_not_required
+@never_cache
+@require_safe
+def show_readiness(request: HttpRequest) -> JsonResponse:
+    """Tell whether this process should get visitors."""
+    return _answer(health.examine(only_needed_to_serve=True))
+
+
+@login_not_required
+@never_cache
+@require_safe
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Give all figures to Prometheus."""
+    if not _may_see_metrics(request):
+        raise PermissionDenied
+    return HttpResponse(metrics.render(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _may_see_metrics(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}")
+    # A proxy of ours would make everybody a neighbour.
+    if any(name in request.headers for name in THROUGH_PROXY):
+        return False
+    address = request.META.get("REMOTE_ADDR") or "127.0.0.1"  # none over a Unix socket
+    return ipaddress.ip_address(address).is_private
+
+
+def _answer(dependencies: list[health.Dependency]) -> JsonResponse:
     status = health.overall(dependencies)
     body = {
         "status": status,
-        "service": "sla-monitor",
+        "service": settings.SERVICE_NAME,
         "timestamp": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "version": VERSION,
         "dependencies": [
@@ -33,6 +79,6 @@ def show_health(request: HttpRequest) -> JsonResponse:
             }
             for dependency in dependencies
         ],
-        "uptime": int(time.monotonic() - _started),  # seconds
+        "uptime": int(time.monotonic() - health.STARTED),  # seconds
     }
     return JsonResponse(body, status=503 if status is health.Health.UNHEALTHY else 200)

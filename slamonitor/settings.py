@@ -202,6 +202,10 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
 API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form of errors, trace headers, idempotency
 
+# --- Figures for Prometheus -----------------------------------------------------------------------------------------
+METRICS_DIR = Path(env.text("METRICS_DIR", str(STATE_DIR / "metrics")))  # the processes of one machine meet there
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # without it /metrics answers only this machine and private networks
+
 # --- Upkeep ---------------------------------------------------------------------------------------------------------
 # Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)

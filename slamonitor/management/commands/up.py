@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from observability import metrics
 from observability.logs import FORMAT, resolved
 from slamonitor import processes
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
@@ -62,6 +63,7 @@ class Command(BaseCommand):
 def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool) -> None:
     """Start everything in the order in which it needs each other. Raises what the supervisor and the servers raise."""
     supervisor.say(f"starting; state directory {state.path}")
+    metrics.clear(settings.METRICS_DIR)
     env = start_servers(supervisor, state)
     supervisor.run(processes.manage(env, "migrate", "--no-input", "--verbosity", "0"))
     supervisor.run(processes.manage(env, "first_run", "--page-url", page_url(options)))

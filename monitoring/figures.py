@@ -1,0 +1,134 @@
+"""The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import redis
+from django.conf import settings
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from database import partitions
+from monitoring.dispatch import LEAD
+from monitoring.health import needed_regions
+from monitoring.models import DispatchWatermark, EngineWorker, Service
+from monitoring.models.raw import RAW_TABLES
+from monitoring.models.rollups import RollupRequest
+from monitoring.probes.model import ErrorType, ProbeResult, Verdict
+from monitoring.worker_stamps import LATE
+from observability import metrics
+from observability.harmless import harmless
+
+QUEUES = ("dispatch", "results", "alerts", "rollups")
+MOST_REGIONS = 50  # a label for each; further ones are not shown
+
+_checks = metrics.counter("checks", "Checks recorded, by result.", ["result"])
+_failures = metrics.counter("check_failures", "Bad checks recorded, by what failed.", ["error_type"])
+_lateness = metrics.histogram(
+    "check_lateness_seconds",
+    "Start of a check after its slot.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+_lots = metrics.histogram("lot_size_checks", "Checks in a lot.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+_unused = metrics.counter("checks_not_stored", "Results that were not stored, by why.", ["why"])
+
+
+def count_recorded(new: Sequence[ProbeResult], *, duplicates: int, refused: int) -> None:
+    """Count a lot once it is committed: what was new in it, and what was not stored."""
+    with harmless("figures of checks"):
+        _lots.observe(len(new) + duplicates + refused)
+        _lateness.observe_many(result.lateness_ms / 1000 for result in new)
+        for verdict in Verdict:
+            if number := sum(result.verdict is verdict for result in new):
+                _checks.labels(verdict.value).inc(number)
+        for kind in ErrorType:
+            if number := sum(result.error_type is kind for result in new):
+                _failures.labels(kind.value).inc(number)
+        for why, number in (("duplicate", duplicates), ("refused", refused)):
+            if number:
+                _unused.labels(why).inc(number)
+
+
+def of_dispatch() -> Iterable[Metric]:
+    """Read the watermark. One query."""
+    watermark = DispatchWatermark.objects.first()
+    if watermark is None:
+        return
+    yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
+    yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
+    age = timezone.now() - (watermark.dispatched_until - LEAD)  # the watermark runs ahead of the clock
+    yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", max(0.0, age.total_seconds()))
+
+
+def of_workers() -> Iterable[Metric]:
+    """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
+    workers = list(EngineWorker.objects.filter(seen_at__gte=timezone.now() - LATE))
+    seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
+    for role in ("probe", "engine"):
+        seen.add_metric([role], sum(worker.role == role for worker in workers))
+    yield seen
+    for name, words in {
+        "held": "Specs that probe workers hold, waiting or under way.",
+        "expired": "Specs dropped since the workers began, for they came too late.",
+        "lost": "Results lost since the workers began, for the broker was away too long.",
+        "own_errors": "Checks that failed by a fault of ours since the workers began.",
+    }.items():
+        yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
+
+
+def of_services() -> Iterable[Metric]:
+    """Count monitored services by their status now. One query."""
+    found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
+    numbers = dict(Service.objects.monitored().values_list("status").annotate(Count("id")))
+    for status in ("o", "po", "mo", "nd"):
+        found.add_metric([status], numbers.get(status, 0))
+    yield found
+
+
+def of_queues() -> Iterable[Metric]:
+    """Ask the broker how many messages wait in each queue, where it is Redis."""
+    if not settings.CELERY_BROKER_URL.startswith("redis") or not settings.REDIS_URL:
+        return
+    names = [*QUEUES, *(f"probes.{region}" for region in sorted(needed_regions())[:MOST_REGIONS])]
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    ) as client:
+        pipeline = client.pipeline(transaction=False)
+        for name in names:
+            pipeline.llen(name)
+        depths = pipeline.execute()
+    found = GaugeMetricFamily(metrics.PREFIX + "queue_depth_messages", "Messages that wait.", labels=["queue"])
+    for name, depth in zip(names, depths, strict=True):
+        found.add_metric([name], depth)
+    yield found
+
+
+def of_upkeep() -> Iterable[Metric]:
+    """Read how far the roll-up is behind, and how many days of partitions lie ahead. Three queries."""
+    now = timezone.now()
+    due = RollupRequest.objects.exclude(not_before__gt=now).aggregate(days=Count("*"), oldest=Min("date"))
+    yield _gauge("rollup_due", "Days of services that wait to be accounted.", due["days"])
+    closed_at = due["oldest"] and datetime.combine(due["oldest"] + timedelta(days=1), datetime.min.time(), UTC)
+    age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
+    yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
+    ahead = GaugeMetricFamily(
+        metrics.PREFIX + "partitions_ahead", "Days after today that have a partition.", labels=["table"]
+    )
+    for table in RAW_TABLES:
+        ahead.add_metric([table], sum(day > now.astimezone(UTC).date() for day in partitions.existing(table)))
+    yield ahead
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(metrics.PREFIX + name, words, value=value)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(metrics.PREFIX + name, words, value=value)
+
+
+for _collect in (of_dispatch, of_workers, of_services, of_queues, of_upkeep):
+    metrics.register_collector(_collect.__name__.removeprefix("of_"), _collect)

@@ -1,0 +1,51 @@
+"""Ask something that may hang, and wait no longer than it deserves."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from django.db import connections
+
+from observability.harmless import note
+
+T = TypeVar("T")
+
+USE_THREADS = True  # tests ask in their own thread, whose transaction others do not see
+_asked: dict[str, Future[Any]] = {}
+_lock = threading.Lock()
+
+
+def within(name: str, seconds: float, ask: Callable[[], T]) -> T | None:
+    """Return the answer, or None when it failed or is not there in time; that is noted under the name."""
+    try:
+        return answer_within(name, seconds, ask)
+    except Exception as error:
+        note(name, error)
+        return None
+
+
+def answer_within(name: str, seconds: float, ask: Callable[[], T]) -> T:
+    """Return the answer. Raises what asking raised, or `TimeoutError`.
+
+    While a question of this name is under way, who asks it again waits for the same answer: what hangs costs one
+    thread, however often it is asked.
+    """
+    if not USE_THREADS:
+        return ask()
+    with _lock:
+        future = _asked.get(name)
+        if future is None or future.done():
+            future = _asked[name] = Future()
+            threading.Thread(target=_answer, args=(future, ask), name=f"ask {name}", daemon=True).start()
+    answer: T = future.result(seconds)
+    return answer
+
+
+def _answer(future: Future[T], ask: Callable[[], T]) -> None:
+    try:
+        future.set_result(ask())
+    except Exception as error:
+        future.set_exception(error)
+    finally:
+        connections.close_all()

@@ -1,0 +1,174 @@
+"""Figures for Prometheus, right over all processes of a machine: each writes its own file, `/metrics` adds them up.
+
+Apps make counters and histograms here, and register collectors for what is better asked when somebody looks. Where the
+directory cannot be written, figures stay in memory and are those of the web process alone.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from observability import harmless, log_sink
+from observability.deadlines import within
+
+PREFIX = "slamonitor_"
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+FIRST_BYTES = 65_536
+COLLECTED_WITHIN_S = 2.0
+
+Collect = Callable[[], Iterable[Metric]]
+
+
+class ReservedFile(MmapedDict):
+    """The library's file, with its space reserved: writing to a mapped file on a full disk would kill the process."""
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            with Path(filename).open("ab") as file:
+                if file.tell() == 0:
+                    _reserve(file.fileno(), FIRST_BYTES)
+        super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
+
+    def _init_value(self, key: str) -> None:
+        if self._used + len(key.encode()) + 64 > self._capacity:
+            _reserve(self._f.fileno(), self._capacity * 2)
+        super()._init_value(key)  # type: ignore[no-untyped-call]
+
+
+class BulkHistogram(Histogram):
+    """A histogram that takes many values at once."""
+
+    def observe_many(self, numbers: Iterable[float]) -> None:
+        """Add values as `observe` does each, but touch every bucket once."""
+        counts = [0] * len(self._upper_bounds)
+        total = 0.0
+        for number in numbers:
+            total += number
+            for index, bound in enumerate(self._upper_bounds):
+                if number <= bound:
+                    counts[index] += 1
+                    break
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+registry = CollectorRegistry(auto_describe=False)
+_collectors: dict[str, Collect] = {}
+
+
+def counter(name: str, words: str, labels: Sequence[str] = ()) -> Counter:
+    """Make a counter. Labels must come from small closed sets: each combination is kept for ever."""
+    return Counter(PREFIX + name, words, labels, registry=registry)
+
+
+def histogram(name: str, words: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> BulkHistogram:
+    """Make a histogram; `buckets` are upper bounds in base units."""
+    return BulkHistogram(PREFIX + name, words, labels, registry=registry, buckets=buckets)
+
+
+def open_gauge(name: str, words: str, labels: Sequence[str] = ()) -> Gauge:
+    """Make a gauge of what is open now; it counts for the processes that live."""
+    return Gauge(PREFIX + name, words, labels, registry=registry, multiprocess_mode="livesum")
+
+
+def register_collector(name: str, collect: Collect) -> None:
+    """Let figures be asked for when somebody looks. What fails or takes too long is left out, and said."""
+    _collectors[name] = collect
+
+
+def render() -> bytes:
+    """Return all figures in the text format."""
+    shown = CollectorRegistry(auto_describe=False)
+    shown.register(_Everything())
+    return generate_latest(shown)
+
+
+class _Everything(Collector):
+    """What the processes counted, then what collectors find now."""
+
+    def collect(self) -> Iterable[Metric]:
+        found: dict[str, bool] = {}
+        for name, collect in {"processes": _counted, **_collectors}.items():
+            families = within(f"collector {name}", COLLECTED_WITHIN_S, partial(_listed, collect))
+            found[name] = families is not None
+            yield from families or ()
+        yield from _of_ourselves(found)
+
+
+def _listed(collect: Collect) -> list[Metric]:
+    return list(collect())
+
+
+def _counted() -> Iterable[Metric]:
+    return MultiProcessCollector(None, directory).collect() if directory else registry.collect()
+
+
+def _of_ourselves(found: dict[str, bool]) -> Iterable[Metric]:
+    up = GaugeMetricFamily(f"{PREFIX}collector_up", "1 when the collector answered in time.", labels=["collector"])
+    for name, is_up in found.items():
+        up.add_metric([name], float(is_up))
+    yield up
+    shared = "1 when the figures of all processes of this machine are here, 0 when only those of the web process are."
+    yield GaugeMetricFamily(f"{PREFIX}metrics_shared", shared, value=float(directory is not None))
+    lost = "Log lines that the web process lost since it began: the disk was full, or the reader stopped."
+    yield GaugeMetricFamily(f"{PREFIX}web_log_lines_dropped", lost, value=float(log_sink.dropped()))
+    failed = "Failures of observability itself in the web process since it began, none of which failed a request."
+    failures = GaugeMetricFamily(f"{PREFIX}web_observability_failures", failed, labels=["what"])
+    for name, number in harmless.failures().items():
+        failures.add_metric([name], float(number))
+    yield failures
+
+
+def clear(path: Path) -> None:
+    """Delete what processes of an earlier start have left. Nobody may be writing there."""
+    with harmless.harmless("metrics directory"):
+        for file in path.glob("*.db"):
+            file.unlink(missing_ok=True)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+
+
+def _writer() -> str:
+    """Name the file of this process: containers that share a directory have the same process ids."""
+    return f"{socket.gethostname().replace('_', '-')}-{os.getpid()}"
+
+
+def _prepared(path: Path) -> str | None:
+    """Return the directory if figures can be written there."""
+    trial = path / f"trial-{_writer()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        trial.write_bytes(b"\0" * FIRST_BYTES)
+        trial.unlink()
+    except OSError as error:
+        harmless.note("metrics directory", error)
+        return None
+    return str(path)
+
+
+# A command ends soon, and would leave a file behind each time.
+_is_command = bool(sys.argv) and Path(sys.argv[0]).name == "manage.py"
+directory: str | None = None if _is_command else _prepared(settings.METRICS_DIR)
+_any_values: Any = values
+if directory:
+    os.environ[DIRECTORY] = directory
+    _any_values.MmapedDict = ReservedFile
+    _any_values.ValueClass = values.MultiProcessValue(_writer)
+else:
+    _any_values.ValueClass = values.MutexValue
