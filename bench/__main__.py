@@ -8,10 +8,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import engine, rollup, storage
+from bench import engine, page, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = {"engine": engine, "rollup": rollup, "storage": storage}
+SUBJECTS = {
+    "engine": engine,
+    "page": page,
+    "rollup": rollup,
+    "storage": storage,
+}
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
         Path(folder).chmod(0o755)  # as root, the server runs as somebody else
         with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
-            _set_up(url)
+            set_up(url)
             return _measure(options)
 
 
@@ -71,7 +71,7 @@ def as_table(figures: dict[str, Any]) -> str:
     )
 
 
-def _set_up(url: str) -> None:
+def set_up(url: str) -> None:
     os.environ.update(
         DJANGO_SETTINGS_MODULE="slamonitor.settings",
         DATABASE_URL=url,

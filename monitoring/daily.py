@@ -1,11 +1,11 @@
 """Read the stored days of many services at once, for whoever shows them side by side."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
@@ -21,10 +21,10 @@ KINDS = (
 )
 
 
-class DayFigures(NamedTuple):
-    """One day of one service as it is stored."""
+@dataclass(frozen=True, slots=True, eq=False)
+class DayFigures:
+    """One day of one service as it is stored. Days that read the same are the same object, whatever their date."""
 
-    number: int  # days after the first that was asked for
     status: str
     seconds: tuple[int, ...]  # by kind, in the order of `KINDS`; they sum to the day, or to what has passed of it
     weight_percent: int  # share of the partial time that counts as up
@@ -36,9 +36,12 @@ class DayFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """The stored days of one service, in order. As long as they read the same, this is the same object."""
+    """The stored days of one service, by how many days after the first that was asked for they are.
 
-    days: tuple[DayFigures, ...] = ()
+    As long as they read the same, this is the same object.
+    """
+
+    days: Mapping[int, DayFigures] = field(default_factory=dict)
 
 
 NOTHING_STORED = Record()
@@ -66,7 +69,7 @@ def figures(service_ids: Collection[str], first: date, last: date) -> dict[str, 
     return {service_id: sla.figures_of_parts(found) for service_id, found in parts.items()}
 
 
-def figures_of(days: Sequence[DayFigures]) -> Figures:
+def figures_of(days: Collection[DayFigures]) -> Figures:
     """Figure several days as one stretch of time: the sum of their seconds, never the mean of their percentages."""
     weights = {day.weight_percent for day in days}
     return sla.figures_of_parts((_summed(days, weight), weighing(weight)) for weight in weights)
@@ -79,10 +82,11 @@ def _summed(days: Iterable[DayFigures], weight: int) -> dict[Kind, int]:
 
 @lru_cache(maxsize=1_000)
 def _record(text: str) -> Record:
-    return Record(tuple(map(_day, text.split(";"))))
+    numbered = [day.split(",", 1) for day in text.split(";")]
+    return Record({int(number): _day(values) for number, values in numbered})
 
 
 @lru_cache(maxsize=20_000)
 def _day(text: str) -> DayFigures:
-    number, status, *seconds, weight, sample = text.split(",")
-    return DayFigures(int(number), status, tuple(map(int, seconds)), int(weight), sample == "1")
+    status, *seconds, weight, sample = text.split(",")
+    return DayFigures(status, tuple(map(int, seconds)), int(weight), sample == "1")

@@ -1,6 +1,6 @@
 """Draw the days of a service as bars, and say each in words; both made once for as long as the days stay the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -32,7 +32,7 @@ SHAPES = {Status.PARTIAL: "po", Status.DOWN: "mo", MAINTENANCE: "m"}
 DAY_SHAPES = {**SHAPES, Status.OPERATIONAL: "o", Status.UNKNOWN: "nd", PAUSED: "nd", EMPTY_DAY: "e"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Strip:
     """The days of one service as the page shows them."""
 
@@ -49,13 +49,14 @@ def strip(record: Record, created_on: date, first: date) -> Strip:
 
 @lru_cache(maxsize=1_200)
 def _strip(record: Record, created_number: int, first: date, language: str) -> Strip:
-    stored = {day.number: day for day in record.days}
-    days = [stored.get(number) or _missing(number, created_number) for number in range(DAYS)]
-    figures = daily.figures_of(record.days)
+    days = [record.days.get(number) or _missing(number < created_number) for number in range(DAYS)]
+    said = [_lines(day, language) for day in days]
     names = _day_names(first, language)
+    figures = daily.figures_of(record.days.values())
+    bars = [_bar(number, look(day), f"{names[number]}\n{said[number]}") for number, day in enumerate(days)]
     return Strip(
-        bars=mark_safe("".join([_bar(day, names[day.number], language) for day in days])),
-        words=mark_safe("".join([f"<li>{escape(words)}</li>" for words in _in_words(days, names, language)])),
+        bars=mark_safe("".join(bars)),
+        words=mark_safe("".join(_in_words(said, names))),
         uptime=percentage(figures.uptime),
         coverage=_coverage_words(figures.coverage),
     )
@@ -71,6 +72,11 @@ def look(day: DayFigures) -> str:
 
 
 def state_words(look: str) -> str:
+    return _state_words(get_language() or "en")[look]
+
+
+@lru_cache(maxsize=8)
+def _state_words(language: str) -> dict[str, str]:
     return {
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Partial outage"),
@@ -79,24 +85,22 @@ def state_words(look: str) -> str:
         EMPTY_DAY: _("Not yet monitored"),
         MAINTENANCE: _("Maintenance"),
         PAUSED: _("Paused"),
-    }[look]
+    }
 
 
-@lru_cache(maxsize=8_000)
-def _bar(day: DayFigures, name: str, language: str) -> str:
-    title = f"<title>{escape(name)}\n{escape(chr(10).join(_lines(day, language)))}</title>"
-    x, shape = day.number * PITCH, look(day)
-    if outline := OUTLINES.get(shape):
-        bar = f'<path class="{outline[0]}" d="{outline[1].format(x=x)}">{title}</path>'
+def _bar(number: int, look: str, title: str) -> str:
+    x = number * PITCH
+    if outline := OUTLINES.get(look):
+        bar = f'<path class="{outline[0]}" d="{outline[1].format(x=x)}"><title>{title}</title></path>'
     else:
-        bar = f'<use class="bar-{SHAPES[shape]}" href="#bar-{SHAPES[shape]}" x="{x}">{title}</use>'
+        bar = f'<use class="bar-{SHAPES[look]}" href="#bar-{SHAPES[look]}" x="{x}"><title>{title}</title></use>'
     # Today is not over: its end is open.
-    return f'<g clip-path="url(#open-end)">{bar}</g>' if day.number == DAYS - 1 else bar
+    return f'<g clip-path="url(#open-end)">{bar}</g>' if number == DAYS - 1 else bar
 
 
 @lru_cache(maxsize=8_000)
-def _lines(day: DayFigures, language: str) -> tuple[str, ...]:
-    """Say a day in words, without its date."""
+def _lines(day: DayFigures, language: str) -> str:
+    """Say a day in lines of words that are safe in HTML, without its date."""
     figures = daily.figures_of([day])
     lines = [state_words(look(day))]
     if uptime := percentage(figures.uptime):
@@ -111,28 +115,31 @@ def _lines(day: DayFigures, language: str) -> tuple[str, ...]:
         lines.append(covered)
     if day.is_sample:
         lines.append(_("Sample data"))
-    return tuple(lines)
+    return escape("\n".join(lines))
 
 
-def _in_words(days: list[DayFigures], names: tuple[str, ...], language: str) -> Iterator[str]:
-    for lines, group in groupby(days, key=lambda day: _lines(day, language)):
-        same = list(group)
-        span = names[same[0].number]
-        if len(same) > 1:
-            span += f" – {names[same[-1].number]}"
-        yield f"{span}: {', '.join(lines)}"
+def _in_words(said: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """Make list items of the days, of which equal ones in a row are one."""
+    number = 0
+    for lines, group in groupby(said):
+        last = number + sum(1 for _same in group) - 1
+        span = names[number] if last == number else f"{names[number]} – {names[last]}"
+        yield f"<li>{span}: {lines.replace(chr(10), ', ')}</li>"
+        number = last + 1
 
 
 @lru_cache(maxsize=8)
 def _day_names(first: date, language: str) -> tuple[str, ...]:
+    """Name the days, safe in HTML."""
     names = [day_name(first + timedelta(days=number)) for number in range(DAYS)]
-    return (*names[:-1], _("%(day)s, today so far") % {"day": names[-1]})
+    return tuple(map(escape, (*names[:-1], _("%(day)s, today so far") % {"day": names[-1]})))
 
 
-@lru_cache(maxsize=2 * DAYS)
-def _missing(number: int, created_number: int) -> DayFigures:
-    status = EMPTY_DAY if number < created_number else Status.UNKNOWN
-    return DayFigures(number, status, (0,) * len(daily.KINDS), 100, is_sample=False)
+@lru_cache(maxsize=2)
+def _missing(is_before: bool) -> DayFigures:
+    """Return a day without a record, before the service existed or after."""
+    status = EMPTY_DAY if is_before else Status.UNKNOWN
+    return DayFigures(status, (0,) * len(daily.KINDS), 100, is_sample=False)
 
 
 def _coverage_words(hundredths: int | None) -> str:

@@ -22,9 +22,8 @@ def reply(environ: Environ, now: datetime) -> tuple[str, Headers, bytes] | None:
     edition = keeper.edition(now)
     if edition is None:
         return None
-    answer = edition.answers[
-        language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    ]
+    wanted = language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+    answer = edition.answer(wanted)
     if answer.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
         return "304 Not Modified", answer.unchanged_headers, b""
     if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):

@@ -1,15 +1,15 @@
 """Keep the finished page in memory, and notice when it is out of date.
 
 Each visit only looks at the clock. When a poll is due, one visit sets it off in a thread of its own: it compares the
-change counter, and reads and renders anew only when that moved or the page is five seconds old. So no visitor ever
+change counter, and reads and renders anew, in the languages that visitors asked for, only when that moved or the page
+is five seconds old. So no visitor ever
 waits for the database longer than a moment, however long it hangs, and a page with visitors costs it four small
 queries a second at most.
 """
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -33,13 +33,26 @@ PATIENCE_S, FIRST_PATIENCE_S = 1.0, 5.0
 Job = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """The page in all languages, and what it was made of."""
+    """The page as of one reading, rendered in a language when it is first asked for in it."""
 
-    model: PageModel
-    answers: dict[str, Answer]
-    stale_steps: int = 0
+    def __init__(self, model: PageModel, *, stale_at: datetime | None = None, languages: Iterable[str] = ()) -> None:
+        self.model = model
+        self.stale_at = stale_at  # when it was found to be too old to be shown without saying so
+        self.asked: set[str] = set()  # languages that visitors wanted
+        self._answers = {code: render(model, code, stale_at) for code in languages}
+        self._rendering = threading.Lock()
+
+    def answer(self, language: str) -> Answer:
+        """Return the page for a visitor."""
+        if language not in self.asked:
+            self.asked.add(language)
+        answer = self._answers.get(language)
+        if answer is None:
+            with self._rendering:
+                answer = self._answers.get(language) or render(self.model, language, self.stale_at)
+                self._answers[language] = answer
+        return answer
 
 
 def run_apart(job: Job) -> None:
@@ -98,15 +111,19 @@ class Keeper:
         change, kept = changes.current("page"), self._edition
         if kept is None or kept.model.change != change or not _within(REREAD, kept.model.read_at, now):
             model = readmodel.read(now, change, settings.PAGE_TIME_ZONE)
-            self._edition = Edition(model=model, answers=render(model))
+            self._edition = Edition(model, languages=sorted(kept.asked) if kept else ())
         self._confirmed_at = now
 
     def _marked_stale(self, model: PageModel, now: datetime) -> Edition:
         """Return the page with a word on its age. Several threads may render the same at once, which does no harm."""
-        steps, stale = (now - model.read_at) // STALE_STEP, self._stale
-        if stale is None or stale.model is not model or stale.stale_steps != steps:
-            stale = self._stale = Edition(model=model, answers=render(model, stale_at=now), stale_steps=steps)
+        stale = self._stale
+        if stale is None or stale.model is not model or _stale_steps(stale) != (now - model.read_at) // STALE_STEP:
+            stale = self._stale = Edition(model, stale_at=now)
         return stale
+
+
+def _stale_steps(edition: Edition) -> int:
+    return (edition.stale_at - edition.model.read_at) // STALE_STEP if edition.stale_at else 0
 
 
 def _within(span: timedelta, since: datetime, now: datetime) -> bool:

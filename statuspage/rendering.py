@@ -3,12 +3,15 @@
 import gzip
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
 
 from django.conf import settings
-from django.template.loader import render_to_string
+from django.template.loader import get_template, render_to_string
 from django.utils import translation
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
@@ -62,7 +65,7 @@ class Row:
     response: str
     note: str  # said instead of the age of the last check
     checked: Moment | None
-    strip: Strip
+    days: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +89,11 @@ class Notice:
     updated: Moment | None
 
 
-def render(model: PageModel, stale_at: datetime | None = None) -> dict[str, Answer]:
-    """Render the page in every language; with `stale_at` it says that its figures are as old as they are then."""
-    answers = {}
-    for code, _name in settings.LANGUAGES:
-        with translation.override(code):
-            html = render_to_string("statuspage/page.html", _context(model, stale_at))
-        answers[code] = _answer(html.strip().encode(), code)
-    return answers
+def render(model: PageModel, language: str, stale_at: datetime | None = None) -> Answer:
+    """Render the page in a language; with `stale_at` it says that its figures are as old as they are then."""
+    with translation.override(language):
+        html = render_to_string("statuspage/page.html", _context(model, stale_at))
+    return _answer(html.strip().encode(), language)
 
 
 def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
@@ -150,8 +150,28 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
         response="" if note or line.response_ms is None else response_time(line.response_ms),
         note=note,
         checked=_moment(line.checked_at, now) if line.checked_at else None,
-        strip=strip(line.days, line.created_on, model.first_day),
+        days=_days(line.id, line.name, strip(line.days, line.created_on, model.first_day), get_language() or "en"),
     )
+
+
+@lru_cache(maxsize=2_000)
+def _days(service_id: str, name: str, days: Strip, language: str) -> SafeString:
+    """Render the days of a service, which stay the same for much longer than the age of its last check does."""
+    words = _words_of_days(language)
+    shown = {"id": service_id, "name": name, "strip": days, **words}
+    return mark_safe(get_template("statuspage/_days.html").render(shown))
+
+
+@lru_cache(maxsize=8)
+def _words_of_days(language: str) -> dict[str, str]:
+    return {
+        "ninety_days_ago": _("90 days ago"),
+        "thirty_days_ago": _("30 days ago"),
+        "no_data": _("no data"),
+        "in_ninety_days": _("in 90 days"),
+        "today": _("today"),
+        "last_days": _("the last 90 days"),
+    }
 
 
 def _notice(incident: OpenIncident, now: datetime) -> Notice:

@@ -151,7 +151,7 @@ def _weekday(number: int) -> str:
 
 
 def _cell(day: LedgerDay) -> Cell:
-    figures = DayFigures(0, day.status, tuple(day.seconds[kind] for kind in KINDS), 100, is_sample=False)
+    figures = DayFigures(day.status, tuple(day.seconds[kind] for kind in KINDS), 100, is_sample=False)
     words = [day_name(day.date), state_words(look(figures))]
     if uptime := percentage(day.figures.uptime):
         words.append(f"{uptime} %")

@@ -115,11 +115,11 @@ def test_page_is_marked_stale_after_fifteen_seconds_and_recovers(monkeypatch):
     fail(monkeypatch)
 
     assert keeper.edition(NOW + seconds(14)) is first
-    assert b"These figures are 16 s old" in keeper.edition(NOW + seconds(16)).answers["en"].html
-    assert b"These figures are 2 min old" in keeper.edition(NOW + seconds(125)).answers["en"].html
+    assert b"These figures are 16 s old" in keeper.edition(NOW + seconds(16)).answer("en").html
+    assert b"These figures are 2 min old" in keeper.edition(NOW + seconds(125)).answer("en").html
 
     monkeypatch.setattr(changes, "current", working)
-    assert b"These figures are" not in keeper.edition(NOW + seconds(130)).answers["en"].html
+    assert b"These figures are" not in keeper.edition(NOW + seconds(130)).answer("en").html
 
 
 def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch):
@@ -131,10 +131,25 @@ def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch):
 
 
 def test_fault_of_ours_is_not_swallowed(monkeypatch):
-    monkeypatch.setattr(keeper_module, "render", lambda model: 1 / 0)
+    monkeypatch.setattr(keeper_module, "render", lambda model, language, stale_at: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        reading_keeper().edition(NOW)
+        reading_keeper().edition(NOW).answer("en")
+
+
+def test_page_is_rendered_ahead_in_the_languages_of_its_visitors(monkeypatch):
+    rendered, render = [], keeper_module.render
+    monkeypatch.setattr(keeper_module, "render", lambda *made_of: rendered.append(made_of[1]) or render(*made_of))
+    keeper = reading_keeper()
+    keeper.edition(NOW).answer("ko")
+    assert rendered == ["ko"]
+
+    newer = keeper.edition(NOW + seconds(6))
+    assert rendered == ["ko", "ko"]
+
+    assert newer.answer("ko") is newer.answer("ko")
+    newer.answer("en")
+    assert rendered == ["ko", "ko", "en"]
 
 
 @pytest.mark.django_db(transaction=True)
