@@ -7,10 +7,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import transitions
+from monitoring import revival, transitions
 from monitoring.models import Service
 
 LOCK = "services"
@@ -32,23 +33,32 @@ def save(service: Service, changed: Collection[str] | None = None) -> None:
 
 def remove(service_ids: Collection[str], *, now: datetime) -> int:
     """Archive those of the services that are there and return how many they were. Nothing is deleted."""
-    return _archive(service_ids, was_archived=False, now=now, archived_at=now)
+    with transaction.atomic():
+        ids = _lock(Service.objects.filter(id__in=service_ids, archived_at=None))
+        _put(ids, archived_at=now, now=now)
+    return len(ids)
 
 
 def bring_back(service_ids: Collection[str], *, now: datetime) -> int:
     """Take removed services out of the archive, with their settings and history, and return how many they were."""
-    return _archive(service_ids, was_archived=True, now=now, archived_at=None)
-
-
-def _archive(service_ids: Collection[str], *, was_archived: bool, now: datetime, archived_at: datetime | None) -> int:
     with transaction.atomic():
-        lock_in_transaction(LOCK)
-        found = Service.objects.filter(id__in=service_ids, archived_at__isnull=not was_archived).order_by("id")
-        ids = list(found.select_for_update(no_key=True).values_list("id", flat=True))
-        Service.objects.filter(id__in=ids).update(archived_at=archived_at, updated_at=now)
-        if ids:
-            _tell()
+        ids = _lock(Service.objects.filter(id__in=service_ids).exclude(archived_at=None))
+        # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
+        returning = revival.lock(ids)
+        _put(ids, archived_at=None, now=now)
+        revival.revive(returning, now)
     return len(ids)
+
+
+def _lock(services: QuerySet[Service]) -> list[str]:
+    lock_in_transaction(LOCK)
+    return list(services.order_by("id").values_list("id", flat=True))
+
+
+def _put(service_ids: Collection[str], *, archived_at: datetime | None, now: datetime) -> None:
+    if service_ids:
+        Service.objects.filter(id__in=service_ids).update(archived_at=archived_at, updated_at=now)
+        _tell()
 
 
 def _tell() -> None:

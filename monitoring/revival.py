@@ -1,26 +1,39 @@
 """Bring removed services back: what was known of them when they went says nothing of them now."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring import states, transitions
-from monitoring.models import Service, Transition
+from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.state import Cause, Status
 from monitoring.states import LockedState
 
-Locked = dict[str, LockedState]
+REASON = "removed"
 
 
-def lock(service_ids: Collection[str]) -> Locked:
-    """Lock the states of services that are about to come back. No query for none."""
-    return states.lock(service_ids) if service_ids else {}
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """Services that are about to come back."""
+
+    locked: dict[str, LockedState]
+    archived_at: dict[str, datetime]
 
 
-def revive(locked: Locked, now: datetime) -> None:
-    """Make their status unknown until the next check. Their runs stay: the time between is a gap in them."""
-    if not locked:
+def lock(service_ids: Collection[str]) -> Returning:
+    """Lock the states of archived services, before anything else of them is written. No query for none."""
+    if not service_ids:
+        return Returning({}, {})
+    locked = states.lock(service_ids)
+    rows = Service.objects.filter(id__in=service_ids).values_list("id", "archived_at")
+    return Returning(locked, {id: archived_at for id, archived_at in rows if archived_at})
+
+
+def revive(returning: Returning, now: datetime) -> None:
+    """Make their status unknown until the next check. Their runs stay, and the time between is kept as a pause."""
+    if not returning.archived_at:
         return
+    locked = returning.locked
     changed = [_transition(held, now) for held in locked.values() if held.state.status is not Status.UNKNOWN]
     for held in locked.values():
         held.state = replace(
@@ -34,6 +47,11 @@ def revive(locked: Locked, now: datetime) -> None:
         )
     states.save(locked.values())
     Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
+    Span.objects.bulk_create(
+        Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON)
+        for id, since in returning.archived_at.items()
+        if since < now
+    )
     transitions.record(changed)
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
-from monitoring import day_histogram, recording, rollup
+from monitoring import day_histogram, editing, recording, rollup
 from monitoring.models import (
     AccountingPolicy,
     ApiCallLog,
@@ -15,6 +15,7 @@ from monitoring.models import (
     EngineCounter,
     RollupRequest,
     Service,
+    ServiceState,
     Span,
     UptimeRecord,
 )
@@ -116,6 +117,18 @@ def test_pauses_are_on_neither_side(service):
     record = roll_up()
 
     assert (record.paused_s, record.uptime_percentage, record.coverage_percentage) == (2 * HOUR, 100, 100)
+
+
+def test_the_time_between_removal_and_return_is_a_pause(service):
+    check(-600, 12 * HOUR)
+    editing.remove(["payments"], now=START + timedelta(hours=12))
+    editing.bring_back(["payments"], now=START + timedelta(hours=18))
+    check(18 * HOUR, 90_000)
+
+    record = roll_up()
+
+    assert (record.paused_s, record.unknown_s, record.uptime_percentage) == (6 * HOUR, 0, 100)
+    assert ServiceState.objects.get().status == "o"
 
 
 def test_twice_is_once(service):
