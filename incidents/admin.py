@@ -18,6 +18,7 @@ from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
 from monitoring import signs
+from observability.events import Action, Subject, tell_when_committed
 
 SHAPES = {
     IncidentStatus.INVESTIGATING: "major",
@@ -184,6 +185,7 @@ class IncidentAdmin(ModelAdmin):
     def save_related(self, request: HttpRequest, form: IncidentForm, formsets: Any, change: bool) -> None:
         now = timezone.now()
         reporting.affect(form.instance, form.impacts)
+        tell_when_committed(Subject.INCIDENT, Action.UPDATED if change else Action.CREATED, [form.instance.pk])
         for formset in formsets:
             for update in formset.save(commit=False):
                 update.incident = form.instance

@@ -10,6 +10,7 @@ from database import changes
 from incidents import system_status
 from incidents.lifecycle import RESOLVED, Course, moved
 from incidents.models import AffectedService, Incident, IncidentUpdate
+from observability.events import Action, Subject, tell_when_committed
 
 
 def course_of(incident: Incident) -> Course:
@@ -51,6 +52,8 @@ def post(update: IncidentUpdate, *, who: User | None, now: datetime) -> None:
     incident.save()
     update.created_by, update.created_at = who, now
     update.save(force_insert=True)
+    action = Action.COMPLETED if incident.status == RESOLVED else Action.PROGRESS
+    tell_when_committed(Subject.INCIDENT, action, [incident.pk], status=incident.status)
 
 
 def publish(now: datetime) -> None:

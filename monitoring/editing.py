@@ -13,6 +13,7 @@ from database import changes
 from database.locks import lock_in_transaction
 from monitoring import revival, transitions
 from monitoring.models import Service
+from observability.events import Action, Subject, tell_when_committed
 
 LOCK = "services"
 
@@ -29,6 +30,7 @@ def save(service: Service, changed: Collection[str] | None = None) -> None:
         elif changed:
             service.save(update_fields=[*changed, "updated_at"])
         _tell()
+        tell_when_committed(Subject.SERVICE, Action.CREATED if changed is None else Action.UPDATED, [service.id])
 
 
 def remove(service_ids: Collection[str], *, now: datetime) -> int:
@@ -36,6 +38,7 @@ def remove(service_ids: Collection[str], *, now: datetime) -> int:
     with transaction.atomic():
         ids = _lock(Service.objects.filter(id__in=service_ids, archived_at=None))
         _put(ids, archived_at=now, now=now)
+        tell_when_committed(Subject.SERVICE, Action.DELETED, ids)
     return len(ids)
 
 
@@ -47,6 +50,7 @@ def bring_back(service_ids: Collection[str], *, now: datetime) -> int:
         returning = revival.lock(ids)
         _put(ids, archived_at=None, now=now)
         revival.revive(returning, now)
+        tell_when_committed(Subject.SERVICE, Action.CREATED, ids)
     return len(ids)
 
 

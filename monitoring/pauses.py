@@ -9,6 +9,7 @@ from accounts.models import User
 from database import changes
 from monitoring import transitions
 from monitoring.models import Service, Span, SpanKind
+from observability.events import Action, Subject, tell_when_committed
 
 
 def pause(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> int:
@@ -18,6 +19,7 @@ def pause(service_ids: Collection[str], *, author: User | None, reason: str, now
         Service.objects.filter(id__in=running).update(is_active=False, updated_at=now)
         open_spans(running, author=author, reason=reason, now=now)
         _tell(running)
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, running, what="paused")
     return len(running)
 
 
@@ -28,6 +30,7 @@ def resume(service_ids: Collection[str], *, now: datetime) -> int:
         Service.objects.filter(id__in=paused).update(is_active=True, updated_at=now)
         close_spans(paused, now=now)
         _tell(paused)
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, paused, what="resumed")
     return len(paused)
 
 

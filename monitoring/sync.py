@@ -16,6 +16,7 @@ from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
 from monitoring.wording import did_you_mean, shown
+from observability.events import Action, Subject, tell_when_committed
 
 __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "Wanted", "no_progress", "sync"]
 
@@ -57,12 +58,22 @@ def sync(
             Service.objects.filter(id__in=removed).update(archived_at=now, updated_at=now)
             changes.bump("page")
             transaction.on_commit(transitions.nudge_all)
+            _tell(changed, removed)
     return Outcome(
         created=[each.service.id for each in changed if each.is_new],
         updated={each.service.id: each.differences for each in changed if not each.is_new},
         unchanged=len(drafts) - len(changed),
         removed=removed,
     )
+
+
+def _tell(changed: Sequence[Draft], removed: Sequence[str]) -> None:
+    for action, ids in (
+        (Action.CREATED, [each.service.id for each in changed if each.is_new]),
+        (Action.UPDATED, [each.service.id for each in changed if not each.is_new]),
+        (Action.DELETED, removed),
+    ):
+        tell_when_committed(Subject.SERVICE, action, ids)
 
 
 def _others(drafts: Sequence[Draft]) -> list[str]:

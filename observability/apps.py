@@ -5,4 +5,4 @@ class ObservabilityConfig(AppConfig):
     name = "observability"
 
     def ready(self) -> None:
-        from observability import celery_traces  # noqa: F401  connects itself to Celery's signals
+        from observability import celery_signals  # noqa: F401  connects itself

@@ -1,10 +1,19 @@
 """Events in one form: what happened to what, with the ids of what it touches; a log line each, and counted."""
 
 import logging
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
-logger = logging.getLogger("observability.events")
+from django.db import transaction
+
+from observability import metrics
+from observability.harmless import harmless
+
+logger = logging.getLogger(__name__)
+
+NAMED = 20  # of many things that happened at once
+_told = metrics.counter("events", "Events told.", ["event"])
 
 
 class Subject(StrEnum):
@@ -38,6 +47,23 @@ def tell(subject: Subject, action: Action, /, *, level: int = logging.INFO, erro
 
     `error` is an exception whose traceback belongs to the event.
     """
+    event = f"{subject}.{action}"
+    if subject is not Subject.CHECK:  # those have figures of their own, and there may be thousands a second
+        with harmless("events"):
+            _told.labels(event).inc()
     if logger.isEnabledFor(level):
-        extra = {"event": f"{subject}.{action}", **{name: value for name, value in facts.items() if value is not None}}
+        extra = {"event": event, **{name: value for name, value in facts.items() if value is not None}}
         logger.log(level, "%s %s", subject, action, extra=extra, exc_info=error)
+
+
+def tell_when_committed(subject: Subject, action: Action, ids: Collection[Any], /, **facts: Any) -> None:
+    """Tell of things that a transaction changed, once it is committed; of many, the first by their ids."""
+    if ids:
+        transaction.on_commit(lambda: _tell_each(subject, action, list(ids), facts), robust=True)
+
+
+def _tell_each(subject: Subject, action: Action, ids: list[Any], facts: dict[str, Any]) -> None:
+    for id in ids[:NAMED]:
+        tell(subject, action, **{f"{subject}_id": id}, **facts)
+    if len(ids) > NAMED:
+        tell(subject, action, number=len(ids) - NAMED, **facts)

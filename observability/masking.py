@@ -35,6 +35,7 @@ ISSUED = (
     r"[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}",  # Stripe
     r"sk-[\w-]{20,}",
     r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
+    r"slm_[A-Za-z0-9]{20,}",  # our own API tokens
     r"npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,}|do[opr]_v1_[0-9a-f]{64}|hv[sb]\.[\w-]{24,}",
     r"\d{8,10}:AA[\w-]{33}",  # Telegram
 )

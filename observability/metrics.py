@@ -113,6 +113,8 @@ def _listed(collect: Collect) -> list[Metric]:
 
 
 def _counted() -> Iterable[Metric]:
+    if directory:
+        _forget_dead(Path(directory))
     return MultiProcessCollector(None, directory).collect() if directory else registry.collect()
 
 
@@ -139,6 +141,18 @@ def clear(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def _forget_dead(path: Path) -> None:
+    """Delete the gauges of what is open in processes of this machine that are gone."""
+    for file in path.glob(f"gauge_live*_{_host()}-*.db"):
+        pid = int(file.stem.rpartition("-")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            file.unlink(missing_ok=True)
+        except PermissionError:
+            continue
+
+
 def _reserve(descriptor: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
@@ -146,7 +160,11 @@ def _reserve(descriptor: int, size: int) -> None:
 
 def _writer() -> str:
     """Name the file of this process: containers that share a directory have the same process ids."""
-    return f"{socket.gethostname().replace('_', '-')}-{os.getpid()}"
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace("_", "-")
 
 
 def _prepared(path: Path) -> str | None:

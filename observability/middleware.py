@@ -21,10 +21,7 @@ QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/")  # 
 KEPT_OF_PATH = 200
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-_VARIABLES = {
-    name: f"HTTP_{name.upper().replace('-', '_')}"
-    for name in (trace.TRACEPARENT, trace.TRACE_ID, trace.JOB_ID, trace.PROJECT_ID)
-}
+_VARIABLES = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in trace.NAMES}
 
 
 class ObservabilityMiddleware:

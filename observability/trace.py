@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 
-TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
+TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = NAMES = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
 
 # W3C Trace Context, 3.2.2: an unknown version is read as 00, as far as that goes; ff is none.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")

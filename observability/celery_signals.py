@@ -1,4 +1,4 @@
-"""Carry the trace of a request into the tasks that it causes."""
+"""Carry the trace of a request into the tasks that it causes, and tell what becomes of them."""
 
 from contextvars import Token
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from celery.signals import (
     before_task_publish,
     setup_logging,
+    task_failure,
     task_postrun,
     task_prerun,
     worker_process_shutdown,
 )
 
-from observability import log_sink, trace
+from observability import jobs, log_sink, trace
 from observability.trace import TraceContext
 
 _under_way: dict[str, Token[TraceContext | None]] = {}  # by the id of the task
@@ -24,13 +25,20 @@ def _carry(headers: dict[str, Any], **_: Any) -> None:
 
 @task_prerun.connect
 def _begin(task_id: str, task: Any, **_: Any) -> None:
-    names = (trace.TRACEPARENT, trace.TRACE_ID, trace.JOB_ID, trace.PROJECT_ID)
-    carried = {name: value for name in names if isinstance(value := task.request.get(name), str)}
+    sent = {**(task.request.headers or {}), **vars(task.request)}  # the former when it runs in the sender's process
+    carried = {name: sent[name] for name in trace.NAMES if isinstance(sent.get(name), str)}
     _under_way[task_id] = trace.enter(trace.accept({trace.JOB_ID: task_id, **carried}))
+    jobs.begin(task.name, task_id)
+
+
+@task_failure.connect
+def _fail(task_id: str, sender: Any, exception: BaseException, **_: Any) -> None:
+    jobs.fail(sender.name, task_id, exception)
 
 
 @task_postrun.connect
-def _end(task_id: str, **_: Any) -> None:
+def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+    jobs.end(task.name, task_id, state)
     if token := _under_way.pop(task_id, None):
         trace.leave(token)
 
