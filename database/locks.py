@@ -10,13 +10,13 @@ from django.db import connection
 def lock_in_transaction(name: str) -> None:
     """Wait for the lock of this name; it is given back when the surrounding transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_key(name)])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key_of(name)])
 
 
 def try_lock_in_transaction(name: str) -> bool:
     """Take the lock of this name unless somebody holds it, and say whether it was taken."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key_of(name)])
         return bool(cursor.fetchone()[0])
 
 
@@ -24,14 +24,14 @@ def try_lock_in_transaction(name: str) -> bool:
 def one_at_a_time(name: str) -> Iterator[bool]:
     """Yield whether the lock of this name was free, and hold it during the block, over any number of transactions."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key_of(name)])
         is_ours = bool(cursor.fetchone()[0])
         try:
             yield is_ours
         finally:
             if is_ours:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_key(name)])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key_of(name)])
 
 
-def _key(name: str) -> int:
+def key_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
