@@ -1,4 +1,6 @@
-"""What we add to the ORM for PostgreSQL, and what upkeep remembers."""
+"""What we add to the ORM for PostgreSQL, and what upkeep and backups remember."""
+
+from typing import ClassVar
 
 from django.db import models
 
@@ -58,3 +60,28 @@ class DatabaseSize(models.Model):
 
     def __str__(self) -> str:
         return f"{self.measured_at:%Y-%m-%d} {self.size_bytes}"
+
+
+class BackupReport(models.Model):
+    """What became of a backup, or of the proof that one can be restored."""
+
+    BACKUP, PROOF = "backup", "proof"
+
+    subject = models.TextField(choices=[(BACKUP, BACKUP), (PROOF, PROOF)])
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)  # null: it runs, or was killed
+    is_good = models.BooleanField(default=False)
+    file = models.TextField(default="")
+    size_bytes = models.BigIntegerField(default=0)  # of the file, without those of closed days
+    problem = models.TextField(default="")  # in words; empty when it went well
+
+    class Meta:
+        db_table = "backup_reports"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(subject__in=["backup", "proof"]), name="backup_reports_subject_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.began_at:%Y-%m-%d %H:%M}"
