@@ -127,6 +127,11 @@ def beat(env: Mapping[str, str]) -> Process:
     )
 
 
+def is_of_engine(process: Process) -> bool:
+    """Say whether a process measures or records; the page, what it shows and the servers do not."""
+    return process.stop_stage <= ENGINE and process.name not in ("web", "targets")
+
+
 def results_stored(redis_url: str) -> Callable[[], bool]:
     """Return a question: is the queue of results empty? A Redis that does not answer has nothing to wait for."""
     client = impatient_client(redis_url)

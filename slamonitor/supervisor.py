@@ -115,12 +115,25 @@ class Supervisor:
         if child.popen.returncode != 0:
             raise ChildFailed(f"{process.name} {_ending(child)}; its reasons stand above.")
 
-    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Keep all children running until a signal asks to stop, or until a condition holds."""
+    def watch(self, until: Callable[[], bool] = lambda: False) -> bool:
+        """Keep all children running until a condition holds (True), or a signal asks to stop (False)."""
         with contextlib.suppress(StopRequested):
             while not until():
                 self._tick()
                 self._restart_dead()
+            return True
+        return False
+
+    def end(self, which: Callable[[Process], bool]) -> list[Process]:
+        """End some of the children, stage after stage, and return what they were, in the order of starting."""
+        children = [child for child in self._children if which(child.process)]
+        deadline = self._clock() + STOP_WITHIN_S
+        for stage in sorted({child.process.stop_stage for child in children}):
+            running = [child for child in self._running() if child in children and child.process.stop_stage == stage]
+            self._drain(running, deadline)
+            self._end(running, deadline)
+        self._children = [child for child in self._children if child not in children]
+        return [child.process for child in children]
 
     def stop(self) -> bool:
         """End all children, stage after stage; say whether none had to be killed.

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from observability import metrics
 from observability.logs import FORMAT, resolved
-from slamonitor import processes
+from slamonitor import pause, processes
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.redis import EmbeddedRedis
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                     contextlib.suppress(StopRequested),
                 ):
                     start_all(supervisor, state, chosen, demo=options["demo"])
-                    supervisor.watch()
+                    pause.watch(supervisor, state.path, processes.is_of_engine)
         except (EmbeddedError, ChildFailed) as error:
             raise CommandError(str(error)) from error
         if not supervisor.ended_cleanly:
