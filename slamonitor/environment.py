@@ -6,7 +6,9 @@ So a bad value falls back to its default here and is reported by the system chec
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import environ
 
@@ -85,3 +87,16 @@ class Environment:
     def _shown(name: str, value: str) -> str:
         """Keep secrets out of error messages: URLs carry passwords."""
         return "the value" if "URL" in name or "KEY" in name or "PASSWORD" in name else repr(value)
+
+
+def time_of_day(text: str) -> time | None:
+    """Parse hours and minutes; None for off. Raises ValueError."""
+    return None if text.lower() in FALSE else datetime.strptime(text, "%H:%M").time()
+
+
+def bucket_and_prefix(text: str) -> tuple[str, str]:
+    """Parse an address such as s3://bucket/folder. Raises ValueError."""
+    parts = urlsplit(text)
+    if parts.scheme != "s3" or not parts.netloc or parts.query:
+        raise ValueError("it does not name a bucket")
+    return parts.netloc, parts.path.strip("/")

@@ -1,8 +1,9 @@
 """All settings, each from the environment and safe when unset; `.env.example` explains every one."""
 
 import os
+import sys
 import zoneinfo
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.templatetags.static import static
 from observability import logs
 from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import read_env
-from slamonitor.environment import Environment
+from slamonitor.environment import Environment, bucket_and_prefix, time_of_day
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("SLAMONITOR_STATE_DIR") or BASE_DIR / "var")
@@ -110,12 +111,14 @@ DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backend
 if DATABASE is not None:
     # A server that vanished without a word is noticed in seconds, not when the kernel gives up after a quarter hour.
     IMPATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 15_000}
+    # Says in pg_stat_activity who it is: a restore must know whether an engine is at work.
+    WHO = {"application_name": f"slamonitor {Path(sys.argv[0]).name}"[:63]}
     POOL = {"min_size": 1, "max_size": DB_MAX_CONNECTIONS, "timeout": DB_POOL_TIMEOUT}
     DATABASES = {
         "default": {
             **DATABASE,
             "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
-            "OPTIONS": {**IMPATIENCE, **DATABASE.get("OPTIONS", {}), "pool": POOL},
+            "OPTIONS": {**WHO, **IMPATIENCE, **DATABASE.get("OPTIONS", {}), "pool": POOL},
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -213,6 +216,22 @@ KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
 FOLD_AFTER_DAYS = env.number("FOLD_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
 DATABASE_DISK = env.text("DATABASE_DISK", "")  # a path on PostgreSQL's disk, where that is not to be found out
 SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones are logged, whatever the server logs
+
+# --- Backups --------------------------------------------------------------------------------------------------------
+PG_BIN = env.text("PG_BIN", "")  # where pg_dump and psql are; looked for when empty
+# Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks.
+OWN_BACKUPS = (STATE_DIR if os.environ.get("SLAMONITOR_STATE_DIR") else BASE_DIR).absolute() / "backups"
+BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_BACKUPS)))
+NIGHT: time | None = time(2)
+BACKUP_AT = env.parsed("BACKUP_AT", time_of_day, NIGHT, "Write a time such as 02:00, or off.")  # None: off
+BACKUP_KEEP_DAYS = env.number("BACKUP_KEEP_DAYS", 30, 1, 3650)
+BACKUP_AGE_RECIPIENTS = env.words("BACKUP_AGE_RECIPIENTS", [])  # who may read backups; in the clear when empty
+BACKUP_AGE_IDENTITY = env.text("BACKUP_AGE_IDENTITY", "")  # the file with the key that opens them
+BACKUP_BUCKET = env.parsed("BACKUP_BUCKET", bucket_and_prefix, None, "Write s3://bucket or s3://bucket/folder.")
+BACKUP_BUCKET_ENDPOINT = env.text("BACKUP_BUCKET_ENDPOINT", "")  # Amazon's when empty
+BACKUP_BUCKET_REGION = env.text("BACKUP_BUCKET_REGION", "us-east-1")
+BACKUP_BUCKET_KEY_ID = env.text("BACKUP_BUCKET_KEY_ID", "")
+BACKUP_BUCKET_SECRET = env.text("BACKUP_BUCKET_SECRET", "")
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
