@@ -1,7 +1,8 @@
 """What every test shares: one real PostgreSQL and Redis for the whole run, and the settings that name them."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -39,3 +40,9 @@ def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.close()
+
+
+@pytest.fixture
+def postgres_at() -> Callable[..., AbstractContextManager[str]]:
+    """A server of the test's own on a folder, for tests that break one; it yields its URL."""
+    return EmbeddedPostgres.running

@@ -1,0 +1,107 @@
+"""Encryption with age (https://age-encryption.org), where `BACKUP_AGE_RECIPIENTS` names who may read backups.
+
+The package `pyrage` is an extra. Only reading needs a secret (`BACKUP_AGE_IDENTITY`, a file made by `age-keygen`): a
+server can write what it cannot read, but then its drill cannot prove it either.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+
+from database.backups import container
+from database.backups.folder import SEALED
+from database.backups.problem import BackupError
+
+MISSING = "Encryption needs the package pyrage: pip install 'pyrage>=1.4,<2', or leave BACKUP_AGE_RECIPIENTS unset."
+IDENTITY = re.compile(r"^AGE-SECRET-KEY-1[0-9A-Z]+$", re.MULTILINE)
+
+
+def is_on() -> bool:
+    return bool(settings.BACKUP_AGE_RECIPIENTS)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """Write a backup that is encrypted where its name ends so. Raises `BackupError`.
+
+    The clear text lies in a closed file of the same folder until it is encrypted.
+    """
+    if path.suffix != SEALED:
+        with container.written(path) as file:
+            yield file
+        return
+    recipients = read_recipients(settings.BACKUP_AGE_RECIPIENTS)
+    with clear_file(path.parent) as clear:
+        yield clear
+        clear.seek(0)
+        with container.written(path) as file:
+            _age().encrypt_io(clear, file, recipients)
+
+
+@contextmanager
+def plain(path: Path) -> Iterator[Path]:
+    """Yield a file that can be read: the backup itself, or for the length of the block what it decrypts to."""
+    if path.suffix != SEALED:
+        yield path
+        return
+    with container.opened(path) as file, clear_file(path.parent) as clear:
+        try:
+            _age().decrypt_io(file, clear, _identities(path))
+        except (_age().DecryptError, OSError) as error:
+            raise BackupError(
+                f"{path} cannot be decrypted: {error}. It is damaged, or for another key than the one in"
+                f" {settings.BACKUP_AGE_IDENTITY}. Nothing was touched."
+            ) from error
+        clear.flush()
+        yield Path(clear.name)
+
+
+@contextmanager
+def clear_file(folder: Path) -> Iterator[BinaryIO]:
+    """Yield a file that only we may read, which is gone after the block and swept up after a crash."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".clear-", suffix=".part") as file:
+            yield file  # type: ignore[misc]  # a wrapper that behaves as the file
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be written: {error.strerror or error}. Nothing of it is kept.") from error
+
+
+def read_recipients(words: list[str]) -> list[Any]:
+    """Parse public keys: `age1…`, or `ssh-ed25519 …`. Raises `BackupError` with the one that is none."""
+    age, recipients = _age(), []
+    for word in words:
+        kind = age.ssh if word.startswith("ssh-") else age.x25519
+        try:
+            recipients.append(kind.Recipient.from_str(word))
+        except age.RecipientError as error:
+            raise BackupError(f"BACKUP_AGE_RECIPIENTS: {word!r} is no public key of age: {error}.") from error
+    return recipients
+
+
+def _identities(path: Path) -> list[Any]:
+    if not settings.BACKUP_AGE_IDENTITY:
+        raise BackupError(f"{path} is encrypted. Let BACKUP_AGE_IDENTITY name the file with the key that opens it.")
+    try:
+        text = Path(settings.BACKUP_AGE_IDENTITY).read_text()
+    except OSError as error:
+        raise BackupError(
+            f"BACKUP_AGE_IDENTITY: {settings.BACKUP_AGE_IDENTITY} cannot be read: {error.strerror}."
+        ) from error
+    found = [_age().x25519.Identity.from_str(line) for line in IDENTITY.findall(text)]
+    if not found:
+        raise BackupError(f"BACKUP_AGE_IDENTITY: {settings.BACKUP_AGE_IDENTITY} holds no line AGE-SECRET-KEY-1….")
+    return found
+
+
+def _age() -> Any:
+    try:
+        import pyrage
+    except ImportError as error:
+        raise BackupError(MISSING) from error
+    return pyrage

@@ -1,0 +1,213 @@
+"""Load a backup into a database of its own, and compare what then stands there with what was read."""
+
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from psycopg import Connection, sql
+
+from database.backups import container, contents, encryption
+from database.backups.manifest import Content, Kind, Manifest, RawFile
+from database.backups.problem import BackupError
+from database.backups.programs import Programs, programs_for
+from database.backups.progress import Progress
+from database.backups.server import Server, first_line, major
+from database.sql import statement
+
+SHOWN = 5  # differences that a message names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A backup that can be read: clear text, checked from end to end, with the closed days that shall be loaded."""
+
+    path: Path
+    clear: Path
+    manifest: Manifest
+    raw_files: Sequence[RawFile]
+    raw_folder: Path
+
+    @property
+    def tables(self) -> dict[str, Content]:
+        """Return what must stand in the database after loading."""
+        return {**self.manifest.tables, **{each.table: each.content for each in self.raw_files}}
+
+
+@contextmanager
+def source(path: Path, choose: Callable[[Sequence[RawFile]], Sequence[RawFile]] | None = None) -> Iterator[Source]:
+    """Check a backup and its closed days, all of them or the ones chosen, before anything is touched.
+
+    Raises `BackupError`.
+    """
+    with encryption.plain(path) as clear:
+        try:
+            manifest = container.check(clear)
+        except BackupError as error:
+            raise BackupError(str(error).replace(str(clear), str(path))) from error
+        if manifest.kind is Kind.RAW_DAY:
+            raise BackupError(f"{path} holds one day of raw rows. Name the backup of a night, which brings it along.")
+        wanted = choose(manifest.raw_files) if choose else manifest.raw_files
+        for each in wanted:
+            _check_raw(path.parent / "raw" / each.file, each, path)
+        yield Source(path=path, clear=clear, manifest=manifest, raw_files=wanted, raw_folder=path.parent / "raw")
+
+
+def _check_raw(path: Path, wanted: RawFile, of: Path) -> None:
+    if not path.exists():
+        raise BackupError(
+            f"{of} needs {path}, which is not there. Nothing was touched. Fetch it, or do without the raw checks of"
+            " closed days: --without-raw. All figures of those days are in the backup itself."
+        )
+    with encryption.plain(path) as clear:
+        try:
+            holds = dict(container.check(clear).tables)
+        except BackupError as error:
+            raise BackupError(
+                f"{error} While its day is still in the database: delete the file, and the next backup writes it anew."
+            ) from error
+        if holds != {wanted.table: wanted.content}:
+            raise BackupError(f"{path} does not hold what {of} says of it. Nothing was touched.")
+
+
+@contextmanager
+def fresh_database(server: Server, name: str) -> Iterator[Server]:
+    """Make an empty database that is like the server's own, and drop it when the block fails. Raises `BackupError`."""
+    create(server, name)
+    try:
+        yield server.of(name)
+    except BaseException:
+        with suppress(BackupError):  # the first problem is the one to tell
+            drop(server, name)
+        raise
+
+
+def create(server: Server, name: str) -> None:
+    """Make an empty database with the encoding and language of the server's own; one of the same name goes."""
+    drop(server, name)
+    with server.administration() as connection:
+        (command,) = connection.execute(
+            statement("database", "create_like").encode(), {"name": name, "like": server.database}
+        ).fetchone() or ("",)
+        try:
+            connection.execute(command)
+        except Exception as error:
+            raise BackupError(
+                f"The database {name} for the restored data cannot be made: {first_line(error)}. An administrator of"
+                f" the server can allow it: ALTER ROLE {connection.info.user} CREATEDB"
+            ) from error
+
+
+def load_and_compare(server: Server, programs: Programs, found: Source, progress: Progress) -> None:
+    """Load a backup into an empty database, and hold that to the manifest. Raises `BackupError`."""
+    load(server, programs, found, progress)
+    compare(server, found.tables, progress)
+
+
+def drop(server: Server, name: str) -> None:
+    """Drop a database, whoever still looks at it."""
+    with server.administration() as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def exists(server: Server, name: str) -> bool:
+    with server.administration() as connection:
+        return connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+
+def require_version(server: Server, found: Source) -> Programs:
+    """Return the programs that load a backup. Raises `BackupError` for one of a newer server."""
+    with server.administration() as connection:
+        version = major(connection)
+    if found.manifest.server_major > version:
+        raise BackupError(
+            f"{found.path} was taken from PostgreSQL {found.manifest.server_major}, and the server is {version}: what a"
+            f" newer one writes does not load into an older one. Nothing was touched. Use a server of version"
+            f" {found.manifest.server_major} or newer."
+        )
+    return programs_for(version)
+
+
+def load(server: Server, programs: Programs, found: Source, progress: Progress) -> None:
+    """Run the SQL of a backup in one transaction, closed days between rows and indexes. Raises `BackupError`."""
+    total = found.manifest.sql_bytes + sum(
+        (found.raw_folder / each.file).stat().st_size * 5 for each in found.raw_files
+    )
+    feed(server, programs, progress.count("loading", _sql(found), total), found.path)
+
+
+def feed(server: Server, programs: Programs, chunks: Iterator[bytes], path: Path) -> None:
+    """Let psql run SQL in one transaction; it takes no commands of the shell. Raises `BackupError` with its words."""
+    command = [
+        programs.psql,
+        "--no-psqlrc",
+        "--quiet",
+        "--single-transaction",
+        "--set=ON_ERROR_STOP=1",
+        "--no-password",
+    ]
+    options = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
+    env = server.environment(LC_ALL="C", PGOPTIONS=options)
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+        ) as process:
+            assert process.stdin is not None
+            try:
+                _write(process.stdin, chunks)
+            except BaseException:
+                process.kill()
+                raise
+        errors.seek(0)
+        if process.returncode != 0:
+            raise BackupError(f"{path} could not be loaded: {_reason(errors.read())}. The data are as they were.")
+
+
+def _write(pipe: IO[bytes], chunks: Iterator[bytes]) -> None:
+    key = secrets.token_hex(16)
+    try:
+        with suppress(BrokenPipeError):  # psql stopped; it says why
+            pipe.write(b"\\restrict %s\n" % key.encode())
+            for chunk in chunks:
+                pipe.write(chunk)
+            pipe.write(b"\n\\unrestrict %s\n" % key.encode())
+    finally:
+        with suppress(BrokenPipeError):
+            pipe.close()
+
+
+def _sql(found: Source) -> Iterator[bytes]:
+    for number, part in enumerate(container.parts(found.clear)):
+        yield from part
+        if number == 1:
+            for each in found.raw_files:
+                with encryption.plain(found.raw_folder / each.file) as clear:
+                    for rows in container.parts(clear):
+                        yield from rows
+
+
+def _reason(errors: bytes) -> str:
+    lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
+    told = [line.partition("ERROR:  ")[2] or line for line in lines if "ERROR:" in line or "FATAL:" in line]
+    return "; ".join(told or lines[-2:]) or "psql ended without a word"
+
+
+def compare(server: Server, expected: Mapping[str, Content], progress: Progress) -> None:
+    """Hold every table to its rows and its checksum. Raises `BackupError` with what differs."""
+    progress.step(f"comparing {len(expected)} tables with what was read")
+    with server.connect() as connection:
+        differing = [told for name, content in expected.items() if (told := _difference(connection, name, content))]
+    if differing:
+        more = f" and {len(differing) - SHOWN} more tables" if len(differing) > SHOWN else ""
+        raise BackupError(f"What was loaded is not what was read: {'; '.join(differing[:SHOWN])}{more}.")
+
+
+def _difference(connection: Connection[Any], name: str, expected: Content) -> str:
+    found = contents.content(connection, name)
+    if found.rows != expected.rows:
+        return f"{name} has {found.rows} rows instead of {expected.rows}"
+    return "" if found == expected else f"{name} has {found.rows} rows of another content"

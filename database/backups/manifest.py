@@ -1,0 +1,89 @@
+"""What a backup holds, told at its head: of which database, of which schema, how many rows of what content."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from database.backups.problem import BackupError
+
+FORMAT = 1
+FIRST_WORDS = b"-- Backup of SLA Monitor"
+
+
+class Kind(StrEnum):
+    """What part of a database a file is."""
+
+    WHOLE = "whole"  # everything; closed raw days lie in files of their own, which it names
+    WITHOUT_RAW = "without-raw"
+    SCHEMA = "schema"
+    TABLES = "tables"
+    RAW_DAY = "raw-day"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The rows of a table, whatever their order."""
+
+    rows: int
+    checksum: str  # 64 bits in hexadecimal; the sum of the rows' hashes (`contents.py`)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile:
+    """A closed partition and the file that holds its rows."""
+
+    table: str
+    file: str  # a name within the folder of raw days
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The first lines of a backup."""
+
+    kind: Kind
+    taken_at: datetime  # of the snapshot
+    database: str
+    server_major: int  # of PostgreSQL; an older one cannot load it
+    migrations: Sequence[str]  # `app.name`, applied to the database
+    tables: Mapping[str, Content]  # those whose rows are in this file
+    raw_files: Sequence[RawFile] = ()
+    sql_bytes: int = 0  # about how much SQL follows, for progress
+
+    def head(self) -> bytes:
+        """Return the lines, which are comments to psql."""
+        return b"".join(
+            (
+                FIRST_WORDS + b". Restore it with: manage.py restore FILE\n",
+                b"-- " + json.dumps({"format": FORMAT, **asdict(self)}, default=str).encode() + b"\n\n",
+            )
+        )
+
+
+def read(head: bytes) -> Manifest:
+    """Read the lines again. Raises `BackupError` for what is not ours or of a newer kind."""
+    if not head.startswith(FIRST_WORDS):
+        raise BackupError("it is readable, but not a backup of this monitor.")
+    try:
+        values = json.loads(head.split(b"\n")[1].removeprefix(b"-- "))
+        if values.pop("format") > FORMAT:
+            raise BackupError("a newer release wrote it. Update this one first.")
+        return _manifest(values)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BackupError("its first lines are damaged.") from error
+
+
+def _manifest(values: dict[str, object]) -> Manifest:
+    tables: dict[str, dict[str, object]] = values.pop("tables")  # type: ignore[assignment]
+    raw_files: list[dict[str, object]] = values.pop("raw_files")  # type: ignore[assignment]
+    return Manifest(
+        **{
+            **values,
+            "kind": Kind(str(values["kind"])),
+            "taken_at": datetime.fromisoformat(str(values["taken_at"])),
+            "tables": {name: Content(**content) for name, content in tables.items()},  # type: ignore[arg-type]
+            "raw_files": [RawFile(**{**each, "content": Content(**each["content"])}) for each in raw_files],  # type: ignore
+        }  # type: ignore[arg-type]
+    )

@@ -1,0 +1,63 @@
+"""Closed partitions, each dumped once into a file of its own.
+
+Whether one has changed since (rows that came late, a day that was folded) is asked of PostgreSQL's own counters, which
+costs nothing. Where these differ its rows are summed up, and only where the sum differs it is dumped again. The name of
+a file states its content, so a file is never written over and older backups still find theirs.
+"""
+
+from database.backups import contents, encryption
+from database.backups.container import Writer
+from database.backups.contents import Table
+from database.backups.folder import SEALED, Folder, Index, RawDay
+from database.backups.manifest import Content, Kind, Manifest, RawFile
+from database.backups.progress import Progress
+from database.backups.server import Server
+from database.backups.snapshot import Snapshot, snapshot
+
+
+def keep(server: Server, folder: Folder, progress: Progress) -> dict[str, RawFile]:
+    """Dump the closed partitions that are not there yet, each from a moment of its own; return all, by signature."""
+    index = folder.index()
+    with server.connect() as connection:
+        closed = contents.closed(connection)
+    days = {}
+    for number, table in enumerate(closed, 1):
+        known = index.days.get(table.plain_name)
+        words = f"closed day {table.plain_name}, {number} of {len(closed)}"
+        if known is None or known.signature != table.signature or (known.file.endswith(SEALED) != encryption.is_on()):
+            known = _dumped(server, folder, table, progress, words)
+        days[table.plain_name] = known
+    folder.remember(Index(days=days, backups=index.backups))
+    return {
+        table.signature: RawFile(
+            table=table.name, file=days[table.plain_name].file, content=days[table.plain_name].content
+        )
+        for table in closed
+    }
+
+
+def _dumped(server: Server, folder: Folder, table: Table, progress: Progress, words: str) -> RawDay:
+    with snapshot(server) as moment:
+        content = contents.content(moment.connection, table.name)
+        name = f"{table.plain_name}_{content.rows}_{content.checksum}.sql.gz" + SEALED * encryption.is_on()
+        if not (folder.raw / name).exists():
+            progress.step(words)
+            _write(moment, folder, name, table, content, progress)
+    return RawDay(file=name, signature=table.signature, content=content)
+
+
+def _write(moment: Snapshot, folder: Folder, name: str, table: Table, content: Content, progress: Progress) -> None:
+    manifest = Manifest(
+        kind=Kind.RAW_DAY,
+        taken_at=moment.taken_at,
+        database=moment.dumper.server.database,
+        server_major=moment.server_major,
+        migrations=(),
+        tables={table.name: content},
+        sql_bytes=table.bytes,
+    )
+    with encryption.written(folder.raw / name) as file:
+        writer = Writer(file)
+        writer.member([manifest.head()])
+        writer.member(progress.count(table.plain_name, moment.dumper.rows(only=[table.name]), table.bytes))
+        writer.seal()

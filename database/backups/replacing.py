@@ -1,0 +1,182 @@
+"""Put a backup in the place of the live database, or beside it.
+
+Everything is loaded, compared and migrated in a database of its own while the live one works on. Only then the engine
+stops, the live data are dumped for safety, and both databases are renamed in one transaction: whatever fails or dies
+before that leaves the old data, whole and under its name.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from database.backups import container, contents, loading, schema
+from database.backups.folder import Folder
+from database.backups.loading import Source
+from database.backups.manifest import Kind
+from database.backups.problem import BackupError
+from database.backups.progress import Progress
+from database.backups.server import Server, first_line
+from database.backups.taking import Taken, take_reserved
+
+RESTORING, REPLACED = "{}_restoring", "{}_replaced"  # names of databases that exist for minutes
+TRIES = 20
+StopEngine = Callable[[], AbstractContextManager[None]]
+
+
+def beside(server: Server, found: Source, name: str, progress: Progress) -> None:
+    """Load a backup into a database that does not exist yet. Raises `BackupError`."""
+    programs = loading.require_version(server, found)
+    if loading.exists(server, name):
+        raise BackupError(f"There is a database {name} already. Nothing was touched. Choose another name, or drop it.")
+    with loading.fresh_database(server, name) as fresh:
+        loading.load_and_compare(fresh, programs, found, progress)
+
+
+def prove(server: Server, found: Source, progress: Progress) -> None:
+    """Load a backup into a database that is dropped again, and compare. Raises `BackupError`."""
+    programs = loading.require_version(server, found)
+    name = RESTORING.format(server.database)
+    with server.reserved():
+        with loading.fresh_database(server, name) as fresh:
+            loading.load_and_compare(fresh, programs, found, progress)
+        loading.drop(server, name)
+
+
+def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEngine, progress: Progress) -> Taken:
+    """Replace the live data by those of a backup, and return the safety dump of what was there.
+
+    Raises `BackupError`; the data are then as they were.
+    """
+    require_restorable(found)
+    programs = loading.require_version(server, found)
+    with server.reserved(), loading.fresh_database(server, RESTORING.format(server.database)) as fresh:
+        loading.load_and_compare(fresh, programs, found, progress)
+        if found.manifest.kind is Kind.TABLES:
+            with stop_engine():
+                safety = _dumped(server, folder, progress)
+                _replace_rows(server, found, progress)
+            loading.drop(server, fresh.database)
+            return safety
+        schema.bring_up_to_date(fresh, found.manifest.migrations)
+        progress.step("stopping the engine")
+        with stop_engine():
+            with _still(server):
+                safety = _dumped(server, folder, progress)
+                _prepare(server, fresh)
+            progress.step("changing over")
+            _change_over(server, fresh)
+    loading.drop(server, REPLACED.format(server.database))
+    return safety
+
+
+def require_restorable(found: Source) -> None:
+    """Raise `BackupError` when a backup cannot take the place of the live data."""
+    schema.require_known(found)
+    if found.manifest.kind is Kind.SCHEMA:
+        raise BackupError(f"{found.path} holds a schema and no data. It can only be restored beside them: --into NAME")
+
+
+def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
+    progress.step("dumping the present data, for safety")
+    return take_reserved(server, folder, progress=progress)
+
+
+@contextmanager
+def _still(server: Server) -> Iterator[None]:
+    """Let everybody read and nobody write during the block. The locks go with us, however we end."""
+    with server.connect() as connection, connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '15s'")
+        names = [*(table.name for table in contents.tables(connection)), *contents.parents(connection)]
+        try:
+            connection.execute(_lock(names))
+        except psycopg.errors.LockNotAvailable as error:
+            raise BackupError("Somebody is writing and does not end. Nothing was touched; try again.") from error
+        yield
+
+
+def _lock(names: list[str]) -> sql.Composed:
+    tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(_trusted(name)) for name in names)
+    return sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(tables)
+
+
+def _trusted(name: str) -> sql.SQL:
+    """Take a name as PostgreSQL quoted it."""
+    return sql.SQL(name)  # type: ignore[arg-type]
+
+
+def _prepare(live: Server, fresh: Server) -> None:
+    """Give the planner its statistics, and lead change counters on: readers would take old numbers for up to date."""
+    with live.connect() as old, fresh.connect() as new:
+        new.execute("ANALYZE")
+        for topic, value in old.execute("SELECT topic, value FROM change_counters").fetchall():
+            new.execute(
+                "INSERT INTO change_counters AS kept (topic, value) VALUES (%s, %s + 1)"
+                " ON CONFLICT (topic) DO UPDATE SET value = greatest(kept.value, %s) + 1",
+                [topic, value, value],
+            )
+
+
+def _change_over(server: Server, fresh: Server) -> None:
+    """Rename both databases in one transaction; sessions that come in between are ended again."""
+    live, old, new = (
+        sql.Identifier(name) for name in (server.database, REPLACED.format(server.database), fresh.database)
+    )
+    loading.drop(server, REPLACED.format(server.database))
+    with server.administration() as connection:
+        for attempt in range(1, TRIES + 1):
+            _end_sessions(connection, [server.database, fresh.database])
+            try:
+                with connection.transaction():
+                    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(live, old))
+                    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(new, live))
+                return
+            except psycopg.errors.ObjectInUse as error:
+                if attempt == TRIES:
+                    raise BackupError(
+                        f"Others keep coming back to {server.database}. Nothing was changed. Stop what uses it; its"
+                        " sessions are in pg_stat_activity."
+                    ) from error
+            except psycopg.Error as error:
+                raise BackupError(
+                    f"The databases cannot change places: {first_line(error)}. Nothing was changed."
+                ) from error
+
+
+def _end_sessions(connection: Connection[Any], databases: list[str]) -> None:
+    query = "SELECT pid, usename, application_name FROM pg_stat_activity WHERE datname = ANY(%s) AND backend_type = %s"
+    for pid, user, application in connection.execute(query, [databases, "client backend"]).fetchall():
+        try:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BackupError(
+                f"The session {pid} of {user} ({application or 'unnamed'}) is not ours to end. Nothing was changed. End"
+                " it, then try again."
+            ) from error
+
+
+def _replace_rows(server: Server, found: Source, progress: Progress) -> None:
+    """Put the rows of some tables in the place of those that are there, in one transaction."""
+    with server.connect() as connection:
+        if set(contents.migrations(connection)) != set(found.manifest.migrations):
+            raise BackupError(
+                f"{found.path} holds tables of another release; they may not fit. Nothing was changed. Restore it"
+                " --into a database of its own and take over what you need."
+            )
+    names = list(found.manifest.tables)
+    loading.feed(server, loading.require_version(server, found), _replacement(found, names), found.path)
+    progress.step(f"{len(names)} tables replaced")
+
+
+def _replacement(found: Source, names: list[str]) -> Iterator[bytes]:
+    # Foreign keys are checked at the end of the transaction.
+    yield "".join(f"DELETE FROM {name};\n" for name in names).encode()
+    for number, part in enumerate(container.parts(found.clear)):
+        if number == 1:
+            yield from part
+        else:
+            for _ in part:
+                pass
+    yield b"UPDATE public.change_counters SET value = value + 1;\n"

@@ -1,0 +1,68 @@
+"""What became of backups and of their proofs: a row each, read by the desk and by /health."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Max, Min, Q
+from django.utils import timezone
+
+from database.backups.problem import Busy
+from database.models import BackupReport
+
+KEPT = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How things stand with backups."""
+
+    backed_up_at: datetime | None  # the newest whole backup
+    proven_at: datetime | None  # the newest restore that was compared
+    last_backup: BackupReport | None  # whatever became of it
+    last_proof: BackupReport | None
+    installed_at: datetime | None
+
+
+def standing() -> Standing:
+    """Read how things stand. Four queries."""
+    reports = BackupReport.objects
+    best = reports.filter(is_good=True).aggregate(
+        backup=Max("ended_at", filter=Q(subject=BackupReport.BACKUP)),
+        proof=Max("ended_at", filter=Q(subject=BackupReport.PROOF)),
+    )
+    return Standing(
+        backed_up_at=best["backup"],
+        proven_at=best["proof"],
+        last_backup=reports.filter(subject=BackupReport.BACKUP).order_by("-began_at").first(),
+        last_proof=reports.filter(subject=BackupReport.PROOF).order_by("-began_at").first(),
+        installed_at=MigrationRecorder.Migration.objects.aggregate(at=Min("applied"))["at"],
+    )
+
+
+@contextmanager
+def reported(subject: str) -> Iterator[BackupReport]:
+    """Note that a piece of work begins and how it ended. Who found another one at work leaves no note."""
+    report = BackupReport.objects.create(subject=subject, began_at=timezone.now())
+    if not connection.in_atomic_block:
+        connection.close()  # the work may take hours, and the server be another one afterwards
+    try:
+        yield report
+    except Busy:
+        report.delete()
+        raise
+    except BaseException as error:
+        # The database may be what failed; then the problem itself is what people must see.
+        with suppress(DatabaseError):
+            _end(report, str(error) or type(error).__name__)
+        raise
+    _end(report, "")
+
+
+def _end(report: BackupReport, problem: str) -> None:
+    report.ended_at, report.problem, report.is_good = timezone.now(), problem, not problem
+    report.save()
+    BackupReport.objects.filter(began_at__lt=report.ended_at - KEPT).delete()

@@ -1,0 +1,153 @@
+"""A PostgreSQL server as backups need it: by other databases than the application's, and by its own programs.
+
+Connections are psycopg's and not Django's: a snapshot is held for a long time, a lock lives as long as its session, and
+databases are made, compared and renamed under the application.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString
+from urllib.parse import quote, urlencode
+
+import psycopg
+from django.db import connections
+from psycopg import Connection, sql
+
+from database.backups.problem import BackupError, Busy
+from database.locks import key_of
+
+ADMINISTRATION = ("postgres", "template1")  # databases from which others are made and renamed
+BUSY = "backup or restore of {}"
+
+# Content is compared as text, which must look alike whoever asks.
+SESSION = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "search_path": "public",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "jit": "off",
+}
+VARIABLES = {  # of Django's settings and of libpq's parameters: the environment that programs read
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "passfile": "PGPASSFILE",
+    "service": "PGSERVICE",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a database is and who we are there."""
+
+    parameters: Mapping[str, Any] = field(repr=False)  # of libpq; they hold a password
+
+    @property
+    def database(self) -> str:
+        return str(self.parameters["dbname"])
+
+    @property
+    def url(self) -> str:
+        """Return the address as `DATABASE_URL` has it; it holds the password."""
+        user, password = (quote(str(self.parameters.get(name, "")), safe="") for name in ("user", "password"))
+        options = {name: value for name, value in self.parameters.items() if name not in ("user", "password", "dbname")}
+        return f"postgresql://{user}:{password}@/{quote(self.database, safe='')}?{urlencode(options)}"
+
+    def of(self, database: str) -> "Server":
+        """Return the same server with another database in mind."""
+        return replace(self, parameters={**self.parameters, "dbname": database})
+
+    def connect(self, **parameters: Any) -> Connection[Any]:
+        """Connect in autocommit mode. Raises `BackupError`."""
+        try:
+            connection = psycopg.connect(
+                **{**self.parameters, "application_name": "slamonitor backup", **parameters}, autocommit=True
+            )
+            connection.execute("SELECT set_config(key, value, false) FROM json_each_text(%s)", [json.dumps(SESSION)])
+        except psycopg.OperationalError as error:
+            raise BackupError(f"The database {self.database} cannot be reached: {first_line(error)}") from error
+        return connection
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment in which PostgreSQL's programs find this database, and no other by accident."""
+        ours = {
+            VARIABLES[name]: str(value) for name, value in self.parameters.items() if name in VARIABLES and value != ""
+        }
+        others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return {**others, **ours, "PGAPPNAME": "slamonitor backup", **more}
+
+    @contextmanager
+    def administration(self) -> Iterator[Connection[Any]]:
+        """Connect to a database that is not the one worked on. Raises `BackupError`."""
+        problems = []
+        for name in ADMINISTRATION:
+            try:
+                connection = self.of(name).connect()
+            except BackupError as error:
+                problems.append(str(error))
+                continue
+            with connection:
+                yield connection
+            return
+        raise BackupError(
+            "Making a database of its own for the restored data needs a connection to one of the databases"
+            f" {' or '.join(ADMINISTRATION)}, too. {problems[0]}"
+        )
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep other backups and restores of this database out during the block. Raises `BackupError`."""
+        # Closed and not committed at the end: a change of databases ends this session, too.
+        with closing(self.connect()) as connection:
+            if not scalar(connection, "SELECT pg_try_advisory_lock(%s)", key_of(BUSY.format(self.database))):
+                raise Busy(
+                    f"Another backup or restore of {self.database} is running. Wait for it to end: it holds a lock"
+                    " that goes with it, however it ends."
+                )
+            try:
+                yield
+            except psycopg.Error as error:
+                raise BackupError(
+                    f"The server failed or ended our session: {first_line(error)}. Nothing half-done is kept, and the"
+                    " data are as they were."
+                ) from error
+
+
+def application_server() -> Server:
+    """Return the application's own server and database."""
+    config = connections["default"].settings_dict
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    found = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs)}
+    options = {name: value for name, value in config.get("OPTIONS", {}).items() if name not in ("pool", "options")}
+    if "dbname" not in found:
+        raise BackupError("No database is named. Start one with `manage.py up`, or set DATABASE_URL.")
+    return Server(parameters={**options, **found})
+
+
+def scalar(connection: Connection[Any], query: LiteralString | sql.Composed, *parameters: Any) -> Any:
+    """Return the first value of the first row."""
+    row = connection.execute(query, parameters or None).fetchone()
+    return None if row is None else row[0]
+
+
+def major(connection: Connection[Any]) -> int:
+    """Return the server's major version."""
+    return connection.info.server_version // 10_000
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,41 @@
+"""One moment of a database, shared by our own queries and pg_dump."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from database.backups.dump import Dumper
+from database.backups.programs import programs_for
+from database.backups.server import Server, major
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A transaction that sees one moment, and pg_dump seeing the same one."""
+
+    connection: Connection[Any]
+    dumper: Dumper
+    taken_at: datetime
+    server_major: int
+
+
+@contextmanager
+def snapshot(server: Server) -> Iterator[Snapshot]:
+    """Hold a moment during the block; dead rows of busy tables wait for its end to be cleaned up, so keep it short."""
+    with server.connect() as connection:
+        version = major(connection)
+        programs = programs_for(version)
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            name, taken_at = connection.execute("SELECT pg_export_snapshot(), now()").fetchone() or ("", None)
+            assert taken_at is not None
+            yield Snapshot(
+                connection=connection,
+                dumper=Dumper(server=server, programs=programs, snapshot=name),
+                taken_at=taken_at,
+                server_major=version,
+            )

@@ -1,0 +1,177 @@
+"""Restoring in place, beside and as a proof: what then stands there, and what was there before."""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from database.backups import loading, programs, replacing
+from database.backups.folder import Folder
+from database.backups.manifest import Kind
+from database.backups.problem import BackupError
+from database.backups.progress import SILENT
+from database.backups.server import Server
+from database.backups.taking import Taken, take
+from database.backups.tests.cast import add_checks, data_of, databases
+
+pytestmark = pytest.mark.django_db
+
+TODAY = datetime.now(UTC)
+
+
+def restore(live: Server, path: Path, folder: Folder, stop_engine=nullcontext, choose=None) -> Taken:
+    with loading.source(path, choose) as found:
+        return replacing.in_place(live, found, folder, stop_engine, SILENT)
+
+
+def change(live: Server) -> None:
+    with live.connect() as connection:
+        connection.execute("DELETE FROM change_counters WHERE topic <> 'page'")
+        connection.execute("UPDATE change_counters SET value = 90 WHERE topic = 'page'")
+    add_checks(live, TODAY - timedelta(days=1), 10, "later")
+
+
+def without_counters(server: Server) -> dict:
+    return {name: content for name, content in data_of(server).items() if "change_counters" not in name}
+
+
+def test_a_restore_brings_every_row_back(live: Server, folder: Folder):
+    before, taken = without_counters(live), take(live, folder)
+    change(live)
+
+    restore(live, taken.path, folder)
+
+    assert without_counters(live) == before
+    assert databases(live) == {live.database}
+
+
+def test_change_counters_never_go_back(live: Server, folder: Folder):
+    taken = take(live, folder)
+    change(live)
+
+    restore(live, taken.path, folder)
+
+    with live.connect() as connection:
+        (value,) = connection.execute("SELECT value FROM change_counters WHERE topic = 'page'").fetchone()
+    assert value > 90
+
+
+def test_the_safety_dump_undoes_a_restore(live: Server, folder: Folder):
+    taken = take(live, folder)
+    change(live)
+    changed = without_counters(live)
+
+    safety = restore(live, taken.path, folder)
+    restore(live, safety.path, folder)
+
+    assert without_counters(live) == changed
+
+
+def test_what_was_written_until_the_engine_stopped_is_in_the_safety_dump(live: Server, folder: Folder):
+    taken = take(live, folder)
+
+    def stop_engine() -> nullcontext:
+        add_checks(live, TODAY, 1, "last")
+        return nullcontext()
+
+    safety = restore(live, taken.path, folder, stop_engine)
+
+    assert safety.manifest.tables[f"public.watch_server_logs_{TODAY:%Y%m%d}"].rows == 51
+
+
+def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, folder: Folder):
+    taken = take(live, folder)
+    writer = psycopg.connect(**live.parameters, autocommit=True)
+    writer.execute("SELECT 1")
+
+    restore(live, taken.path, folder)
+
+    with pytest.raises(psycopg.OperationalError):
+        writer.execute("INSERT INTO change_counters VALUES ('too late', 1)")
+
+
+def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder):
+    before, taken = data_of(live), take(live, folder)
+    other = f"{live.database}_replaced"  # is dropped after the test
+
+    with loading.source(taken.path) as found:
+        replacing.beside(live, found, other, SILENT)
+        assert data_of(live.of(other)) == data_of(live) == before
+        with pytest.raises(BackupError, match=f"There is a database {other} already"):
+            replacing.beside(live, found, other, SILENT)
+
+
+def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder):
+    taken = take(live, folder)
+
+    with loading.source(taken.path) as found:
+        replacing.prove(live, found, SILENT)
+
+    assert databases(live) == {live.database}
+
+
+def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder):
+    taken = take(live, folder, Kind.TABLES, ["change_counters"])
+    change(live)
+    checks = without_counters(live)
+
+    restore(live, taken.path, folder)
+
+    assert without_counters(live) == checks
+    assert data_of(live)["public.change_counters"].rows == 4
+
+
+def test_closed_days_may_be_left_out(live: Server, folder: Folder):
+    taken = take(live, folder)
+    for path in taken.raw_paths:
+        path.unlink()
+
+    with pytest.raises(BackupError, match=r"needs .*raw/watch_server_logs_.*not there.*--without-raw"):
+        restore(live, taken.path, folder)
+    restore(live, taken.path, folder, choose=lambda _: [])
+
+    assert data_of(live)[f"public.watch_server_logs_{TODAY - timedelta(days=1):%Y%m%d}"].rows == 0
+    assert data_of(live)[f"public.watch_server_logs_{TODAY:%Y%m%d}"].rows == 50
+
+
+def test_an_older_schema_is_brought_up_to_date(live: Server, folder: Folder):
+    with live.connect() as connection:
+        connection.execute("DROP TABLE backup_reports")
+        connection.execute("DELETE FROM django_migrations WHERE app = 'database' AND name LIKE '0003%'")
+    taken = take(live, folder)
+
+    restore(live, taken.path, folder)
+
+    assert "public.backup_reports" in data_of(live)
+
+
+def test_a_schema_alone_does_not_take_the_place_of_data(live: Server, folder: Folder):
+    taken = take(live, folder, Kind.SCHEMA)
+
+    with pytest.raises(BackupError, match=r"schema and no data.*--into"):
+        restore(live, taken.path, folder)
+
+
+def test_the_oldest_programs_that_fit_are_chosen():
+    found = programs.installed()
+
+    assert programs.programs_for(18).version[0] == 18
+    assert programs.programs_for(15).version == min(each.version for each in found if each.version[0] >= 15)
+
+
+def test_programs_older_than_the_server_are_named_with_a_remedy(tmp_path: Path, settings):
+    settings.PG_BIN = str(tmp_path)
+    for name in ("pg_dump", "psql"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 15.18'\n")
+        (tmp_path / name).chmod(0o755)
+
+    with pytest.raises(BackupError, match=r"PostgreSQL 18 and needs.*found: 15\.18 in .*postgresql-client-18.*PG_BIN"):
+        programs.programs_for(18)
+    with pytest.raises(BackupError, match="14; 15 or newer is needed"):
+        programs.programs_for(14)
+
+
+def test_programs_that_would_run_commands_of_a_doctored_file_are_not_used():
+    assert not programs.restricts((15, 13)) and programs.restricts((15, 14)) and programs.restricts((18, 0))
