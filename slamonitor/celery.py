@@ -33,6 +33,7 @@ app.conf.task_routes = {
     "monitoring.refresh_today": {"queue": "rollups"},
     "monitoring.fold_days": {"queue": "rollups"},
     "slamonitor.nightly_upkeep": {"queue": "rollups"},
+    "slamonitor.keep_backups": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     "observability.*": {"queue": "rollups"},
     # monitoring.probe: the dispatcher names the region's queue
@@ -53,6 +54,7 @@ app.conf.beat_schedule = {
     },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     "days grown old": {"task": "monitoring.fold_days", "schedule": 300.0, "options": {"expires": 300}},
+    "backups and their proofs": {"task": "slamonitor.keep_backups", "schedule": 60.0, "options": {"expires": 60}},
     "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
 }
 

@@ -1,0 +1,39 @@
+"""Keep the engine off while the data under it are replaced, or say who has to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from database.backups.problem import BackupError
+from database.backups.server import Server
+from slamonitor import pause
+
+WORKERS = "%celery%"  # as `settings.py` lets them call themselves
+
+SESSIONS = """
+    SELECT count(*), coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', '), '')
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE %s
+"""
+
+
+@contextmanager
+def engine_stopped(server: Server, state: Path) -> Iterator[None]:
+    """Pause the engine of a running `manage.py up`; refuse where another one is at work. Raises `BackupError`."""
+    try:
+        with pause.paused(state) if pause.is_run_by_up(state) else nullcontext():
+            _require_stopped(server)
+            yield
+    except pause.NotPaused as error:
+        raise BackupError(f"{error} Nothing was changed.") from error
+
+
+def _require_stopped(server: Server) -> None:
+    with server.connect() as connection:
+        count, places = connection.execute(SESSIONS, [WORKERS]).fetchone() or (0, "")
+    if count:
+        raise BackupError(
+            f"An engine is at work on {server.database} that cannot be stopped from here: {count} sessions from"
+            f" {places}. Nothing was changed. Stop it (systemctl stop, docker compose stop, or Ctrl-C), then try again;"
+            " the page may go on."
+        )

@@ -1,0 +1,36 @@
+"""What the commands around backups share: errors in words, an orderly end, and patience with everybody else."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from database.backups.folder import Folder
+from database.backups.problem import BackupError
+from database.backups.progress import Progress
+from database.backups.server import Server, application_server
+
+LEISURELY = 10  # of `nice`: the engine comes first
+
+
+class BackupCommand(BaseCommand):
+    """Run `work` and say in words what stopped it."""
+
+    is_leisurely = True
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if self.is_leisurely:
+            os.nice(LEISURELY)
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped. Nothing half-done is left."))
+        try:
+            self.work(application_server(), Folder(settings.BACKUP_DIR), Progress(sys.stderr), options)
+        except BackupError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
+        raise NotImplementedError

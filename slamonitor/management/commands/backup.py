@@ -1,0 +1,56 @@
+"""`manage.py backup`: write a backup of the database."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from database.backups import nights
+from database.backups.folder import Folder
+from database.backups.manifest import Kind
+from database.backups.progress import Progress, size
+from database.backups.server import Server
+from database.backups.taking import Taken, take
+from slamonitor.management.backup_command import BackupCommand
+
+
+class Command(BackupCommand):
+    help = (
+        "Back the database up into BACKUP_DIR: everything, with each closed day of raw checks in a file of its own that"
+        " is written once. Copies it to BACKUP_BUCKET, and deletes what is older than BACKUP_KEEP_DAYS."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        part = parser.add_mutually_exclusive_group()
+        part.add_argument("--tables", metavar="A,B", help="only these tables; nothing is copied or deleted")
+        part.add_argument("--schema-only", action="store_true", help="no rows; nothing is copied or deleted")
+        part.add_argument("--without-raw", action="store_true", help="no raw checks and requests, whatever their day")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="another folder; nothing is copied or deleted")
+
+    def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
+        kind, tables = chosen(options)
+        if options["out"] or kind in (Kind.TABLES, Kind.SCHEMA):
+            taken = take(
+                server, Folder(options["out"].absolute()) if options["out"] else folder, kind, tables, progress
+            )
+        else:
+            taken = nights.back_up(server, folder, progress, kept_days=settings.BACKUP_KEEP_DAYS, kind=kind)
+        self.stdout.write(told(taken))
+
+
+def chosen(options: dict[str, Any]) -> tuple[Kind, list[str]]:
+    """Return what part of the database is meant."""
+    tables = [name.strip() for name in (options["tables"] or "").split(",") if name.strip()]
+    if options["tables"] is not None:
+        return Kind.TABLES, tables
+    if options["schema_only"]:
+        return Kind.SCHEMA, []
+    return (Kind.WITHOUT_RAW if options["without_raw"] else Kind.WHOLE), []
+
+
+def told(taken: Taken) -> str:
+    """Say what was written."""
+    rows = sum(content.rows for content in taken.manifest.tables.values())
+    days = f", with {len(taken.raw_paths)} closed days beside it" if taken.raw_paths else ""
+    return f"{taken.path}: {size(taken.size_bytes)}, {rows} rows of {len(taken.manifest.tables)} tables{days}"

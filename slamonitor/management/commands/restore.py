@@ -1,0 +1,88 @@
+"""`manage.py restore`: put a backup in the place of the data, or beside them."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connections
+
+from database.backups import bucket, container, contents, encryption, loading, replacing
+from database.backups.folder import Folder
+from database.backups.loading import Source
+from database.backups.manifest import Kind
+from database.backups.progress import Progress
+from database.backups.server import Server
+from slamonitor.engine_stop import engine_stopped
+from slamonitor.management.backup_command import BackupCommand
+
+TOLD = ("services", "users", "uptime_records", "incident")
+
+
+class Command(BackupCommand):
+    help = (
+        "Restore a backup. In place: it is loaded and compared first, then the engine pauses, what is there now is"
+        " dumped for safety, and both change places at once; whatever fails leaves the data as they are."
+    )
+    is_leisurely = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="a path, or the name of a backup in BACKUP_DIR or the bucket")
+        parser.add_argument("--into", metavar="DB", help="a database that does not exist yet; the present data stay")
+        parser.add_argument("--without-raw", action="store_true", help="leave closed days of raw checks out")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
+        path = find(options["file"], folder, progress, with_raw=not options["without_raw"])
+        progress.step(f"checking {path}")
+        with loading.source(path, (lambda _: []) if options["without_raw"] else None) as found:
+            if options["into"]:
+                replacing.beside(server, found, options["into"], progress)
+                return self._tell(server.of(options["into"]), f"Restored into the database {options['into']}.")
+            replacing.require_restorable(found)
+            if not options["yes"]:
+                ask(server, found)
+            safety = replacing.in_place(
+                server, found, folder, lambda: engine_stopped(server, settings.STATE_DIR), progress
+            )
+        connections.close_all()
+        self._tell(server, f"Restored. What was there before is in {safety.path}.")
+
+    def _tell(self, server: Server, words: str) -> None:
+        with server.connect() as connection:
+            there = {table.plain_name: table.name for table in contents.tables(connection)}
+            rows = {name: contents.content(connection, there[name]).rows for name in TOLD if name in there}
+        counted = ", ".join(f"{count} {name}" for name, count in rows.items())
+        self.stdout.write(f"{words} It has {counted}." if counted else words)
+
+
+def find(name: str, folder: Folder, progress: Progress, *, with_raw: bool) -> Path:
+    """Return the backup of this path or name, fetched with what belongs to it where only the bucket has it."""
+    given = Path(name).absolute()
+    if given.exists():
+        return given
+    path = folder.path / name
+    if not path.exists() and bucket.is_on() and Path(name).name == name:
+        bucket.fetch(folder.path, name, progress)
+        with encryption.plain(path) as clear:
+            wanted = container.head(clear).raw_files if with_raw else ()
+        for each in wanted:
+            if not (folder.raw / each.file).exists():
+                bucket.fetch(folder.path, f"raw/{each.file}", progress)
+    return path if path.exists() else given
+
+
+def ask(server: Server, found: Source) -> None:
+    """Let a person confirm what will be replaced. Raises `CommandError` without a yes."""
+    manifest = found.manifest
+    what = f"the tables {', '.join(manifest.tables)}" if manifest.kind is Kind.TABLES else "all data"
+    warning = (
+        f"This replaces {what} of the database {server.database} by those of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+        f" ({manifest.kind}, {sum(content.rows for content in found.tables.values())} rows). The engine pauses."
+    )
+    if not sys.stdin.isatty():
+        raise CommandError(f"{warning} Nobody is there to ask. Nothing was changed; with --yes it is done.")
+    if input(f"{warning}\nWhat is there now is dumped first. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was changed.")
