@@ -17,10 +17,11 @@ from monitoring.calendar_days import bounds
 from monitoring.daily import KINDS, DayFigures
 from monitoring.ledger import Entry, Ledger, LedgerDay, Reading
 from monitoring.sla import Kind, percentage
+from monitoring.windows import Window
 from statuspage.bars import DAY_SHAPES, look, state_words
 from statuspage.durations import day_name, exact, whole
+from statuspage.ledger.choices import choices
 from statuspage.ledger.export import touching
-from statuspage.ledger.window import Window, choices
 from statuspage.ledger.words import TONES, cause_words, kind_words, policy_words
 
 LISTED_AT_MOST = 400  # intervals; a longer ledger is read day by day

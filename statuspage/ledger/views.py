@@ -14,13 +14,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
 from incidents.models import Incident
-from monitoring import ledger
+from monitoring import ledger, windows
 from monitoring.ledger import Ledger
 from monitoring.models import AccountingPolicy, Service
+from monitoring.windows import BadWindow, Window
 from statuspage.durations import day_name
-from statuspage.ledger import export, window
+from statuspage.ledger import export
 from statuspage.ledger.page import context
-from statuspage.ledger.window import BadWindow, Window
 from statuspage.ledger.words import policy_words
 
 View = Callable[[HttpRequest, str], HttpResponse]
@@ -46,7 +46,7 @@ def page(request: HttpRequest, service_id: str) -> HttpResponse:
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     try:
-        chosen = window.asked_for(request.GET, now, zone)
+        chosen = windows.asked_for(request.GET, now, zone)
     except BadWindow as error:
         return render(request, "statuspage/ledger_refused.html", {"service": service, "why": str(error)}, status=400)
     found = ledger.read(service, chosen.start, chosen.end, now, zone)
@@ -102,7 +102,7 @@ def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]
     """Read what was asked for. Raises BadWindow or Http404."""
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
-    chosen = window.asked_for(request.GET, now, zone)
+    chosen = windows.asked_for(request.GET, now, zone)
     return ledger.read(service, chosen.start, chosen.end, now, zone), _incidents(service, chosen)
 
 

@@ -1,4 +1,4 @@
-"""Which stretch of time a visitor of a ledger asks for."""
+"""Which stretch of time somebody asks figures for: a visitor of a ledger, or a program."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,18 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from monitoring.calendar_days import bounds, day_of
-from statuspage.readmodel import DAYS
 
+DAYS = 90  # as many as the page shows, when nobody says from when
 LONGEST = timedelta(days=400)
 YEARS = range(1971, 9_000)  # beyond these, calculating with dates fails
 
 
 class BadWindow(Exception):
-    """The addresses of a ledger name a stretch of time that cannot be shown; says why, in the active language."""
+    """Somebody names a stretch of time that cannot be accounted; says why, in the active language."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why)
+        self.name = name  # of the parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,49 +31,21 @@ class Window:
     last: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A window that is offered."""
-
-    label: str
-    first: date
-    last: date
-    is_chosen: bool
-
-
 def asked_for(query: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Window:
-    """Read `from` and `to`: dates, both included, or instants, half-open; without them the days of the page."""
+    """Read `from` and `to`: dates, both included, or instants, half-open; without them the last 90 days."""
     today = day_of(now, zone)
     start = _edge(query.get("from", ""), "from", zone)[0] if query.get("from") else None
     end = _edge(query.get("to", ""), "to", zone)[1] if query.get("to") else bounds(today, zone)[1]
     if start is None:
         start = bounds(day_of(end - timedelta(microseconds=1), zone) - timedelta(days=DAYS - 1), zone)[0]
     if start >= end:
-        raise BadWindow(_("The window ends before it begins. Let “from” be earlier than “to”."))
+        raise BadWindow("to", _("The window ends before it begins. Let “from” be earlier than “to”."))
     if end - start > LONGEST + timedelta(hours=2):  # clocks may have been set
-        raise BadWindow(_("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days})
+        raise BadWindow("from", _("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days})
     if start > now:
-        raise BadWindow(_("The window begins in the future, and there is nothing to account yet."))
+        raise BadWindow("from", _("The window begins in the future, and there is nothing to account yet."))
     last = day_of(end - timedelta(microseconds=1), zone)
     return Window(start=start, end=end, first=day_of(start, zone), last=last)
-
-
-def choices(window: Window, now: datetime, zone: ZoneInfo) -> list[Choice]:
-    today = day_of(now, zone)
-    month = today.replace(day=1)
-    last_month = (month - timedelta(days=1)).replace(day=1)
-    offered = [
-        (_("Today"), today, today),
-        (_("Yesterday"), today - timedelta(days=1), today - timedelta(days=1)),
-        *((_("%(days)d days") % {"days": n}, today - timedelta(days=n - 1), today) for n in (7, 30, 90)),
-        (_("This month"), month, today),
-        (_("Last month"), last_month, month - timedelta(days=1)),
-    ]
-    chosen = (bounds(window.first, zone)[0], bounds(window.last, zone)[1]) == (window.start, window.end)
-    return [
-        Choice(label=label, first=first, last=last, is_chosen=chosen and (first, last) == (window.first, window.last))
-        for label, first, last in offered
-    ]
 
 
 def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -84,4 +60,4 @@ def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
             return whole, whole
     except ValueError:
         pass  # it reads like a date, but there is none
-    raise BadWindow(_("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name})
+    raise BadWindow(name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name})
