@@ -1,12 +1,13 @@
 """The keys of a service as people write them, and what may stand behind each."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from typing import Any
 
 from monitoring.models import Service
-from monitoring.wording import shown
+from monitoring.probes import KINDS
+from monitoring.wording import did_you_mean, shown
 
 INT4 = range(-(2**31), 2**31)
 INT8 = range(-(2**63), 2**63)
@@ -114,3 +115,40 @@ COLUMN_OF = {"group": "group_name", "parent": "parent_id"}
 KEY_OF = {column: key for key, column in COLUMN_OF.items()}
 WRITTEN_OTHERWISE = {*KEY_OF, "kind", "check_settings"}
 KEPT_BY_US = {column.attname for column in Service._meta.concrete_fields} - set(FAULTS) - WRITTEN_OTHERWISE
+NAMES = frozenset({"name", "display_name"})
+
+
+def key_fault(key: str) -> str | None:
+    """Say why nobody can write this key."""
+    if key in KEPT_BY_US:
+        return "the monitor keeps this by itself. Leave the line out."
+    if key not in FAULTS:
+        return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
+    return None
+
+
+def kind_fault(kind: Any) -> str | None:
+    """Say why there is no such kind of check."""
+    if isinstance(kind, str) and kind in KINDS:
+        return None
+    return f"{shown(kind)} is no kind of check. {did_you_mean(str(kind), KINDS)}Known are {', '.join(KINDS)}."
+
+
+def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys that a whole service lacks, and what to write."""
+    if "id" not in written:
+        yield "id", "it is missing. Give the service a short name of its own, like payments."
+    if "endpoint_url" not in written and KINDS[kind].needs_url:
+        yield "endpoint_url", "it is missing. Write the URL that is to be checked."
+    if not NAMES & set(written):
+        yield "name", "it is missing. Write name or display_name; one follows the other."
+
+
+def refused_columns(faulty: Collection[str]) -> Iterator[str]:
+    """Yield the columns that need no further word, since something was said of the keys behind them."""
+    keys = {key.partition(".")[0] for key in faulty}
+    yield from (COLUMN_OF.get(key, key) for key in keys)
+    if keys & NAMES:  # one follows the other, and so would its problem
+        yield from NAMES
+    if "check" in keys:  # nor can an address be judged without the kind
+        yield from ("kind", "check_settings", "endpoint_url")

@@ -11,14 +11,12 @@ import yaml
 from monitoring import sync
 from monitoring.check_settings import DEFAULT_KIND, PREFIX
 from monitoring.file_variables import fill_in, sealed_check
-from monitoring.probes import KINDS
-from monitoring.service_keys import COLUMN_OF, FAULTS, KEPT_BY_US
+from monitoring.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.sync import Outcome, Problem, Refused, Wanted
 from monitoring.wording import did_you_mean, shown
 from monitoring.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 
 ROOT = "services"
-NAMES = frozenset({"name", "display_name"})
 
 
 Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
@@ -105,7 +103,8 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
         settings = {key: value for key, value in values["check"].items() if key != "kind"}
         values |= {"kind": kind, "check_settings": sealed_check(kind, settings, templates)}
     values.pop("check", None)
-    found += _missing(lines, line_of(node), kind or DEFAULT_KIND)
+    line = line_of(node)
+    found += [Problem(line=line, key=key, what=what) for key, what in missing(lines, kind or DEFAULT_KIND)]
     id = values.pop("id", "")
     if id and id in seen:
         what = f"{shown(id)} is the id of the service in line {seen[id]} too. Each service has an id of its own."
@@ -116,9 +115,9 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
     return Wanted(
         id=id,
         values={COLUMN_OF.get(key, key): value for key, value in values.items()},
-        line=line_of(node),
+        line=line,
         lines=lines,
-        refused=frozenset(_refused_columns(found)),
+        refused=frozenset(refused_columns([problem.key for problem in found])),
     )
 
 
@@ -127,33 +126,11 @@ def _kind_of(values: Mapping[str, Any], lines: Mapping[str, int], problems: list
     if "check" not in values:
         return None
     kind = values["check"].get("kind", DEFAULT_KIND)
-    if isinstance(kind, str) and kind in KINDS:
-        return kind
-    hint = did_you_mean(str(kind), KINDS)
-    what = f"{shown(kind)} is no kind of check. {hint}Known are {', '.join(KINDS)}."
-    problems.append(Problem(line=lines.get(f"{PREFIX}kind", 0), key=f"{PREFIX}kind", what=what))
+    fault = kind_fault(kind)
+    if fault is None:
+        return str(kind)
+    problems.append(Problem(line=lines.get(f"{PREFIX}kind", 0), key=f"{PREFIX}kind", what=fault))
     return None
-
-
-def _refused_columns(problems: list[Problem]) -> Iterator[str]:
-    """Yield the columns that need no further word, since theirs has been said."""
-    keys = {problem.key.partition(".")[0] for problem in problems}
-    yield from (COLUMN_OF.get(key, key) for key in keys)
-    if keys & NAMES:  # one follows the other, and so would its problem
-        yield from NAMES
-    if "check" in keys:  # nor can an address be judged without the kind
-        yield from ("kind", "check_settings", "endpoint_url")
-
-
-def _missing(lines: Mapping[str, int], line: int, kind: str) -> Iterator[Problem]:
-    if "id" not in lines:
-        yield Problem(
-            line=line, key="id", what="it is missing. Give the service a short name of its own, like payments."
-        )
-    if "endpoint_url" not in lines and KINDS[kind].needs_url:
-        yield Problem(line=line, key="endpoint_url", what="it is missing. Write the URL that is to be checked.")
-    if not lines.keys() & {"name", "display_name"}:
-        yield Problem(line=line, key="name", what="it is missing. Write name or display_name; one follows the other.")
 
 
 def _values(
@@ -167,7 +144,9 @@ def _values(
     for key_node, value_node in node.value:
         key = _key_text(key_node)
         count[key] += 1
-        line, fault, value = line_of(key_node), _key_fault(key, count[key]), None
+        line, fault, value = line_of(key_node), key_fault(key), None
+        if fault is None and count[key] > 1:
+            fault = "it is there twice in this service. Keep one of them."
         if fault is None:
             line, written = line_of(value_node), _written(value_node)
             filling = fill_in(value_node, key, variables)
@@ -184,14 +163,6 @@ def _values(
             yield key, value
         else:
             problems.append(Problem(line=line, key=key, what=fault))
-
-
-def _key_fault(key: str, count: int) -> str | None:
-    if key in KEPT_BY_US:
-        return "the monitor keeps this by itself. Leave the line out."
-    if key not in FAULTS:
-        return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
-    return "it is there twice in this service. Keep one of them." if count > 1 else None
 
 
 def _written(node: yaml.Node) -> str:
