@@ -9,6 +9,7 @@ from django.db.models import Value
 from django.db.models.functions import MD5, Concat
 from django.utils import timezone
 
+from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
 from monitoring import check_settings, pauses, revival, service_rows, transitions
@@ -36,10 +37,13 @@ def sync(
     prune: bool = False,
     is_dry: bool = False,
     progress: Callable[[str, int, int], None] = no_progress,
+    author: User | None = None,
+    reason: str = REASON,
 ) -> Outcome:
     """Make the services what is wanted, in one transaction and a few queries for a thousand of them.
 
-    The others stay as they are, or are removed with `prune`. With `is_dry` the outcome says what would be done.
+    The others stay as they are, or are removed with `prune`. With `is_dry` the outcome says what would be done. `author`
+    and `reason` are kept with the pauses that this begins.
     Raises `Refused` with the `known` problems and all others, and then changes nothing. Each id must be there once.
     """
     with transaction.atomic():
@@ -55,6 +59,7 @@ def sync(
         if (changed or removed) and not is_dry:
             now = timezone.now()
             _write(changed, now, progress)
+            _switch(changed, now, author, reason)
             Service.objects.filter(id__in=removed).update(archived_at=now, updated_at=now)
             changes.bump("page")
             transaction.on_commit(transitions.nudge_all)
@@ -169,9 +174,13 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
         service_rows.save(lot, WRITTEN)
         progress("written", start + len(lot), len(services))
     revival.revive(states, now)
+
+
+def _switch(drafts: Sequence[Draft], now: datetime, author: User | None, reason: str) -> None:
+    """Begin and end the pauses of services that are switched off and on."""
     switched = [each for each in drafts if each.is_new or _changes(each, "is_active")]
     paused = [each.service.id for each in switched if not each.service.is_active]
-    pauses.open_spans(paused, author=None, reason=REASON, now=now)
+    pauses.open_spans(paused, author=author, reason=reason, now=now)
     pauses.close_spans([each.service.id for each in switched if each.service.is_active], now=now)
 
 
