@@ -4,7 +4,7 @@ Raise `ApiError` for what the caller should know. What a library raises is trans
 an exception that nobody knows is `INTERNAL_ERROR`, and tells nothing of the inside.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http.client import responses as PHRASES
 from typing import Any, TypeVar
@@ -90,6 +90,15 @@ def of_status(
     return ApiError(code, translation.gettext(words), status=status, details=details, headers=headers)
 
 
+def invalid(fields: Mapping[str, Sequence[str]]) -> ApiError:
+    """Return the error that says what is wrong with which field.
+
+    As a list, not by name: what stands under a name like `password` would be masked.
+    """
+    problems = [{"field": name, "message": message} for name, messages in fields.items() for message in messages]
+    return of_status(422, details={"problems": problems})
+
+
 def translate(error: Exception) -> ApiError:
     """Return what any exception means to callers."""
     if isinstance(error, ApiError):
@@ -143,7 +152,6 @@ def in_format(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
     if status < 400 or getattr(response, "is_in_format", False):
         return response
     kept = {name: value for name, value in response.headers.items() if name not in OF_THE_BODY}
-    response.close()
     with override(get_language_from_request(request)):
         return render(request, of_status(status, headers=kept), now=timezone.now())
 
@@ -157,8 +165,7 @@ def _prefers_problem(request: HttpRequest) -> bool:
 
 
 def _validation(error: django_errors.ValidationError) -> ApiError:
-    fields = error.message_dict if hasattr(error, "error_dict") else {"__all__": error.messages}
-    return of_status(422, details={"fields": fields})
+    return invalid(error.message_dict if hasattr(error, "error_dict") else {"__all__": error.messages})
 
 
 def _known_status(status: int) -> Callable[[Exception], ApiError]:

@@ -60,7 +60,7 @@ def test_every_exception_has_a_status_and_a_code(client: Client, how: str, statu
 
 
 def test_fields_that_are_wrong_are_named(client: Client) -> None:
-    assert error_of(client, "invalid")[1]["details"] == {"fields": {"name": ["too long"]}}
+    assert error_of(client, "invalid")[1]["details"] == {"problems": [{"field": "name", "message": "too long"}]}
 
 
 def test_retry_after_stays(client: Client) -> None:
