@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Self
 
-from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
-from psycopg.errors import QueryCanceled
 
+from database.time_limit import time_limit
 from monitoring.folded import reading
 from monitoring.folded.reading import FoldedDays, TooMuch, in_order
 from monitoring.instants import from_ms, to_ms
@@ -182,13 +181,5 @@ def _after(checks: Iterator[WatchServerLog], key: Key, is_backwards: bool) -> It
 
 
 def _bounded(checks: QuerySet[WatchServerLog]) -> list[WatchServerLog]:
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
-            found = list(checks)
-            cursor.execute("SET LOCAL statement_timeout = DEFAULT")  # an outer transaction, as in tests, goes on
-            return found
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise TooMuch from error
-        raise
+    with time_limit(TIMEOUT_MS, TooMuch):
+        return list(checks)
