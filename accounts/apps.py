@@ -5,3 +5,10 @@ from django.utils.translation import pgettext_lazy
 class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = pgettext_lazy("part of the desk", "Accounts")
+
+    def ready(self) -> None:
+        from accounts.callers import identify
+        from observability import idempotency
+
+        # A key means something to the token that it came with, and to no other.
+        idempotency.register_scope(lambda request: f"token {identify(request).pk}")

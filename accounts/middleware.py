@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 
 CHANGE_PASSWORD = "admin:password_change"
 WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
@@ -44,5 +45,22 @@ def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             if now - request.session.get("renewed_at", 0) >= RENEWED_AFTER_S:
                 request.session["renewed_at"] = now
         return get_response(request)
+
+    return middleware
+
+
+def say_allowance(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Tell callers with a token how many requests they have left, and caches that an answer is for nobody else."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not hasattr(request, "allowance"):
+            return response
+        if request.allowance is not None:
+            for name, value in request.allowance.headers().items():
+                response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        patch_vary_headers(response, ["Authorization"])
+        return response
 
     return middleware

@@ -1,17 +1,20 @@
-"""Who may look and act: users with one of three roles."""
+"""Who may look and act: users with one of three roles, and the tokens of their programs."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts import permissions
-from accounts.permissions import Role
+from accounts.permissions import Role, Scope
 
-__all__ = ["Role", "User"]
+__all__ = ["ApiToken", "Role", "Scope", "User"]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -89,3 +92,50 @@ class User(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and permissions.may_anything_in(self.role, app_label)
+
+
+class ApiToken(models.Model):
+    """A key with which a program acts for a user: never more than the user may, and no more than its scope."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    )
+    name = models.CharField(_("what it is for"), max_length=100)
+    scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.READ)
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself is not kept
+    hint = models.CharField(max_length=4, editable=False)  # its last characters, to tell one from another
+    created_at = models.DateTimeField(_("created"))
+    expires_at = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # to the minute
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(scope__in=Scope.values), name="api_tokens_scope_known"),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("created_at")), name="api_tokens_expire_later"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.hint})"
+
+    def clean(self) -> None:
+        """Refuse a scope that the user's role can make no use of: it would promise more than it gives."""
+        useful = permissions.SCOPES_OF.get(self.user.role, ())
+        if self.scope not in useful:
+            known = ", ".join(useful)
+            message = _("%(name)s is a %(role)s, for whom only these scopes make a difference: %(known)s.")
+            params = {"name": self.user.username, "role": Role(self.user.role).label, "known": known}
+            raise ValidationError({"scope": ValidationError(message, params=params)})
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the user may do this and the scope covers it."""
+        return self.user.has_perm(permission) and permissions.is_within(self.scope, permission)
+
+    def is_valid(self, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at and self.user.is_active

@@ -1,7 +1,7 @@
 import pytest
 
 from accounts.models import User
-from accounts.permissions import Role, may, may_anything_in
+from accounts.permissions import Role, Scope, is_within, may, may_anything_in
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,29 @@ def test_an_unknown_role_may_nothing() -> None:
     assert not may_anything_in("intern", "incidents")
 
 
-def test_only_admins_find_something_in_accounts() -> None:
-    assert [role.value for role in Role if may_anything_in(role, "accounts")] == ["admin"]
-    assert all(may_anything_in(role, "incidents") for role in Role)
+def test_everybody_finds_something_in_accounts_but_only_admins_the_users() -> None:
+    assert all(may_anything_in(role, app) for role in Role for app in ("accounts", "incidents"))
+    assert [role.value for role in Role if may(role, "accounts.view_user")] == ["admin"]
+
+
+@pytest.mark.parametrize(
+    ("permission", "scopes"),
+    [
+        ("monitoring.see_service", {"read", "write", "admin"}),
+        ("monitoring.view_watchserverlog", {"read", "write", "admin"}),
+        ("incidents.add_incident", {"write", "admin"}),
+        ("monitoring.pause_service", {"write", "admin"}),
+        ("monitoring.probe_service", {"write", "admin"}),
+        ("monitoring.change_service", {"admin"}),
+        ("accounts.change_user", {"admin"}),
+    ],
+)
+def test_each_scope_covers_its_part(permission: str, scopes: set[str]) -> None:
+    assert {scope.value for scope in Scope if is_within(scope, permission)} == scopes
+
+
+def test_an_unknown_scope_covers_nothing() -> None:
+    assert not is_within("everything", "monitoring.see_service")
 
 
 def test_a_deactivated_admin_may_nothing() -> None:

@@ -1,0 +1,43 @@
+"""`/api/v1/token`: what a program's own token is good for."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from accounts.bearer import Bearer
+from accounts.callers import caller
+from accounts.models import ApiToken
+from accounts.permissions import Role, Scope
+
+router = Router(tags=["Token"])
+
+
+class TokenOut(BaseModel):
+    """A token, without its text."""
+
+    name: str = Field(description="What it is for.")
+    hint: str = Field(description="The last four characters of its text.")
+    user: str = Field(description="The name of the user it acts for.")
+    role: Role = Field(description="The user's role. A token never may more than that.")
+    scope: Scope = Field(description="`read` looks, `write` also does the day's work, `admin` also what lasts.")
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+@router.get("/token", response=TokenOut, auth=Bearer(), summary="Read your own token", operation_id="read_token")
+def read_token(request: HttpRequest) -> TokenOut:
+    """Say whose token this is, what it may do and until when."""
+    token: ApiToken = caller(request)
+    return TokenOut(
+        name=token.name,
+        hint=token.hint,
+        user=token.user.username,
+        role=Role(token.user.role),
+        scope=Scope(token.scope),
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        last_used_at=token.last_used_at,
+    )

@@ -1,0 +1,37 @@
+"""`manage.py create_token NAME --for "what it is for"`: make an API token where the desk is not at hand."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import User
+from accounts.permissions import Scope
+
+
+class Command(BaseCommand):
+    help = "Make an API token for a user and write it to standard output, once: it is kept nowhere."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", help="whose token it is: it never may more than this user")
+        parser.add_argument("--for", dest="name", required=True, help="what it is for, such as “deploy script”")
+        parser.add_argument("--scope", choices=Scope.values, default=Scope.READ.value, help="default: read")
+        parser.add_argument(
+            "--days", type=int, default=tokens.USUAL_DAYS, help=f"valid for, 1 to {tokens.LONGEST_DAYS}; default: 90"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['username']!r}.")
+        if not 1 <= options["days"] <= tokens.LONGEST_DAYS:
+            raise CommandError(f"--days {options['days']}: write a number from 1 to {tokens.LONGEST_DAYS}.")
+        try:
+            token, text = tokens.make(user, options["name"], options["scope"], days=options["days"], now=timezone.now())
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        self.stderr.write(f"{token}, scope {token.scope}, expires {token.expires_at:%Y-%m-%d}. It is not shown again:")
+        self.stdout.write(text)
