@@ -95,11 +95,13 @@ def one_check(service_id: str, checked_at: datetime, region: str) -> WatchServer
 
 
 def requests(service_id: str, region: str, since: datetime, until: datetime) -> list[ApiResponseTime]:
-    """Return the folded requests of a service and region that began in [since, until). One query."""
-    days = FoldedRequests.objects.filter(service_id=service_id, region=region, day__in=utc_days(since, until))
+    """Return the folded requests of a service that began in [since, until); an empty region wants any. One query."""
+    days = FoldedRequests.objects.filter(service_id=service_id, day__in=utc_days(since, until))
+    if region:
+        days = days.filter(region=region)
     return [
         _request(row, service_id, region)
-        for content in days.values_list("content", flat=True)
+        for region, content in days.values_list("region", "content")
         for row in REQUESTS.unfold(bytes(content))
         if since <= from_ms(row.measured_at_ms) < until
     ]

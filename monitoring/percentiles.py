@@ -1,0 +1,96 @@
+"""Response times of any window: stored histograms of its whole days and, for the rest, raw requests, added up.
+
+Percentiles are taken of the sum, and so are within one percent of the truth. They are never averaged.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from django.db import connection
+
+from database import retention
+from database.sql import statement
+from database.time_limit import time_limit
+from monitoring import day_histogram
+from monitoring.calendar_days import bounds, days_between
+from monitoring.folded import reading
+from monitoring.folded.reading import TooMuch
+from monitoring.models import ApiCallLog, ApiResponseTime, Service
+from monitoring.windows import Window
+
+TIMEOUT_MS = 4_000  # for the raw requests
+
+Stretch = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTimes:
+    """The measured requests of a service in a window; redirects on the way are not counted."""
+
+    counts: Counter[int]  # by bucket
+    is_complete: bool  # False: of a part that is not whole days the raw requests are gone
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts.values())
+
+    def percentile(self, percent: float) -> float | None:
+        """Return the milliseconds that this share of the requests did not exceed, None without any."""
+        return day_histogram.percentile(self.counts, percent / 100)
+
+
+def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> ResponseTimes:
+    """Read the response times of a window. Raises `TooMuch` where raw requests are too many.
+
+    Two queries, and two for each stretch that is read from raw requests: mostly the days cut by the window and today.
+    """
+    days = [day for day in days_between(window.first, window.last) if _lies_in(day, window, now, zone)]
+    stored = {
+        row.date: (row.histogram_buckets, row.histogram_counts)
+        for row in ApiCallLog.objects.filter(service=service, date__in=days)
+    }
+    start, end = max(window.start, service.created_at), min(window.end, now)
+    raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
+    return ResponseTimes(
+        counts=day_histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _folded_counts(service.id, raw),
+        is_complete=all(retention.is_whole([ApiResponseTime._meta.db_table], *stretch) for stretch in raw),
+    )
+
+
+def _lies_in(day: date, window: Window, now: datetime, zone: tzinfo) -> bool:
+    """Tell whether a day lies in the window as a whole, and is over."""
+    start, end = bounds(day, zone)
+    return window.start <= start and end <= min(window.end, now)
+
+
+def _rest(start: datetime, end: datetime, taken: Iterable[Stretch]) -> list[Stretch]:
+    """Return what is left of [start, end) without stretches that are in order and lie in it."""
+    found, since = list[Stretch](), start
+    for taken_start, taken_end in taken:
+        if since < taken_start:
+            found.append((since, taken_start))
+        since = max(since, taken_end)
+    return [*found, (since, end)] if since < end else found
+
+
+def _raw_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
+    parameters: dict[str, Any] = {
+        "service_id": service_id,
+        "starts": [start for start, _end in stretches],
+        "ends": [end for _start, end in stretches],
+        "lowest_ms": day_histogram.LOWEST_MS,
+        "growth": day_histogram.GROWTH,
+    }
+    with time_limit(TIMEOUT_MS, TooMuch), connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "histogram_of_stretches"), parameters)
+        return Counter(dict(cursor.fetchall()))
+
+
+def _folded_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
+    """Count the raw requests of days that are kept in few bytes."""
+    requests = (request for stretch in stretches for request in reading.requests(service_id, "", *stretch))
+    times = (request.response_time for request in requests if request.is_final and request.response_time is not None)
+    return Counter(map(day_histogram.bucket_of, times))
