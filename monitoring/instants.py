@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def to_ms(instant: datetime) -> int:
@@ -13,3 +14,12 @@ def to_ms(instant: datetime) -> int:
 
 def from_ms(milliseconds: int) -> datetime:
     return EPOCH + milliseconds * MILLISECOND
+
+
+def to_us(instant: datetime) -> int:
+    """Return Unix microseconds, which is all that PostgreSQL keeps of an instant."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    return EPOCH + microseconds * MICROSECOND

@@ -42,9 +42,9 @@ def sync(
 ) -> Outcome:
     """Make the services what is wanted, in one transaction and a few queries for a thousand of them.
 
-    The others stay as they are, or are removed with `prune`. With `is_dry` the outcome says what would be done. `author`
-    and `reason` are kept with the pauses that this begins.
-    Raises `Refused` with the `known` problems and all others, and then changes nothing. Each id must be there once.
+    The others stay as they are, or are removed with `prune`. With `is_dry` the outcome says what would be done.
+    `author` and `reason` are kept with the pauses that this begins. Each id must be there once.
+    Raises `Refused` with the `known` problems and all others, and then changes nothing.
     """
     with transaction.atomic():
         # Whoever edits services waits here, or the later one would write back what it read before the other's change.

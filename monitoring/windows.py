@@ -41,7 +41,9 @@ def asked_for(query: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Window
     if start >= end:
         raise BadWindow("to", _("The window ends before it begins. Let “from” be earlier than “to”."))
     if end - start > LONGEST + timedelta(hours=2):  # clocks may have been set
-        raise BadWindow("from", _("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days})
+        raise BadWindow(
+            "from", _("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days}
+        )
     if start > now:
         raise BadWindow("from", _("The window begins in the future, and there is nothing to account yet."))
     last = day_of(end - timedelta(microseconds=1), zone)
@@ -60,4 +62,6 @@ def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
             return whole, whole
     except ValueError:
         pass  # it reads like a date, but there is none
-    raise BadWindow(name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name})
+    raise BadWindow(
+        name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name}
+    )

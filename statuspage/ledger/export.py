@@ -20,8 +20,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else
 
 
-def document(found: Ledger, incidents: Sequence[Incident]) -> dict[str, Any]:
-    """Return the ledger as JSON takes it; intervals sum to the window, as far as it is accounted."""
+def document(found: Ledger, incidents: Sequence[Incident], *, with_messages: bool = False) -> dict[str, Any]:
+    """Return the ledger as JSON takes it; intervals sum to the window, as far as it is accounted.
+
+    `with_messages` adds the texts of errors, which are for people with an account.
+    """
     return {
         "service": {"id": found.service.id, "name": str(found.service)},
         "from": _iso(found.start_at),
@@ -33,8 +36,8 @@ def document(found: Ledger, incidents: Sequence[Incident]) -> dict[str, Any]:
             for policy in found.policies
         ],
         "sample_days": found.sample_days,
-        **_reading(found.official, incidents),
-        "as_measured": _reading(found.measured, incidents) if found.measured else None,
+        **_reading(found.official, incidents, with_messages),
+        "as_measured": _reading(found.measured, incidents, with_messages) if found.measured else None,
         "restatements": [
             {"from": _iso(row.since), "to": _iso(row.until), "as": row.restated_as} for row in found.restatements
         ],
@@ -68,7 +71,7 @@ def touching(entry: Entry, incidents: Iterable[Incident]) -> list[Incident]:
     ]
 
 
-def _reading(reading: Reading, incidents: Sequence[Incident]) -> dict[str, Any]:
+def _reading(reading: Reading, incidents: Sequence[Incident], with_messages: bool) -> dict[str, Any]:
     return {
         "figures": _figures(reading.figures),
         "seconds": {str(kind): seconds for kind, seconds in reading.seconds.items()},
@@ -83,7 +86,10 @@ def _reading(reading: Reading, incidents: Sequence[Incident]) -> dict[str, Any]:
             }
             for day in reading.days
         ],
-        "intervals": [_entry(entry, incidents) for entry in reading.entries],
+        "intervals": [
+            _entry(entry, incidents) | ({"message": entry.error_message or None} if with_messages else {})
+            for entry in reading.entries
+        ],
     }
 
 

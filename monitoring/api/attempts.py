@@ -1,0 +1,83 @@
+"""A check made for somebody who waits, as programs see it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from monitoring.check_now import Attempt
+from monitoring.instants import from_ms
+from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, Verdict
+
+
+class PhasesOut(BaseModel):
+    """Milliseconds spent in each phase; null where it did not get there."""
+
+    dns_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    first_byte_ms: float | None
+    total_ms: float | None
+
+
+class RequestOut(BaseModel):
+    """One request on the wire; a redirect makes several."""
+
+    url: str
+    method: str
+    status_code: int | None
+    error_message: str | None
+    phases: PhasesOut
+
+
+class AttemptOut(BaseModel):
+    """What one check found."""
+
+    service_id: str
+    checked_at: datetime
+    verdict: Verdict
+    status_code: int | None
+    error_type: ErrorType | None
+    error_message: str | None
+    timeout_ms: int = Field(
+        description="How long it might have taken; shorter than the service's where that is longer."
+    )
+    phases: PhasesOut
+    requests: list[RequestOut]
+    addresses: dict[str, Sequence[str]] = Field(description="What the names that were looked up stand for.")
+
+
+def attempt_out(attempt: Attempt) -> AttemptOut:
+    result = attempt.result
+    return AttemptOut(
+        service_id=result.service_id,
+        checked_at=from_ms(result.checked_at_ms),
+        verdict=result.verdict,
+        status_code=result.status_code,
+        error_type=result.error_type,
+        error_message=result.error_message,
+        timeout_ms=attempt.timeout_ms,
+        phases=_phases(result.phases),
+        requests=[_request(request) for request in result.requests],
+        addresses=dict(attempt.addresses),
+    )
+
+
+def _request(request: MeasuredRequest) -> RequestOut:
+    return RequestOut(
+        url=request.url,
+        method=request.method,
+        status_code=request.status_code,
+        error_message=request.error_message,
+        phases=_phases(request.phases),
+    )
+
+
+def _phases(phases: Phases) -> PhasesOut:
+    return PhasesOut(
+        dns_ms=phases.dns_ms,
+        connect_ms=phases.connect_ms,
+        tls_ms=phases.tls_ms,
+        first_byte_ms=phases.first_byte_ms,
+        total_ms=phases.total_ms,
+    )

@@ -1,0 +1,113 @@
+"""`/api/v1/services/…/uptime` and `/percentiles`: figures of any window, made where all figures are made."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from accounts.bearer import Bearer
+from accounts.permissions import SEE_SERVICES
+from monitoring import ledger, percentiles
+from monitoring.api import service_changes
+from monitoring.api.figure_schemas import FiguresOut, PolicyOut, SecondsOut, figures_out, policy_out, seconds_out
+from monitoring.api.parameters import StrictQuery, Windowed
+
+router = Router(tags=["Figures"])
+
+
+class UptimeOut(BaseModel):
+    service_id: str
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    accounted_until: datetime = Field(description="Earlier than `to` where that is yet to come.")
+    time_zone: str = Field(description="Whose days are meant.")
+    figures: FiguresOut
+    seconds: SecondsOut
+    as_measured: FiguresOut | None = Field(description="Without approved restatements; null where there are none.")
+    policies: list[PolicyOut] = Field(description="In force in the window, in order.")
+    sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
+
+
+class PercentileFilters(Windowed):
+    percents: str = Field(
+        "50,95,99",
+        alias="p",
+        max_length=200,
+        pattern=r"^(100|\d{1,2}(\.\d{1,6})?)(,(100|\d{1,2}(\.\d{1,6})?))*$",
+        description="Which percentiles, separated by commas, such as 50,99.9",
+    )
+
+    def chosen(self) -> list[float]:
+        return [float(percent) for percent in self.percents.split(",")]
+
+
+class PercentileOut(BaseModel):
+    percent: float
+    response_time: float | None = Field(
+        description="Milliseconds that this share of requests did not exceed, within 1 %."
+    )
+
+
+class PercentilesOut(BaseModel):
+    service_id: str
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    count: int = Field(description="Measured requests; HTTP checks make them, the other kinds do not.")
+    percentiles: list[PercentileOut]
+    is_complete: bool = Field(description="False: raw requests of a part that is not whole days are gone already.")
+
+
+@router.get(
+    "/services/{slug:service_id}/uptime",
+    response=UptimeOut,
+    auth=Bearer(SEE_SERVICES),
+    by_alias=True,
+    summary="Read the uptime of a service",
+    operation_id="read_uptime",
+)
+def read_uptime(request: HttpRequest, service_id: str, filters: Annotated[Windowed, StrictQuery(...)]) -> UptimeOut:
+    """The figures of any window up to 400 days; the ledger has the intervals that they are made of."""
+    service, window = service_changes.find(service_id), filters.window()
+    found = ledger.read(service, window.start, window.end, timezone.now(), settings.PAGE_TIME_ZONE)
+    return UptimeOut(
+        service_id=service.id,
+        since=found.start_at,
+        until=found.end_at,
+        accounted_until=found.accounted_until,
+        time_zone=settings.PAGE_TIME_ZONE.key,
+        figures=figures_out(found.official),
+        seconds=seconds_out(found.official),
+        as_measured=figures_out(found.measured) if found.measured else None,
+        policies=[policy_out(policy) for policy in found.policies],
+        sample_days=found.sample_days,
+    )
+
+
+@router.get(
+    "/services/{slug:service_id}/percentiles",
+    response=PercentilesOut,
+    auth=Bearer(SEE_SERVICES),
+    by_alias=True,
+    summary="Read the response times of a service",
+    operation_id="read_percentiles",
+)
+def read_percentiles(
+    request: HttpRequest, service_id: str, filters: Annotated[PercentileFilters, StrictQuery(...)]
+) -> PercentilesOut:
+    """Percentiles of all requests of any window together, never the mean of the percentiles of its days."""
+    service, window = service_changes.find(service_id), filters.window()
+    found = percentiles.read(service, window, timezone.now(), settings.PAGE_TIME_ZONE)
+    return PercentilesOut(
+        service_id=service.id,
+        since=window.start,
+        until=window.end,
+        count=found.count,
+        percentiles=[
+            PercentileOut(percent=percent, response_time=found.percentile(percent)) for percent in filters.chosen()
+        ],
+        is_complete=found.is_complete,
+    )

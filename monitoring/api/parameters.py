@@ -1,0 +1,139 @@
+"""What the addresses of the API say after the question mark: read strictly, and refused in words."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja.params.models import Query, QueryModel
+from pydantic import AfterValidator, BaseModel, Field
+
+from monitoring import windows
+from monitoring.windows import BadWindow, Window
+from monitoring.wording import did_you_mean
+from observability import errors
+from observability.errors import ApiError, invalid
+
+MOST = 500  # items of a page
+USUAL = 100
+DIGITS = 16  # of a number in a cursor: microseconds up to the year 2286
+BETWEEN = "\n"  # the parts of a cursor; no id has it
+
+
+# For the description only; the words of `BadWindow` are better than those of a pattern.
+WHEN: Any = {"pattern": r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?)?$"}
+
+
+def refused(fields: Mapping[str, str]) -> ApiError:
+    """Return a 422 that says of each field why it cannot be taken."""
+    return invalid({name: [why] for name, why in fields.items()})
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it has a character that cannot be stored. Remove it.")
+    return text
+
+
+# What PostgreSQL can hold.
+Text = Annotated[str, AfterValidator(_storable), Field(max_length=1000, pattern=r"^[^\x00]*$")]
+SlugText = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class StrictQueryModel(QueryModel):
+    """The parameters of one operation; others are refused, since a filter that is misspelt would filter nothing."""
+
+    @classmethod
+    def get_request_data(cls, request: HttpRequest, api: Any, path_params: Any) -> Any:
+        known = cls.__ninja_flatten_map__  # type: ignore[attr-defined]  # ninja makes it
+        unknown = {name: _unknown(name, known) for name in request.GET if name not in known}
+        if unknown:
+            raise refused(unknown)
+        return super().get_request_data(request, api, path_params)
+
+
+class StrictQuery(Query):  # type: ignore[misc]  # ninja's own inherit, too
+    """Marks the parameters of an operation: `filters: Annotated[Filters, StrictQuery(...)]`."""
+
+    _model = StrictQueryModel
+
+    @classmethod
+    def _param_source(cls) -> str:
+        return "query"
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    return f"this parameter is not known. {did_you_mean(name, known)}Known are {', '.join(known)}."
+
+
+class Paged(BaseModel):
+    """The parameters of every list. Pages are found by key: what comes or goes meanwhile shifts none of them."""
+
+    cursor: Text = Field("", description="`next_cursor` of the page before; left out, the first page.")
+    limit: int = Field(USUAL, ge=1, le=MOST, description="How many items a page has at most.")
+
+
+class Windowed(BaseModel):
+    """A stretch of time, as a ledger takes it."""
+
+    since: Text = Field(
+        "",
+        alias="from",
+        description="A day like 2025-03-09, included, or an instant like 2025-03-09T14:00:00Z. Left out: 90 days back.",
+        json_schema_extra=WHEN,
+    )
+    until: Text = Field(
+        "",
+        alias="to",
+        description="A day, included, or an instant, excluded. Left out: the end of today.",
+        json_schema_extra=WHEN,
+    )
+
+    def window(self) -> Window:
+        """Return what is asked for; days are those of the installation's time zone. Raises `BadWindow`."""
+        given = {"from": self.since, "to": self.until}
+        return windows.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
+
+
+errors.register(BadWindow, lambda error: refused({error.name: str(error)}))
+
+
+def cursor_of(*key: object) -> str:
+    """Write a key as text that nobody need understand."""
+    return base64.urlsafe_b64encode(BETWEEN.join(map(str, key)).encode()).rstrip(b"=").decode()
+
+
+def key_of(cursor: str, parts: int) -> list[str]:
+    """Read what `cursor_of` wrote. Raises `ApiError`, 422."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError, ValueError):
+        raise bad_cursor() from None
+    key = text.split(BETWEEN)
+    if len(key) != parts or "\0" in text:
+        raise bad_cursor()
+    return key
+
+
+def number_of(text: str) -> int:
+    """Read a number that is part of a key. Raises `ApiError`, 422."""
+    if text.isascii() and text.isdecimal() and len(text) <= DIGITS:
+        return int(text)
+    raise bad_cursor()
+
+
+def bad_cursor() -> ApiError:
+    return refused({"cursor": _("This is no cursor of this list. Take next_cursor of the page before, unchanged.")})
+
+
+def link_next(request: HttpRequest, response: HttpResponse, cursor: str | None) -> str | None:
+    """Name the next page in the header Link (RFC 8288), too, and return its cursor."""
+    if cursor is not None:
+        query = request.GET.copy()
+        query["cursor"] = cursor
+        response.headers["Link"] = f'<{request.build_absolute_uri(request.path)}?{query.urlencode()}>; rel="next"'
+    return cursor

@@ -1,0 +1,218 @@
+"""`/api/v1/services`: what is monitored, and how."""
+
+import threading
+from typing import Annotated, Any, Literal
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Router
+from ninja.responses import Status as Answer
+from pydantic import BaseModel, Field
+
+from accounts.bearer import Bearer
+from accounts.callers import caller
+from accounts.permissions import CHANGE_SERVICES, PAUSE_SERVICES, PROBE_SERVICES, SEE_SERVICES, VIEW_SERVICES
+from monitoring.api import preconditions, service_changes
+from monitoring.api.attempts import AttemptOut, attempt_out
+from monitoring.api.parameters import Paged, StrictQuery, Text, cursor_of, key_of, link_next
+from monitoring.api.service_schemas import (
+    STATUS,
+    ServiceCreate,
+    ServiceOut,
+    ServicePage,
+    ServicePatch,
+    ServiceReplace,
+    shown,
+)
+from monitoring.check_now import check_now
+from monitoring.models import Service
+from monitoring.probes import KINDS
+from monitoring.state import Status
+from observability.errors import ApiError
+
+router = Router(tags=["Services"])
+
+AT_MOST_MS = 20_000  # of a check for which the caller waits, and a thread of the web server with it
+_seats = threading.BoundedSemaphore(2)  # of those threads, so that waiting for targets keeps nobody else waiting
+
+
+class ServiceFilters(Paged):
+    status: Status | None = Field(None, description=STATUS)
+    group: Text | None = Field(None, description="The exact name of a group; empty: those without.")
+    tag: Text | None = Field(None, description="A tag that they have.")
+    kind: Literal[tuple(KINDS)] | None = Field(None, description="How they are checked.")  # type: ignore[valid-type]
+    is_active: bool | None = Field(None, description="False: those that are paused.")
+    is_archived: bool = Field(False, description="Those that were archived, instead of those that are there.")
+
+    def choose(self) -> QuerySet[Service]:
+        """Return the services that are asked for, in order of their ids."""
+        found = Service.objects.filter(archived_at__isnull=not self.is_archived)
+        exact = {"status": self.status, "group_name": self.group, "kind": self.kind, "is_active": self.is_active}
+        found = found.filter(**{column: value for column, value in exact.items() if value is not None})
+        if self.tag is not None:
+            found = found.filter(tags__contains=[self.tag])
+        if self.cursor:
+            found = found.filter(id__gt=key_of(self.cursor, 1)[0])
+        return found.order_by("id")
+
+
+class Reason(BaseModel, extra="forbid"):
+    reason: Text = Field(min_length=1, max_length=500, examples=["deploying 2.4"], description="Kept with the pause.")
+
+
+def _sees_settings(request: HttpRequest) -> bool:
+    return caller(request).may(VIEW_SERVICES)
+
+
+def _tagged(response: HttpResponse, service: ServiceOut) -> ServiceOut:
+    response.headers["ETag"] = preconditions.etag_of(service)
+    return service
+
+
+@router.get(
+    "/services",
+    response=ServicePage,
+    auth=Bearer(SEE_SERVICES),
+    exclude_unset=True,
+    summary="List services",
+    operation_id="list_services",
+)
+def list_services(
+    request: HttpRequest, response: HttpResponse, filters: Annotated[ServiceFilters, StrictQuery(...)]
+) -> ServicePage:
+    """In order of their ids. One query, however many there are."""
+    found = list(filters.choose()[: filters.limit + 1])
+    services, has_more = found[: filters.limit], len(found) > filters.limit
+    with_settings = _sees_settings(request)
+    return ServicePage(
+        items=[shown(service, with_settings=with_settings) for service in services],
+        next_cursor=link_next(request, response, cursor_of(services[-1].id) if has_more else None),
+    )
+
+
+@router.post(
+    "/services",
+    response={201: ServiceOut},
+    auth=Bearer(CHANGE_SERVICES),
+    summary="Create a service",
+    operation_id="create_service",
+)
+def create_service(request: HttpRequest, response: HttpResponse, body: ServiceCreate) -> Any:
+    """Start to monitor something. What is wrong with it is said all at once, and then nothing is made."""
+    service = _tagged(response, service_changes.create(request, body.root))
+    response.headers["Location"] = request.build_absolute_uri(f"{request.path}/{service.id}")
+    return Answer(201, service)
+
+
+@router.get(
+    "/services/{slug:service_id}",
+    response=ServiceOut,
+    auth=Bearer(SEE_SERVICES),
+    exclude_unset=True,
+    summary="Read a service",
+    operation_id="read_service",
+)
+def read_service(request: HttpRequest, response: HttpResponse, service_id: str) -> Any:
+    """With an `ETag`; sent back as `If-None-Match` it saves the answer, as `If-Match` it guards a change."""
+    service = _tagged(response, shown(service_changes.find(service_id), with_settings=_sees_settings(request)))
+    if preconditions.is_known(request, response.headers["ETag"]):
+        return HttpResponse(status=304, headers={"ETag": response.headers["ETag"]})
+    return service
+
+
+@router.put(
+    "/services/{slug:service_id}",
+    response=ServiceOut,
+    auth=Bearer(CHANGE_SERVICES),
+    summary="Replace a service",
+    operation_id="replace_service",
+)
+def replace_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServiceReplace) -> ServiceOut:
+    """Replace all settings; `If-Match` is needed. What was read can be sent back: what the monitor keeps by itself is
+    passed over where it is unchanged, and a secret shown as dots stays."""
+    return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=True))
+
+
+@router.patch(
+    "/services/{slug:service_id}",
+    response=ServiceOut,
+    auth=Bearer(CHANGE_SERVICES),
+    summary="Change a service",
+    operation_id="change_service",
+)
+def change_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServicePatch) -> ServiceOut:
+    """Change some settings and leave the others; `If-Match` is heeded where it is sent."""
+    return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=False))
+
+
+@router.delete(
+    "/services/{slug:service_id}",
+    response={204: None},
+    auth=Bearer(CHANGE_SERVICES),
+    summary="Archive a service",
+    operation_id="archive_service",
+)
+def archive_service(request: HttpRequest, service_id: str) -> Any:
+    """It is not checked any more and leaves the public page. Nothing is deleted, and its id stays taken."""
+    service_changes.archive(request, service_id, timezone.now())
+    return Answer(204, None)
+
+
+@router.post(
+    "/services/{slug:service_id}/restore",
+    response=ServiceOut,
+    auth=Bearer(CHANGE_SERVICES),
+    summary="Restore an archived service",
+    operation_id="restore_service",
+)
+def restore_service(request: HttpRequest, response: HttpResponse, service_id: str) -> ServiceOut:
+    """It is checked as before, with its settings and its history."""
+    return _tagged(response, service_changes.restore(request, service_id, timezone.now()))
+
+
+@router.post(
+    "/services/{slug:service_id}/pause",
+    response=ServiceOut,
+    auth=Bearer(PAUSE_SERVICES),
+    summary="Pause a service",
+    operation_id="pause_service",
+)
+def pause_service(request: HttpRequest, response: HttpResponse, service_id: str, body: Reason) -> ServiceOut:
+    """Stop checking it. The time until it is resumed is nobody's downtime, and no uptime either."""
+    return _tagged(response, service_changes.pause(request, service_id, body.reason, timezone.now()))
+
+
+@router.post(
+    "/services/{slug:service_id}/resume",
+    response=ServiceOut,
+    auth=Bearer(PAUSE_SERVICES),
+    summary="Resume a service",
+    operation_id="resume_service",
+)
+def resume_service(request: HttpRequest, response: HttpResponse, service_id: str) -> ServiceOut:
+    """Check it again from now on."""
+    return _tagged(response, service_changes.resume(request, service_id, timezone.now()))
+
+
+@router.post(
+    "/services/{slug:service_id}/check_now",
+    response=AttemptOut,
+    auth=Bearer(PROBE_SERVICES),
+    summary="Check a service at once",
+    operation_id="check_service_now",
+)
+def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
+    """Check it while you wait, up to 20 s, and see every phase of every request. Nothing is stored or counted."""
+    service = service_changes.find_present(service_id)
+    if service.kind not in KINDS or not service.check_kind.is_active:
+        words = _("The service %(id)s reports to us; there is nothing to go and look at.")
+        raise ApiError("NOT_PROBED", words % {"id": service_id}, status=409)
+    if not _seats.acquire(blocking=False):
+        words = _("Other checks are being made for people who wait. Try again in a moment.")
+        raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"})
+    try:
+        return attempt_out(check_now(service, timezone.now(), at_most_ms=AT_MOST_MS))
+    finally:
+        _seats.release()

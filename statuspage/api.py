@@ -1,0 +1,95 @@
+"""`/api/v1/services/…/ledger`: the intervals behind a figure, with what only people with an account may read."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router
+from pydantic import BaseModel, Field
+
+from accounts.bearer import Bearer
+from accounts.permissions import VIEW_CHECKS
+from incidents.models import Incident
+from monitoring import ledger
+from monitoring.api.figure_schemas import PERCENTAGE, FiguresOut, PolicyOut, SecondsOut
+from monitoring.api.parameters import StrictQuery, Windowed
+from monitoring.api.service_changes import find
+from monitoring.sla import Kind
+from statuspage.ledger import export
+
+router = Router(tags=["Figures"])
+
+
+class ServiceName(BaseModel):
+    id: str
+    name: str
+
+
+class IntervalOut(BaseModel):
+    """A half-open stretch of time [from, to) that counts as one kind."""
+
+    kind: Kind
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    seconds: int
+    cause: str | None = Field(description="Why it counts as that, where the kind does not say it.")
+    message: str | None = Field(description="What the check said that found it down.")
+    last_good_at: datetime | None
+    first_bad_at: datetime | None
+    incidents: list[str] = Field(description="Titles of the incidents that were open meanwhile.")
+
+
+class DayOut(BaseModel):
+    """A calendar day of the installation's time zone, or the part of it that lies in the window."""
+
+    on: date = Field(alias="date")
+    status: str = Field(description="`o`, `po`, `mo`, `nd`, or `e` before the service existed.")
+    uptime: str | None = Field(description=PERCENTAGE)
+    coverage: str | None = Field(description=PERCENTAGE)
+    seconds: SecondsOut
+    policy_version: int
+
+
+class ReadingOut(BaseModel):
+    figures: FiguresOut
+    seconds: SecondsOut
+    days: list[DayOut]
+    intervals: list[IntervalOut] = Field(description="In order; they sum to the window, as far as it is accounted.")
+
+
+class RestatementOut(BaseModel):
+    """A stretch of time that was corrected after a review."""
+
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    kind: Kind = Field(alias="as")
+
+
+class LedgerOut(ReadingOut):
+    service: ServiceName
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    accounted_until: datetime = Field(description="Earlier than `to` where that is yet to come.")
+    time_zone: str
+    policies: list[PolicyOut]
+    sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
+    as_measured: ReadingOut | None = Field(description="Without approved restatements; null where there are none.")
+    restatements: list[RestatementOut]
+
+
+@router.get(
+    "/services/{slug:service_id}/ledger",
+    response=LedgerOut,
+    auth=Bearer(VIEW_CHECKS),
+    by_alias=True,
+    summary="Read the ledger of a service",
+    operation_id="read_ledger",
+)
+def read_ledger(request: HttpRequest, service_id: str, filters: Annotated[Windowed, StrictQuery(...)]) -> LedgerOut:
+    """The ordered intervals behind the figures of any window up to 400 days, and each of its days."""
+    service, window = find(service_id), filters.window()
+    found = ledger.read(service, window.start, window.end, timezone.now(), settings.PAGE_TIME_ZONE)
+    incidents = list(Incident.objects.touching(service, window.start, window.end))
+    return LedgerOut.model_validate(export.document(found, incidents, with_messages=True))
