@@ -1,4 +1,4 @@
-"""Users at the desk, for admins: new ones get a one-time password that is shown once."""
+"""Users at the desk, for admins: new ones get a one-time password that is shown once. And everybody's API tokens."""
 
 from typing import Any
 
@@ -16,7 +16,8 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from accounts.forms import NewUserForm, UserForm
-from accounts.models import Role, User
+from accounts.models import ApiToken, Role, User
+from accounts.token_admin import ApiTokenAdmin
 
 
 @admin.register(User)
@@ -97,3 +98,6 @@ class UserAdmin(ModelAdmin):
         answer = TemplateResponse(request, "admin/accounts/user/one_time_password.html", context)
         add_never_cache_headers(answer)
         return answer
+
+
+admin.site.register(ApiToken, ApiTokenAdmin)

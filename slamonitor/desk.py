@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
-from accounts.permissions import VIEW_CHECKS, VIEW_UPKEEP
+from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
 from monitoring import check_browser
 from slamonitor.upkeep import page as upkeep_page
 
@@ -97,6 +97,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("monitoring.view_restatement", _("Restatements"), "edit_note", "admin:monitoring_restatement_changelist"),
         ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
+        (VIEW_TOKENS, _("API tokens"), "key", "admin:accounts_apitoken_changelist"),
         (VIEW_UPKEEP, _("Upkeep"), "build", "admin:upkeep"),
     ]
     items = [

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "statuspage",
     "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is ours (`slamonitor/desk.py`)
     "slamonitor.apps.DeskConfig",
+    "ninja",  # for the static files of the API's docs
     "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -74,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "statuspage.middleware.content_security_policy",
     "slamonitor.desk.manners",
+    "accounts.middleware.say_allowance",
     "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
     "observability.idempotency.IdempotencyMiddleware",  # behind all others: whoever they turn away is not looked up
 ]
@@ -204,6 +206,7 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 # --- API ------------------------------------------------------------------------------------------------------------
 SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
 API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form of errors, trace headers, idempotency
+API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests a minute of one token; 0: no limit
 
 # --- Figures for Prometheus -----------------------------------------------------------------------------------------
 METRICS_DIR = Path(env.text("METRICS_DIR", str(STATE_DIR / "metrics")))  # the processes of one machine meet there

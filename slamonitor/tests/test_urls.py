@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from accounts import tokens
+from accounts.models import ApiToken
 from accounts.tests.cast import Person
 from incidents.models import Incident
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
@@ -22,6 +24,8 @@ ADMINS = (302, 403, 403, 200)
 MISSING = (302, 404, 404, 404)
 MISSING_FOR_ALL = (404, 404, 404, 404)
 BY_FORM = (405, 405, 405, 405)
+BY_TOKEN = (401, 401, 401, 401)  # being signed in is not enough: test_api_permissions.py
+OWN = (302, 200, 302, 200)  # a viewer's: others are led back, but for admins
 
 NOBODY = (302, 403, 403, 403)
 BY_FORM_SIGNED_IN = (302, 405, 405, 405)
@@ -82,6 +86,36 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
         "/admin/accounts/user/1/one-time-password/",
         (302, 405, 405, 405),
     ),
+    **model_addresses("accounts/apitoken", "{token}", see=SIGNED_IN, edit=SIGNED_IN),
+    **{
+        f"admin/accounts/apitoken/<path:object_id>/{page}/": (f"/admin/accounts/apitoken/{{token}}/{page}/", OWN)
+        for page in ("change", "history")
+    },
+    "admin/accounts/apitoken/<int:token_id>/revoke/": ("/admin/accounts/apitoken/1/revoke/", BY_FORM_SIGNED_IN),
+    "api/docs": ("/api/docs", ALL),
+    "api/v1/": ("/api/v1/", MISSING_FOR_ALL),
+    "api/v1/openapi.json": ("/api/v1/openapi.json", ALL),
+    **{
+        f"api/v1/{route}": (f"/api/v1/{route.replace('<slug:service_id>', 'payments')}", expected)
+        for route, expected in {
+            "token": BY_TOKEN,
+            "services": BY_TOKEN,
+            "services/<slug:service_id>": BY_TOKEN,
+            "services/<slug:service_id>/restore": BY_FORM,
+            "services/<slug:service_id>/pause": BY_FORM,
+            "services/<slug:service_id>/resume": BY_FORM,
+            "services/<slug:service_id>/check_now": BY_FORM,
+            "services/<slug:service_id>/state": BY_TOKEN,
+            "services/<slug:service_id>/checks": BY_TOKEN,
+            "services/<slug:service_id>/uptime": BY_TOKEN,
+            "services/<slug:service_id>/percentiles": BY_TOKEN,
+            "services/<slug:service_id>/ledger": BY_TOKEN,
+            "states": BY_TOKEN,
+            "transitions": BY_TOKEN,
+            "checks": BY_TOKEN,
+            "system_status": BY_TOKEN,
+        }.items()
+    },
     **model_addresses("monitoring/service", "payments", see=ADMINS, edit=ADMINS),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
@@ -108,6 +142,11 @@ def test_every_address_is_in_the_table():
     assert set(EXPECTED) - found == set(), "these are no addresses any more"
 
 
+def own_token(person: Person) -> ApiToken:
+    assert person.user is not None
+    return tokens.make(person.user, "test", "read", days=1, now=timezone.now())[0]
+
+
 @pytest.mark.parametrize("route", EXPECTED)
 def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: str, monkeypatch: pytest.MonkeyPatch):
     from statuspage import front
@@ -129,6 +168,7 @@ def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: s
         proposed_at=begin,
     )
     address = address.replace("{admin}", str(cast["admin"].user.pk))
+    address = address.replace("{token}", str(own_token(cast["viewer"]).pk))
     address = address.replace("{policy}", str(AccountingPolicy.objects.get(version=1).pk))
 
     found = {name: person.client.get(address).status_code for name, person in cast.items()}

@@ -1,0 +1,154 @@
+"""API tokens at the desk: everybody's own, shown once when they are made, and ended at once when they leak."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts import tokens
+from accounts.models import ApiToken, User
+from accounts.permissions import CHANGE_USERS, SCOPES_OF, Scope
+
+LIFETIMES = (
+    (7, gettext_lazy("one week")),
+    (30, gettext_lazy("30 days")),
+    (tokens.USUAL_DAYS, gettext_lazy("90 days")),
+    (365, gettext_lazy("one year")),
+)
+SCOPE_HELP = {
+    Scope.READ: gettext_lazy("Read: looks at services, checks and figures."),
+    Scope.WRITE: gettext_lazy("Write: also does the day’s work, such as pausing services and checking them at once."),
+    Scope.ADMIN: gettext_lazy("Admin: also creates and changes services."),
+}
+
+
+class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
+    """A token for whoever is signed in."""
+
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("Valid for"),
+        choices=LIFETIMES,
+        coerce=int,
+        initial=tokens.USUAL_DAYS,
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("After that it is refused, and you make another one."),
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "scope")
+
+    user: User  # set by the admin
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.user = self.user
+        useful = SCOPES_OF[self.user.role]
+        self.fields["scope"].choices = [(scope.value, scope.label) for scope in useful]  # type: ignore[attr-defined]
+        self.fields["scope"].help_text = " ".join(str(SCOPE_HELP[scope]) for scope in useful)
+        self.fields["name"].help_text = _("Such as “deploy script on build-3”, so that you know later what to end.")
+
+
+class ApiTokenAdmin(ModelAdmin):
+    list_display = ("named", "user", "scope", "state", "expires_at", "last_used_at")
+    list_display_links = ("named",)
+    list_filter = ("scope",)
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
+    search_help_text = gettext_lazy("What it is for, or user name")
+    ordering = ("-created_at",)
+    actions = None
+    shown = ("named", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
+    change_form_template = "admin/accounts/apitoken/change_form.html"
+
+    # --- Who sees and does what -------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        """Show one's own; all of them to those who may change users."""
+        found: QuerySet[ApiToken] = super().get_queryset(request)
+        assert isinstance(request.user, User)  # the desk is for those who are signed in
+        return found if request.user.has_perm(CHANGE_USERS) else found.filter(user=request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False  # revoke it and make another one
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False  # a revoked token still tells who had it
+
+    # --- What is shown ----------------------------------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return ((None, {"fields": self.shown if obj else ("name", "scope", "days")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
+        return self.shown if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: ApiToken | None = None, **kwargs: Any) -> Any:
+        if obj is not None:
+            return super().get_form(request, obj, **kwargs)
+        form = super().get_form(request, obj, **{**kwargs, "form": NewTokenForm, "fields": ("name", "scope")})
+        return type("OwnTokenForm", (form,), {"user": request.user})
+
+    @admin.display(description=gettext_lazy("Token"), ordering="name")
+    def named(self, token: ApiToken) -> str:
+        return str(token)
+
+    @admin.display(description=gettext_lazy("State"))
+    def state(self, token: ApiToken) -> str:
+        if token.revoked_at is not None:
+            return _("revoked on %(day)s") % {"day": date_format(timezone.localtime(token.revoked_at))}
+        if token.is_valid(timezone.now()):
+            return _("valid")
+        return _("expired") if token.user.is_active else _("account switched off")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        token = self.get_object(request, object_id)
+        can_end = token is not None and token.revoked_at is None and timezone.now() < token.expires_at
+        context = {"can_be_revoked": can_end, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    # --- Making one, and ending it ----------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        made, text = tokens.make(obj.user, obj.name, obj.scope, days=form.cleaned_data["days"], now=timezone.now())
+        obj.__dict__.update(made.__dict__)
+        obj.shown_once = text  # type: ignore[attr-defined]  # for the answer, nowhere else
+
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
+        """Answer with the token itself: anything that could be opened again would have to store it."""
+        context = {**self.admin_site.each_context(request), "token": obj, "text": obj.shown_once}  # type: ignore[attr-defined]
+        context |= {"title": _("API token"), "address": request.build_absolute_uri("/api/v1/token")}
+        answer = TemplateResponse(request, "admin/accounts/apitoken/shown_once.html", context)
+        add_never_cache_headers(answer)
+        return answer
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.revoke_view)
+        return [path("<int:token_id>/revoke/", view, name="revoke_token"), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def revoke_view(self, request: HttpRequest, token_id: int) -> HttpResponse:
+        """End a token from the next request on."""
+        token = self.get_queryset(request).filter(pk=token_id).first()
+        if token is None:
+            raise Http404(str(token_id))
+        assert isinstance(request.user, User)
+        if tokens.revoke(token_id, who=request.user, now=timezone.now()):
+            self.log_change(request, token, "revoked")
+            messages.success(request, _("%(token)s is revoked, and refused from now on.") % {"token": token})
+        return HttpResponseRedirect(reverse("admin:accounts_apitoken_changelist"))

@@ -1,0 +1,136 @@
+"""`/api/v1`, composed of the apps' routers, and its description at `/api/v1/openapi.json` and `/api/docs`."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.parser import Parser
+from ninja.renderers import BaseRenderer
+from pydantic_core import to_json
+
+import accounts.api
+import incidents.api
+import monitoring.api
+import statuspage.api
+from observability import errors
+from observability.errors import ApiError, invalid, of_status
+from slamonitor.openapi import describe
+
+JSON_TYPES = ("application/json",)
+
+
+class StrictParser(Parser):
+    """Reads JSON that says it is JSON, as RFC 8259 has it: no NaN, no infinity, every key once."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        if request.content_type not in JSON_TYPES:
+            raise of_status(415, details={"accepted": JSON_TYPES}, headers={"Accept": ", ".join(JSON_TYPES)})
+        try:
+            return json.loads(request.body, parse_constant=_no_constant, object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:
+            why = str(error) if isinstance(error, json.JSONDecodeError | _Twice) else type(error).__name__
+            words = _("The body is not JSON: %(why)s.") % {"why": why}
+            raise ApiError("MALFORMED_REQUEST", words, status=400) from error
+
+
+class JsonRenderer(BaseRenderer):
+    """Writes JSON as pydantic does: instants to the microsecond, text as it is."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return to_json(data)
+
+
+class _Twice(ValueError):
+    """A key is there twice, and readers differ in which one they take."""
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _value in pairs]
+        raise _Twice(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _Twice(f"{name} is no number")
+
+
+class Api(NinjaAPI):
+    """The API with one form of errors: whatever is raised goes on to the middleware that writes it."""
+
+    def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
+        cause = exc.__cause__  # ninja wraps what a parser raises
+        raise cause if isinstance(cause, ApiError) else exc
+
+
+api = Api(
+    title="SLA Monitor",
+    version="1",
+    description="Services, their checks, and figures that can be explained.",
+    urls_namespace="api",
+    docs_url=None,
+    openapi_url=None,
+    parser=StrictParser(),
+    renderer=JsonRenderer(),
+)
+api.add_router("", accounts.api.router)
+api.add_router("", monitoring.api.router)
+api.add_router("", statuspage.api.router)
+api.add_router("", incidents.api.router)
+
+
+@login_not_required
+@require_safe
+@cache_control(public=True, max_age=300)
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Describe the API for programs: OpenAPI 3.1."""
+    return HttpResponse(_document(), content_type="application/json")
+
+
+@login_not_required
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Describe the API for people, and let them try it."""
+    return render(request, "api/docs.html")
+
+
+@lru_cache(maxsize=1)
+def _document() -> bytes:
+    return json.dumps(describe(api)).encode()
+
+
+def urls() -> list[URLPattern]:
+    """Return the addresses. Tokens guard them, so nobody is led to the sign-in."""
+    found = [path("docs", docs, name="api-docs"), path("v1/openapi.json", openapi, name="api-openapi")]
+    for pattern in api.urls[0]:
+        assert isinstance(pattern, URLPattern)
+        view = login_not_required(pattern.callback)
+        found.append(path(f"v1/{pattern.pattern}", view, name=pattern.name))
+    return found
+
+
+def _validation(error: ValidationError) -> ApiError:
+    """Tell what is wrong, by the name of the parameter or the key of the body."""
+    fields: dict[str, list[str]] = {}
+    for each in error.errors:
+        # Where it was found, the argument of our function, then the way in.
+        place, *_argument, name = [*map(str, each["loc"]), ""] if len(each["loc"]) < 2 else map(str, each["loc"])
+        fields.setdefault(name or place, []).append(each["msg"])
+    return invalid(fields)
+
+
+errors.register(ValidationError, _validation)
+errors.register(HttpError, lambda error: of_status(error.status_code))

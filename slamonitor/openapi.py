@@ -1,0 +1,118 @@
+"""The OpenAPI file of the API: what ninja makes of the routes, and what holds for all of them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.operation import Operation
+
+from accounts.bearer import Bearer
+from accounts.permissions import Role, may, scope_needed
+from observability.errors import STANDARD
+
+ERROR = {
+    "type": "object",
+    "title": "Error",
+    "description": "What every error looks like.",
+    "required": ["success", "error"],
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details", "trace_id", "timestamp"],
+            "properties": {
+                "code": {"type": "string", "description": "For programs.", "examples": ["VALIDATION_FAILED"]},
+                "message": {"type": "string", "description": "For people."},
+                "details": {
+                    "type": "object",
+                    "description": "More of it. After a 422: `problems`, each with `field` and `message`.",
+                },
+                "trace_id": {"type": ["string", "null"], "description": "By which our logs know the request."},
+                "timestamp": {"type": "string", "format": "date-time"},
+            },
+        },
+    },
+}
+SCHEMAS = "#/components/schemas/"
+SERVICE_ID = {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$", "maxLength": 100, "examples": ["payments"]}
+WRITES = ("post", "put", "patch")
+
+
+def describe(api: NinjaAPI) -> dict[str, Any]:
+    """Return the document, with what each operation needs and how it may fail."""
+    document: dict[str, Any] = api.get_openapi_schema(path_prefix="api/v1/")
+    operations = {operation.operation_id: operation for operation in _operations(api)}
+    document["components"]["schemas"]["Error"] = ERROR
+    document["components"]["responses"] = {str(status): _error(status) for status in STANDARD}
+    for methods in document["paths"].values():
+        for method, described in methods.items():
+            _complete(method, described, operations[described["operationId"]])
+    _forget_unused(document)
+    return document
+
+
+def _forget_unused(document: dict[str, Any]) -> None:
+    """Leave out the schemas that nothing refers to: ninja spells the parameters of lists out where they are used."""
+    schemas = document["components"]["schemas"]
+    while unused := [name for name in schemas if f'"{SCHEMAS}{name}"' not in json.dumps(document)]:
+        for name in unused:
+            del schemas[name]
+
+
+def _operations(api: NinjaAPI) -> Iterator[Operation]:
+    for bound in api._get_bound_routers():
+        for view in bound.path_operations.values():
+            yield from view.operations
+
+
+def _error(status: int) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"{SCHEMAS}Error"}}}
+    return {"description": STANDARD[status][1], "content": content}
+
+
+def _complete(method: str, described: dict[str, Any], operation: Operation) -> None:
+    bearer = next(each for each in operation.auth_callbacks if isinstance(each, Bearer))
+    described["description"] = f"{described.get('description', '')}\n\n{_needs(bearer)}".strip()
+    statuses = {401, 429, 503}
+    if bearer.permission is not None:
+        statuses.add(403)
+    for parameter in described["parameters"]:
+        if parameter["name"] == "service_id":
+            parameter |= {"schema": SERVICE_ID, "description": "The id of a service."}
+    names = {parameter["in"] for parameter in described["parameters"]}
+    if "path" in names:
+        statuses |= {404}
+    if "query" in names:
+        statuses |= {422}
+    if method in (*WRITES, "delete"):
+        statuses |= {400, 409}
+    if "requestBody" in described:
+        statuses |= {413, 415, 422}
+    if "path" in names and method in (*WRITES, "delete"):
+        statuses |= {412}
+        described["parameters"].append(_if_match(is_required=method == "put"))
+    if method == "put":
+        statuses |= {428}
+    responses = described["responses"]
+    for status in sorted(statuses):
+        responses[status] = {"$ref": f"#/components/responses/{status}"}
+
+
+def _needs(bearer: Bearer) -> str:
+    if bearer.permission is None:
+        return "Needs any valid token."
+    roles = [role for role in Role.values if may(role, bearer.permission)]
+    who = "any user" if len(roles) == len(Role) else f"a user with the role {' or '.join(roles)}"
+    return f"Needs a token with the scope `{scope_needed(bearer.permission)}` or more, of {who}."
+
+
+def _if_match(*, is_required: bool) -> dict[str, Any]:
+    return {
+        "in": "header",
+        "name": "If-Match",
+        "required": is_required,
+        "description": "The `ETag` that the change is meant for, or `*` for whatever is there.",
+        "schema": {"type": "string"},
+        "example": "*",
+    }

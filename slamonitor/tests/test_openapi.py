@@ -1,0 +1,86 @@
+"""The API against its own description: whatever the OpenAPI file allows or forbids is sent, for each role."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core import signals
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.utils import timezone
+from hypothesis import HealthCheck
+
+from accounts import tokens
+from accounts.permissions import SCOPES_OF, Role
+from accounts.tests.cast import make_person
+from monitoring.models import Service
+from monitoring.tests.factories import make_service
+from slamonitor.api import api
+from slamonitor.openapi import SERVICE_ID, describe
+
+NAMES = ["payments", "jobs", "gone", "nobody"]  # some services to be found, and one that is not
+# Values that the file allows may still break a rule (422), meet something else (409) or another tag (412).
+CONFIG = {
+    "generation": {"mode": "all", "deterministic": True},
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412, 422]},
+        "missing_required_header": {"expected-statuses": [401, 403, 404, 409, 428]},
+    },
+}
+
+
+def described(**config: object) -> schemathesis.BaseSchema:
+    """Return the description of the API, whose tests know which services there are."""
+    names = f'"", "enum": {json.dumps(NAMES)}'
+    document = json.loads(json.dumps(describe(api)).replace(json.dumps(SERVICE_ID["pattern"]), names))
+    loaded = schemathesis.openapi.from_dict(document, config=schemathesis.Config.from_dict({**CONFIG, **config}))
+    loaded.app = get_wsgi_application()
+    return loaded
+
+
+@pytest.fixture
+def give_token(db: None, settings) -> Iterator[Callable[[str], str]]:
+    """A way to a token for a role, where there are services of each sort."""
+    settings.API_RATE_LIMIT = 0
+    make_service("payments", endpoint_url="http://127.0.0.1:9/")  # nobody answers there
+    make_service("jobs", kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
+    make_service("gone")
+    Service.objects.filter(id="gone").update(archived_at=timezone.now())
+    # What a request does at its end would end the transaction that this test is in.
+    signals.request_started.disconnect(close_old_connections)
+    signals.request_finished.disconnect(close_old_connections)
+    yield cache(token_of)  # one for all examples
+    signals.request_started.connect(close_old_connections)
+    signals.request_finished.connect(close_old_connections)
+
+
+def token_of(role: str) -> str:
+    user = make_person(role).user
+    return tokens.make(user, "test", SCOPES_OF[role][-1], days=1, now=timezone.now())[1]
+
+
+def bounded(examples: int) -> hypothesis.settings:
+    """The same examples in every run. Those of the coverage phase come on top."""
+    return hypothesis.settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@described().parametrize()
+@bounded(6)
+def test_the_api_is_as_it_is_described(case: schemathesis.Case, give_token: Callable[[str], str]) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {give_token(Role.ADMIN)}"})
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.REPORTER])
+@described(phases={"coverage": {"enabled": False}}).parametrize()
+@bounded(3)
+def test_it_is_so_for_those_who_may_less(case: schemathesis.Case, give_token, role: str) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {give_token(role)}"})
