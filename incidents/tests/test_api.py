@@ -1,0 +1,27 @@
+"""The system status over the API."""
+
+import pytest
+from django.utils import timezone
+
+from incidents import system_status
+from incidents.models import Incident
+from monitoring.tests.api_client import Program
+from monitoring.tests.factories import make_service
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_system_status_is_that_of_the_page(viewer, settings, django_assert_num_queries):
+    settings.API_RATE_LIMIT = 0
+    make_service("payments", status="mo", is_critical=True)
+    make_service("cards", status="o")
+    Incident.objects.create(title="Payments fail", started_at=timezone.now())
+    stored = system_status.refresh(timezone.now())
+    program = Program.of(viewer)
+    program.get("token")  # its use is noted once a minute
+
+    with django_assert_num_queries(2):
+        found = program.get("system_status").json()
+
+    assert found["overall_status"] == stored.overall_status == "outage"
+    assert (found["operational_services"], found["total_services"], found["active_incidents"]) == (1, 2, 1)
