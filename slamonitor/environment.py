@@ -7,6 +7,7 @@ So a bad value falls back to its default here and is reported by the system chec
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,23 +32,40 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str], fallback: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
+        self._taken: dict[str, str] = {}  # settings by name that a file was looked into for, and its path
         # An empty variable means "unset": compose files and .env templates hand those on.
-        self.values = {**fallback, **{name: value for name, value in variables.items() if value != ""}}
+        given = {name: value for name, value in variables.items() if value != ""}
+        kept = {name: value for name, value in fallback.items() if f"{name}_FILE" not in given}
+        self.values = {**kept, **given}
         self._env = environ.Env()
         self._env.ENVIRON = self.values
 
+    def get(self, name: str) -> str | None:
+        """Return the value of a setting, or what the file holds that `<name>_FILE` names; None for neither.
+
+        So secrets need not stand in the environment, which a process hands on and shows in many places.
+        """
+        path = self.values.get(f"{name}_FILE")
+        if path is not None and name not in self.values:
+            self._take_file(name, path)
+        elif path is not None and path != self._taken.get(name):
+            self._taken[name] = path
+            self.report(f"{name}_FILE", f"{name} is set as well", "Keep one of the two.")
+        return self.values.get(name)
+
     def text(self, name: str, default: str) -> str:
-        return self.values.get(name, default)
+        value = self.get(name)
+        return default if value is None else value
 
     def flag(self, name: str, default: bool) -> bool:
-        value = self.values.get(name, str(default)).lower()
+        value = self.text(name, str(default)).lower()
         if value not in TRUE | FALSE:
             self.report(name, f"{value!r} is neither true nor false", "Write true or false.")
             return default
         return value in TRUE
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
-        value = self.values.get(name)
+        value = self.get(name)
         if value is None:
             return default
         if value.strip().isdecimal() and lowest <= int(value) <= highest:
@@ -56,11 +74,12 @@ class Environment:
         return default
 
     def words(self, name: str, default: list[str]) -> list[str]:
-        return [word.strip() for word in self.values[name].split(",")] if name in self.values else default
+        value = self.get(name)
+        return default if value is None else [word.strip() for word in value.split(",")]
 
     def parsed(self, name: str, parse: Callable[[str], T], default: T, hint: str) -> T:
         """Parse with any function that raises on bad input; the exception's words become the problem's."""
-        value = self.values.get(name)
+        value = self.get(name)
         if value is None:
             return default
         try:
@@ -79,6 +98,20 @@ class Environment:
             return dict(config)
 
         return self.parsed(name, parse, None, "Write postgresql://user:password@host:5432/sla_monitor")
+
+    def _take_file(self, name: str, path: str) -> None:
+        """Read the value of a setting from a file, without the line break that editors and `echo` leave at its end."""
+        self._taken[name] = path
+        try:
+            value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            self.report(f"{name}_FILE", f"{path} cannot be read: {why}", "Name a file that this user may read.")
+            return
+        if value:
+            self.values[name] = value
+        else:
+            self.report(f"{name}_FILE", f"{path} is empty", f"Write the value of {name} into it.")
 
     def report(self, name: str, what: str, hint: str) -> None:
         self.problems.append(Problem(name, what, hint))

@@ -27,7 +27,11 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the proxy's word for the scheme is taken
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = ["^health$"]  # asked by load balancers and containers, beside the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+# Whether all other names below this one speak TLS, and shall be on the browsers' list for ever, is not ours to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600  # idle; use renews it (`accounts/middleware.py`)
 LANGUAGE_COOKIE_AGE = 365 * 86_400
@@ -97,7 +101,7 @@ TEMPLATES = [
 
 # --- Database: a URL, or the parts that compose files like, or the embedded server's from the state directory ---------
 DATABASE = env.database("DATABASE_URL")
-if DATABASE is None and "DB_PASSWORD" in env.values:
+if DATABASE is None and env.get("DB_PASSWORD") is not None:
     DATABASE = {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": env.text("DB_HOST", "localhost"),
@@ -199,6 +203,9 @@ PROBE_ALLOW_PRIVATE = env.flag("PROBE_ALLOW_PRIVATE", True)
 PROBE_DNS_SERVERS = env.words("PROBE_DNS_SERVERS", [])  # of /etc/resolv.conf when empty
 PROBE_MAX_IN_FLIGHT = env.number("PROBE_MAX_IN_FLIGHT", 10_000, 1, 1_000_000)
 
+PROBE_FINISH_S = env.number(
+    "PROBE_FINISH_S", 20, 0, 600
+)  # for which a worker that is to end finishes what it took over
 CANARY_URLS = env.words("CANARY_URLS", [])  # targets that only our own network can make fail, asked when checks are bad
 # Seal the secrets of services; the first one seals, all of them open. SECRET_KEY seals where there is none, and opens.
 SECRETS_KEYS = env.words("SECRETS_KEY", [])

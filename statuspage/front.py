@@ -50,8 +50,14 @@ def _is_plain_visit(environ: Environ) -> bool:
         environ["PATH_INFO"] == "/"
         and not environ.get("QUERY_STRING")
         and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        and _is_safe(environ)
         and _is_our_name(environ.get("HTTP_HOST", ""))
     )
+
+
+def _is_safe(environ: Environ) -> bool:
+    """Say whether the visit came over TLS where that is asked for; Django leads others there."""
+    return not settings.HTTPS or environ.get("HTTP_X_FORWARDED_PROTO") == "https"
 
 
 @lru_cache(maxsize=256)

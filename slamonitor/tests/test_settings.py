@@ -68,6 +68,45 @@ def test_a_bad_value_stops_the_web_with_its_name_and_a_hint(name: str, value: st
     assert "hidden" not in done.stderr, "a password in an error message"
 
 
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    key, url = tmp_path / "key", tmp_path / "url"
+    key.write_text("from-a-file-and-long-enough-to-be-accepted\n")
+    url.write_text("postgresql://u:p@h/d\r\n")
+    code = "from slamonitor import settings; print(settings.SECRET_KEY, settings.DATABASE['HOST'])"
+
+    done = run("-c", code, SECRET_KEY="", DATABASE_URL="", SECRET_KEY_FILE=str(key), DATABASE_URL_FILE=str(url))
+
+    assert done.stdout == "from-a-file-and-long-enough-to-be-accepted h\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "variables", "words"),
+    [
+        (None, {}, "SECRET_KEY_FILE: {path} cannot be read: No such file or directory"),
+        ("\n", {}, "SECRET_KEY_FILE: {path} is empty"),
+        ("x" * 40, {"SECRET_KEY": "y" * 40}, "SECRET_KEY_FILE: SECRET_KEY is set as well"),
+    ],
+)
+def test_a_bad_file_stops_the_start_in_words(
+    content: str | None, variables: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_text(content)
+
+    done = run("manage.py", "check", **{"SECRET_KEY": "", "SECRET_KEY_FILE": str(path), **variables})
+
+    assert words.format(path=path) in done.stderr
+    assert "xxxx" not in done.stderr and "yyyy" not in done.stderr
+
+
+def test_the_deployment_checks_have_nothing_to_say_of_a_production() -> None:
+    done = run("manage.py", "check", "--deploy", "--fail-level", "DEBUG", HTTPS="true", SECRET_KEY="aB3$x9" * 10)
+
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
 def test_all_bad_values_are_said_at_once() -> None:
     done = run("manage.py", "check", DEBUG="maybe", LOG_LEVEL="LOUD")
 

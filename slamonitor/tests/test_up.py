@@ -13,7 +13,13 @@ from django.core.management.base import CommandError
 from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
-from slamonitor.management.commands.up import free_port, given_database_url, require_free_port, start_servers
+from slamonitor.management.commands.up import (
+    free_port,
+    given_database_url,
+    given_settings,
+    require_free_port,
+    start_servers,
+)
 from slamonitor.processes import Options
 
 OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
@@ -73,6 +79,16 @@ def test_servers_of_the_environment_are_used_and_named_in_the_env_file(
     assert len(env["SECRET_KEY"]) >= 50
     kept = read_env(tmp_path)
     assert (kept["PGHOST"], kept["PGPORT"], kept["SECRET_KEY"]) == ("db", "6000", env["SECRET_KEY"])
+
+
+def test_servers_may_be_named_by_files(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://db/x\n")
+
+    given = given_settings({"DATABASE_URL_FILE": str(tmp_path / "url"), "LANG": "C", "EMPTY": ""})
+
+    assert given == {"DATABASE_URL": "postgresql://db/x", "LANG": "C"}
+    with pytest.raises(CommandError, match=r"SECRET_KEY_FILE: .* cannot be read"):
+        given_settings({"SECRET_KEY_FILE": str(tmp_path / "gone")})
 
 
 def test_processes_end_in_the_order_of_a_check() -> None:

@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.redis import EmbeddedRedis
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path
+from slamonitor.environment import Environment
 from slamonitor.processes import Options
 from slamonitor.supervisor import ChildFailed, StopRequested, Supervisor
 
@@ -99,7 +101,7 @@ def free_port(preferred: int) -> int:
 
 def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, str]:
     """Start PostgreSQL and Redis unless the environment names them; return the environment of all other processes."""
-    given = {name: value for name, value in os.environ.items() if value}
+    given = given_settings(os.environ)
     database_url, redis_url = given_database_url(given), given.get("REDIS_URL")
     # Kept also when given: what it signed and encrypted must stay readable to commands run from another shell.
     state.update_env({"SECRET_KEY": given.get("SECRET_KEY") or state.secret("SECRET_KEY")})
@@ -124,6 +126,8 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
         **given,
         "SLAMONITOR_STATE_DIR": str(state.path),
         "PYTHONUNBUFFERED": "1",
+        # Ending everything within ten seconds leaves probes no time to finish; what is under way then shows as a gap.
+        "PROBE_FINISH_S": "0",
         FORMAT: log_format(),
     }
 
@@ -131,6 +135,21 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
 def log_format() -> str:
     """Return the form of our lines; children write the same, though they see a pipe and no terminal."""
     return resolved(settings.LOG_FORMAT, descriptor=1)
+
+
+def given_settings(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what is empty, and with what the files hold that it names for servers."""
+    environment = Environment(variables, fallback={})
+    given = {name: value for name, value in variables.items() if value}
+    for name in ("DATABASE_URL", "DB_PASSWORD", "REDIS_URL", "BROKER_URL", "SECRET_KEY"):
+        value = environment.get(name)
+        if f"{name}_FILE" in given and value is not None:
+            given[name] = value
+            del given[f"{name}_FILE"]
+    if environment.problems:
+        problem = environment.problems[0]
+        raise CommandError(f"{problem.name}: {problem.what}. {problem.hint}")
+    return given
 
 
 def given_database_url(given: dict[str, str]) -> str | None:
