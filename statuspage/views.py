@@ -8,6 +8,9 @@ from django.views.decorators.http import require_safe
 
 from statuspage import assets, front
 
+ROBOTS = "".join(
+    f"{line}\n" for line in ("User-agent: *", *(f"Disallow: /{path}" for path in ("admin/", "heartbeat/", "language")))
+)
 YEAR_S = 365 * 86_400
 
 
@@ -40,6 +43,13 @@ def asset(request: HttpRequest, version: str, name: str) -> HttpResponse:
         content_type=assets.CONTENT_TYPES[name[name.rindex(".") :]],
         headers={"Cache-Control": f"public, {lifetime}"},
     )
+
+
+@login_not_required
+@require_safe
+def robots(request: HttpRequest) -> HttpResponse:
+    """Let search engines have what the public may read, and spare them what leads nowhere or does something."""
+    return HttpResponse(ROBOTS, content_type="text/plain", headers={"Cache-Control": "public, max-age=86400"})
 
 
 def _unavailable(request: HttpRequest) -> HttpResponse:

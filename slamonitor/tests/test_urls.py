@@ -50,6 +50,7 @@ def model_addresses(
 EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     # route: an address of it, and the statuses
     "": ("/", ALL),
+    "robots.txt": ("/robots.txt", ALL),
     "services/<slug:service_id>/ledger": ("/services/payments/ledger", ALL),
     "services/<slug:service_id>/ledger.csv": ("/services/payments/ledger.csv", ALL),
     "services/<slug:service_id>/ledger.json": ("/services/payments/ledger.json", ALL),
