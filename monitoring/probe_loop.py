@@ -81,6 +81,11 @@ class ProbeLoop:
             asked.cancel()
             return None
 
+    def finish(self, timeout_s: float) -> bool:
+        """Wait until every spec that was taken over is probed, and say whether that came to pass in time."""
+        with self._room:
+            return self._room.wait_for(lambda: self._held == 0, timeout_s)
+
     def stop(self, timeout_s: float) -> None:
         """Publish every finished result and drop the rest: specs not begun and probes under way are gaps."""
         with self._room:
@@ -134,7 +139,7 @@ class ProbeLoop:
         self._count(outcome, 1)
         with self._room:
             self._held -= 1
-            self._room.notify()
+            self._room.notify_all()
 
     def _count(self, name: str, number: int) -> None:
         self._counts[name] += number

@@ -93,6 +93,8 @@ _canaries = Canaries(settings.CANARY_URLS, _ask_canaries, time.time)
 
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
+    """End after the pool, so that nothing new comes: what was taken over is finished first, for nobody else has it."""
     if _loop is not None:
+        _loop.finish(settings.PROBE_FINISH_S)
         _loop.stop(STOP_S)
         logger.info("probe loop ended", extra=_loop.counters)

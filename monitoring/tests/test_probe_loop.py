@@ -137,6 +137,23 @@ def test_a_lot_that_the_broker_refuses_is_sent_again(started, caplog):
     assert caplog.text.count("results not published") == 2
 
 
+def test_finishing_waits_for_what_was_taken_over(started):
+    broker, may_answer = Broker(), threading.Event()
+
+    async def slow(spec, lateness_ms):
+        await asyncio.to_thread(may_answer.wait, PATIENCE_S)
+        return make_result(1, service_id=spec.service_id)
+
+    loop = started(broker, slow)
+    loop.submit(specs(3, due_in_s=0.1))
+
+    assert not loop.finish(0.01), "they are not due yet"
+    may_answer.set()
+    assert loop.finish(PATIENCE_S)
+    loop.stop(PATIENCE_S)
+    assert len(broker.results) == 3
+
+
 def test_stopping_publishes_what_is_finished_and_drops_the_rest(started):
     began = threading.Event()
 
