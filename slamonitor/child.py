@@ -54,7 +54,7 @@ def spawn(process: Process, stdout: int | IO[bytes] = subprocess.PIPE) -> subpro
 
     def in_child() -> None:
         if process.raise_file_limit:
-            _raise_file_limit()
+            raise_file_limit()
         # After the change of user, which would clear it. `Popen` runs this last of all before exec.
         _die_with_parent(parent_pid, process.death_signal)
 
@@ -90,7 +90,8 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may, up to what thousands of probes need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,0 +1,54 @@
+"""`manage.py run`: become one process of an installation. Containers and systemd units run each by itself."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from observability.logs import PROCESS
+from slamonitor import processes
+from slamonitor.child import Process, raise_file_limit
+from slamonitor.processes import Options
+
+
+class Command(BaseCommand):
+    help = (
+        "Become one process: web (page, desk and API), engine (plans and records), probe (measures, needs no database)"
+        " or beat (the clock; one is enough, two do no harm). It ends by SIGTERM, with what it has begun."
+    )
+    # The process that this becomes checks the settings itself, and a probe worker has no database to check.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("process", choices=["web", "engine", "probe", "beat"])
+        parser.add_argument("--host", default="127.0.0.1", help="web: address to listen on (default %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="web: port to listen on (default %(default)s)")
+        parser.add_argument(
+            "--region", default=settings.REGION, help="probe: region (default %(default)s, from REGION)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        chosen = Options(host=options["host"], port=options["port"], workers=1, region=options["region"])
+        process = describe(options["process"], chosen)
+        if process.raise_file_limit:
+            raise_file_limit()
+        os.chdir(process.cwd)
+        # The same process id: whoever started us signals the program itself, and no shell stands in between.
+        os.execve(process.command[0], process.command, dict(process.env))
+
+
+def describe(name: str, options: Options) -> Process:
+    """Return the command line of a process, the same that `manage.py up` starts."""
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", PROCESS: name}
+    number = os.getpid()  # a name of its own in the logs, for any number of them on a host
+    match name:
+        case "web":
+            return processes.web(env, options)
+        case "engine":
+            return processes.engine_worker(env, None)
+        case "probe":
+            return processes.probe_worker(env, options, number)
+        case _:
+            return processes.beat(env)
