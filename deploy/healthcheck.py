@@ -1,7 +1,4 @@
-"""Say by the exit status whether the web process on a port answers; the image's HEALTHCHECK.
-
-A 503 of /health is an answer: something else is down, and restarting the web process would not mend it.
-"""
+"""Say by the exit status whether the web process on a port answers; the image's HEALTHCHECK."""
 
 import http.client
 import sys
@@ -10,8 +7,8 @@ import sys
 def answers(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
-        connection.request("GET", "/health", headers={"Host": "web"})  # docker-compose.yml allows this name
-        return connection.getresponse().status in (200, 503)
+        connection.request("GET", "/livez", headers={"Host": "web"})  # docker-compose.yml allows this name
+        return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:

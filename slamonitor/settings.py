@@ -28,7 +28,7 @@ HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the p
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = ["^health$"]  # asked by load balancers and containers, beside the proxy
+SECURE_REDIRECT_EXEMPT = ["^(health|livez|readyz|metrics)$"]  # asked beside the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # Whether all other names below this one speak TLS, and shall be on the browsers' list for ever, is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
