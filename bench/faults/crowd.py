@@ -1,0 +1,50 @@
+"""Many targets fail at once, and recover at once."""
+
+import time
+
+from bench.faults.fault import Fault
+from bench.faults.stage import Stage
+
+TOLD_WITHIN_S = 25  # interval 10 s, re-check 5 s, timeout 1 s, and the time to say it of so many
+
+
+def strike(stage: Stage) -> str:
+    stage.set_crowd(is_active=True)
+    _wait_until_all(stage, "o")
+    stage.crowd_target.tell("fail")
+    down_s = _wait_until_all(stage, "mo")
+    stage.crowd_target.tell("answer")
+    up_s = _wait_until_all(stage, "o")
+    changes = dict(
+        stage.ask(
+            "SELECT to_status, count(*) FROM transitions WHERE service_id LIKE 'crowd-%' AND to_status <> 'nd'"
+            " AND from_status <> 'nd' GROUP BY 1"
+        )
+    )
+    stage.set_crowd(is_active=False)
+    assert changes == {"mo": stage.crowd, "o": stage.crowd}, f"not one change each: {changes}"
+    assert down_s < TOLD_WITHIN_S, f"all were called down after {down_s:.1f} s"
+    return f"all {stage.crowd} down after {down_s:.1f} s, up after {up_s:.1f} s, one change each"
+
+
+def _wait_until_all(stage: Stage, status: str) -> float:
+    began = time.monotonic()
+    stage.wait(
+        lambda: (
+            stage.installation.query("SELECT count(*) FROM services WHERE id LIKE 'crowd-%%' AND status = %s", status)[
+                0
+            ][0]
+            == stage.crowd
+        ),
+        f"not all of the crowd became {status}",
+    )
+    return time.monotonic() - began
+
+
+FAULTS = [
+    Fault(
+        name="many targets fail at once",
+        promise="each is called down once and up once, and nobody else",
+        strike=strike,
+    ),
+]

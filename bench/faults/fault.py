@@ -1,0 +1,78 @@
+"""What a fault is, and what showing one comes to."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.faults.stage import Evidence, Stage
+
+RECOVERS_WITHIN_S = 10.0
+
+
+class NotShown(Exception):
+    """This machine does not let us break that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that breaks."""
+
+    name: str
+    promise: str
+    # Breaks it and mends what does not mend itself; what it returns are words about what was seen meanwhile. Raises
+    # NotShown, or AssertionError for a promise that was not kept.
+    strike: Callable[[Stage], str]
+    recovers_within_s: float = RECOVERS_WITHIN_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of it."""
+
+    name: str
+    promise: str
+    verdict: str  # kept, broken, not shown
+    measured: str
+    evidence: Evidence | None = None
+
+    def row(self) -> str:
+        return f"| {self.name} | {self.promise} | {self.verdict} | {self.measured} |"
+
+
+def show(fault: Fault, stage: Stage) -> Outcome:
+    """Strike, wait, look, and judge. A fault that cannot be shown is said to be so, never to have passed."""
+
+    def outcome(verdict: str, measured: str, evidence: Evidence | None = None) -> Outcome:
+        return Outcome(name=fault.name, promise=fault.promise, verdict=verdict, measured=measured, evidence=evidence)
+
+    begun = now()
+    try:
+        said = fault.strike(stage)
+        evidence = stage.evidence(begun, now())
+    except NotShown as reason:
+        return outcome("not shown", str(reason))
+    except AssertionError as error:
+        return outcome("broken", str(error).splitlines()[0])
+    broken = evidence.broken(fault.recovers_within_s)
+    measured = ", ".join(filter(None, [said, _words(evidence)]))
+    return outcome("broken" if broken else "kept", "; ".join([*broken, measured]), evidence)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _words(evidence: Evidence) -> str:
+    gap = f"{evidence.missing} slots missing" if evidence.missing else "no slot missing"
+    unknown = f", {evidence.unknown_s} s unknown" if evidence.unknown_s else ""
+    return f"full rate after {evidence.recovery_s:.1f} s, {gap}{unknown}, {evidence.doubled} doubled"
+
+
+def table(outcomes: list[Outcome]) -> str:
+    head = ["| fault | promise | | measured |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *(outcome.row() for outcome in outcomes)])
+
+
+def as_json(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    return [asdict(outcome) for outcome in outcomes]

@@ -1,0 +1,27 @@
+"""A probe worker that stands still, as under a debugger, a snapshot or a starving host."""
+
+import os
+import signal
+import time
+
+from bench.faults.fault import Fault
+from bench.faults.stage import Stage
+
+
+def strike(stage: Stage) -> str:
+    pids = stage.installation.processes("--hostname probe")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(stage.fault_s)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return f"stopped for {stage.fault_s} s"
+
+
+FAULTS = [
+    Fault(
+        name="probe worker stopped (SIGSTOP)",
+        promise="what it could not measure is unknown, not down; full rate within 10 s of going on",
+        strike=strike,
+    ),
+]
