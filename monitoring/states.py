@@ -43,9 +43,9 @@ def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
         rows = cursor.fetchall()
         if len(rows) < len(wanted["service_ids"]):
             cursor.execute(statement("monitoring", "create_states"), wanted)
-            if cursor.rowcount:
-                cursor.execute(statement("monitoring", "lock_states"), wanted)
-                rows = cursor.fetchall()
+            # Also where none was made: another recorder may have made it while we waited for its commit.
+            cursor.execute(statement("monitoring", "lock_states"), wanted)
+            rows = cursor.fetchall()
     return {row[0]: _locked(*row) for row in rows}
 
 

@@ -1,0 +1,53 @@
+"""Two recorders at once, each with results of the same new service."""
+
+import threading
+import time
+from datetime import date, timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from monitoring import recording, states
+from monitoring.models import AccountingPolicy, ServiceState
+from monitoring.models.raw import RAW_TABLES
+from monitoring.tests.factories import START, make_result, make_service
+
+NOW = START + timedelta(hours=1)
+SECONDS = 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_at_once():
+    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
+    make_service()
+    recording.record([], NOW)
+
+    def record_another() -> None:
+        recording.record([make_result(60)], NOW)
+        connection.close()
+
+    other = threading.Thread(target=record_another)
+    with transaction.atomic():
+        recording.record([make_result(0)], NOW)
+        other.start()
+        wait_until_somebody_waits()
+    other.join(SECONDS)
+
+    assert ServiceState.objects.get().run_count == 2
+    with connection.cursor() as cursor:  # Django knows no partitions, and leaves their rows
+        cursor.execute(f"TRUNCATE {', '.join(RAW_TABLES)}")
+
+
+@pytest.mark.django_db
+def test_unknown_services_have_no_state():
+    assert states.lock(["nobody"]) == {}
+
+
+def wait_until_somebody_waits() -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("the other recorder does not wait")
