@@ -137,6 +137,10 @@ class ApiTokenAdmin(ModelAdmin):
         add_never_cache_headers(answer)
         return answer
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        one_way_on = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**one_way_on, **(extra_context or {})})
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.revoke_view)
         return [path("<int:token_id>/revoke/", view, name="revoke_token"), *super().get_urls()]

@@ -26,6 +26,18 @@ from observability import errors
 from observability.errors import ApiError, invalid, of_status
 from slamonitor.openapi import describe
 
+INTRODUCTION = """
+Services, their checks, and figures that can be explained.
+
+- **Token.** Make one at the desk under *API tokens*, or with `manage.py create_token`, and send it with each request:
+  `Authorization: Bearer slm_…`. It acts for its user: never more than the user's role may, and no more than its scope.
+- **Lists** have pages: `next_cursor` of one is the `cursor` of the next. What comes or goes meanwhile shifts none of them.
+- **Errors** look alike: a `code` for programs, a `message` for people, and after a 422 every mistake in
+  `details.problems`. `trace_id` names the request in our logs.
+- **Changes** can be meant for what you read: send its `ETag` as `If-Match`, and nothing is overwritten unseen. With an
+  `Idempotency-Key` a request that is sent twice is done once.
+- **Limits.** `RateLimit-Remaining` says how many requests are left; after a 429 wait for `Retry-After` seconds.
+""".strip()
 JSON_TYPES = ("application/json",)
 
 
@@ -77,9 +89,9 @@ class Api(NinjaAPI):
 
 
 api = Api(
-    title="SLA Monitor",
+    title="SLA Monitor API",
     version="1",
-    description="Services, their checks, and figures that can be explained.",
+    description=INTRODUCTION,
     urls_namespace="api",
     docs_url=None,
     openapi_url=None,

@@ -13,6 +13,13 @@ from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
 from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+EXAMPLE = {
+    "id": "payments",
+    "name": "Payments",
+    "endpoint_url": "https://api.example.com/health",
+    "check": {"kind": "http", "expected_status": [200], "degraded_over_ms": 800},
+    "check_interval": 10_000,
+}
 EITHER_NAME = {"anyOf": [{"required": ["name"]}, {"required": ["display_name"]}]}
 STATUS = "`o` operational, `po` partial outage, `mo` major outage, `nd` no data."
 
@@ -120,6 +127,7 @@ class _ServiceBody(RootModel[dict[str, Any]]):
     """Any JSON object; what it should be is documented, and judged where services files are judged."""
 
     needs: ClassVar[dict[str, Any]] = {}
+    example: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -128,7 +136,7 @@ class _ServiceBody(RootModel[dict[str, Any]]):
         properties = _Written.model_json_schema()["properties"] | {"check": check_schema()}
         found = {"type": "object", "title": cls.__name__, "description": cls.__doc__, "properties": properties}
         schema.clear()
-        schema.update({**found, **cls.needs, "additionalProperties": False})
+        schema.update({**found, **cls.needs, "additionalProperties": False, "examples": [cls.example]})
         return reference
 
 
@@ -136,13 +144,17 @@ class ServiceCreate(_ServiceBody):
     """A new service. Secrets are written as {"secret": "…"} where a setting takes one."""
 
     needs: ClassVar[dict[str, Any]] = {"required": ["id"], **EITHER_NAME}
+    example: ClassVar[dict[str, Any]] = EXAMPLE
 
 
 class ServiceReplace(_ServiceBody):
     """All of a service: what is left out takes its default, but for `is_active`. A secret shown as dots stays."""
 
     needs: ClassVar[dict[str, Any]] = EITHER_NAME
+    example: ClassVar[dict[str, Any]] = EXAMPLE
 
 
 class ServicePatch(_ServiceBody):
     """Some of a service: what is left out stays. `check`, `metadata` and lists are replaced as a whole."""
+
+    example: ClassVar[dict[str, Any]] = {"check_interval": 10_000, "tags": ["core"]}

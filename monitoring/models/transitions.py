@@ -39,6 +39,8 @@ class Transition(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # Readers: the history of a service, newest first.
             models.Index(fields=["service", "-edge_end_at"], name="transitions_of_service"),
+            # Reader: the API's list of all services' changes, newest first.
+            models.Index(fields=["-edge_end_at", "-id"], name="transitions_newest"),
         ]
 
     def __str__(self) -> str:

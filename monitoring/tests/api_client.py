@@ -17,10 +17,10 @@ class Program:
     text: str
 
     @classmethod
-    def of(cls, person: Person, scope: str = "") -> "Program":
+    def of(cls, person: Person, scope: str = "", name: str = "test") -> "Program":
         assert person.user is not None
         scope = scope or SCOPES_OF[person.user.role][-1]
-        return cls(tokens.make(person.user, "test", scope, days=366, now=timezone.now())[1])
+        return cls(tokens.make(person.user, name, scope, days=366, now=timezone.now())[1])
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Call an address below /api/v1/; text and bytes are sent as they are, and all else as JSON."""
