@@ -8,10 +8,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import engine, page, rollup, storage
+from bench import api, engine, page, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
+    "api": api,
     "engine": engine,
     "page": page,
     "rollup": rollup,

@@ -10,7 +10,7 @@ from slamonitor.embedded.postgres import EmbeddedPostgres
 
 
 @contextmanager
-def migrated() -> Iterator[None]:
+def migrated(**variables: str) -> Iterator[None]:
     """Start a PostgreSQL with the settings of production, set Django up on it, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
         Path(folder).chmod(0o755)  # as root, the server runs as somebody else
@@ -21,6 +21,7 @@ def migrated() -> Iterator[None]:
                 REDIS_URL="redis://127.0.0.1:1/0",
                 SECRET_KEY="for-benchmarks-only-and-long-enough-to-be-accepted",
             )
+            os.environ.update(variables)
             import django
             from django.core.management import call_command
             from django.db import connection

@@ -37,7 +37,6 @@ WINDOWS = {  # how far back from `until`
     "all": (timedelta(days=3660), gettext_lazy("all that is kept")),
 }
 DEFAULT_WINDOW = "24h"
-AHEAD = timedelta(minutes=1)  # a check is stored under its slot, which a fast clock may put into the future
 SERVICES_OFFERED = 500  # as suggestions below the field
 SLACK = timedelta(seconds=2)
 
@@ -132,7 +131,7 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wanted(chosen: Mapping[str, str], now: datetime, problems: list[str]) -> Wanted:
-    until = now + AHEAD
+    until = now + check_pages.AHEAD
     if chosen["until"]:
         typed = _instant(chosen["until"])
         if typed is None:

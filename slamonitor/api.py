@@ -31,7 +31,7 @@ Services, their checks, and figures that can be explained.
 
 - **Token.** Make one at the desk under *API tokens*, or with `manage.py create_token`, and send it with each request:
   `Authorization: Bearer slm_…`. It acts for its user: never more than the user's role may, and no more than its scope.
-- **Lists** have pages: `next_cursor` of one is the `cursor` of the next. What comes or goes meanwhile shifts none of them.
+- **Lists** have pages: `next_cursor` of one is the `cursor` of the next. What comes or goes meanwhile shifts none.
 - **Errors** look alike: a `code` for programs, a `message` for people, and after a 422 every mistake in
   `details.problems`. `trace_id` names the request in our logs.
 - **Changes** can be meant for what you read: send its `ETag` as `If-Match`, and nothing is overwritten unseen. With an

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Router
 from pydantic import BaseModel, Field
@@ -36,7 +37,7 @@ class CheckFilters(Paged, Windowed):
         window = self.window()
         return Wanted(
             since=window.start,
-            until=window.end,
+            until=min(window.end, timezone.now() + check_pages.AHEAD),  # reading begins at the end
             service_id=service_id,
             verdict=self.verdict or "",
             error_type=self.error_type or "",

@@ -6,7 +6,10 @@ from math import ceil
 import pytest
 import time_machine
 
+from database import partitions
 from monitoring import percentiles, recording, rollup, windows
+from monitoring.folded.kinds import REQUESTS
+from monitoring.folded.moving import fold
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.tests.api_client import Program
@@ -81,6 +84,18 @@ def test_a_day_that_is_not_rolled_up_yet_is_read_raw(times):
     ApiCallLog.objects.all().delete()
 
     assert read() == before
+
+
+def test_days_that_are_kept_in_few_bytes_count_the_same(times):
+    window = {"from": "2025-03-10T06:00:00Z", "to": "2025-03-11T18:00:00Z"}
+    before = read(**window)
+
+    partitions.ensure(REQUESTS.folded, {START.date(), (START + timedelta(days=1)).date()})
+    for day in range(2):
+        assert fold(REQUESTS, (START + timedelta(days=day)).date(), ["payments"]) == 96
+
+    assert ApiResponseTime.objects.count() == 48
+    assert read(**window) == before
 
 
 def test_a_window_without_requests_has_no_percentile(times):

@@ -54,7 +54,11 @@ def test_every_operation_is_on_the_page():
     for path, methods in paths.items():
         short = path.removeprefix("/api/v1").replace("{service_id}", "{id}")
         for method in methods:
-            assert f"{method.upper()} {short}" in TEXT or short in ("/token", "/system_status", "/services/{id}/resume"), path
+            assert f"{method.upper()} {short}" in TEXT or short in (
+                "/token",
+                "/system_status",
+                "/services/{id}/resume",
+            ), path
 
 
 def test_every_code_is_on_the_page():
