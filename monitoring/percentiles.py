@@ -18,10 +18,11 @@ from monitoring import day_histogram
 from monitoring.calendar_days import bounds, days_between
 from monitoring.folded import reading
 from monitoring.folded.reading import TooMuch
-from monitoring.models import ApiCallLog, ApiResponseTime, Service
+from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
 from monitoring.windows import Window
 
 TIMEOUT_MS = 4_000  # for the raw requests
+RAW = (ApiResponseTime._meta.db_table, FoldedRequests._meta.db_table)
 
 Stretch = tuple[datetime, datetime]
 
@@ -56,7 +57,7 @@ def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> Respo
     raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
     return ResponseTimes(
         counts=day_histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _folded_counts(service.id, raw),
-        is_complete=all(retention.is_whole([ApiResponseTime._meta.db_table], *stretch) for stretch in raw),
+        is_complete=all(retention.is_whole(RAW, *stretch) for stretch in raw),
     )
 
 

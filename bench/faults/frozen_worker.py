@@ -9,13 +9,14 @@ from bench.faults.stage import Stage
 
 
 def strike(stage: Stage) -> str:
+    stopped_s = round(1.5 * stage.fault_s)
     pids = stage.installation.processes("--hostname probe")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(stage.fault_s)
+    time.sleep(stopped_s)
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
-    return f"stopped for {stage.fault_s} s"
+    return f"stopped for {stopped_s} s"
 
 
 FAULTS = [

@@ -116,4 +116,4 @@ def test_it_has_neither_a_database_nor_the_means_to_reach_one(worker):
     assert set(environment) <= {
         *("REDIS_URL", "SECRET_KEY", "SLAMONITOR_STATE_DIR", "PATH", "REGION", "PYTHONWARNINGS")
     }
-    assert not Path(environment["SLAMONITOR_STATE_DIR"]).exists(), "there is no file that names a database"
+    assert not Path(environment["SLAMONITOR_STATE_DIR"], "env").exists(), "there is no file that names a database"
