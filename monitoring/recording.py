@@ -8,7 +8,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,7 +55,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
     `look` is what the canaries of the worker said when the lot was finished.
     """
-    taken = [result for result in results if now - kept() < from_ms(result.checked_at_ms) < now + AHEAD]
+    taken = [_presentable(result) for result in results if now - kept() < from_ms(result.checked_at_ms) < now + AHEAD]
     refused = len(results) - len(taken)
     try:
         return _record(taken, refused, now, look)
@@ -143,7 +143,7 @@ def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> 
         "region": [result.region for result in results],
         "verdict": [result.verdict for result in results],
         "error_type": [result.error_type for result in results],
-        "error_message": [_storable(result.error_message) for result in results],
+        "error_message": [result.error_message for result in results],
         "metadata": [
             json.dumps({BLIND: blind[result.region]})
             if result.verdict is Verdict.BAD and result.region in blind
@@ -170,8 +170,9 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         "service_id": [result.service_id for result, _, _ in pairs],
         "region": [result.region for result, _, _ in pairs],
         "method": [request.method for _, _, request in pairs],
-        # The first request goes to the service's own endpoint, which need not be said millions of times.
-        "endpoint": [_storable(request.url) if hop else None for _, hop, request in pairs],
+        # The first request goes to the service's own endpoint, which need not be said millions of times. What redirects
+        # hand on in queries is as a rule a secret.
+        "endpoint": [_storable(request.url.partition("?")[0]) if hop else None for _, hop, request in pairs],
         "error_message": [_storable(request.error_message) for _, _, request in pairs],
     }
     with connection.cursor() as cursor:
@@ -181,6 +182,13 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
 def _hundredths(milliseconds: float | None) -> float | None:
     """Round to what a clock under an event loop can tell; digits beyond are noise, and noise cannot be folded."""
     return None if milliseconds is None else round(milliseconds, 2)
+
+
+def _presentable(result: ProbeResult) -> ProbeResult:
+    """Mend what a target or a job said, before it gets anywhere."""
+    if result.error_message is None:
+        return result
+    return replace(result, error_message=_storable(result.error_message))
 
 
 def _storable(message: str | None) -> str | None:
@@ -256,7 +264,7 @@ def _transition(service_id: str, change: Change, result: ProbeResult, now: datet
         "checked_at": from_ms(result.checked_at_ms).isoformat(),
         "status_code": result.status_code,
         "error_type": result.error_type,
-        "error_message": _storable(result.error_message),
+        "error_message": result.error_message,
         "response_ms": result.phases.total_ms,
         "trace_id": trace_id(service_id, result.region, result.checked_at_ms),
     }

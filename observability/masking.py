@@ -43,12 +43,11 @@ SHAPES = re.compile("|".join((PEM, JWT, HOOKS, *(rf"(?<![\w-])(?:{issued})" for 
 # All up to the last @ before the host, for passwords that should have been escaped and were not.
 URL_CREDENTIALS = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"'<>]+@""")
 # Words may follow "basic" as well ("basic authentication"): a token is long, or has digits or capitals inside.
-SCHEMES = re.compile(r"\b((?i:bearer|basic)\s+)(?=\S{20}|\S*[0-9=]|\S*[a-z][A-Z])[\w.~+/=-]{8,}")
+SCHEMES = re.compile(r"(?:\b|(?<=%20))((?i:bearer|basic)(?:\s|%20)+)(?=\S{20}|\S*[0-9=]|\S*[a-z][A-Z])[\w.~+/=-]{8,}")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5}|\d{13,19})(?![\w-])")
-# A name, a sign and a value, as in headers, query strings and JSON.
-NAMED = re.compile(
-    r"""(?<![\w-])(["']?([A-Za-z][\w.-]*)["']?\s*[:=]\s*)("[^"]*"|'[^']*'|(?:(?i:bearer|basic)\s+)?[^\s"',;&}\])]+)"""
-)
+# A name and a sign, then a value, as in headers, query strings, and JSON within JSON.
+NAME = re.compile(r"""(?<![\w.-])([A-Za-z][\w.-]*)[\\"']*\s*[:=]\s*""")
+VALUE = re.compile(r"""(\\*["'])(?:.*?)(?:\1|\Z)|(?:(?i:bearer|basic)\s+)?[^\s"',;&}\])]+""")
 
 
 def mask(value: Any, name: str = "", depth: int = 0) -> Any:
@@ -84,7 +83,7 @@ def mask_text(text: str, *, named: bool = True) -> str:
         text = URL_CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = SCHEMES.sub(rf"\1{MASK}", text)
     if named and (":" in text or "=" in text):
-        text = NAMED.sub(_without_value, text)
+        text = _without_named(text)
     return CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
 
 
@@ -95,11 +94,16 @@ def is_secret_name(name: str) -> bool:
     return bare.endswith(NAME_ENDS) or bare.rpartition(".")[2] in NAMES
 
 
-def _without_value(found: re.Match[str]) -> str:
-    if not is_secret_name(found[2]) or found[3] == MASK:
-        return found[0]
-    quote = found[3][0] if found[3][0] in "\"'" else ""
-    return f"{found[1]}{quote}{MASK}{quote}"
+def _without_named(text: str) -> str:
+    """Mask each value that stands after the name of a secret."""
+    pieces, done = [], 0
+    for name in NAME.finditer(text):
+        value = VALUE.match(text, name.end()) if name.start() >= done and is_secret_name(name[1]) else None
+        if value is not None:
+            quote = value[1] or ""
+            pieces += [text[done : name.end()], quote, MASK, quote]
+            done = value.end()
+    return "".join([*pieces, text[done:]])
 
 
 def _is_card(text: str) -> bool:

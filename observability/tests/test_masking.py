@@ -27,6 +27,10 @@ PLANTED = {
     "url without user": ("redis://:planted@cache/0", "planted"),
     "query": ("GET /a?api_key=planted&b=1", "planted"),
     "json": ('{"password": "pla nted", "a": 1}', "pla nted"),
+    "json in json": ('"{\\"password\\": \\"pla nted\\", \\"a\\": 1}"', "pla nted"),
+    "query of a url": ("http://a.example/b?token=planted&b=1", "planted"),
+    "encoded": ("GET /a?b=sent%20Basic%20cGxhbnRlZDpwbGFudGVk", "cGxhbnRlZDpwbGFudGVk"),
+    "our own": ("slm_0123456789abcdefghijABCDEFGHIJ0123456789", "0123456789abcdefghijABCDEFGHIJ0123456789"),
     "header": ("X-Api-Key: planted", "planted"),
     "cookie": ("Set-Cookie: sessionid=planted", "planted"),
 }
@@ -96,5 +100,6 @@ def test_data_is_bounded() -> None:
 
 def test_long_hostile_text_takes_no_time_to_speak_of() -> None:
     """Patterns that backtrack would take minutes for these; the test would not end."""
-    for piece in ("a://", "eyJ", "-----BEGIN ", "1234 ", "a=", "a.", "Bearer ", '"', "@", "4111-"):
+    pieces = ["a://", "eyJ", "-----BEGIN ", "1234 ", "a=", "a.", "a:", "Bearer ", "@", "4111-", "token=", "password: "]
+    for piece in [*pieces, '"', 'a="', '\\"', "\\"]:
         mask_text(piece * 5_000)

@@ -1,0 +1,88 @@
+"""A target that runs an unmodified OpenTelemetry SDK continues our trace."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from django.utils import timezone
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from monitoring.check_now import check_now
+from monitoring.instants import to_ms
+from monitoring.specs import trace_id
+from monitoring.tests.factories import make_service
+from observability import trace
+
+pytestmark = pytest.mark.django_db
+
+spans = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(spans))
+tracer = provider.get_tracer("target")
+
+
+class Target(BaseHTTPRequestHandler):
+    """Does what the SDK's own instrumentation of servers does with a request."""
+
+    def do_GET(self) -> None:
+        parent = TraceContextTextMapPropagator().extract(dict(self.headers.items()))
+        with tracer.start_as_current_span("GET", context=parent, kind=SpanKind.SERVER):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def target() -> Iterator[str]:
+    spans.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def only_span() -> ReadableSpan:
+    found = spans.get_finished_spans()
+    assert len(found) == 1
+    return found[0]
+
+
+def test_target_continues_the_trace_of_a_check(target: str) -> None:
+    service, now = make_service(endpoint_url=target), timezone.now()
+
+    check_now(service, now)
+
+    span = only_span()
+    assert f"{span.context.trace_id:032x}" == trace_id("payments", "default", to_ms(now))
+    assert span.parent is not None and span.parent.is_remote and span.parent.span_id
+    assert span.context.trace_flags.sampled, "what we ask is worth recording"
+
+
+def test_target_continues_the_trace_of_the_request_that_asked_for_the_check(target: str) -> None:
+    service = make_service(endpoint_url=target)
+
+    with trace.following(trace.accept({})) as request:
+        check_now(service, timezone.now())
+
+    assert f"{only_span().context.trace_id:032x}" == request.trace_id
+
+
+def test_the_sdk_reads_what_we_send_and_we_read_what_it_sends() -> None:
+    headers: dict[str, str] = {}
+    with tracer.start_as_current_span("client") as span:
+        TraceContextTextMapPropagator().inject(headers)
+
+    received = trace.accept(headers)
+
+    assert received.trace_id == f"{span.get_span_context().trace_id:032x}"
+    assert received.parent_id == f"{span.get_span_context().span_id:016x}"
