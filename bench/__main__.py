@@ -8,12 +8,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, engine, page, rollup, storage
+from bench import api, engine, observability, page, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
     "api": api,
     "engine": engine,
+    "observability": observability,
     "page": page,
     "rollup": rollup,
     "storage": storage,

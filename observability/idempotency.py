@@ -59,7 +59,7 @@ class IdempotencyMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponseBase | None:
-        key = request.headers.get("Idempotency-Key")
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")  # `headers` would read them all
         if key is None or request.method not in METHODS or not is_api(request):
             return None
         try:

@@ -13,6 +13,7 @@ from typing import Any
 STANDARD_ERROR = 2
 MOST_BYTES = 4 * 1024 * 1024  # waiting to be written
 AT_ONCE_BYTES = 65_536
+GATHERING_S = 0.05  # lines leave together: each time the thread wakes up it takes the interpreter from who works
 EXIT_S = 1.0
 
 
@@ -32,17 +33,19 @@ class LogSink(logging.Handler):
     def _begin(self) -> None:
         self._lines: deque[bytes] = deque()
         self._held_bytes = 0
+        self._is_urgent = False  # somebody waits, or it may be the last that is heard of us
         self._unsaid = 0  # dropped lines that no line has told of yet
         self._changed = threading.Condition()  # reentrant: a signal handler may log in the midst of a log call
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._put(self.format(record).encode(errors="backslashreplace") + b"\n")
+            line = self.format(record).encode(errors="backslashreplace") + b"\n"
+            self._put(line, is_urgent=record.levelno >= logging.WARNING)
         except Exception:  # an argument that does not fit its message, or no thread to be had: the event must go on
             self._lose(1)
 
-    def _put(self, line: bytes) -> None:
+    def _put(self, line: bytes, *, is_urgent: bool) -> None:
         with self._changed:
             if self._held_bytes + len(line) > self._most_bytes:
                 self._lose(1)
@@ -52,12 +55,16 @@ class LogSink(logging.Handler):
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="log-sink", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            self._is_urgent |= is_urgent
+            if len(self._lines) == 1 or is_urgent:
+                self._changed.notify_all()
 
     def flush(self, patience_s: float = EXIT_S) -> None:
         """Wait until all is written, but not longer than the patience."""
         deadline = time.monotonic() + patience_s
         with self._changed:
+            self._is_urgent = True
+            self._changed.notify_all()
             while self._held_bytes and (left_s := deadline - time.monotonic()) > 0:
                 self._changed.wait(left_s)
 
@@ -73,6 +80,7 @@ class LogSink(logging.Handler):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._lines)
+                self._changed.wait_for(lambda: self._is_urgent, GATHERING_S)
                 chunk, lines = self._take()
             is_written = self._write(chunk)
             with self._changed:
@@ -90,6 +98,7 @@ class LogSink(logging.Handler):
         while self._lines and size < AT_ONCE_BYTES:
             taken.append(self._lines.popleft())
             size += len(taken[-1])
+        self._is_urgent = self._is_urgent and bool(self._lines)
         return b"".join(taken), len(taken)
 
     def _write(self, chunk: bytes) -> bool:

@@ -24,6 +24,7 @@ from observability.deadlines import within
 
 PREFIX = "slamonitor_"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+HOST = socket.gethostname().replace("_", "-")  # asked once: the library asks for its file's name at every count
 FIRST_BYTES = 65_536
 COLLECTED_WITHIN_S = 2.0
 
@@ -143,7 +144,7 @@ def clear(path: Path) -> None:
 
 def _forget_dead(path: Path) -> None:
     """Delete the gauges of what is open in processes of this machine that are gone."""
-    for file in path.glob(f"gauge_live*_{_host()}-*.db"):
+    for file in path.glob(f"gauge_live*_{HOST}-*.db"):
         pid = int(file.stem.rpartition("-")[2])
         try:
             os.kill(pid, 0)
@@ -160,11 +161,7 @@ def _reserve(descriptor: int, size: int) -> None:
 
 def _writer() -> str:
     """Name the file of this process: containers that share a directory have the same process ids."""
-    return f"{_host()}-{os.getpid()}"
-
-
-def _host() -> str:
-    return socket.gethostname().replace("_", "-")
+    return f"{HOST}-{os.getpid()}"
 
 
 def _prepared(path: Path) -> str | None:
