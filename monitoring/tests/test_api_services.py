@@ -5,6 +5,7 @@ from threading import Barrier
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from accounts.tests.cast import make_person
 from monitoring import sealing
@@ -439,3 +440,31 @@ def test_what_cannot_be_stored_is_refused(program, value):
 
     assert program.post("services", body).status_code in (400, 422)
     assert program.post("services", {**NEW, "name": value}).status_code in (400, 422)
+
+
+# --- Once -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_is_made_once_however_often_the_request_is_sent(program):
+    first = program.post("services", NEW, idempotency_key="deploy-7")
+    again = program.post("services", NEW, idempotency_key="deploy-7")
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json() and again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_key_means_nothing_to_another_token(program, admin):
+    other = Program.of(admin)
+    program.post("services", NEW, idempotency_key="deploy-7")
+
+    assert error_of(other.post("services", NEW, idempotency_key="deploy-7")) == (409, "SERVICE_EXISTS")
+
+
+def test_a_stored_answer_is_for_nobody_whose_token_is_over(program):
+    from accounts.models import ApiToken
+
+    program.post("services", NEW, idempotency_key="deploy-7")
+    ApiToken.objects.update(revoked_at=timezone.now())
+
+    assert error_of(program.post("services", NEW, idempotency_key="deploy-7")) == (401, "TOKEN_REVOKED")
