@@ -87,7 +87,7 @@ def test_a_forged_result_cannot_replace_one_that_is_there():
 
 
 def test_messages_are_json_and_nothing_that_runs():
-    assert app.conf.accept_content == ["json"]
+    assert list(app.conf.accept_content) == ["json"]
     assert app.conf.task_serializer == "json"
 
 
