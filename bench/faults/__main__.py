@@ -12,8 +12,8 @@ from bench.faults.targets import switched
 from bench.installation import running, target
 
 SUBJECTS = ("kills", "servers_away", "results_again", "two_beats", "clock_leaps", "crowd", "frozen_worker")
-FULL = {"steady": 300, "crowd": 2000, "fault_s": 20}
-SMALL = {"steady": 20, "crowd": 50, "fault_s": 4}
+FULL = {"steady": 300, "crowd": 2000, "crowd_interval_ms": 10_000, "fault_s": 20}
+SMALL = {"steady": 20, "crowd": 50, "crowd_interval_ms": 2_000, "fault_s": 4}
 
 
 def main() -> int:
@@ -44,6 +44,7 @@ def run(faults: list[Fault], sizes: SimpleNamespace) -> list[Outcome]:
             steady=sizes.steady,
             steady_url=stack.enter_context(target()),
             crowd=sizes.crowd,
+            crowd_interval_ms=sizes.crowd_interval_ms,
             crowd_target=stack.enter_context(switched()),
             fault_s=sizes.fault_s,
         )

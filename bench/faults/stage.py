@@ -87,6 +87,7 @@ class Stage:
     steady: int  # services
     steady_url: str
     crowd: int  # services that fail at once when told to
+    crowd_interval_ms: int
     crowd_target: Switched
     fault_s: int  # how long the faults last that last
 
@@ -97,7 +98,9 @@ class Stage:
         """Add the crowd, or pause it."""
         rest = "" if is_active else ", is_active: false"
         self._sync(
-            SERVICE.format(f"crowd-{number:04}", self.crowd_target.url, 10_000).replace("}", f"{rest}}}")
+            SERVICE.format(f"crowd-{number:04}", self.crowd_target.url, self.crowd_interval_ms).replace(
+                "}", f"{rest}}}"
+            )
             for number in range(self.crowd)
         )
 
