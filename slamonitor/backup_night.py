@@ -34,7 +34,7 @@ def begin_due(now: datetime) -> list[str]:
 
 
 def due_command(now: datetime) -> list[str]:
-    """Return the command that is due now, or nothing. Four queries."""
+    """Return the command that is due now, or nothing. Three queries."""
     standing = reports.standing()
     if nights.is_backup_due(standing, now, settings.BACKUP_AT, settings.PAGE_TIME_ZONE):
         return ["backup"]

@@ -13,12 +13,15 @@ from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 
+from database.backups.reports import standing
 from incidents.dashboard import open_incidents, told_of
 from monitoring import charts, dashboard
 from monitoring.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
 from monitoring.sla import percentage
 from monitoring.state import Status
+from observability.upkeep import Verdict
+from slamonitor import backup_standing
 from statuspage.durations import age, duration, exact, response_time
 
 TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
@@ -87,6 +90,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for each in open_incidents()
         ],
         "engine": dashboard.engine(now),
+        "backups": _backups(now),
         "period": period,
         "periods": [(Period.DAY, _("24 hours")), (Period.WEEK, _("7 days"))],
         "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
@@ -95,6 +99,16 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for each in trends.least_available
         ],
         "charts": draw(trends.hours, period),
+    }
+
+
+def _backups(now: datetime) -> dict[str, object]:
+    stands = standing()
+    finding = backup_standing.judge(stands, settings.BACKUP_AT, now)
+    return {
+        "proven": age(stands.proven_at, now, settings.PAGE_TIME_ZONE) if stands.proven_at else "",
+        "says": f"{finding.says} {finding.remedy}".strip(),
+        "is_wrong": finding.verdict in (Verdict.WARNING, Verdict.BAD),
     }
 
 

@@ -28,17 +28,18 @@ class Standing:
 
 
 def standing() -> Standing:
-    """Read how things stand. Four queries."""
+    """Read how things stand. Three queries."""
     reports = BackupReport.objects
     best = reports.filter(is_good=True).aggregate(
         backup=Max("ended_at", filter=Q(subject=BackupReport.BACKUP)),
         proof=Max("ended_at", filter=Q(subject=BackupReport.PROOF)),
     )
+    last = {each.subject: each for each in reports.order_by("subject", "-began_at").distinct("subject")}
     return Standing(
         backed_up_at=best["backup"],
         proven_at=best["proof"],
-        last_backup=reports.filter(subject=BackupReport.BACKUP).order_by("-began_at").first(),
-        last_proof=reports.filter(subject=BackupReport.PROOF).order_by("-began_at").first(),
+        last_backup=last.get(BackupReport.BACKUP),
+        last_proof=last.get(BackupReport.PROOF),
         installed_at=MigrationRecorder.Migration.objects.aggregate(at=Min("applied"))["at"],
     )
 

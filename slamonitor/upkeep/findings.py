@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from observability.upkeep import Examined, register
+from slamonitor import backup_standing
 from slamonitor.upkeep import activity, broker, process, server, space
 
 AREAS = {  # in the order of the screen; an area of an app that is not named here comes last
@@ -39,6 +40,7 @@ register("slow_statements", _("Slow statements"), activity.slow_statements, area
 if settings.REDIS_URL:
     register("redis", "Redis", broker.redis_answers, area="broker", needs=())
 register("queues", _("Queues"), broker.queues, area="broker", needs=("redis", "database"))
+register("backups", _("Backups"), backup_standing.ask, area="backups")
 register("nightly", _("Work of the night"), process.nights, area="process")
 register("settings", _("Settings"), process.set_up, area="process", needs=())
 register("user", _("User"), process.user, area="process")
