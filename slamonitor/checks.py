@@ -7,6 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, Tags, register, run_checks
 
+from database.backups import bucket, encryption
+from database.backups.problem import BackupError
+
 
 @register("settings")
 def check_settings(**_: Any) -> list[Error]:
@@ -15,6 +18,22 @@ def check_settings(**_: Any) -> list[Error]:
         for problem in settings.SETTINGS_PROBLEMS
     ]
     return malformed + list(_dangerous())
+
+
+@register("settings")
+def check_backups(**_: Any) -> list[Error]:
+    """Try what would otherwise fail at night: the keys of readers, and the packages that are extras."""
+    tried = {
+        "E008": lambda: encryption.read_recipients(settings.BACKUP_AGE_RECIPIENTS) if encryption.is_on() else None,
+        "E009": lambda: bucket.require_package() if bucket.is_on() else None,
+    }
+    problems = []
+    for number, attempt in tried.items():
+        try:
+            attempt()
+        except BackupError as error:
+            problems.append(Error(str(error), hint="docs/backups.md tells how.", id=f"slamonitor.{number}"))
+    return problems
 
 
 @register(Tags.database)

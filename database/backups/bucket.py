@@ -14,7 +14,7 @@ from database.backups import container
 from database.backups.problem import BackupError
 from database.backups.progress import Progress
 
-MISSING = "Storage needs the package obstore: pip install 'obstore>=0.12,<1', or leave BACKUP_BUCKET unset."
+MISSING = "BACKUP_BUCKET: storage needs the package obstore: pip install 'obstore>=0.11,<1', or leave it unset."
 PATIENCE = timedelta(minutes=2)  # of retries
 WHOLE_FILE = timedelta(hours=2)  # a part of a large upload is one request
 
@@ -23,13 +23,22 @@ def is_on() -> bool:
     return settings.BACKUP_BUCKET is not None
 
 
+def require_package() -> None:
+    """Raise `BackupError` where the package is missing."""
+    try:
+        import obstore  # noqa: F401
+    except ImportError as error:
+        raise BackupError(MISSING) from error
+
+
 def upload(folder: Path, paths: Sequence[Path], progress: Progress) -> None:
-    """Copy files that are not there yet, under their names within the folder. Raises `BackupError`."""
+    """Copy files under their names within the folder, closed days only once. Raises `BackupError`."""
     store = _store()
     try:
         for path in paths:
             key = str(path.relative_to(folder))
-            if _size(store, key) != path.stat().st_size:
+            # The name of a closed day states its content; a backup's is a time, which others may have used.
+            if path.parent == folder or _size(store, key) != path.stat().st_size:
                 progress.step(f"copying {key} to the bucket {_bucket()[0]}")
                 store.put(key, path)
     except _errors() as error:
@@ -50,8 +59,9 @@ def fetch(folder: Path, key: str, progress: Progress) -> Path:
     path = folder / key
     progress.step(f"fetching {key} from the bucket {_bucket()[0]}")
     try:
+        found = _store().get(key)  # not within the next block, which says of every missing file that it cannot write
         with container.written(path) as file:
-            for chunk in _store().get(key):
+            for chunk in found:
                 file.write(chunk)
     except FileNotFoundError as error:
         raise BackupError(f"{key} is neither in {folder} nor in the bucket {_bucket()[0]}.") from error
@@ -68,10 +78,9 @@ def _size(store: Any, key: str) -> int | None:
 
 
 def _store() -> Any:
-    try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise BackupError(MISSING) from error
+    require_package()
+    from obstore.store import S3Store
+
     name, prefix = _bucket()
     given: dict[str, Any] = {
         "endpoint": settings.BACKUP_BUCKET_ENDPOINT,

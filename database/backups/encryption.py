@@ -17,7 +17,7 @@ from database.backups import container
 from database.backups.folder import SEALED
 from database.backups.problem import BackupError
 
-MISSING = "Encryption needs the package pyrage: pip install 'pyrage>=1.4,<2', or leave BACKUP_AGE_RECIPIENTS unset."
+MISSING = "BACKUP_AGE_RECIPIENTS: encryption needs the package pyrage: pip install 'pyrage>=1.4,<2', or leave it unset."
 IDENTITY = re.compile(r"^AGE-SECRET-KEY-1[0-9A-Z]+$", re.MULTILINE)
 
 

@@ -56,6 +56,9 @@ def test_good_settings_pass() -> None:
         ("LANGUAGE_CODE", "xx", "Write en or ko"),
         ("LOG_LEVEL", "LOUD", "Write DEBUG, INFO"),
         ("LOG_FORMAT", "xml", "Write json, line, or auto"),
+        ("BACKUP_AT", "2 o'clock", "Write a time such as 02:00, or off"),
+        ("BACKUP_BUCKET", "https://example.com/x", "Write s3://bucket"),
+        ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is no public key of age"),
         ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
     ],
 )
