@@ -65,8 +65,8 @@ def _is_held(path: Path) -> bool:
     """Say whether somebody holds the kernel's lock on a file."""
     try:
         descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False  # not ours, so no pause of ours
     try:
         return not _take(descriptor)
     finally:
