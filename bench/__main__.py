@@ -8,11 +8,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, engine, observability, page, rollup, storage
+from bench import api, backup, engine, observability, page, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
     "api": api,
+    "backup": backup,
     "engine": engine,
     "observability": observability,
     "page": page,
