@@ -1,0 +1,14 @@
+#!/bin/sh
+# Put a backup in the place of the data:   backups/restore.sh sla_monitor_20260310_020000.sql.gz
+# Of the containers:                       backups/restore.sh --compose sla_monitor_20260310_020000.sql.gz
+# `manage.py up` pauses its engine by itself; containers are stopped here and started again, whatever happens.
+set -eu
+cd "$(dirname "$0")/.."
+if [ "${1:-}" = --compose ]; then
+    shift
+    trap 'docker compose start probe worker beat' EXIT
+    docker compose stop beat probe worker
+    docker compose run --rm worker restore "$@"
+    exit
+fi
+exec "${PYTHON:-.venv/bin/python}" manage.py restore "$@"
