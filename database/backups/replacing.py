@@ -68,7 +68,7 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
                 _prepare(server, fresh)
             progress.step("changing over")
             _change_over(server, fresh)
-    loading.drop(server, REPLACED.format(server.database))
+    _drop_replaced(server, progress)
     return safety
 
 
@@ -143,6 +143,15 @@ def _change_over(server: Server, fresh: Server) -> None:
                 raise BackupError(
                     f"The databases cannot change places: {first_line(error)}. Nothing was changed."
                 ) from error
+
+
+def _drop_replaced(server: Server, progress: Progress) -> None:
+    """Give the space of the old data back; where that fails the restore has succeeded all the same."""
+    name = REPLACED.format(server.database)
+    try:
+        loading.drop(server, name)
+    except (BackupError, psycopg.Error) as error:
+        progress.step(f"the old data are still in the database {name}, which could not be dropped: {error}")
 
 
 def _end_sessions(connection: Connection[Any], databases: list[str]) -> None:
