@@ -1,4 +1,4 @@
-"""A backup and a restore in place under a running installation: the engine pauses, and goes on with the old data."""
+"""Backups, proofs and a restore in place under a running installation, whose engine pauses and goes on."""
 
 import os
 import subprocess
@@ -68,3 +68,14 @@ def test_a_pause_ends_with_whoever_asked_for_it(installation: Installation) -> N
         process.kill()
 
     wait_until(lambda: installation.processes("--hostname engine"), 20)
+
+
+def test_a_due_night_is_worked_off_beside_the_engine(installation: Installation) -> None:
+    installation.query("DELETE FROM backup_reports RETURNING 1")
+    installation.query("UPDATE django_migrations SET applied = now() - interval '9 days' RETURNING 1")
+    done = "SELECT is_good FROM backup_reports WHERE subject = %s AND ended_at IS NOT NULL"
+
+    for subject in ("backup", "proof"):
+        installation.manage("shell", "-c", "from slamonitor.tasks import keep_backups; keep_backups.delay()")
+        found = wait_until(lambda subject=subject: installation.query(done, subject), 30, installation.log.read_text)
+        assert found == [(True,)]
