@@ -1,7 +1,7 @@
 """System checks that stop the start on a dangerous, missing or malformed setting, with its name and a remedy."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ def check_settings(**_: Any) -> list[Error]:
 @register("settings")
 def check_backups(**_: Any) -> list[Error]:
     """Try what would otherwise fail at night: the keys of readers, and the packages that are extras."""
-    tried = {
+    tried: dict[str, Callable[[], object]] = {
         "E008": lambda: encryption.read_recipients(settings.BACKUP_AGE_RECIPIENTS) if encryption.is_on() else None,
         "E009": lambda: bucket.require_package() if bucket.is_on() else None,
     }
