@@ -40,7 +40,14 @@ def dispatch_due() -> None:
 def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
     # At most once: no retry. Expired specs are counted by the worker; the message lives a little longer than they do.
     expires_s = max(spec.expires_at_ms - spec.due_at_ms for spec in specs) / 1000 + 60
-    probe.apply_async([messages.pack_specs(specs)], queue=f"probes.{region}", expires=expires_s, retry=False)
+    probe.apply_async(
+        [messages.pack_specs(specs)],
+        queue=f"probes.{region}",
+        expires=expires_s,
+        retry=False,
+        argsrepr="…",
+        kwargsrepr="…",
+    )
 
 
 @shared_task(name="monitoring.probe", ignore_result=True, acks_late=False)
