@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, backup, engine, observability, page, rollup, storage
+from bench import api, backup, engine, observability, page, recording, rollup, storage
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
@@ -17,6 +17,7 @@ SUBJECTS = {
     "engine": engine,
     "observability": observability,
     "page": page,
+    "recording": recording,
     "rollup": rollup,
     "storage": storage,
 }

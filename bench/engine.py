@@ -31,11 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interval", type=int, default=5, help="seconds between the checks of a service")
     parser.add_argument("--seconds", type=int, default=30, help="length of a round; a multiple of the interval")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1, help="probe workers")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run an installation against a fast local target and measure rounds of equal length, one after another."""
-    with target() as url, running() as installation:
+    with target() as url, running("--workers", str(options.workers)) as installation:
         installation.manage("sync_services", "-", text=services_file(options.services, options.interval * 1000, url))
         time.sleep(WARM_UP_S)
         rounds = [_round(installation, options) for _ in range(options.rounds)]

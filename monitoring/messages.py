@@ -1,6 +1,6 @@
 """Probe specs and results as messages: names of the fields once, then a row of values for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -9,6 +9,7 @@ from monitoring.canaries import Look, packed, unpacked
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, ProbeSpec, Verdict
 
 Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON all through
+Row = Sequence[Any]
 
 SPEC = tuple(field.name for field in fields(ProbeSpec))
 RESULT = tuple(field.name for field in fields(ProbeResult))
@@ -24,7 +25,8 @@ def pack_specs(specs: Sequence[ProbeSpec]) -> Table:
 
 def unpack_specs(table: Table) -> list[ProbeSpec]:
     """Read specs, also those of a newer version: fields unknown here are left out. Raises TypeError when one lacks."""
-    return [ProbeSpec(**_known(SPEC, table["fields"], row)) for row in table["rows"]]
+    named = _naming(SPEC, table["fields"])
+    return [ProbeSpec(**named(row)) for row in table["rows"]]
 
 
 def pack_results(results: Sequence[ProbeResult], look: Look | None = None) -> Table:
@@ -47,22 +49,27 @@ def look_of(table: Table) -> Look | None:
 
 def unpack_results(table: Table) -> list[ProbeResult]:
     """Read results, also those of a worker of another version; see `unpack_specs`."""
-    return [_result(table, _known(RESULT, table["fields"], row)) for row in table["rows"]]
+    named = _naming(RESULT, table["fields"])
+    named_request, named_phases = _naming(REQUEST, table["request_fields"]), _naming(PHASES, table["phase_fields"])
+
+    def request(row: Row) -> MeasuredRequest:
+        values = named_request(row)
+        values["phases"] = Phases(**named_phases(values["phases"]))
+        return MeasuredRequest(**values)
+
+    def result(row: Row) -> ProbeResult:
+        values = named(row)
+        values["verdict"] = Verdict(values["verdict"])
+        values["error_type"] = values["error_type"] and ErrorType(values["error_type"])
+        values["phases"] = Phases(**named_phases(values["phases"]))
+        values["requests"] = tuple(map(request, values["requests"]))
+        return ProbeResult(**values)
+
+    return [result(row) for row in table["rows"]]
 
 
-def _result(table: Table, values: dict[str, Any]) -> ProbeResult:
-    def phases(row: Sequence[float | None]) -> Phases:
-        return Phases(**_known(PHASES, table["phase_fields"], row))
-
-    requests = [_known(REQUEST, table["request_fields"], row) for row in values["requests"]]
-    values["verdict"] = Verdict(values["verdict"])
-    values["error_type"] = values["error_type"] and ErrorType(values["error_type"])
-    values["phases"] = phases(values["phases"])
-    values["requests"] = tuple(
-        MeasuredRequest(**{**request, "phases": phases(request["phases"])}) for request in requests
-    )
-    return ProbeResult(**values)
-
-
-def _known(names: Sequence[str], fields: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: value for name, value in zip(fields, row, strict=True) if name in names}
+def _naming(known: Sequence[str], fields: Sequence[str]) -> Callable[[Row], dict[str, Any]]:
+    """Return what gives the values of a row their names, and leaves out those that are not known here."""
+    if set(fields) <= set(known):
+        return lambda row: dict(zip(fields, row, strict=True))
+    return lambda row: {name: value for name, value in zip(fields, row, strict=True) if name in known}

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from psycopg.errors import CheckViolation
 
 from database import partitions
+from database.bulk import array, read_instants_fast
 from database.sql import statement
 from monitoring import blindness, check_lines, counters, figures, rollup, runs, states, transitions
 from monitoring.blindness import Sight
@@ -112,7 +113,8 @@ def _store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[Pro
     # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn.
     ordered = sorted(results, key=lambda result: (result.checked_at_ms, result.service_id, result.region))
     with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", "store_checks"), _check_columns(ordered, blind))
+        read_instants_fast(cursor)
+        cursor.execute(statement("monitoring", "store_checks"), _arrays(_check_columns(ordered, blind)))
         stored = set(cursor.fetchall())
     new = [result for result in ordered if _take(stored, result)]
     _store_requests(new)
@@ -176,7 +178,11 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         "error_message": [_storable(request.error_message) for _, _, request in pairs],
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", "store_requests"), columns)
+        cursor.execute(statement("monitoring", "store_requests"), _arrays(columns))
+
+
+def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    return {name: array(values) for name, values in columns.items()}
 
 
 def _hundredths(milliseconds: float | None) -> float | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil
 
 from monitoring.probes.model import Verdict
 
@@ -43,7 +42,8 @@ class Policy:
 
     def hold_s(self, interval_ms: int) -> int:
         """Return for how many whole seconds one check speaks, rounded up."""
-        return ceil(self.gap_factor * interval_ms / 1000)
+        factor = self.gap_factor
+        return -(-factor.numerator * interval_ms // (factor.denominator * 1000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +171,13 @@ def join(run: Run | None, following: Run) -> tuple[Run, Run | None]:
     is_alike = run.verdict is following.verdict and run.hold_s == following.hold_s
     if not is_alike or is_gap(run, following.first_at):
         return following, run
-    joined = replace(
-        run,
+    joined = Run(
+        verdict=run.verdict,
+        first_at=run.first_at,
         last_at=following.last_at,
-        previous_at=run.last_at if following.check_count == 1 else following.previous_at,
         check_count=run.check_count + following.check_count,
+        hold_s=run.hold_s,
+        previous_at=run.last_at if following.check_count == 1 else following.previous_at,
     )
     return joined, None
 
@@ -242,4 +244,6 @@ def _change(before: State, status: Status, check: Check, first_at: datetime | No
 
 def _seconds_between(earlier: datetime, later: datetime) -> int:
     """Return whole seconds between two instants, each floored first, as the accounting does."""
-    return int((later.replace(microsecond=0) - earlier.replace(microsecond=0)).total_seconds())
+    delta = later - earlier
+    microseconds = delta.microseconds + earlier.microsecond - later.microsecond  # of whole seconds
+    return delta.days * 86_400 + delta.seconds + microseconds // 1_000_000

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from database.bulk import array, read_instants_fast
 from database.sql import statement
 from monitoring.models import RegionState
 from monitoring.policies import policy_for, rules_of
@@ -39,6 +40,7 @@ def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
     """Lock and return the states of those of the services that exist, by id. One query, or three for new services."""
     wanted: dict[str, Any] = {"service_ids": sorted(service_ids), "zone": str(settings.PAGE_TIME_ZONE)}
     with connection.cursor() as cursor:
+        read_instants_fast(cursor)
         cursor.execute(statement("monitoring", "lock_states"), wanted)
         rows = cursor.fetchall()
         if len(rows) < len(wanted["service_ids"]):
@@ -77,7 +79,9 @@ def save(states: Collection[LockedState]) -> None:
     columns["run_count"] = [run.check_count if run else 0 for run in runs]
     columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
     with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", "save_states"), columns)
+        cursor.execute(
+            statement("monitoring", "save_states"), {name: array(values) for name, values in columns.items()}
+        )
 
 
 def regions_of(service_ids: Collection[str]) -> dict[str, dict[str, RegionState]]:

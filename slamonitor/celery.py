@@ -64,7 +64,11 @@ app.conf.update(
     beat_scheduler="celery.beat:Scheduler",
     beat_max_loop_interval=1,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": 60},
+    broker_transport_options={
+        "visibility_timeout": 60,
+        # Whoever sends is told soon that the broker is away: every message is only a nudge, or is tried again by us.
+        **{"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
+    },
     task_ignore_result=True,
     task_default_queue="alerts",
     task_create_missing_queues=True,

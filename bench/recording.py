@@ -1,0 +1,111 @@
+"""Recording alone: how many checks a second one process takes in, in lots as probe workers send them."""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.rollup import set_up
+from slamonitor.embedded.postgres import EmbeddedPostgres
+
+INTERVAL_S = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--services", type=int, default=10_000)
+    parser.add_argument("--lot", type=int, default=100)
+    parser.add_argument("--lots", type=int, default=200, help="of a round")
+    parser.add_argument("--rounds", type=int, default=5)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
+        Path(folder).chmod(0o755)  # as root, the server runs as somebody else
+        with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
+            set_up(url)
+            return _measure(options)
+
+
+def as_table(figures: dict[str, Any]) -> str:
+    """Return the medians and spreads as a Markdown table."""
+    return "\n".join(
+        [
+            f"{figures['services']:,} services, lots of {figures['lot']}",
+            "",
+            "| figure | median | spread |",
+            "| --- | --- | --- |",
+            *(
+                f"| {name} | {median(figures[key]):{form}} | {min(figures[key]):{form}} – {max(figures[key]):{form}} |"
+                for name, key, form in (
+                    ("checks recorded, per second", "checks_per_s", ",.0f"),
+                    ("CPU of Python per check, ms", "cpu_ms", ".3f"),
+                )
+            ),
+        ]
+    )
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    from monitoring import recording
+    from monitoring.messages import unpack_results
+    from monitoring.models import Service
+
+    Service.objects.bulk_create(
+        Service(id=f"bench-{n:06}", name=f"bench-{n:06}", display_name="Bench", endpoint_url="http://127.0.0.1/")
+        for n in range(options.services)
+    )
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    lots = _lots(begin, options)
+    figures: dict[str, Any] = {"services": options.services, "lot": options.lot, "checks_per_s": [], "cpu_ms": []}
+    for number in range(options.rounds + 1):
+        round_ = [next(lots) for _ in range(options.lots)]
+        began, cpu = time.perf_counter(), time.process_time()
+        for message in round_:
+            recording.record(unpack_results(json.loads(message)), datetime.now(UTC))
+        if number:  # the first round fills caches and state rows
+            checks = options.lots * options.lot
+            figures["checks_per_s"].append(checks / (time.perf_counter() - began))
+            figures["cpu_ms"].append((time.process_time() - cpu) * 1000 / checks)
+    return figures
+
+
+def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
+    """Yield messages of good checks, each service in turn, minute after minute."""
+    from monitoring.instants import to_ms
+    from monitoring.messages import pack_results
+    from monitoring.probes.model import MeasuredRequest, Phases, ProbeResult, Verdict
+
+    slot, lot = 0, []
+    while True:
+        minute, service = divmod(slot, options.services)
+        at_ms = to_ms(begin) + minute * INTERVAL_S * 1000 + service % (INTERVAL_S * 1000)
+        phases = Phases(dns_ms=0.02, connect_ms=0.11 + slot % 7, first_byte_ms=0.3, total_ms=12.5 + slot % 90)
+        url = "http://127.0.0.1/"
+        request = MeasuredRequest(
+            started_at_ms=at_ms, url=url, method="GET", status_code=200, error_message=None, phases=phases
+        )
+        lot.append(
+            ProbeResult(
+                service_id=f"bench-{service:06}",
+                region="default",
+                checked_at_ms=at_ms,
+                interval_ms=INTERVAL_S * 1000,
+                timeout_ms=5_000,
+                lateness_ms=0.4,
+                verdict=Verdict.OK,
+                status_code=200,
+                error_type=None,
+                error_message=None,
+                phases=phases,
+                requests=(request,),
+            )
+        )
+        slot += 1
+        if len(lot) == options.lot:
+            yield json.dumps(pack_results(lot))
+            lot = []
