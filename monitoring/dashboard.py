@@ -23,6 +23,7 @@ from monitoring.dispatch import LEAD
 from monitoring.histogram import percentile_ms
 from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
 from monitoring.models.policies import PolicyBook
+from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
 from monitoring.sla import Kind
 from monitoring.state import Status
@@ -69,6 +70,7 @@ class Engine:
     engine_workers: int
     last_dispatch_s: float | None  # ago; None: nothing was ever dispatched
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
+    pace: Pace
     expired_probes: int  # of the workers that are seen, since they started: too late to be made
 
 
@@ -124,7 +126,7 @@ def unwell(now: datetime) -> tuple[list[Unwell], int]:
 
 
 def engine(now: datetime) -> Engine:
-    """Read how the monitor is doing. Three queries; the costliest reads the checks of one minute by their time."""
+    """Read how the monitor is doing. Four queries; the costliest reads the checks of one minute by their time."""
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
         checks, lateness = cursor.fetchone() or (0, None)
@@ -139,6 +141,7 @@ def engine(now: datetime) -> Engine:
         # The watermark runs ahead of the clock.
         last_dispatch_s=max(0.0, (now - (watermark.dispatched_until - LEAD)).total_seconds()) if watermark else None,
         skipped_slots=watermark.skipped_slots if watermark else 0,
+        pace=pace(now),
         expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
     )
 

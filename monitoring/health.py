@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
+from monitoring.pace import pace
 from monitoring.worker_stamps import LATE
 from observability.health import Finding, Health, register
 
@@ -53,6 +54,15 @@ def check_workers() -> Finding:
     return Finding(status=Health.HEALTHY, message=f"{alive} alive")
 
 
+def check_pace() -> Finding:
+    """Ask whether what was due lately is stored."""
+    found = pace(timezone.now())
+    if found.is_behind:
+        message = f"falling behind: {found.stored_per_s:,.0f} of {found.due_per_s:,.0f} checks/s"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY, message=f"{found.stored_per_s:,.0f} checks/s")
+
+
 def needed_regions() -> set[str]:
     """Return the regions that monitored services are probed from. One query."""
     return {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
@@ -72,4 +82,5 @@ if settings.REDIS_URL:
     register("redis", check_redis)
 register("dispatch", check_dispatch)
 register("workers", check_workers)
+register("pace", check_pace)
 register("network", check_network)

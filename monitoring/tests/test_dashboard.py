@@ -77,7 +77,7 @@ def test_the_engine_says_how_it_is(django_assert_num_queries):
             name=name, role=role, started_at=START, seen_at=NOW - timedelta(seconds=age_s), counters={"expired": 2}
         )
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         engine = dashboard.engine(NOW)
 
     assert engine.checks_per_s == pytest.approx(1 / 60)
