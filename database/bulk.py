@@ -31,7 +31,7 @@ def _element(value: Any) -> str:
     if isinstance(value, bool):
         return "t" if value else "f"
     if isinstance(value, int | float):
-        return repr(value)
+        return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)  # members of IntEnum, too
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"no element of an array: {value!r}")

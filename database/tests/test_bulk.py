@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from http import HTTPStatus
 
 import pytest
 from django.db import connection
@@ -46,6 +47,7 @@ def test_what_goes_in_comes_out(type_):
 @pytest.mark.django_db
 def test_members_of_enumerations_are_their_values():
     assert through_postgres([Verdict.OK, Verdict.BAD], "text") == ["ok", "bad"]
+    assert through_postgres([HTTPStatus.OK, HTTPStatus.NOT_FOUND], "smallint") == [200, 404]
 
 
 def test_other_values_are_refused():

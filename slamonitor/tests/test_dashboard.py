@@ -110,5 +110,5 @@ def test_the_number_of_queries_does_not_depend_on_services(viewer: Person, djang
     for number in range(30):
         make_down(f"Service {number}")
 
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(23):
         viewer.client.get("/admin/")
