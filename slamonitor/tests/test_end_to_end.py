@@ -127,6 +127,7 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
         "redis",
         "dispatch",
         "workers",
+        "pace",
         "network",
     ]
 
