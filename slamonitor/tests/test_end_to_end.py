@@ -123,6 +123,7 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
     health = installation.page("health").json()
 
     assert [dependency["name"] for dependency in health["dependencies"]] == [
+        "backups",
         "database",
         "redis",
         "dispatch",

@@ -33,7 +33,8 @@ def analysed(sql: str) -> set[str]:
 
 
 def our_migrations() -> Iterator[tuple[str, str]]:
-    ours = {app.label for app in apps.get_app_configs() if CHECKOUT in Path(app.path).parents}
+    # Directly below the checkout: a virtual environment may lie in it, too.
+    ours = {app.label for app in apps.get_app_configs() if Path(app.path).parent == CHECKOUT}
     yield from (key for key in sorted(MigrationLoader(connection).disk_migrations) if key[0] in ours)
 
 
