@@ -1,6 +1,7 @@
 """A target that runs an unmodified OpenTelemetry SDK continues our trace."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -40,10 +41,14 @@ class Target(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
+class TargetServer(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for those who answer: only then are their spans over
+
+
+@contextmanager
 def target() -> Iterator[str]:
     spans.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+    with TargetServer(("127.0.0.1", 0), Target) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -57,10 +62,11 @@ def only_span() -> ReadableSpan:
     return found[0]
 
 
-def test_target_continues_the_trace_of_a_check(target: str) -> None:
-    service, now = make_service(endpoint_url=target), timezone.now()
+def test_target_continues_the_trace_of_a_check() -> None:
+    now = timezone.now()
 
-    check_now(service, now)
+    with target() as url:
+        check_now(make_service(endpoint_url=url), now)
 
     span = only_span()
     assert f"{span.context.trace_id:032x}" == trace_id("payments", "default", to_ms(now))
@@ -68,11 +74,9 @@ def test_target_continues_the_trace_of_a_check(target: str) -> None:
     assert span.context.trace_flags.sampled, "what we ask is worth recording"
 
 
-def test_target_continues_the_trace_of_the_request_that_asked_for_the_check(target: str) -> None:
-    service = make_service(endpoint_url=target)
-
-    with trace.following(trace.accept({})) as request:
-        check_now(service, timezone.now())
+def test_target_continues_the_trace_of_the_request_that_asked_for_the_check() -> None:
+    with target() as url, trace.following(trace.accept({})) as request:
+        check_now(make_service(endpoint_url=url), timezone.now())
 
     assert f"{only_span().context.trace_id:032x}" == request.trace_id
 
