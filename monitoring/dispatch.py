@@ -52,6 +52,7 @@ def dispatch_due(now: datetime, publish: Publish) -> Tick | None:
         dispatched = sum(map(len, by_region.values()))
         skipped = _count_skipped(watermark.dispatched_until, since)
         if not _advance(watermark, until, dispatched, skipped):
+            transaction.set_rollback(True)  # the re-checks that we took stay for whoever was quicker
             return None
     if skipped:
         logger.error("slots skipped after a pause", extra={"skipped": skipped, "since": str(since)})

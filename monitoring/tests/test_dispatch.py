@@ -1,7 +1,9 @@
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +106,31 @@ def test_a_recheck_is_taken_once_and_cleared():
 
     assert list(queue.slots) == [("payments", "default", int((NOW + SECOND).timestamp() * 1000))]
     assert ServiceState.objects.get().recheck_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tick_that_comes_second_leaves_the_rechecks_to_the_first():
+    service = make_service(check_interval=86_400_000)
+    ServiceState.objects.create(service=service, recheck_at=NOW + SECOND)
+    dispatch_due(NOW - 60 * SECOND, Queue())
+    queue = Queue()
+
+    def be_quicker(execute, sql, params, many, context):
+        if 'UPDATE "dispatch_watermark"' in sql:  # another beat, while this one has the re-check in its hands
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(move_watermark).result()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(be_quicker):
+        assert dispatch_due(NOW, queue) is None
+
+    assert queue.batches == []
+    assert ServiceState.objects.get().recheck_at == NOW + SECOND
+
+
+def move_watermark():
+    DispatchWatermark.objects.update(dispatched_until=NOW + SECOND / 2)
+    connection.close()
 
 
 @pytest.mark.django_db
