@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import shared_task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from psycopg.errors import ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
@@ -60,6 +61,7 @@ def probe(specs: messages.Table) -> None:
     name="monitoring.record",
     ignore_result=True,
     acks_late=True,
+    acks_on_failure_or_timeout=False,  # whoever is killed at the limit has stored nothing
     reject_on_worker_lost=True,
     time_limit=50,
     soft_time_limit=40,
@@ -67,8 +69,11 @@ def probe(specs: messages.Table) -> None:
 def record(results: messages.Table) -> None:
     try:
         recording.record(messages.unpack_results(results), timezone.now(), messages.look_of(results))
-    except (OperationalError, InterfaceError) as error:
-        # The database is away. The lot waits in the queue, not in our memory, and we ask again soon but not at once.
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+        if isinstance(error.__cause__, ProgramLimitExceeded):
+            raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
+        # The database is away, or stands still. The lot waits in the queue, not in our memory, and we ask again soon but
+        # not at once.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
 

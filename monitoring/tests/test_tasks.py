@@ -1,0 +1,46 @@
+"""The doors of the engine: what becomes of a message when the work behind it fails."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from celery.exceptions import Reject, SoftTimeLimitExceeded
+from django.db import OperationalError, connection
+
+from monitoring import messages, tasks
+from monitoring.models import WatchServerLog
+from monitoring.tests.factories import make_result, make_service
+
+pytestmark = pytest.mark.django_db
+
+
+def failing_with(error: Exception) -> Callable[..., object]:
+    def fail(execute, sql, params, many, context):
+        if "INSERT INTO watch_server_logs" in sql:
+            raise error
+        return execute(sql, params, many, context)
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [OperationalError("terminating connection"), SoftTimeLimitExceeded()])
+def test_a_lot_that_the_database_keeps_waiting_goes_back_to_the_queue(error, monkeypatch, time_machine):
+    make_service()
+    time_machine.move_to("2025-03-10 00:01", tick=False)
+    monkeypatch.setattr(tasks, "DATABASE_AWAY_S", 0)
+    lot = messages.pack_results([make_result(0)])
+
+    with connection.execute_wrapper(failing_with(error)), pytest.raises(Reject) as rejected:
+        tasks.record(lot)
+
+    assert rejected.value.requeue
+    tasks.record(lot)
+    assert WatchServerLog.objects.count() == 1
+
+
+def test_a_lot_that_no_database_would_take_does_not_come_back(time_machine):
+    time_machine.move_to("2025-03-10 00:01", tick=False)
+    doctored = make_result(0, service_id=Random(1).randbytes(4000).hex())
+
+    with pytest.raises(OperationalError, match="index row"):
+        tasks.record(messages.pack_results([doctored]))
