@@ -67,7 +67,7 @@ class ProbeLoop:
         self._loop.call_soon_threadsafe(self._plan, specs)
 
     def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe at once, apart from all that is due, and wait; None when it cannot be done in time. Not in the loop."""
+        """Probe at once, apart from all that is due, and wait; None when that fails, or takes too long. Not in the loop."""
 
         async def attempts() -> list[ProbeResult]:
             return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))
@@ -79,6 +79,10 @@ class ProbeLoop:
             return asked.result(timeout_s)
         except (TimeoutError, concurrent.futures.CancelledError):
             asked.cancel()
+            return None
+        except Exception:
+            # Ours, as in `_attempt`; who asks has results to publish, which must not wait until it is mended.
+            logger.exception("probe failed by a fault of ours", extra=_named(specs[0]))
             return None
 
     def finish(self, timeout_s: float) -> bool:

@@ -59,6 +59,8 @@ class Stamper:
                 self._send({**self._about, **said})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
+            except Exception:  # whatever it is, the next stamp must be tried, or a worker that works is taken for dead
+                logger.exception("stamp not sent")
             if self._stopping.wait(EVERY_S):
                 return
 

@@ -1,5 +1,6 @@
 """Canaries, with a real server that answers or is gone, through a real probe loop."""
 
+import errno
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -62,6 +63,20 @@ def test_a_stopping_worker_says_nothing(loop, monkeypatch):
     loop.stop(2)
 
     assert canaries.look(has_failures=True) is None
+
+
+def test_a_fault_of_ours_says_nothing_of_the_network(monkeypatch, caplog):
+    async def broken(spec, lateness_ms):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    loop = ProbeLoop(lambda: broken, lambda results: None, max_held=10)
+    canaries, _now = asking(loop, monkeypatch, "http://127.0.0.1:1/")
+
+    try:
+        assert canaries.look(has_failures=True) is None
+    finally:
+        loop.stop(2)
+    assert "too many open files" in caplog.text
 
 
 def test_they_are_asked_when_checks_fail_and_rarely_else():

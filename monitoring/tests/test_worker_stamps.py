@@ -1,0 +1,39 @@
+"""Stamps, sent from a thread of their own."""
+
+import queue
+
+import pytest
+
+from monitoring import worker_stamps
+from monitoring.worker_stamps import Stamper
+
+PATIENCE_S = 10
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    monkeypatch.setattr(worker_stamps, "EVERY_S", 0.01)
+    return queue.Queue()
+
+
+def stamper(sent, **about):
+    return Stamper(name="probe1", role="probe", region="seoul", send=sent.put, **{"counters": dict, **about})
+
+
+def test_a_worker_is_not_taken_for_dead_because_one_stamp_failed(sent, caplog):
+    failures = [RuntimeError("a bug"), OSError("too many open files")]
+
+    def counters():
+        if failures:
+            raise failures.pop()
+        return {"probes": 3}
+
+    stamps = stamper(sent, counters=counters)
+    stamps.start()
+    try:
+        stamp = sent.get(timeout=PATIENCE_S)
+    finally:
+        stamps.stop()
+
+    assert (stamp["name"], stamp["counters"]) == ("probe1", {"probes": 3})
+    assert "a bug" in caplog.text
