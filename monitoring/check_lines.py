@@ -48,5 +48,6 @@ def _tell(action: Action, result: ProbeResult, level: int) -> None:
         error_type=result.error_type,
         error_message=result.error_message,
         duration_ms=result.phases.total_ms,
-        trace_id=trace_id(result.service_id, result.region, result.checked_at_ms),
+        # A probe worker need not know the key that ids are derived with.
+        trace_id=result.trace_id or trace_id(result.service_id, result.region, result.checked_at_ms),
     )

@@ -12,7 +12,7 @@ Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; 
 Row = Sequence[Any]
 
 SPEC = tuple(field.name for field in fields(ProbeSpec))
-RESULT = tuple(field.name for field in fields(ProbeResult))
+RESULT = tuple(field.name for field in fields(ProbeResult) if field.name != "trace_id")
 REQUEST = tuple(field.name for field in fields(MeasuredRequest))
 PHASES = tuple(field.name for field in fields(Phases))
 _spec_values, _result_values = attrgetter(*SPEC), attrgetter(*RESULT)

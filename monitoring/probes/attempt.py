@@ -92,6 +92,7 @@ class Attempt:
             error_message=finding.message,
             phases=phases,
             requests=requests if is_http else (),
+            trace_id=self.spec.trace_id,
         )
 
     def _elapsed_ms(self) -> float:

@@ -89,3 +89,5 @@ class ProbeResult:
     error_message: str | None  # also where slow, and as a remark where ok
     phases: Phases  # sums over all requests of the attempt; `total_ms` is the whole attempt
     requests: tuple[MeasuredRequest, ...]  # of HTTP; other kinds make none
+    # As the target received it, for the worker's own log. Not sent on: whoever records derives it again.
+    trace_id: str = field(default="", compare=False)

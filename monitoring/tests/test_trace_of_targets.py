@@ -66,10 +66,10 @@ def test_target_continues_the_trace_of_a_check() -> None:
     now = timezone.now()
 
     with target() as url:
-        check_now(make_service(endpoint_url=url), now)
+        result = check_now(make_service(endpoint_url=url), now).result
 
     span = only_span()
-    assert f"{span.context.trace_id:032x}" == trace_id("payments", "default", to_ms(now))
+    assert f"{span.context.trace_id:032x}" == result.trace_id == trace_id("payments", "default", to_ms(now))
     assert span.parent is not None and span.parent.is_remote and span.parent.span_id
     assert span.context.trace_flags.sampled, "what we ask is worth recording"
 
