@@ -1,18 +1,22 @@
 """What the tests of backups share: rows, what they look like afterwards, and progress that interferes."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from database.backups import contents
 from database.backups.manifest import Content
 from database.backups.progress import Progress
 from database.backups.server import Server
 
+# They stay what they are at any time of day, and when midnight passes during the tests.
+OPEN = datetime.now(UTC).date() + timedelta(days=1)
+CLOSED = (OPEN - timedelta(days=4), OPEN - timedelta(days=3))
 
-def fill(server: Server, first_day: datetime) -> None:
-    """Add services, text that COPY must quote, and three days of checks: two are closed."""
+
+def fill(server: Server) -> None:
+    """Add text that COPY must quote, and three days of checks: two are closed."""
     with server.connect() as connection:
-        days = [first_day + timedelta(days=number) for number in range(3)]
+        days = (*CLOSED, OPEN)
         for day in days:
             connection.execute(
                 f"CREATE TABLE watch_server_logs_{day:%Y%m%d} PARTITION OF watch_server_logs"
@@ -28,9 +32,9 @@ def fill(server: Server, first_day: datetime) -> None:
             add_checks(server, day, 50)
 
 
-def add_checks(server: Server, day: datetime, count: int, service: str = "payments") -> None:
+def add_checks(server: Server, day: date, count: int, service: str = "payments") -> None:
     """Add checks of a day, one a second from midnight on."""
-    midnight = day.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = datetime.combine(day, time(), UTC)
     with server.connect() as connection:
         connection.execute(
             "INSERT INTO watch_server_logs"

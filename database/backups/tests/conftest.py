@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def template(django_db_setup: None, django_db_blocker, tmp_path_factory: pytest.
         loading.create(server, TEMPLATE)
         with loading.source(taken.path) as found:
             loading.load(server.of(TEMPLATE), loading.require_version(server, found), found, SILENT)
-        fill(server.of(TEMPLATE), datetime.now(UTC) - timedelta(days=2))
+        fill(server.of(TEMPLATE))
         yield server.of(TEMPLATE)
         loading.drop(server, TEMPLATE)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from database.backups.problem import BackupError
 from database.backups.progress import SILENT
 from database.backups.server import Server
 from database.backups.taking import take
-from database.backups.tests.cast import add_checks
+from database.backups.tests.cast import CLOSED, add_checks
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +71,7 @@ def test_damage_to_an_encrypted_backup_is_refused(live: Server, folder: Folder, 
 def test_who_cannot_read_old_backups_deletes_none_of_their_days(live: Server, folder: Folder, key, settings):
     settings.BACKUP_AGE_IDENTITY = ""
     old = take(live, folder)
-    add_checks(live, datetime.now(UTC) - timedelta(days=1), 1, "late")
+    add_checks(live, CLOSED[1], 1, "late")
     take(live, folder)
 
     assert folder.delete_old(datetime.now(UTC), kept_days=30) == []

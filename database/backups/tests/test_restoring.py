@@ -1,7 +1,6 @@
 """Restoring in place, beside and as a proof: what then stands there, and what was there before."""
 
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -14,11 +13,9 @@ from database.backups.problem import BackupError
 from database.backups.progress import SILENT
 from database.backups.server import Server
 from database.backups.taking import Taken, take
-from database.backups.tests.cast import add_checks, data_of, databases
+from database.backups.tests.cast import CLOSED, OPEN, add_checks, data_of, databases
 
 pytestmark = pytest.mark.django_db
-
-TODAY = datetime.now(UTC)
 
 
 def restore(live: Server, path: Path, folder: Folder, stop_engine=nullcontext, choose=None) -> Taken:
@@ -30,7 +27,7 @@ def change(live: Server) -> None:
     with live.connect() as connection:
         connection.execute("DELETE FROM change_counters WHERE topic <> 'page'")
         connection.execute("UPDATE change_counters SET value = 90 WHERE topic = 'page'")
-    add_checks(live, TODAY - timedelta(days=1), 10, "later")
+    add_checks(live, CLOSED[1], 10, "later")
 
 
 def without_counters(server: Server) -> dict:
@@ -73,12 +70,12 @@ def test_what_was_written_until_the_engine_stopped_is_in_the_safety_dump(live: S
     taken = take(live, folder)
 
     def stop_engine() -> nullcontext:
-        add_checks(live, TODAY, 1, "last")
+        add_checks(live, OPEN, 1, "last")
         return nullcontext()
 
     safety = restore(live, taken.path, folder, stop_engine)
 
-    assert safety.manifest.tables[f"public.watch_server_logs_{TODAY:%Y%m%d}"].rows == 51
+    assert safety.manifest.tables[f"public.watch_server_logs_{OPEN:%Y%m%d}"].rows == 51
 
 
 def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, folder: Folder):
@@ -132,8 +129,8 @@ def test_closed_days_may_be_left_out(live: Server, folder: Folder):
         restore(live, taken.path, folder)
     restore(live, taken.path, folder, choose=lambda _: [])
 
-    assert data_of(live)[f"public.watch_server_logs_{TODAY - timedelta(days=1):%Y%m%d}"].rows == 0
-    assert data_of(live)[f"public.watch_server_logs_{TODAY:%Y%m%d}"].rows == 50
+    assert data_of(live)[f"public.watch_server_logs_{CLOSED[1]:%Y%m%d}"].rows == 0
+    assert data_of(live)[f"public.watch_server_logs_{OPEN:%Y%m%d}"].rows == 50
 
 
 def test_an_older_schema_is_brought_up_to_date(live: Server, folder: Folder):

@@ -12,12 +12,9 @@ from database.backups.manifest import Kind
 from database.backups.problem import BackupError, Busy
 from database.backups.server import Server
 from database.backups.taking import take
-from database.backups.tests.cast import Interfering, add_checks, data_of
+from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, data_of
 
 pytestmark = pytest.mark.django_db
-
-TODAY = datetime.now(UTC)
-YESTERDAY = TODAY - timedelta(days=1)
 
 
 def test_a_backup_is_plain_sql_under_the_promised_name(live: Server, folder: Folder):
@@ -38,15 +35,15 @@ def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server
     second = take(live, folder)
 
     assert [path.name.rpartition("_")[0] for path in first.raw_paths] == [
-        f"watch_server_logs_{TODAY - timedelta(days=back):%Y%m%d}_50" for back in (2, 1)
+        f"watch_server_logs_{day:%Y%m%d}_50" for day in CLOSED
     ]
-    assert f"public.watch_server_logs_{TODAY:%Y%m%d}" in first.manifest.tables
+    assert f"public.watch_server_logs_{OPEN:%Y%m%d}" in first.manifest.tables
     assert {path: path.stat().st_mtime_ns for path in second.raw_paths} == written
 
 
 def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(live: Server, folder: Folder):
     first = take(live, folder)
-    add_checks(live, YESTERDAY, 1, "late")
+    add_checks(live, CLOSED[1], 1, "late")
 
     second = take(live, folder)
 
@@ -90,7 +87,7 @@ def test_a_checksum_knows_content_and_not_order(live: Server):
         (Kind.SCHEMA, [], ["CREATE TABLE public.services"], ["COPY "]),
         (Kind.WITHOUT_RAW, [], ["COPY public.change_counters"], ["COPY public.watch_server_logs"]),
         (Kind.TABLES, ["incident", "change_counters"], ["COPY public.incident "], ["public.services", "FOREIGN KEY"]),
-        (Kind.TABLES, ["watch_server_logs"], [f"COPY public.watch_server_logs_{TODAY:%Y%m%d}"], ["incident"]),
+        (Kind.TABLES, ["watch_server_logs"], [f"COPY public.watch_server_logs_{OPEN:%Y%m%d}"], ["incident"]),
     ],
 )
 def test_parts_of_a_database(live: Server, folder: Folder, kind, names, has, has_not):
@@ -122,7 +119,7 @@ def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder
             connection.execute(
                 "ALTER TABLE watch_server_logs ATTACH PARTITION fresh FOR VALUES FROM ('2001-01-01') TO ('2001-01-02')"
             )
-            closed = f"watch_server_logs_{YESTERDAY:%Y%m%d}"
+            closed = f"watch_server_logs_{CLOSED[1]:%Y%m%d}"
             connection.execute(f"ALTER TABLE watch_server_logs DETACH PARTITION {closed} CONCURRENTLY".encode())
             connection.execute(f"DROP TABLE {closed}".encode())
 
@@ -142,16 +139,17 @@ def test_leftovers_of_a_killed_backup_are_swept_up(live: Server, folder: Folder)
 
 def test_old_backups_go_and_closed_days_with_the_last_that_names_them(live: Server, folder: Folder):
     old = take(live, folder)
-    add_checks(live, YESTERDAY, 1, "late")
+    add_checks(live, CLOSED[1], 1, "late")
     new = take(live, folder)
     renamed = folder.path / "sla_monitor_20250101_020000.sql.gz"
     old.path.rename(renamed)
 
-    deleted = folder.delete_old(TODAY, kept_days=30)
+    now = datetime.now(UTC)
+    deleted = folder.delete_old(now, kept_days=30)
 
     (replaced,) = set(old.raw_paths) - set(new.raw_paths)
     assert deleted == [renamed, replaced]
-    assert folder.delete_old(TODAY + timedelta(days=365), kept_days=30) == [], "the newest one always stays"
+    assert folder.delete_old(now + timedelta(days=365), kept_days=30) == [], "the newest one always stays"
     assert all(path.exists() for path in new.raw_paths)
 
 

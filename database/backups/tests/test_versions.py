@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def create(server: Server) -> None:
     env = {**os.environ, "DATABASE_URL": server.url}
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, env=env, cwd=django_settings.BASE_DIR, check=True)
-    fill(server, datetime.now(UTC) - timedelta(days=2))
+    fill(server)
 
 
 @pytest.mark.parametrize("newest", [False, True])
