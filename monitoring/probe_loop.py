@@ -67,7 +67,7 @@ class ProbeLoop:
         self._loop.call_soon_threadsafe(self._plan, specs)
 
     def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe at once, apart from all that is due, and wait; None when that fails, or takes too long. Not in the loop."""
+        """Probe at once, apart from all that is due; None when that fails or takes too long. Not in the loop itself."""
 
         async def attempts() -> list[ProbeResult]:
             return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))

@@ -72,7 +72,7 @@ def record(results: messages.Table) -> None:
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
             raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
-        # The database is away, or stands still. The lot waits in the queue, not in our memory, and we ask again soon but
+        # The database is away or stands still. The lot waits in the queue, not in our memory, and we ask again soon but
         # not at once.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
