@@ -107,11 +107,13 @@ def of_queues() -> Iterable[Metric]:
 
 
 def of_upkeep() -> Iterable[Metric]:
-    """Read how far the roll-up is behind, and how many days of partitions lie ahead. Three queries."""
+    """Read how far the roll-up is behind, and how many days of partitions lie ahead. Four queries."""
     now = timezone.now()
-    due = RollupRequest.objects.exclude(not_before__gt=now).aggregate(days=Count("*"), oldest=Min("date"))
-    yield _gauge("rollup_due", "Days of services that wait to be accounted.", due["days"])
-    closed_at = due["oldest"] and datetime.combine(due["oldest"] + timedelta(days=1), datetime.min.time(), UTC)
+    due = RollupRequest.objects.exclude(not_before__gt=now)
+    days = due.values("date", "service").distinct().count()  # several may have asked for the same one
+    yield _gauge("rollup_due", "Days of services that wait to be accounted.", days)
+    oldest = due.aggregate(oldest=Min("date"))["oldest"]
+    closed_at = oldest and datetime.combine(oldest + timedelta(days=1), datetime.min.time(), UTC)
     age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
     yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
     ahead = GaugeMetricFamily(

@@ -30,7 +30,7 @@ from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.retention import kept
 from monitoring.specs import trace_id
-from monitoring.state import Change, Check, Run, advance, fold_regions
+from monitoring.state import Change, Check, Run, State, advance, fold_regions
 from monitoring.states import LockedState
 from observability.events import Action, Subject, tell
 from observability.masking import mask_text
@@ -214,6 +214,9 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
     regions = states.regions_of([id for id, held in locked.items() if len(held.regions) > 1])
     closed: list[tuple[str, Run]] = []
     changed: list[Transition] = []
+    zone = settings.PAGE_TIME_ZONE
+    accounted_until = rollup.accounted_until(now, zone)
+    reaching_back: defaultdict[str, list[datetime]] = defaultdict(list)
     for service_id, held in locked.items():
         late = []
         for result in by_service[service_id]:
@@ -221,6 +224,8 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
             if held.state.run is not None and check.at < held.state.run.last_at:
                 late.append(check.at)
                 continue
+            if (since := _changes_from(held.state, check, now)) < accounted_until:
+                reaching_back[service_id] += [since, check.at]
             step = advance(held.state, check, held.policy)
             held.state = step.state
             held.show(result)
@@ -233,13 +238,26 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
             runs.store(closed)
             closed = []
             margin = runs.rebuild(held, late, held.policy)
-            rollup.request_late(service_id, late, margin, now, settings.PAGE_TIME_ZONE)
+            rollup.request_late({service_id: late}, margin, now, zone)
+    if reaching_back:
+        rollup.request_late(reaching_back, timedelta(), now, zone)
     if locked:
         runs.store(closed)
         states.save(locked.values())
         states.save_regions([row for rows in regions.values() for row in rows.values()])
     transitions.record(changed)
     return len(changed)
+
+
+def _changes_from(state: State, check: Check, now: datetime) -> datetime:
+    """Return from when on a check that is the newest may change what was accounted; now, where it came in time.
+
+    Its day was settled without it where it came after the run had ceased to speak: the queue waited, with the database
+    or the broker away. Then it may confirm what began with the streak before it.
+    """
+    if state.run is not None and now <= state.run.last_at + timedelta(seconds=state.run.hold_s):
+        return now
+    return min(check.at, state.streak_first_at or check.at)
 
 
 def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionState] | None, is_doubtful: bool) -> Check:

@@ -5,7 +5,7 @@ restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from database import changes, retention
@@ -93,31 +93,45 @@ def request_missing(day: date, zone: tzinfo) -> int:
 
 
 def request(service_ids: Collection[str], days: Iterable[date], *, not_before: datetime | None = None) -> None:
-    """Ask for days of services to be accounted again. One statement."""
+    """Ask for days of services to be accounted again. One statement, and none that waits for a roll-up under way."""
     RollupRequest.objects.bulk_create(
-        [RollupRequest(date=day, service_id=id, not_before=not_before) for day in days for id in service_ids],
-        ignore_conflicts=True,
+        RollupRequest(date=day, service_id=id, not_before=not_before) for day in days for id in service_ids
     )
 
 
 def work_off(now: datetime, zone: tzinfo) -> int:
     """Roll up one batch of requested days, oldest first, and return how many were done; 0 when none is left."""
     with transaction.atomic():
-        waiting = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
-        first = waiting.order_by("date", "service_id").values_list("date", flat=True).first()
-        if first is None:
+        due = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
+        first = _lock(due.order_by("date", "service_id")[:1])
+        if not first:
             return 0
-        taken = list(
-            waiting.filter(date=first)
-            .order_by("service_id")
-            .select_for_update(skip_locked=True)
-            .values_list("service_id", flat=True)[:BATCH]
-        )
-        days = roll_up(first, taken, now, zone)
-        RollupRequest.objects.filter(date=first, service_id__in=taken).delete()
-        unsettled = [day.service.id for day in days if not day.account.is_settled]
-        request(unsettled, [first], not_before=now + UNSETTLED_WAIT)
-    return len(taken)
+        day = first[0].date
+        taken, ids = _take(day, due.filter(date=day).order_by("service_id")[:BATCH])
+        days = roll_up(day, ids, now, zone)
+        RollupRequest.objects.filter(id__in=taken).delete()
+        unsettled = [each.service.id for each in days if not each.account.is_settled]
+        request(unsettled, [day], not_before=now + UNSETTLED_WAIT)
+    return len(ids)
+
+
+def _take(day: date, wanted: QuerySet[RollupRequest]) -> tuple[list[int], list[str]]:
+    """Lock requests of a day with all others for the same services; return them, and the services to be rolled up.
+
+    A service is left out while somebody else is at it: two at once, and the one who read first might write last.
+    """
+    locked = _lock(wanted)
+    of_day = RollupRequest.objects.filter(date=day, service__in={each.service_id for each in locked})
+    locked += _lock(of_day.exclude(id__in=[each.id for each in locked]))
+    # What is left now is held by somebody else, or came this moment.
+    left = of_day.exclude(id__in=[each.id for each in locked])
+    busy = set(left.values_list("service", flat=True))
+    ours = [each for each in locked if each.service_id not in busy]
+    return [each.id for each in ours], sorted({each.service_id for each in ours})
+
+
+def _lock(requests: QuerySet[RollupRequest]) -> list[RollupRequest]:
+    return list(requests.select_for_update(skip_locked=True))
 
 
 def work_off_all(zone: tzinfo, budget_s: float) -> int:
@@ -137,12 +151,20 @@ def work_off_all(zone: tzinfo, budget_s: float) -> int:
         return sum(future.result() for future in [pool.submit(work) for _ in range(CONNECTIONS)])
 
 
-def request_late(service_id: str, late: Collection[datetime], margin: timedelta, now: datetime, zone: tzinfo) -> None:
-    """Ask for the closed days that checks which arrived late may change. One statement, or none."""
+def request_late(changed: Mapping[str, Collection[datetime]], margin: timedelta, now: datetime, zone: tzinfo) -> None:
+    """Ask for the closed days that checks which arrived late may change, by service. One statement, or none."""
     today = day_of(now, zone)
-    days = {day_of(at + offset, zone) for at in late for offset in (-margin, margin)}
-    if closed := [day for day in days if day < today]:
-        request([service_id], closed)
+    RollupRequest.objects.bulk_create(
+        RollupRequest(date=day, service_id=service_id)
+        for service_id, instants in changed.items()
+        for day in sorted({day_of(at + offset, zone) for at in instants for offset in (-margin, margin)})
+        if day < today
+    )
+
+
+def accounted_until(now: datetime, zone: tzinfo) -> datetime:
+    """Return the instant before which days have closed, and may have been accounted."""
+    return bounds(day_of(now - CLOSING, zone), zone)[0]
 
 
 @transaction.atomic

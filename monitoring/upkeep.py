@@ -96,7 +96,7 @@ def rollups() -> Finding:
     row = RollupWatermark.objects.first()
     late = day_of(now - CLOSING - ROLLUP_LATE, zone) - timedelta(days=1)
     return judge_rollups(
-        waiting=ready.count(),
+        waiting=ready.values("date", "service").distinct().count(),  # several may have asked for the same one
         oldest=ready.order_by("date").values_list("date", flat=True).first(),
         is_planned=row is None or row.planned_until >= late,
     )

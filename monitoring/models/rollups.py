@@ -142,15 +142,22 @@ class RollupWatermark(models.Model):
 
 
 class RollupRequest(models.Model):
-    """A day of a service that has to be accounted, again or for the first time; gone when that is done."""
+    """A day of a service that has to be accounted, again or for the first time; gone when that is done.
 
-    pk = models.CompositePrimaryKey("date", "service_id")
+    Whoever asks leaves a row of their own, even where there is one: that may be under way already, with figures from
+    before the change for which somebody asks now.
+    """
+
     date = models.DateField()
     service = models.ForeignKey(Service, models.CASCADE, related_name="+", db_index=False)
     not_before = models.DateTimeField(null=True)  # an unsettled day waits for the checks that settle it
 
     class Meta:
         db_table = "rollup_requests"
+        indexes: ClassVar[list[models.Index]] = [
+            # Readers: the roll-up, the oldest day first; retention, whether a day still waits.
+            models.Index(fields=["date", "service"], name="rollup_requests_of_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.date}"

@@ -1,4 +1,5 @@
--- Ask for a closed day of every service that existed in it and has no settled row yet, for the planner.
+-- Ask for a closed day of every service that existed in it and has no settled row yet, unless
+-- somebody has asked already, for the planner.
 INSERT INTO rollup_requests (date, service_id)
 SELECT %(day)s, services.id
 FROM services
@@ -7,4 +8,4 @@ WHERE services.created_at < %(end)s AND (services.archived_at IS NULL OR service
         SELECT FROM uptime_records AS record
         WHERE record.service_id = services.id AND record.date = %(day)s AND (record.is_settled OR record.policy_id IS NULL)
     )
-ON CONFLICT DO NOTHING
+    AND NOT EXISTS (SELECT FROM rollup_requests AS asked WHERE asked.service_id = services.id AND asked.date = %(day)s)

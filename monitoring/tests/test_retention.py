@@ -32,6 +32,7 @@ def check(start: int = -600, end: int = 90_000) -> None:
 def account(*days: date, zone=UTC) -> None:
     for day in days:
         rollup.roll_up(day, ["payments"], LATER, zone)
+        RollupRequest.objects.filter(date=day).delete()
 
 
 def drop(*tables: str) -> None:

@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -5,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from monitoring import day_histogram, editing, recording, rollup
 from monitoring.models import (
@@ -45,6 +47,12 @@ def check(start: float, end: float, verdict: str = "ok", service_id: str = "paym
     seconds = range(round(start), round(end), 300)
     lot = [make_result(s, verdict, service_id, interval_ms=300_000) for s in seconds]
     recording.record(lot, START + timedelta(days=3))
+
+
+def check_in_time(start: int, end: int) -> None:
+    """Record such checks two seconds after each is due."""
+    for second in range(start, end, 300):
+        recording.record([make_result(second, interval_ms=300_000)], START + timedelta(seconds=second + 2))
 
 
 def roll_up(day: date = DAY, now: datetime = LATER) -> UptimeRecord:
@@ -197,6 +205,7 @@ def test_an_unsettled_day_is_asked_for_again(service):
     check(86_400 - 300, 86_400 + 300, "bad")  # two failures, the second after midnight: confirmed
     check(2 * 86_400 - 300, 2 * 86_400, "bad")  # one failure at the end of the next day: not yet
     soon = START + timedelta(days=2, seconds=60)
+    RollupRequest.objects.all().delete()
 
     rollup.request(["payments"], [DAY, DAY + timedelta(days=1)])
     while rollup.work_off(soon, UTC):
@@ -256,6 +265,46 @@ def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
     assert UptimeRecord.objects.get(date=DAY).unknown_s == 0
 
 
+def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_without_them(service):
+    check(-600, 23 * HOUR)
+    at_night = START + timedelta(days=1, minutes=11)
+    rollup.plan(at_night, UTC)
+    while rollup.work_off(at_night, UTC):
+        pass
+    settled = UptimeRecord.objects.get(date=DAY)
+    assert (settled.is_settled, settled.unknown_s) == (True, HOUR - 450)
+
+    # The database was away: the lot waited in the queue, and comes in the order of time.
+    check(23 * HOUR, 86_400 + 600)
+    while rollup.work_off(at_night, UTC):
+        pass
+
+    assert (UptimeRecord.objects.get(date=DAY).unknown_s, UptimeRecord.objects.get(date=DAY).total_checks) == (0, 288)
+
+
+def test_a_failure_that_is_confirmed_by_a_check_which_waited_counts_from_its_beginning(service):
+    check(-600, 86_400 - 300)
+    check(86_400 - 300, 86_400, "bad")
+    at_night = START + timedelta(days=1, minutes=30)
+    rollup.roll_up(DAY, ["payments"], at_night, UTC)
+    assert (UptimeRecord.objects.get().down_s, UptimeRecord.objects.get().is_settled) == (0, True)
+
+    check(86_400, 86_400 + 300, "bad")
+    while rollup.work_off(at_night, UTC):
+        pass
+
+    assert UptimeRecord.objects.get(date=DAY).down_s == 300
+
+
+def test_checks_that_come_in_time_ask_for_nothing(service):
+    for number in range(3):
+        second = 86_400 + 900 + 300 * number
+        lot = [make_result(second, "bad", interval_ms=300_000)]
+        recording.record(lot, START + timedelta(seconds=second + 2))
+
+    assert not RollupRequest.objects.exists()
+
+
 def test_recorded_runs_that_differ_from_the_raw_checks_are_rebuilt_and_counted(service):
     check(-600, HOUR)
     check(HOUR, 2 * HOUR, "bad")
@@ -297,15 +346,45 @@ def test_the_command_refuses_nonsense_in_words(service, arguments, words):
         call_command("rollup", *arguments, stdout=StringIO())
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committing")
 def test_two_workers_at_once_do_each_day_once():
-    # Tests that really commit begin with empty tables, without what migrations put there.
-    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
     service = make_old_service()
-    recording.record([make_result(s, interval_ms=300_000) for s in range(-600, 90_000, 300)], LATER)
+    check_in_time(-600, 90_000)
     rollup.request([service.id], [DAY - timedelta(days=1), DAY])
 
     assert rollup.work_off_all(UTC, budget_s=20) == 2
 
     assert UptimeRecord.objects.count() == 2
     assert not RollupRequest.objects.exists()
+
+
+@pytest.mark.usefixtures("committing")
+def test_who_asks_for_a_day_that_is_under_way_is_not_forgotten():
+    make_old_service()
+    check_in_time(-600, 3 * HOUR)
+    check_in_time(4 * HOUR, 90_000)
+    rollup.request(["payments"], [DAY])
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # The roll-up reads, and then has to wait for the table that it writes to.
+            cursor.execute("LOCK TABLE uptime_records IN SHARE MODE")
+            working = pool.submit(rollup.work_off_all, UTC, 60)
+            wait_until_somebody_waits_for("uptime_records")
+            check(3 * HOUR, 4 * HOUR)
+        working.result(60)
+
+    rollup.work_off_all(UTC, 60)
+
+    assert UptimeRecord.objects.get(date=DAY).unknown_s == 0
+    assert not RollupRequest.objects.exists()
+
+
+def wait_until_somebody_waits_for(table: str) -> None:
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = %s::regclass)"
+    ends_at = time.monotonic() + 60
+    with connection.cursor() as cursor:
+        while time.monotonic() < ends_at:
+            cursor.execute(waiting, [table])
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError(f"nobody waits for {table}")

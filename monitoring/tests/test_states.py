@@ -2,14 +2,14 @@
 
 import threading
 import time
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 
 from database import partitions
 from monitoring import recording, states
-from monitoring.models import AccountingPolicy, ServiceState
+from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -17,22 +17,8 @@ NOW = START + timedelta(hours=1)
 SECONDS = 20
 
 
-@pytest.fixture
-def no_raw_rows(transactional_db):
-    """Django empties tables after tests that commit, but knows no partitions and leaves their rows."""
-    _empty_raw_tables()
-    yield
-    _empty_raw_tables()
-
-
-def _empty_raw_tables() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(RAW_TABLES)}")
-
-
-@pytest.mark.usefixtures("no_raw_rows")
+@pytest.mark.usefixtures("committing")
 def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_at_once():
-    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
     make_service()
     for table in RAW_TABLES:  # else the second would wait for the first to make them, and not for the state
         partitions.ensure(table, {START.date()})
