@@ -22,11 +22,11 @@ from monitoring.calendar_days import day_of
 from monitoring.dispatch import LEAD
 from monitoring.histogram import percentile_ms
 from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
-from monitoring.models.policies import PolicyBook
 from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
-from monitoring.sla import Kind
+from monitoring.sla import Kind, figures_of_parts
 from monitoring.state import Status
+from monitoring.terms import TermsBook
 from monitoring.worker_stamps import LATE
 
 KEPT_S = 30
@@ -147,7 +147,7 @@ def engine(now: datetime) -> Engine:
 
 
 def trends(period: Period, now: datetime) -> Trends:
-    """Return lists and charts, at most `KEPT_S` old. Eight queries, or none."""
+    """Return lists and charts, at most `KEPT_S` old. Nine queries, or none."""
     kept: Trends | None = cache.get(f"trends-{period}")
     if kept is None:
         kept = _trends(period, now)
@@ -171,19 +171,21 @@ def _trends(period: Period, now: datetime) -> Trends:
 def _least_available(
     services: Mapping[str, Service], failing: Sequence[tuple[str, int, int]], window: tuple[datetime, datetime]
 ) -> list[Unavailable]:
-    """Account the services that failed most, and return the least available first. Four queries."""
-    book, day = PolicyBook(), day_of(window[1], settings.PAGE_TIME_ZONE)
-    rules = {}
-    for id, _failed, _total in failing:
-        rules[id] = accounting.policy_of(services[id], book.in_force(services[id].policy_name, day))
-    found = accounting.evidence([services[id] for id in rules], *window, list(rules.values()))
+    """Account the services that failed most, and return the least available first. Five queries."""
+    zone, (start, end) = settings.PAGE_TIME_ZONE, window
+    chosen = [services[id] for id, _failed, _total in failing]
+    book = TermsBook(chosen, day_of(start, zone), day_of(end, zone), end, zone)
+    stretches = {service.id: list(book.stretches(service, start, end)) for service in chosen}
+    found = accounting.evidence(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
     listed = []
     for id, failed, total in failing:
-        account = accounting.account(id, found[id], rules[id], window, window[1])
-        figures, down_s = account.figures, account.seconds[Kind.DOWN]
-        listed.append(
-            Unavailable(id=id, name=str(services[id]), uptime=figures.uptime, down_s=down_s, failed=failed, total=total)
-        )
+        parts = [
+            (accounting.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
+            for each in stretches[id]
+        ]
+        uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)
+        name = str(services[id])
+        listed.append(Unavailable(id=id, name=name, uptime=uptime, down_s=down_s, failed=failed, total=total))
     return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:LISTED]
 
 

@@ -1,6 +1,6 @@
 """The ledger of a service: the ordered intervals behind its figures in a window, which sum exactly to it.
 
-Every stretch is accounted under the policy version that is in force in it, from evidence that is fetched once. Days are
+Every stretch is accounted under the terms that were in force in it, from evidence that is fetched once. Days are
 cut out of the same intervals, so that window, days and stored rows cannot differ.
 """
 
@@ -9,15 +9,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from itertools import groupby, pairwise
+from operator import itemgetter
+
+from django.db.models import Q
 
 from monitoring import accounting, sla
 from monitoring.accounting import Account, Evidence
 from monitoring.calendar_days import bounds, day_of, days_between
-from monitoring.models import Restatement, Service, Transition, UptimeRecord
-from monitoring.models.policies import AccountingPolicy, PolicyBook
+from monitoring.models import Restatement, Service, Transition
+from monitoring.models.policies import AccountingPolicy
 from monitoring.rollup import status_of
 from monitoring.sla import Figures, Interval, Kind, SpanKind
-from monitoring.state import Policy, Status
+from monitoring.state import Status
+from monitoring.terms import Stretch, Terms, TermsBook
 
 
 class Why(StrEnum):
@@ -75,27 +80,36 @@ class Ledger:
     accounted_until: datetime  # earlier than the end where that is yet to come
     official: Reading  # with approved restatements: the figures that are published
     measured: Reading | None  # without them; None: none touches the window
-    policies: Sequence[AccountingPolicy]  # in force in the window, in order
+    terms: Sequence[Terms]  # in force in the window, in order
     restatements: Sequence[Restatement]  # approved ones that touch it, in the order of approval
     sample_days: int  # stored days of the window that are made up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stretch:
-    """Days in a row under one version of the policy."""
+@dataclass(frozen=True, slots=True)
+class _Outages:
+    """When a service was told to be down, and when no more: what is known of the outages that its intervals show."""
 
-    start: datetime
-    end: datetime
-    version: AccountingPolicy
-    rules: Policy
+    falls: Sequence[Transition]  # in order
+    left_at: Sequence[datetime]  # in order
+
+    def behind(self, interval: Interval) -> Transition | None:
+        """Return the outage that an interval is a part of; None where nobody was told of one, as after late checks."""
+        index = bisect_left(self.falls, _instant(interval.end), key=lambda fall: fall.edge_end_at)
+        if not index:
+            return None
+        fall = self.falls[index - 1]
+        after = bisect_right(self.left_at, fall.edge_end_at)
+        is_over = after < len(self.left_at) and self.left_at[after] <= _instant(interval.start)
+        return None if is_over else fall
 
 
 def read(service: Service, start: datetime, end: datetime, now: datetime, zone: tzinfo) -> Ledger:
     """Account a window of a service. Eight queries, however long it is. Raises ValueError when it is empty."""
     if start >= end:
         raise ValueError(f"the window is empty: {start} to {end}")
-    stretches = list(_stretches(service, start, end, zone))
-    found = accounting.evidence([service], start, end, [s.rules for s in stretches])[service.id]
+    book = TermsBook([service], day_of(start, zone), day_of(end - timedelta(microseconds=1), zone), now, zone)
+    stretches = list(book.stretches(service, start, end))
+    found = accounting.evidence([service], start, end, [each.terms.rules for each in stretches])[service.id]
     outages = _outages(service.id, start, end)
     restatements = _restatements(service.id, start, end)
     return Ledger(
@@ -105,55 +119,47 @@ def read(service: Service, start: datetime, end: datetime, now: datetime, zone: 
         accounted_until=max(start, min(end, now.replace(microsecond=0))),
         official=_reading(service, found, stretches, outages, now, zone, as_measured=False),
         measured=_reading(service, found, stretches, outages, now, zone, as_measured=True) if restatements else None,
-        policies=list({stretch.version.pk: stretch.version for stretch in stretches}.values()),
+        terms=_distinct(stretches),
         restatements=restatements,
-        sample_days=_sample_days(service.id, start, end, zone),
+        sample_days=book.sample_days(service),
     )
 
 
-def _stretches(service: Service, start: datetime, end: datetime, zone: tzinfo) -> Iterator[_Stretch]:
-    """Cut the window where the policy changes. One query."""
-    book, held = PolicyBook(), None
-    for day in days_between(day_of(start, zone), day_of(end - timedelta(microseconds=1), zone)):
-        version = book.in_force(service.policy_name, day)
-        day_start, day_end = bounds(day, zone)
-        if held is not None and held.version.pk == version.pk:
-            held = _Stretch(start=held.start, end=min(end, day_end), version=version, rules=held.rules)
-            continue
-        if held is not None:
-            yield held
-        rules = accounting.policy_of(service, version)
-        held = _Stretch(start=max(start, day_start), end=min(end, day_end), version=version, rules=rules)
-    if held is not None:
-        yield held
+def _distinct(stretches: Iterable[Stretch]) -> list[Terms]:
+    found: list[Terms] = []
+    for stretch in stretches:
+        if stretch.terms not in found:
+            found.append(stretch.terms)
+    return found
 
 
 def _reading(
     service: Service,
     found: Evidence,
-    stretches: Sequence[_Stretch],
-    outages: Sequence[Transition],
+    stretches: Sequence[Stretch],
+    outages: _Outages,
     now: datetime,
     zone: tzinfo,
     *,
     as_measured: bool,
 ) -> Reading:
     accounts = [
-        accounting.account(service.id, found, s.rules, (s.start, s.end), now, as_measured=as_measured)
-        for s in stretches
+        accounting.account(service.id, found, each.terms.rules, (each.start, each.end), now, as_measured=as_measured)
+        for each in stretches
     ]
-    parts = [(account.seconds, stretch.rules) for account, stretch in zip(accounts, stretches, strict=True)]
-    days = [day for pair in zip(accounts, stretches, strict=True) for day in _days(*pair, zone)]
+    parts = [(account.seconds, each.terms.rules) for account, each in zip(accounts, stretches, strict=True)]
+    days = [day for account, each in zip(accounts, stretches, strict=True) for day in _days(account, each.terms, zone)]
     restated = () if as_measured else found.restatements
+    intervals = [piece for interval in _joined(accounts) for piece in _told_apart(interval, found, restated)]
     return Reading(
-        entries=[_entry(interval, found, restated, outages) for interval in _joined(accounts)],
+        entries=[_entry(interval, why, outages) for interval, why in intervals],
         seconds={kind: sum(seconds[kind] for seconds, _rules in parts) for kind in Kind},
         figures=sla.figures_of_parts(parts),
         days=days,
     )
 
 
-def _days(account: Account, stretch: _Stretch, zone: tzinfo) -> Iterator[LedgerDay]:
+def _days(account: Account, terms: Terms, zone: tzinfo) -> Iterator[LedgerDay]:
     """Cut the days of a stretch out of its intervals, as far as it is accounted."""
     start, end = account.window
     if start >= end:
@@ -170,11 +176,11 @@ def _days(account: Account, stretch: _Stretch, zone: tzinfo) -> Iterator[LedgerD
             window=window,
             intervals=inside,
             seconds=seconds,
-            figures=sla.figures(seconds, stretch.rules),
+            figures=sla.figures(seconds, terms.rules),
             is_settled=account.is_settled,
         )
-        status = status_of(part, stretch.version)
-        yield LedgerDay(date=day, status=status, seconds=seconds, figures=part.figures, policy=stretch.version)
+        status = status_of(part, terms.version)
+        yield LedgerDay(date=day, status=status, seconds=seconds, figures=part.figures, policy=terms.version)
 
 
 def _clipped(intervals: Sequence[Interval], first: int, window: tuple[int, int]) -> Iterator[Interval]:
@@ -200,10 +206,30 @@ def _joined(accounts: Iterable[Account]) -> Iterator[Interval]:
         yield held
 
 
-def _entry(interval: Interval, found: Evidence, restated: Collection[sla.Span], outages: Sequence[Transition]) -> Entry:
+def _told_apart(
+    interval: Interval, found: Evidence, restated: Collection[sla.Span]
+) -> Iterator[tuple[Interval, Why | None]]:
+    """Cut an interval where the reason for which it counts as its kind changes, and say that reason of each piece."""
+    reasons = [(span, Why.RESTATED) for span in restated if span.restated_as is interval.kind]
+    if interval.kind is Kind.UNKNOWN:
+        reasons += [(span, Why.BLIND) for span in found.spans if span.kind is SpanKind.BLIND]
+    edges = {edge for span, _why in reasons for edge in (span.since, span.until)}
+    cuts = [interval.start, *sorted(e for e in edges if interval.start < e < interval.end), interval.end]
+    pieces = (Interval(interval.kind, start, end) for start, end in pairwise(cuts))
+    usual = Why.NO_CHECKS if interval.kind is Kind.UNKNOWN else None
+    told = [(each, next((why for span, why in reasons if _covers(span, each)), usual)) for each in pieces]
+    for why, alike in groupby(told, key=itemgetter(1)):
+        neighbours = [each for each, _why in alike]
+        yield Interval(interval.kind, neighbours[0].start, neighbours[-1].end), why
+
+
+def _covers(span: sla.Span, piece: Interval) -> bool:
+    return span.since <= piece.start and piece.end <= span.until
+
+
+def _entry(interval: Interval, why: Why | None, outages: _Outages) -> Entry:
     start_at, end_at = _instant(interval.start), _instant(interval.end)
-    why = _why(interval, found, restated)
-    if interval.kind is not Kind.DOWN or why is Why.RESTATED or (outage := _outage_at(end_at, outages)) is None:
+    if interval.kind is not Kind.DOWN or why is Why.RESTATED or (outage := outages.behind(interval)) is None:
         return Entry(kind=interval.kind, start_at=start_at, end_at=end_at, why=why)
     return Entry(
         kind=interval.kind,
@@ -217,38 +243,22 @@ def _entry(interval: Interval, found: Evidence, restated: Collection[sla.Span], 
     )
 
 
-def _why(interval: Interval, found: Evidence, restated: Collection[sla.Span]) -> Why | None:
-    if any(s.since < interval.end and s.until > interval.start and s.restated_as is interval.kind for s in restated):
-        return Why.RESTATED
-    if interval.kind is not Kind.UNKNOWN:
-        return None
-    blind = (span for span in found.spans if span.kind is SpanKind.BLIND)
-    is_blind = any(span.since < interval.end and span.until > interval.start for span in blind)
-    return Why.BLIND if is_blind else Why.NO_CHECKS
-
-
-def _outage_at(end_at: datetime, outages: Sequence[Transition]) -> Transition | None:
-    """Return the newest outage that began before an interval ended."""
-    index = bisect_left(outages, end_at, key=lambda outage: outage.edge_end_at)
-    return outages[index - 1] if index else None
-
-
-def _outages(service_id: str, start: datetime, end: datetime) -> list[Transition]:
-    """Return the outages that began in a window, and the last one before it, in order. Two queries."""
-    falls = Transition.objects.filter(service=service_id, to_status=Status.DOWN)
-    before = falls.filter(edge_end_at__lt=start).order_by("-edge_end_at")[:1]
-    return [*before, *falls.filter(edge_end_at__gte=start, edge_end_at__lt=end).order_by("edge_end_at")]
+def _outages(service_id: str, start: datetime, end: datetime) -> _Outages:
+    """Return the outages that began in a window, and the last one before it. Two queries."""
+    changes = Transition.objects.filter(service=service_id, edge_end_at__lt=end).order_by("edge_end_at", "id")
+    falls = changes.filter(to_status=Status.DOWN)
+    before = falls.filter(edge_end_at__lt=start).last()
+    touching = changes.filter(Q(to_status=Status.DOWN) | Q(from_status=Status.DOWN))
+    found = list(touching.filter(edge_end_at__gte=before.edge_end_at if before else start))
+    return _Outages(
+        falls=[each for each in found if each.to_status == Status.DOWN],
+        left_at=[each.edge_end_at for each in found if each.from_status == Status.DOWN],
+    )
 
 
 def _restatements(service_id: str, start: datetime, end: datetime) -> list[Restatement]:
     approved = Restatement.objects.filter(service=service_id, is_approved=True)
     return list(approved.filter(since__lt=end, until__gt=start).order_by("decided_at", "id"))
-
-
-def _sample_days(service_id: str, start: datetime, end: datetime, zone: tzinfo) -> int:
-    last = day_of(end - timedelta(microseconds=1), zone)
-    rows = UptimeRecord.objects.filter(service=service_id, date__range=(day_of(start, zone), last))
-    return rows.filter(metadata__sample=True).count()
 
 
 def _instant(second: int) -> datetime:

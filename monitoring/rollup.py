@@ -27,12 +27,13 @@ from monitoring.day_requests import DayOfRequests
 from monitoring.folded import recounting
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
 from monitoring.models.folded import FOLDED_TABLES
-from monitoring.models.policies import AccountingPolicy, PolicyBook
+from monitoring.models.policies import AccountingPolicy
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import EMPTY_DAY
 from monitoring.run_audit import RawRuns
 from monitoring.sla import Kind
-from monitoring.state import Policy, Status
+from monitoring.state import Status
+from monitoring.terms import Terms, TermsBook
 
 BATCH = 4_000  # services rolled up in one transaction: each pass over the day's rows serves so many
 PART = 500  # services held in memory with their rows
@@ -63,7 +64,7 @@ class Day:
     date: date
     account: Account
     status: str
-    policy: AccountingPolicy
+    terms: Terms
 
 
 def plan(now: datetime, zone: tzinfo) -> int:
@@ -202,7 +203,7 @@ def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, 
     if not ids:
         return []
     window = bounds(day, zone)
-    checks = _counted_checks(ids, day, window, audits=audits)
+    checks = _counted_checks(ids, day, now, zone, audits=audits)
     days: list[Day] = []
     for part in _parts(ids):
         days += (done := account_day(day, part, now, zone))
@@ -213,35 +214,53 @@ def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, 
 
 
 def refresh_today(now: datetime, zone: tzinfo) -> int:
-    """Bring the row of today up to date for every monitored service, from runs alone."""
-    ids = list(Service.objects.monitored().order_by("id").values_list("id", flat=True))
-    today = day_of(now, zone)
+    """Bring the row of today up to date for every monitored service, from runs alone, and yesterday's until it closes.
+
+    Returns the number of services.
+    """
+    today, yesterday = day_of(now, zone), day_of(now - CLOSING, zone)
+    monitored = Service.objects.monitored().order_by("id")
+    ids = list(monitored.values_list("id", flat=True))
     for part in _parts(ids):
         with transaction.atomic():
-            days = account_day(today, part, now, zone)
-            _store_uptime([_uptime_record(day, None) for day in days], with_checks=False)
+            _refresh(today, part, now, zone)
+    if yesterday == today:
+        return len(ids)
+    for part in _parts(monitored.filter(created_at__lt=bounds(today, zone)[0]).values_list("id", flat=True)):
+        with transaction.atomic():
+            # From its plan on it is the roll-up's, and nobody writes over what that has settled.
+            lock_in_transaction("rollup plan")
+            if not RollupWatermark.objects.filter(planned_until__gte=yesterday).exists():
+                _refresh(yesterday, part, now, zone)
     return len(ids)
 
 
+def _refresh(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
+    rows = [_uptime_record(each, None) for each in account_day(day, service_ids, now, zone)]
+    for row in rows:
+        row.is_settled = False  # its checks are not counted, and its requests neither
+    _store_uptime(rows, with_checks=False)
+
+
 def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> list[Day]:
-    """Account one day of services and store nothing. Five queries."""
+    """Account one day of services and store nothing. Six queries."""
     window = bounds(day, zone)
     services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
-    versions, rules = _policies(services, day)
-    found = accounting.evidence(services, *window, list(rules.values()))
+    terms = _terms(services, day, now, zone)
+    found = accounting.evidence(services, *window, [each.rules for each in terms.values()])
     days = []
     for service in services:
-        account = accounting.account(service.id, found[service.id], rules[service.id], window, now)
-        status = status_of(account, versions[service.id])
-        days.append(Day(service=service, date=day, account=account, status=status, policy=versions[service.id]))
+        held = terms[service.id]
+        account = accounting.account(service.id, found[service.id], held.rules, window, now)
+        status = status_of(account, held.version)
+        days.append(Day(service=service, date=day, account=account, status=status, terms=held))
     return days
 
 
-def _policies(services: Iterable[Service], day: date) -> tuple[dict[str, AccountingPolicy], dict[str, Policy]]:
-    """Return the versions in force on a day and the rules that follow, by service. One query."""
-    book = PolicyBook()
-    versions = {service.id: book.in_force(service.policy_name, day) for service in services}
-    return versions, {service.id: accounting.policy_of(service, versions[service.id]) for service in services}
+def _terms(services: Collection[Service], day: date, now: datetime, zone: tzinfo) -> dict[str, Terms]:
+    """Return the terms of a day by service. Two queries."""
+    book = TermsBook(services, day, day, now, zone)
+    return {service.id: book.on(service, day) for service in services}
 
 
 def status_of(account: Account, policy: AccountingPolicy) -> str:
@@ -261,13 +280,12 @@ def _first_day(zone: tzinfo, yesterday: date) -> date:
     return day_of(created_at, zone) if created_at else yesterday + timedelta(days=1)
 
 
-def _counted_checks(
-    ids: Sequence[str], day: date, window: tuple[datetime, datetime], *, audits: bool
-) -> dict[str, Counted]:
+def _counted_checks(ids: Sequence[str], day: date, now: datetime, zone: tzinfo, *, audits: bool) -> dict[str, Counted]:
     """Count the day's raw checks by service and, in the same pass, hold the recorded runs to them."""
-    services = Service.objects.filter(id__in=ids)
-    _versions, rules = _policies(services, day)
-    audited = {service.id: rules[service.id] for service in services if audits and len(service.regions) == 1}
+    window = bounds(day, zone)
+    services = list(Service.objects.filter(id__in=ids)) if audits else []
+    terms = _terms(services, day, now, zone)
+    audited = {service.id: terms[service.id].rules for service in services if len(service.regions) == 1}
     counted: dict[str, Counted] = {}
     raw: dict[str, RawRuns] = {}
     for checks in day_checks.read(*window, ids[0], ids[-1]):
@@ -303,7 +321,9 @@ def _uptime_record(day: Day, checks: Counted | None) -> UptimeRecord:
         successful_checks=healthy,
         failed_checks=total - healthy,
         avg_response_time=average_ms,
-        policy=day.policy,
+        policy=day.terms.version,
+        failure_threshold=day.terms.rules.failure_threshold,
+        recovery_threshold=day.terms.rules.recovery_threshold,
         is_settled=day.account.is_settled,
         updated_at=timezone.now(),
         **{f"{kind}_s": seconds[kind] for kind in Kind},
@@ -332,7 +352,8 @@ def _api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
 
 
 UPTIME_FIGURES = [
-    *("status", "uptime_percentage", "coverage_percentage", "policy", "is_settled", "metadata", "updated_at"),
+    *("status", "uptime_percentage", "coverage_percentage", "is_settled", "metadata", "updated_at"),
+    *("policy", "failure_threshold", "recovery_threshold"),
     *(f"{kind}_s" for kind in Kind),
 ]
 CHECK_FIGURES = ["total_checks", "successful_checks", "failed_checks", "avg_response_time"]

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import beat_init, task_postrun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "slamonitor.settings")
@@ -47,7 +48,8 @@ app.conf.beat_schedule = {
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
     "days that have closed": {"task": "monitoring.account_days", "schedule": 60.0, "options": {"expires": 60}},
-    "today so far": {"task": "monitoring.refresh_today", "schedule": 60.0, "options": {"expires": 60}},
+    # At the full minute, so that a new day has its row at once and not after most of a minute without data.
+    "today so far": {"task": "monitoring.refresh_today", "schedule": crontab(), "options": {"expires": 60}},
     "results of requests kept for an hour": {
         "task": "observability.sweep_idempotent_requests",
         "schedule": 600.0,

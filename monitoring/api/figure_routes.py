@@ -82,7 +82,7 @@ def read_uptime(request: HttpRequest, service_id: str, filters: Annotated[Window
         figures=figures_out(found.official),
         seconds=seconds_out(found.official),
         as_measured=figures_out(found.measured) if found.measured else None,
-        policies=[policy_out(policy) for policy in found.policies],
+        policies=[policy_out(terms) for terms in found.terms],
         sample_days=found.sample_days,
     )
 

@@ -3,8 +3,8 @@
 from pydantic import BaseModel, Field
 
 from monitoring.ledger import Reading
-from monitoring.models import AccountingPolicy
 from monitoring.sla import Kind, percentage
+from monitoring.terms import Terms
 
 PERCENTAGE = "Percent with two decimals, floored, as text; null where there is nothing to divide by."
 
@@ -29,11 +29,13 @@ class FiguresOut(BaseModel):
 
 
 class PolicyOut(BaseModel):
-    """A version of the rules by which time is accounted."""
+    """A version of the rules by which time is accounted, with the thresholds that held for the service."""
 
     name: str
     version: int
     effective_on: str
+    failure_threshold: int = Field(description="Bad checks in a row that made it down; the service may have its own.")
+    recovery_threshold: int = Field(description="Good checks in a row that ended that.")
 
 
 def figures_out(reading: Reading) -> FiguresOut:
@@ -50,5 +52,12 @@ def seconds_out(reading: Reading) -> SecondsOut:
     return SecondsOut(**{str(kind): reading.seconds[kind] for kind in Kind})
 
 
-def policy_out(policy: AccountingPolicy) -> PolicyOut:
-    return PolicyOut(name=policy.name, version=policy.version, effective_on=policy.effective_on.isoformat())
+def policy_out(terms: Terms) -> PolicyOut:
+    version, rules = terms.version, terms.rules
+    return PolicyOut(
+        name=version.name,
+        version=version.version,
+        effective_on=version.effective_on.isoformat(),
+        failure_threshold=rules.failure_threshold,
+        recovery_threshold=rules.recovery_threshold,
+    )

@@ -99,3 +99,6 @@ class PolicyBook:
         if not versions:
             raise LookupError(f"no accounting policy is named {name!r}")
         return next((policy for policy in versions if policy.effective_on <= day), versions[-1])
+
+    def name_of(self, version_id: int) -> str:
+        return next(policy.name for policy in self._versions if policy.pk == version_id)

@@ -42,6 +42,9 @@ class UptimeRecord(models.Model):
     policy = models.ForeignKey(  # the version that it was accounted under; null: sample days
         "monitoring.AccountingPolicy", models.PROTECT, null=True, related_name="+", db_index=False
     )
+    # The thresholds that it was accounted with, which may be the service's own; null: sample days.
+    failure_threshold = models.SmallIntegerField(null=True)
+    recovery_threshold = models.SmallIntegerField(null=True)
     is_settled = models.BooleanField(default=True)  # False: today, or a change at its end is not confirmed yet
     metadata = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -132,7 +132,7 @@ def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(django_assert_num
         store(f"service-{number}", "gb")
     hourly.roll_up(NOW)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         first = dashboard.trends(Period.DAY, NOW)
     with django_assert_num_queries(0):
         assert dashboard.trends(Period.DAY, NOW) == first

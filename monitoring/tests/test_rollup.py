@@ -224,12 +224,45 @@ def test_today_is_kept_up_to_date_from_runs(service):
     assert (record.date, record.operational_s, record.uptime_percentage, record.is_settled) == (DAY, 7200, 100, False)
 
 
+def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service):
+    check(-600, 86_400 + 300)
+    rollup.refresh_today(START + timedelta(days=1, seconds=-30), UTC)
+    assert UptimeRecord.objects.get().operational_s == 86_370
+
+    rollup.refresh_today(START + timedelta(days=1, minutes=5), UTC)
+    yesterday = UptimeRecord.objects.get(date=DAY)
+    assert (yesterday.operational_s, yesterday.is_settled) == (86_400, False)
+
+    closed = START + timedelta(days=1, minutes=11)
+    rollup.plan(closed, UTC)
+    while rollup.work_off(closed, UTC):
+        pass
+    rollup.refresh_today(START + timedelta(days=1, minutes=9), UTC)
+    yesterday = UptimeRecord.objects.get(date=DAY)
+    assert (yesterday.total_checks, yesterday.is_settled) == (288, True)
+
+
+def test_days_that_are_over_keep_the_thresholds_they_were_accounted_with(service):
+    check(-600, HOUR)
+    check(HOUR, HOUR + 600, "bad")
+    check(HOUR + 600, 90_000)
+    assert roll_up().down_s == 600
+
+    service.failure_threshold = 3
+    editing.save(service, ["failure_threshold"])
+    again = roll_up()
+    rollup.roll_up(DAY + timedelta(days=1), ["payments"], LATER, UTC)
+
+    assert (again.down_s, again.failure_threshold) == (600, 2)
+    assert UptimeRecord.objects.get(date=DAY + timedelta(days=1)).failure_threshold == 3
+
+
 def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
     for number in range(30):
         make_old_service(f"service-{number:02}")
     ids = list(Service.objects.values_list("id", flat=True))
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         rollup.roll_up(DAY, ids, LATER, UTC)
 
 

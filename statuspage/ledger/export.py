@@ -32,8 +32,14 @@ def document(found: Ledger, incidents: Sequence[Incident], *, with_messages: boo
         "accounted_until": _iso(found.accounted_until),
         "time_zone": settings.PAGE_TIME_ZONE.key,
         "policies": [
-            {"name": policy.name, "version": policy.version, "effective_on": policy.effective_on.isoformat()}
-            for policy in found.policies
+            {
+                "name": each.version.name,
+                "version": each.version.version,
+                "effective_on": each.version.effective_on.isoformat(),
+                "failure_threshold": each.rules.failure_threshold,
+                "recovery_threshold": each.rules.recovery_threshold,
+            }
+            for each in found.terms
         ],
         "sample_days": found.sample_days,
         **_reading(found.official, incidents, with_messages),

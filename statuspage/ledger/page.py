@@ -22,7 +22,7 @@ from statuspage.bars import DAY_SHAPES, look, state_words
 from statuspage.durations import day_name, exact, whole
 from statuspage.ledger.choices import choices
 from statuspage.ledger.export import touching
-from statuspage.ledger.words import TONES, cause_words, kind_words, policy_words
+from statuspage.ledger.words import TONES, cause_words, kind_words, terms_words
 
 LISTED_AT_MOST = 400  # intervals; a longer ledger is read day by day
 
@@ -83,7 +83,7 @@ def context(
             }
             for row in found.restatements
         ],
-        "policies": [(policy, list(policy_words(policy))) for policy in found.policies],
+        "policies": [(each.version, list(terms_words(each))) for each in found.terms],
         "sample_days": found.sample_days,
         "weekdays": [_weekday((first_weekday + 6 + n) % 7) for n in range(7)],
         "months": list(_months(found.official.days, first_weekday)),

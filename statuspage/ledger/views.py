@@ -94,7 +94,8 @@ def as_csv(request: HttpRequest, service_id: str) -> HttpResponse:
 def policy(request: HttpRequest, name: str, version: int) -> HttpResponse:
     """State the rules of a policy version in words."""
     found = get_object_or_404(AccountingPolicy, name=name, version=version)
-    shown = {"policy": found, "rules": list(policy_words(found)), "effective": day_name(found.effective_on)}
+    rules = list(policy_words(found, found.rules))
+    shown = {"policy": found, "rules": rules, "effective": day_name(found.effective_on)}
     return render(request, "statuspage/policy.html", shown)
 
 

@@ -8,6 +8,8 @@ from monitoring.ledger import Entry, Why
 from monitoring.models import AccountingPolicy
 from monitoring.probes.model import ErrorType
 from monitoring.sla import Kind
+from monitoring.state import Policy
+from monitoring.terms import Terms
 
 TONES = {
     Kind.OPERATIONAL: "ok",
@@ -49,14 +51,21 @@ def cause_words(entry: Entry) -> str:
     return words.get(entry.error_type, "")
 
 
-def policy_words(policy: AccountingPolicy) -> Iterator[str]:
-    """Yield the rules of a policy version, one sentence each."""
-    if (count := policy.failure_threshold) == 1:
+def terms_words(terms: Terms) -> Iterator[str]:
+    """Yield the rules that held for a service, one sentence each."""
+    if terms.has_own_thresholds:
+        yield _("This service has other thresholds than the policy; these are its own:")
+    yield from policy_words(terms.version, terms.rules)
+
+
+def policy_words(policy: AccountingPolicy, rules: Policy) -> Iterator[str]:
+    """Yield the rules of a policy version, one sentence each; the thresholds are those of `rules`."""
+    if (count := rules.failure_threshold) == 1:
         yield _("A single failed check makes a service down, from that check on.")
     else:
         many = _("%(count)d failed checks in a row make a service down, and then from the first of them on.")
         yield many % {"count": count}
-    if (count := policy.recovery_threshold) == 1:
+    if (count := rules.recovery_threshold) == 1:
         yield _("The first good check ends an outage.")
     else:
         many = _("%(count)d good checks in a row end an outage, and then from the first of them on.")

@@ -190,6 +190,70 @@ def test_blind_time_names_its_cause(service, get):
     assert "our own network failed" in words_of(get(f"/services/payments/ledger{FROM_TO}"))
 
 
+def test_only_the_time_that_was_blind_or_restated_names_that_cause(service, get):
+    Span.objects.create(kind="blind", since=START + timedelta(hours=10, minutes=30), until=START + timedelta(hours=11))
+    Restatement.objects.create(
+        service=service,
+        since=START + timedelta(hours=1),
+        until=START + timedelta(hours=2),
+        restated_as="operational",
+        reason="our firewall",
+        proposed_at=NOW,
+        decided_at=NOW,
+        is_approved=True,
+    )
+
+    found = get("/services/payments/ledger.json?from=2025-03-10&to=2025-03-10").json()["intervals"]
+
+    assert [(i["from"][11:19], i["kind"], i["cause"]) for i in found[:6]] == [
+        ("00:00:00", "operational", None),
+        ("01:00:00", "operational", "restated"),
+        ("02:00:00", "operational", None),
+        ("10:07:30", "unknown", "no_checks"),
+        ("10:30:00", "unknown", "blind"),
+        ("11:00:00", "operational", None),
+    ]
+    assert sum(i["seconds"] for i in found) == DAY_S
+
+
+def test_an_outage_that_only_late_checks_show_is_not_given_the_cause_of_an_older_one(get):
+    service = make_service(check_interval=300_000)
+    Service.objects.filter(id=service.id).update(created_at=START - timedelta(days=9))
+    check(-600, HOUR)
+    check(HOUR, 2 * HOUR, "bad")
+    check(2 * HOUR, 5 * HOUR)
+    check(6 * HOUR, 7 * HOUR)
+    check(5 * HOUR, 6 * HOUR, "bad")  # late: it opens no outage, and nobody was told
+
+    found = get("/services/payments/ledger.json?from=2025-03-10&to=2025-03-10").json()["intervals"]
+
+    outages = [(i["from"][11:16], i["first_bad_at"], i["cause"]) for i in found if i["kind"] == "down"]
+    assert outages == [("01:00", "2025-03-10T01:00:00Z", "connection_error"), ("05:00", None, None)]
+
+
+def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_it_was(service, get):
+    rollup.roll_up(START.date(), ["payments"], NOW, UTC)
+    day = "?from=2025-03-10&to=2025-03-10"
+    before = get(f"/services/payments/ledger.json{day}").json()
+
+    Service.objects.update(failure_threshold=20, recovery_threshold=3)
+
+    assert get(f"/services/payments/ledger.json{day}").json() == before
+    assert "2 failed checks in a row" in words_of(get(f"/services/payments/ledger{day}"))
+
+
+def test_ledger_states_the_thresholds_of_the_service(service, get):
+    Service.objects.update(failure_threshold=20)
+
+    day = "?from=2025-03-13&to=2025-03-13"
+    text = words_of(get(f"/services/payments/ledger{day}"))
+    document = get(f"/services/payments/ledger.json{day}").json()
+
+    assert "20 failed checks in a row make a service down" in text
+    assert "This service has other thresholds than the policy" in text
+    assert [(p["failure_threshold"], p["recovery_threshold"]) for p in document["policies"]] == [(20, 1)]
+
+
 def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service, get):
     incident = Incident.objects.create(
         title="=HYPERLINK(1)", started_at=START + timedelta(hours=1), resolved_at=NOW, status="resolved"
