@@ -10,19 +10,6 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
 
-def client_ip(request: HttpRequest) -> str:
-    """Return the visitor's address: the peer's, or what the outermost of our own proxies wrote down.
-
-    X-Forwarded-For grows to the right, so with n proxies of ours the n-th from the right is true, and whatever stands
-    left of it is what the visitor says. Counting is by address and name together, so a lie would only buy tries.
-    """
-    peer = str(request.META.get("REMOTE_ADDR", ""))
-    if not settings.TRUSTED_PROXIES:
-        return peer
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    return hops[-min(settings.TRUSTED_PROXIES, len(hops))] if hops else peer
-
-
 def say_locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
     """Answer a sign-in that is not even tried. The same words whether or not there is such a user."""
     context = {**admin.site.each_context(request), "minutes": settings.AXES_COOLOFF_TIME // timedelta(minutes=1)}

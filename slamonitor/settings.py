@@ -156,7 +156,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.say_locked"
-AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_ip"
+AXES_CLIENT_IP_CALLABLE = "observability.visitors.client_ip"
 AXES_DISABLE_ACCESS_LOG = True  # failures are kept while they count, and nothing else
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -9,10 +9,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.lockout import client_ip
 from accounts.models import User
 from accounts.permissions import Role
 from accounts.tests.cast import Person, make_person
+from observability.visitors import client_ip
 
 LOGIN, CHANGE, INDEX = "/admin/login/", "/admin/password_change/", "/admin/"
 DEFAULT_HASHER = settings.PASSWORD_HASHERS[0]  # read before the fixture below replaces it
