@@ -50,7 +50,10 @@ def register_scope(scope: Scope) -> None:
 
 
 class IdempotencyMiddleware:
-    """Stands behind all other middleware, so that whatever turns a request away does so before it is looked up."""
+    """Stands behind all other middleware, so that whatever turns a request away does so before it is looked up.
+
+    A view with the attribute `asks_nobody` takes no credentials, and so there is nobody whose key it could be.
+    """
 
     def __init__(self, get_response: View) -> None:
         self.get_response = get_response
@@ -60,7 +63,7 @@ class IdempotencyMiddleware:
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponseBase | None:
         key = request.META.get("HTTP_IDEMPOTENCY_KEY")  # `headers` would read them all
-        if key is None or request.method not in METHODS or not is_api(request):
+        if key is None or request.method not in METHODS or not is_api(request) or hasattr(view, "asks_nobody"):
             return None
         try:
             if not KEY.fullmatch(key):

@@ -17,7 +17,8 @@ from observability.request_figures import measure, route_of
 from observability.trace import TraceContext
 
 logger = logging.getLogger("observability.requests")
-QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/")  # asked all the time, or by each page
+# Asked all the time, or by each page, or with a line of its own.
+QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/", "/api/browser_errors")
 KEPT_OF_PATH = 200
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]

@@ -60,6 +60,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "livez": ("/livez", ALL),
     "readyz": ("/readyz", ALL),
     "metrics": ("/metrics", ALL),
+    "api/browser_errors": ("/api/browser_errors", BY_FORM),
     "heartbeat/<str:token>": ("/heartbeat/guessed", MISSING_FOR_ALL),
     "heartbeat/<str:token>/start": ("/heartbeat/guessed/start", MISSING_FOR_ALL),
     "heartbeat/<str:token>/fail": ("/heartbeat/guessed/fail", MISSING_FOR_ALL),

@@ -1,0 +1,41 @@
+"""How often somebody without an account may do something: buckets in the memory of one process, refilled evenly."""
+
+import ipaddress
+import threading
+from collections import OrderedDict
+
+LONGEST_KEY = 64
+
+
+class Buckets:
+    """A bucket for each key. Of too many keys those not seen for longest are forgotten, and so begin with a full one.
+
+    The generic cell rate algorithm (ITU-T I.371, annex A): all that is kept of a key is when its bucket is full again.
+    """
+
+    def __init__(self, size: int, refilled_every_s: float, most_keys: int = 1) -> None:
+        self._size, self._step_s, self._most_keys = size, refilled_every_s, most_keys
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, key: str, now_s: float) -> float:
+        """Take one and return 0, or return after how many seconds there is one. `now_s` is of any steady clock."""
+        with self._lock:
+            full_at = max(now_s, self._full_at.pop(key, now_s))
+            missing_s = full_at + self._step_s - self._size * self._step_s - now_s
+            self._full_at[key] = full_at if missing_s > 0 else full_at + self._step_s
+            if len(self._full_at) > self._most_keys:
+                self._full_at.popitem(last=False)
+        return max(0.0, missing_s)
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+
+def neighbourhood(address: str) -> str:
+    """Return what an address shares a bucket with: itself, and in IPv6 its /64, all of which one machine may use."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:  # of a Unix socket, or as some proxies write it
+        return address[:LONGEST_KEY]
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
