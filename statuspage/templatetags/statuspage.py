@@ -6,6 +6,7 @@ from django import template
 from django.conf import settings
 from django.utils.translation import get_language
 
+from observability import trace
 from statuspage import assets
 from statuspage.durations import unit_formats
 
@@ -33,3 +34,10 @@ def other_languages() -> list[tuple[str, str]]:
 def unit_formats_json() -> str:
     """Return how durations are written, for the script that lets them tick."""
     return json.dumps(unit_formats(), ensure_ascii=False)
+
+
+@register.simple_tag
+def trace_id() -> str:
+    """Return the id under which our log knows this request, for people to quote."""
+    context = trace.current()
+    return context.trace_id if context else ""

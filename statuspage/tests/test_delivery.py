@@ -105,10 +105,12 @@ def test_fault_of_ours_has_our_look(visit, monkeypatch):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(front, "reply", broken)
-    response = Client(raise_request_exception=False).get("/")
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    response = Client(raise_request_exception=False).get("/", headers={"X-Trace-Id": trace_id})
 
     assert response.status_code == 500
     assert "Something went wrong on our side" in response.content.decode()
+    assert f"quote this number: <code>{trace_id}</code>" in response.content.decode()
 
 
 class Door:

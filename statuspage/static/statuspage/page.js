@@ -1,20 +1,37 @@
 /* Keep an open page up to date: fetch it again now and then and exchange the parts marked data-live. */
 import { localize, serverTimeIs, tick } from "./times.js";
+import { traced } from "./trace.js";
+import * as trouble from "./trouble.js";
 
 const EVERY_MS = 5000;
 const SPREAD_MS = 3000; // visitors that came together do not come back together
+const PATIENCE_MS = 10_000;
 const announcer = document.getElementById("announcer");
 let shown = null;
 
 async function refresh() {
-  const answer = await fetch(location.pathname, { cache: "no-cache", headers: { Accept: "text/html" } });
-  const date = Date.parse(answer.headers.get("Date"));
-  if (date) serverTimeIs(date);
-  if (!answer.ok) return;
-  const text = await answer.text();
-  if (text !== shown && !isInUse()) {
+  const text = await fetched();
+  if (text !== null && text !== shown && !isInUse()) {
     exchange(new DOMParser().parseFromString(text, "text/html"));
     shown = text;
+  }
+}
+
+/** Return the page as it is now, or null where that cannot be had. */
+async function fetched() {
+  try {
+    const headers = { Accept: "text/html", ...traced() };
+    const signal = AbortSignal.timeout?.(PATIENCE_MS);
+    const answer = await fetch(location.pathname, { cache: "no-cache", headers, signal });
+    const date = Date.parse(answer.headers.get("Date"));
+    if (date) serverTimeIs(date);
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    const text = await answer.text();
+    trouble.over();
+    return text;
+  } catch (error) {
+    if (trouble.failed(error)) announcer.textContent = trouble.words();
+    return null;
   }
 }
 
@@ -45,13 +62,16 @@ function headline() {
 }
 
 async function keepFresh() {
-  // A failed attempt is no news: the age of the figures, which goes on ticking, says it.
-  if (!document.hidden) await refresh().catch(() => {});
-  setTimeout(keepFresh, EVERY_MS + Math.random() * SPREAD_MS);
+  try {
+    if (!document.hidden) await refresh();
+  } finally {
+    // Whatever was wrong with this edition, and is in our log then, the next one may be better.
+    setTimeout(keepFresh, EVERY_MS + Math.random() * SPREAD_MS);
+  }
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) refresh().catch(() => {});
+  if (!document.hidden) refresh();
 });
 
 serverTimeIs(Math.max(Date.now(), Date.parse(document.getElementById("updated").dateTime)));

@@ -1,0 +1,45 @@
+/* Tell our log what goes wrong in our scripts: little, short, and nothing that a visitor wrote. The server masks it. */
+import { traced } from "./trace.js";
+
+const ADDRESS = "/api/browser_errors";
+const MOST = 5; // of one page view
+const LONGEST = { message: 500, source: 300, stack: 2000 }; // as observability/browser_errors.py takes them
+const LONGEST_PAGE = 300;
+const told = new Set();
+
+/** Send a report: kind, message, and where it happened. The same one is sent once, and of all the first few. */
+export function report(facts) {
+  const words = { ...facts };
+  for (const [name, longest] of Object.entries(LONGEST)) words[name] = cut(words[name] ?? "", longest);
+  words.message ||= "(nothing)";
+  const body = JSON.stringify({ ...words, page: cut(location.pathname, LONGEST_PAGE) });
+  if (told.size >= MOST || told.has(body)) return;
+  told.add(body);
+  const headers = { "Content-Type": "application/json", ...traced() };
+  // What cannot be told is lost: to report that as well would never end.
+  fetch(ADDRESS, { method: "POST", body, headers, keepalive: true, credentials: "omit" }).catch(() => {});
+}
+
+/** Shorten a text; half a character at its end would make it none for the server. */
+function cut(text, longest) {
+  return String(text).slice(0, longest).replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/** Tell whether an error passed through a script of this site, and not only through what a browser was extended with. */
+function isOurs(...places) {
+  return places.some((place) => place?.includes(`${location.origin}/`));
+}
+
+function stackOf(error) {
+  return typeof error?.stack === "string" ? error.stack : "";
+}
+
+addEventListener("error", ({ message, filename, lineno, colno, error }) => {
+  const stack = stackOf(error);
+  if (isOurs(filename, stack)) report({ kind: "error", message, source: filename, line: lineno, column: colno, stack });
+});
+
+addEventListener("unhandledrejection", ({ reason }) => {
+  const stack = stackOf(reason);
+  if (!stack || isOurs(stack)) report({ kind: "rejection", message: reason?.message ?? reason, stack });
+});
