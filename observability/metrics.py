@@ -7,6 +7,7 @@ directory cannot be written, figures stay in memory and are those of the web pro
 import os
 import socket
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,18 +53,13 @@ class BulkHistogram(Histogram):
 
     def observe_many(self, numbers: Iterable[float]) -> None:
         """Add values as `observe` does each, but touch every bucket once."""
-        counts = [0] * len(self._upper_bounds)
-        total = 0.0
-        for number in numbers:
-            total += number
-            for index, bound in enumerate(self._upper_bounds):
-                if number <= bound:
-                    counts[index] += 1
-                    break
-        self._sum.inc(total)
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
+        ordered, counted = sorted(numbers), 0
+        self._sum.inc(sum(ordered))
+        for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
+            within_bound = bisect_right(ordered, bound)
+            if within_bound > counted:
+                bucket.inc(within_bound - counted)
+                counted = within_bound
 
 
 registry = CollectorRegistry(auto_describe=False)

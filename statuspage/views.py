@@ -24,7 +24,7 @@ def page(request: HttpRequest) -> HttpResponse:
     visit = front.reply(request.META, timezone.now())
     if visit is None:
         return _unavailable(request)
-    status, headers, body = visit
+    status, headers, body, _language = visit
     return HttpResponse(body, status=int(status[:3]), headers=dict(headers))
 
 

@@ -8,10 +8,12 @@ import time_machine
 from django.test import Client, override_settings
 
 from monitoring.state import Status
+from observability import metrics
 from statuspage import front
 from statuspage.front import front_door
 from statuspage.middleware import POLICY
 from statuspage.tests.cast import NOW, make_service
+from statuspage.visits import Visits
 
 
 def test_page_is_in_the_browsers_language(visit):
@@ -149,6 +151,56 @@ def test_front_door_sends_no_body_with_head(visit):
 
     assert door.ask(method="HEAD") == b""
     assert int(door.headers["Content-Length"]) > 0
+
+
+def counted(method: str, status: str, language: str) -> tuple[float, float, float]:
+    """Return how often the figures name visits: as such, among the requests, and among their durations."""
+    wanted = {
+        ("slamonitor_page_visits_total", ("language", language), ("status", status)),
+        ("slamonitor_http_requests_total", ("method", method), ("route", "statuspage:page"), ("status", status)),
+        ("slamonitor_http_request_duration_seconds_count", ("method", method), ("route", "statuspage:page")),
+    }
+    found = {
+        sample.name: sample.value
+        for family in metrics._counted()
+        for sample in family.samples
+        if (sample.name, *sorted(sample.labels.items())) in wanted
+    }
+    return tuple(found.get(name, 0.0) for name, *_labels in sorted(wanted, reverse=True))
+
+
+@override_settings(ALLOWED_HOSTS=["testserver"])
+@pytest.mark.parametrize(
+    ("method", "headers", "kind"),
+    [
+        ("GET", {}, ("200", "en")),
+        ("HEAD", {"HTTP_ACCEPT_LANGUAGE": "ko"}, ("200", "ko")),
+        ("GET", {"HTTP_IF_NONE_MATCH": "its own"}, ("304", "en")),
+    ],
+)
+def test_visits_are_counted_though_nothing_behind_sees_them(visit, monkeypatch, method, headers, kind):
+    monkeypatch.setattr(front, "visits", Visits())
+    if "HTTP_IF_NONE_MATCH" in headers:
+        headers = {"HTTP_IF_NONE_MATCH": visit().headers["ETag"]}
+    visit()
+    before = counted(method, *kind)
+
+    Door().ask(method=method, **headers)
+
+    assert counted(method, *kind) == tuple(number + 1 for number in before)
+
+
+def test_many_visits_are_counted_together(monkeypatch):
+    visits, kind = Visits(), ("GET", "200", "en")
+    before = counted(*kind)
+
+    visits.note(kind, began_s=1000.0, now_s=1000.00002)
+    for number in range(500):
+        visits.note(kind, began_s=1000.05, now_s=1000.05 + number * 1e-5)
+    assert counted(*kind)[0] == before[0] + 1, "the others wait for their tenth of a second"
+    visits.note(kind, began_s=1000.2, now_s=1000.2)
+
+    assert counted(*kind) == tuple(number + 502 for number in before)
 
 
 @pytest.mark.parametrize(
