@@ -1,8 +1,8 @@
 """`/api/v1`, composed of the apps' routers, and its description at `/api/v1/openapi.json` and `/api/docs`."""
 
 import json
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from typing import Any, NoReturn
 
 from django.contrib.auth.decorators import login_not_required
@@ -129,9 +129,27 @@ def urls() -> list[URLPattern]:
     found = [path("docs", docs, name="api-docs"), path("v1/openapi.json", openapi, name="api-openapi")]
     for pattern in api.urls[0]:
         assert isinstance(pattern, URLPattern)
-        view = login_not_required(pattern.callback)
+        view = login_not_required(_with_head(pattern.callback))
         found.append(path(f"v1/{pattern.pattern}", view, name=pattern.name))
     return found
+
+
+def _with_head(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer HEAD wherever GET is, as RFC 9110 (9.1) wants it; whoever sends the answer leaves its body out."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        method = request.method
+        request.method = "GET" if method == "HEAD" else method
+        try:
+            response = view(request, *args, **kwargs)
+        finally:
+            request.method = method  # for logs and figures
+        if response.status_code == 405:
+            response.headers["Allow"] = response.headers["Allow"].replace("GET", "GET, HEAD")
+        return response
+
+    return answer
 
 
 def _validation(error: ValidationError) -> ApiError:

@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -112,6 +113,33 @@ def test_strangers_may_nothing(name: str):
     response = call(OPERATIONS[name], {})
 
     assert (response.status_code, response.json()["error"]["code"]) == (401, "NOT_AUTHENTICATED")
+
+
+OF_ITS_OWN = {"X-Processing-Time", "Server-Timing", "X-Trace-Id", "traceparent"}  # of each request
+READS = [name for name, operation in OPERATIONS.items() if operation.method == "GET"]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_head_is_get_without_the_body(admin: Person, name: str):
+    _token, text = tokens.make(admin.user, "test", "read", days=1, now=timezone.now())
+    credentials = {"authorization": f"Bearer {text}"}
+
+    with time_machine.travel(timezone.now(), tick=False):
+        call(OPERATIONS[name], credentials)  # the first use of a token is shown by the next
+        got, head = (call(OPERATIONS[name]._replace(method=method), credentials) for method in ("GET", "HEAD"))
+
+    assert (head.status_code, head.content) == (200, b"")
+    got_headers, head_headers = (
+        {name: value for name, value in answer.headers.items() if name not in OF_ITS_OWN} for answer in (got, head)
+    )
+    assert head_headers == got_headers and int(head_headers["Content-Length"]) == len(got.content)
+
+
+def test_head_is_offered_where_get_is(admin: Person):
+    allowed = [call(OPERATIONS[name]._replace(method="TRACE"), {}).headers["Allow"] for name in OPERATIONS]
+
+    assert all(("GET" in methods) == ("HEAD" in methods) for methods in allowed)
+    assert call(OPERATIONS["pause_service"]._replace(method="HEAD"), {}).status_code == 405
 
 
 def test_the_description_says_who_may(admin: Person):

@@ -19,6 +19,7 @@ from observability.tests.test_masking import PLANTED
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.state_directory import read_env
 from slamonitor.tests.installation import Installation, wait_until
+from slamonitor.tests.metric_rules import complaints, promtools_complaints
 from slamonitor.tests.targets import Target, serving
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -107,6 +108,15 @@ def test_one_id_shows_the_whole_way_of_a_request(installation: Installation) -> 
     assert path.rpartition("/")[2] not in installation.log.read_text(), "the token of a heartbeat is a secret"
 
 
+def test_head_is_answered_without_a_body(installation: Installation) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{installation.port}", trust_env=False) as client:
+        head, get = client.head("/api/v1/services"), client.get("/api/v1/services")  # over one connection
+
+    assert (head.status_code, head.content) == (401, b"")
+    assert get.json()["error"]["code"] == "NOT_AUTHENTICATED"
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
 def test_every_process_writes_the_same_form(installation: Installation) -> None:
     found = lines(installation)
 
@@ -117,6 +127,7 @@ def test_every_process_writes_the_same_form(installation: Installation) -> None:
 
 def test_figures_are_those_of_all_processes(installation: Installation) -> None:
     installation.page("nowhere")
+    installation.page()
 
     found = {
         (sample.name, *sample.labels.values()): sample.value
@@ -127,6 +138,9 @@ def test_figures_are_those_of_all_processes(installation: Installation) -> None:
     assert found["slamonitor_checks_total", "ok"] > 0, "counted by the engine, shown by the web"
     assert found["slamonitor_workers", "probe"] == 1
     assert found["slamonitor_collector_up", "queues"] == 1
+    assert found["slamonitor_page_visits_total", "en", "200"] > 0, "answered ahead of what counts the others"
+    text = installation.page("metrics").text
+    assert complaints(text) == [] and not promtools_complaints(text)
     by_status = [value for name, value in found.items() if name[0] == "slamonitor_http_requests_total"]
     assert sum(by_status) > 0
 
