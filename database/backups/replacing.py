@@ -18,7 +18,7 @@ from database.backups.loading import Source
 from database.backups.manifest import Kind
 from database.backups.problem import BackupError
 from database.backups.progress import Progress
-from database.backups.server import Server, first_line
+from database.backups.server import APPLICATION, Server, first_line
 from database.backups.taking import Taken, take_reserved
 
 RESTORING, REPLACED = "{}_restoring", "{}_replaced"  # names of databases that exist for minutes
@@ -63,9 +63,12 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
         schema.bring_up_to_date(fresh, found.manifest.migrations)
         progress.step("stopping the engine")
         with stop_engine():
-            with _still(server):
+            with _still(server) as connection:
                 safety = _dumped(server, folder, progress)
                 _prepare(server, fresh)
+                loading.drop(server, REPLACED.format(server.database))
+                # Whoever waits to write must not be let in for the moment that is left: nobody would ever see it.
+                _end_sessions(connection, [server.database], but=APPLICATION)
             progress.step("changing over")
             _change_over(server, fresh)
     _drop_replaced(server, progress)
@@ -85,7 +88,7 @@ def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
 
 
 @contextmanager
-def _still(server: Server) -> Iterator[None]:
+def _still(server: Server) -> Iterator[Connection[Any]]:
     """Let everybody read and nobody write during the block. The locks go with us, however we end."""
     with server.connect() as connection, connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '15s'")
@@ -94,7 +97,7 @@ def _still(server: Server) -> Iterator[None]:
             connection.execute(_lock(names))
         except psycopg.errors.LockNotAvailable as error:
             raise BackupError("Somebody is writing and does not end. Nothing was touched; try again.") from error
-        yield
+        yield connection
 
 
 def _lock(names: list[str]) -> sql.Composed:
@@ -124,7 +127,6 @@ def _change_over(server: Server, fresh: Server) -> None:
     live, old, new = (
         sql.Identifier(name) for name in (server.database, REPLACED.format(server.database), fresh.database)
     )
-    loading.drop(server, REPLACED.format(server.database))
     with server.administration() as connection:
         for attempt in range(1, TRIES + 1):
             _end_sessions(connection, [server.database, fresh.database])
@@ -154,9 +156,13 @@ def _drop_replaced(server: Server, progress: Progress) -> None:
         progress.step(f"the old data are still in the database {name}, which could not be dropped: {error}")
 
 
-def _end_sessions(connection: Connection[Any], databases: list[str]) -> None:
-    query = "SELECT pid, usename, application_name FROM pg_stat_activity WHERE datname = ANY(%s) AND backend_type = %s"
-    for pid, user, application in connection.execute(query, [databases, "client backend"]).fetchall():
+def _end_sessions(connection: Connection[Any], databases: list[str], but: str | None = None) -> None:
+    """End the sessions of databases, all but those of one application. Raises `BackupError`."""
+    query = """
+        SELECT pid, usename, application_name FROM pg_stat_activity
+        WHERE datname = ANY(%s) AND backend_type = 'client backend' AND application_name IS DISTINCT FROM %s
+    """
+    for pid, user, application in connection.execute(query, [databases, but]).fetchall():
         try:
             connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         except psycopg.errors.InsufficientPrivilege as error:

@@ -21,6 +21,7 @@ from database.locks import key_of
 
 ADMINISTRATION = ("postgres", "template1")  # databases from which others are made and renamed
 BUSY = "backup or restore of {}"
+APPLICATION = "slamonitor backup"  # as our own sessions call themselves
 
 # Content is compared as text, which must look alike whoever asks.
 SESSION = {
@@ -75,7 +76,7 @@ class Server:
         """Connect in autocommit mode. Raises `BackupError`."""
         try:
             connection = psycopg.connect(
-                **{**self.parameters, "application_name": "slamonitor backup", **parameters}, autocommit=True
+                **{**self.parameters, "application_name": APPLICATION, **parameters}, autocommit=True
             )
             connection.execute("SELECT set_config(key, value, false) FROM json_each_text(%s)", [json.dumps(SESSION)])
         except psycopg.OperationalError as error:
@@ -88,7 +89,7 @@ class Server:
             VARIABLES[name]: str(value) for name, value in self.parameters.items() if name in VARIABLES and value != ""
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return {**others, **ours, "PGAPPNAME": "slamonitor backup", **more}
+        return {**others, **ours, "PGAPPNAME": APPLICATION, **more}
 
     @contextmanager
     def administration(self) -> Iterator[Connection[Any]]:

@@ -1,5 +1,7 @@
 """Restoring in place, beside and as a proof: what then stands there, and what was there before."""
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from database.backups.problem import BackupError
 from database.backups.progress import SILENT
 from database.backups.server import Server
 from database.backups.taking import Taken, take
-from database.backups.tests.cast import CLOSED, OPEN, add_checks, data_of, databases
+from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, data_of, databases
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +89,30 @@ def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, fold
 
     with pytest.raises(psycopg.OperationalError):
         writer.execute("INSERT INTO change_counters VALUES ('too late', 1)")
+
+
+def test_who_waits_to_write_during_the_safety_dump_is_not_told_that_it_was_written(live: Server, folder: Folder):
+    taken = take(live, folder)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(**live.parameters, autocommit=True) as writer:
+        written: list[Future] = []
+
+        def write() -> None:
+            if not written:
+                written.append(pool.submit(writer.execute, "INSERT INTO change_counters VALUES ('too late', 1)"))
+                wait_until_it_waits(live, writer.info.backend_pid)
+
+        with loading.source(taken.path) as found:
+            replacing.in_place(live, found, folder, nullcontext, Interfering("rows", write))
+
+        with pytest.raises(psycopg.OperationalError):
+            written[0].result(10)
+
+
+def wait_until_it_waits(live: Server, pid: int) -> None:
+    deadline = time.monotonic() + 20
+    with live.administration() as connection:
+        while connection.execute("SELECT FROM pg_locks WHERE pid = %s AND NOT granted", [pid]).fetchone() is None:
+            assert time.monotonic() < deadline, "nobody kept the writer waiting"
 
 
 def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder):
