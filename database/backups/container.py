@@ -4,6 +4,7 @@ Members are the head (the manifest), then parts of SQL, then the seal: SHA-256 o
 fixed bytes. So any byte that is cut off, flipped or added shows, also those that gzip's own checksum leaves out.
 """
 
+import fcntl
 import hashlib
 import os
 import struct
@@ -58,6 +59,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            mark_in_use(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -70,10 +72,17 @@ def written(path: Path) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
 
 
+def mark_in_use(file: BinaryIO) -> None:
+    """Say that a file is no leftover. It is a lock of the kernel's, which goes with us, however we end."""
+    fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a backup left that was killed; call it while no other one runs."""
+    """Delete what was left by somebody who was killed, and not what somebody uses who checks or fetches a backup."""
     for part in folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
+        with suppress(OSError), part.open("rb") as file:  # in use, gone by itself, or somebody else's
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def check(path: Path) -> Manifest:

@@ -67,6 +67,7 @@ def clear_file(folder: Path) -> Iterator[BinaryIO]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".clear-", suffix=".part") as file:
+            container.mark_in_use(file)  # type: ignore[arg-type]
             yield file  # type: ignore[misc]  # a wrapper that behaves as the file
     except OSError as error:
         raise BackupError(f"{folder} cannot be written: {error.strerror or error}. Nothing of it is kept.") from error

@@ -11,7 +11,7 @@ from database import nightly
 from database.backups import bucket, loading, replacing, reports
 from database.backups.folder import Folder, Index
 from database.backups.manifest import Kind, RawFile
-from database.backups.problem import BackupError
+from database.backups.problem import BackupError, Busy
 from database.backups.progress import Progress
 from database.backups.reports import Standing
 from database.backups.server import Server
@@ -26,12 +26,26 @@ def back_up(server: Server, folder: Folder, progress: Progress, *, kept_days: in
         report.file, report.size_bytes = taken.path.name, taken.size_bytes
         if bucket.is_on():
             bucket.upload(folder.path, [*taken.raw_paths, taken.path], progress)
-        deleted = folder.delete_old(timezone.now(), kept_days)
-        for path in deleted:
-            progress.step(f"deleted {path.name}")
-        if bucket.is_on():
-            bucket.delete(folder.path, deleted)
+        delete_old(server, folder, progress, kept_days=kept_days)
     return taken
+
+
+def delete_old(server: Server, folder: Folder, progress: Progress, *, kept_days: int) -> list[Path]:
+    """Delete what is too old, here and in the bucket, and return it. Raises `BackupError`.
+
+    Nothing while another backup writes: no other one names the closed days yet that it has just written.
+    """
+    try:
+        with server.reserved():
+            deleted = folder.delete_old(timezone.now(), kept_days)
+    except Busy:
+        progress.step("another backup is running; old ones are deleted the next time")
+        return []
+    for path in deleted:
+        progress.step(f"deleted {path.name}")
+    if bucket.is_on():
+        bucket.delete(folder.path, deleted)
+    return deleted
 
 
 def prove_newest(server: Server, folder: Folder, progress: Progress) -> Path:

@@ -3,13 +3,15 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from database.backups import container, contents
+from database.backups import container, contents, encryption, nights
 from database.backups.folder import Folder
 from database.backups.manifest import Kind
 from database.backups.problem import BackupError, Busy
+from database.backups.progress import SILENT
 from database.backups.server import Server
 from database.backups.taking import take
 from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, data_of
@@ -135,6 +137,26 @@ def test_leftovers_of_a_killed_backup_are_swept_up(live: Server, folder: Folder)
     take(live, folder)
 
     assert list(folder.path.glob(".*")) == []
+
+
+def test_what_somebody_uses_is_no_leftover(live: Server, folder: Folder):
+    with encryption.clear_file(folder.path) as clear, container.written(folder.raw / "fetched") as fetched:
+        clear.write(b"decrypted")
+        fetched.write(b"half")
+        take(live, folder)
+
+        assert Path(clear.name).exists()
+
+    assert (folder.raw / "fetched").read_bytes() == b"half"
+
+
+def test_old_backups_are_not_deleted_under_the_hands_of_another_backup(live: Server, folder: Folder):
+    def delete() -> None:
+        assert nights.delete_old(live, folder, SILENT, kept_days=30) == []
+
+    taken = take(live, folder, progress=Interfering(f"watch_server_logs_{CLOSED[1]:%Y%m%d}", delete))
+
+    assert [path.exists() for path in taken.raw_paths] == [True, True]
 
 
 def test_old_backups_go_and_closed_days_with_the_last_that_names_them(live: Server, folder: Folder):
