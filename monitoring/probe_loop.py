@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOT = 100
 LOT_WAIT_S = 0.2
-KEPT_LOTS = 1_000  # while the broker cannot be reached; older ones than these are lost, and counted
+KEPT_LOTS = 1_000  # while the broker takes none; those that finish then are lost, and counted
 
 MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
 Publish = Callable[[Sequence[ProbeResult]], None]
@@ -32,15 +32,15 @@ Publish = Callable[[Sequence[ProbeResult]], None]
 class ProbeLoop:
     """Hold specs until they are due, probe, and publish what was found.
 
-    `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; `publish` is called from one
-    thread and may raise, in which case the lot is tried again. `counters` says what happened since the start.
+    `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; what it raises, making the loop
+    raises. `publish` is called from one thread and may raise, in which case the lot is tried again. `counters` says
+    what happened since the start.
     """
 
     def __init__(
         self, make_probe: MakeProbe, publish: Publish, *, max_held: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._make_probe, self._clock, self._max_held = make_probe, clock, max_held
-        self._outbox = Outbox(publish, on_lost=lambda count: self._count("lost", count))
         self._loop = uvloop.new_event_loop()
         self._room = threading.Condition()
         self._held = 0  # specs handed over and not yet finished
@@ -49,8 +49,11 @@ class ProbeLoop:
         self._lot: list[ProbeResult] = []
         self._flush_at: asyncio.TimerHandle | None = None
         self._counts: Counter[str] = Counter()
+        self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name="probe-loop", daemon=True)
         self._thread.start()
+        self._begun.result()
+        self._outbox = Outbox(publish, on_lost=lambda count: self._count("lost", count))
 
     @property
     def counters(self) -> dict[str, int]:
@@ -104,7 +107,12 @@ class ProbeLoop:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._probe = self._make_probe()
+        try:
+            self._probe = self._make_probe()
+        except BaseException as error:
+            self._loop.close()
+            return self._begun.set_exception(error)
+        self._begun.set_result(None)
         self._loop.run_forever()
         self._flush()
         for task in self._running:

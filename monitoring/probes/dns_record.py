@@ -30,10 +30,8 @@ SHOWN_RECORDS = 5
 def read_resolver(value: Any, notes: Notes) -> str:
     """Read the address of a DNS server. A `Reader`."""
     try:
-        _, port = parse_nameserver(str(value))
+        parse_nameserver(str(value))
     except ValueError:
-        port = 0
-    if not 0 < port < 65536:
         notes.add("%(value)s is not the address of a DNS server. Write ip or ip:port.", value)
     return str(value)
 

@@ -160,7 +160,7 @@ def parse_nameserver(text: str) -> Nameserver:
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
     address = literal(host)
-    if address is None:
+    if address is None or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"not the address of a DNS server: {text!r}")
     return address, int(port)
 

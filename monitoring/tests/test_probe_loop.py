@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from monitoring import probe_loop
 from monitoring.probe_loop import LOT, ProbeLoop
 from monitoring.tests.factories import START_MS, make_result
 from monitoring.tests.test_messages import SPEC
@@ -62,15 +63,33 @@ def started():
         loop.stop(5)
 
 
-def test_every_spec_becomes_a_result_in_lots(started):
+def test_every_spec_becomes_a_result_in_lots(started, monkeypatch):
+    monkeypatch.setattr(probe_loop, "LOT_WAIT_S", 3600)  # else a busy machine might send a lot that is not full yet
     broker = Broker()
     loop = started(broker)
 
     loop.submit(specs(LOT + 30))
-    broker.wait_for(LOT + 30)
+    assert loop.finish(PATIENCE_S)
+    loop.stop(PATIENCE_S)
 
     assert [len(lot) for lot in broker.lots] == [LOT, 30]
     assert loop.counters["probes"] == LOT + 30
+
+
+def test_a_lot_that_is_not_full_leaves_after_a_moment(started):
+    broker = Broker()
+
+    started(broker).submit(specs(3))
+
+    broker.wait_for(3)
+
+
+def test_a_loop_that_cannot_begin_says_so_to_whoever_wants_it():
+    def make_probe():
+        raise OSError("no file of trusted authorities")
+
+    with pytest.raises(OSError, match="no file of trusted authorities"):
+        ProbeLoop(make_probe, Broker(), max_held=10)
 
 
 def test_a_probe_does_not_start_before_it_is_due(started):

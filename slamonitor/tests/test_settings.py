@@ -60,6 +60,9 @@ def test_good_settings_pass() -> None:
         ("BACKUP_BUCKET", "https://example.com/x", "Write s3://bucket"),
         ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is no public key of age"),
         ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
+        ("PROBE_DNS_SERVERS", "192.0.2.53:99999", "Write ip or ip:port"),
+        ("CANARY_URLS", "https://example.com/, example.com", "'example.com' cannot be asked"),
+        ("REGION", "seoul,tokyo", "Use lower-case letters"),
     ],
 )
 def test_a_bad_value_stops_the_web_with_its_name_and_a_hint(name: str, value: str, words: str) -> None:
