@@ -14,8 +14,9 @@ import pytest
 
 from slamonitor.child import Process, is_alive
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.supervisor import ChildFailed, Supervisor
+from slamonitor.supervisor import STOP_WITHIN_S, ChildFailed, Supervisor
 
+PATIENCE_S = 8.0  # less than a child here is given to end, and more than a busy machine needs
 SLEEP = "import os, time; print('pid', os.getpid(), flush=True); time.sleep(300)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 # One that would outlive its parent: it hears no SIGTERM and holds no pipe of its parent's.
@@ -164,7 +165,7 @@ def test_straggler_is_killed_at_the_deadline_of_its_stage(watched: Watched) -> N
         watched.watch_until(lambda: len(pids(watched.text)) == 2)
         started = time.monotonic()
 
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < PATIENCE_S, "it was waited for as long as for all stages together"
     assert "stuck did not end in time and is killed" in watched.text
     assert not supervisor.ended_cleanly
 
@@ -245,7 +246,7 @@ def test_sigterm_ends_all_and_says_success(supervised: Callable[[str], "subproce
 
     up.terminate()
 
-    assert up.wait(5) == 0
+    assert up.wait(STOP_WITHIN_S) == 0
     assert not any(map(is_running, children))
 
 
@@ -257,5 +258,5 @@ def test_second_signal_kills_at_once(supervised: Callable[[str], "subprocess.Pop
     read_until(up, "stopping")
     up.send_signal(signal.SIGINT)
 
-    assert up.wait(2) == 0
+    assert up.wait(PATIENCE_S) == 0, "it was waited for as long as it may take"
     assert not any(map(is_running, children))

@@ -8,12 +8,14 @@ import pytest
 import trustme
 import uvloop
 
+from monitoring.probes import attempt
 from monitoring.probes.certificates import client_context
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.resolver import Resolver
 from monitoring.probes.tools import Tools
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+IN_TIME_S = 10.0  # far from for ever, and yet long past every deadline here, however busy the machine
 
 
 @pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
@@ -21,6 +23,12 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Run a coroutine on the loop of production, and on the plain one."""
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine stand still for longer than a probe worker may."""
+    monkeypatch.setattr(attempt, "STALL_MS", 1000 * IN_TIME_S)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +97,7 @@ def why(result: ProbeResult) -> tuple[str | None, str | None]:
     return result.error_type, result.error_message
 
 
-async def until(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(is_so: Callable[[], bool], within_s: float = IN_TIME_S) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(within_s):
         while not is_so():  # noqa: ASYNC110

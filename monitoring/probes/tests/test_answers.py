@@ -17,7 +17,7 @@ from monitoring.probes import answer, content, probe
 from monitoring.probes.certificates import client_context
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.resolver import Resolver
-from monitoring.probes.tests.conftest import Run, make_spec
+from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec
 from monitoring.probes.tests.targets import (
     Script,
     drips,
@@ -114,7 +114,7 @@ def test_deadline_says_where_it_struck(run: Run, tools: Tools, script: Script, w
             started = time.perf_counter()
             result = await probe(make_spec(target.url(), timeout_ms=200), tools)
 
-        assert time.perf_counter() - started < 1
+        assert time.perf_counter() - started < IN_TIME_S
         assert result.error_type is ErrorType.TIMEOUT
         assert str(result.error_message).endswith(words.format(peer=f"127.0.0.1:{target.port}"))
         assert "within 0.2 s" in str(result.error_message)
@@ -159,7 +159,7 @@ def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result, took_s = runner.run(scenario())
 
-    assert took_s < 1
+    assert took_s < IN_TIME_S
     assert (result.verdict is Verdict.BAD) == (result.error_type is not None)
     assert result.error_type in (None, ErrorType.HTTP, ErrorType.CONNECTION, ErrorType.TIMEOUT)
 

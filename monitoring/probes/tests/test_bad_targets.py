@@ -24,7 +24,7 @@ from monitoring.probes.connection import PIECES, Connection
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.resolver import Resolver
 from monitoring.probes.tcp import Expected
-from monitoring.probes.tests.conftest import Run, make_spec, server_context, until, why
+from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, server_context, until, why
 from monitoring.probes.tests.names import SILENT, naming
 from monitoring.probes.tests.targets import (
     OK,
@@ -97,7 +97,7 @@ def test_bad_target_is_one_classified_check_in_time(run: Run, tools: Tools, name
             result, took_s = await ask(target.url(), tools, timeout_ms=timeout_ms, **WANTED)
 
         assert result.error_type is error_type, result.error_message
-        assert took_s < timeout_ms / 1000 + 1
+        assert took_s < IN_TIME_S
         assert result.error_message and len(result.error_message) <= 500 and result.error_message.isprintable()
 
     run(scenario())
@@ -111,16 +111,19 @@ def test_bad_targets_delay_nobody_else(run: Run, tools: Tools, deaf_port: int, c
                 urls.append((await servers.enter_async_context(serving(script))).url())
             good = await servers.enter_async_context(serving(says(OK)))
             bad = asyncio.gather(*(ask(url, tools, timeout_ms=700, **WANTED) for url in urls))
-            healthy = [await ask(good.url(), tools, timeout_ms=2_000)]
+            costs, verdicts = [], set()
             while not bad.done():
-                healthy.append(await ask(good.url(), tools, timeout_ms=2_000))
+                before = time.thread_time()
+                verdicts.add((await ask(good.url(), tools, timeout_ms=10_000))[0].verdict)
+                costs.append(time.thread_time() - before)
             results = await bad
 
         assert all(result.error_type is not None for result, _ in results)
-        assert max(took_s for _, took_s in results) < 1.7
-        assert {result.verdict for result, _ in healthy} == {Verdict.OK}
-        # The servers of this test share the loop and its CPU, so this is an upper bound of our own share.
-        assert max(took_s for _, took_s in healthy) < 1
+        assert max(took_s for _, took_s in results) < IN_TIME_S
+        assert verdicts == {Verdict.OK}
+        # What the loop did for all of them meanwhile, the servers of this test included: what the rest of the machine
+        # does is not counted.
+        assert max(costs) < 1
 
     run(scenario())
 
@@ -302,14 +305,14 @@ def test_two_hundred_names_that_hang_delay_nobody(run: Run) -> None:
         silent = {(f"n{number}.test", record): [SILENT] for number in range(200) for record in ("A", "AAAA")}
         async with naming({**silent, ("good.test", "A"): ["127.0.0.1"]}) as names, serving(says(OK)) as target:
             tools = Tools(resolver=Resolver([names.address]))
-            hanging = asyncio.gather(*(ask(f"http://n{n}.test/", tools, timeout_ms=700) for n in range(200)))
+            hanging = asyncio.gather(*(ask(f"http://n{n}.test/", tools, timeout_ms=2_000) for n in range(200)))
             await until(lambda: len(set(names.questions)) > 150)  # a burst that the server may not have read in full
-            good, took_s = await ask(target.url(host="good.test"), tools, timeout_ms=1_500)
+            good, _ = await ask(target.url(host="good.test"), tools, timeout_ms=10_000)
+            assert not hanging.done()
             results = await hanging
 
         assert good.verdict is Verdict.OK
-        assert took_s < 0.9  # without even a second question
         assert {result.error_type for result, _ in results} == {ErrorType.DNS}
-        assert max(took_s for _, took_s in results) < 1.7
+        assert max(took_s for _, took_s in results) < IN_TIME_S
 
     run(scenario())

@@ -12,7 +12,7 @@ from monitoring.probes.address import AddressPolicy
 from monitoring.probes.attempt import Stalled
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.probes.resolver import Resolver
-from monitoring.probes.tests.conftest import Run, make_spec, until, why
+from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, until, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tools import Tools
 
@@ -159,7 +159,7 @@ def test_timeout_in_a_stalled_loop_is_no_verdict(run: Run, tools: Tools) -> None
             stalling = replace(tools, clock=lambda: time.perf_counter() + late_s)
             running = asyncio.ensure_future(probe(make_spec(target.url(), timeout_ms=100), stalling))
             await until(lambda: bool(target.requests))
-            late_s = 1.5
+            late_s = 0.2 + IN_TIME_S
             with pytest.raises(Stalled, match="100 ms noticed"):
                 await running
 

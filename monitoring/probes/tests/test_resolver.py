@@ -8,7 +8,7 @@ from monitoring.probes.failures import ResolutionFailed
 from monitoring.probes.hosts import parse_hosts
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.resolver import Resolver, parse_nameserver
-from monitoring.probes.tests.conftest import Run, make_spec, until, why
+from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, until, why
 from monitoring.probes.tests.names import SERVFAIL, SILENT, TRUNCATED, naming
 from monitoring.probes.tests.targets import OK, says, serving
 from monitoring.probes.tools import Tools
@@ -60,7 +60,7 @@ def test_silent_family_does_not_hold_up_the_other(run: Run) -> None:
             started = time.perf_counter()
             assert await Resolver([names.address]).resolve("half.test") == ("10.0.0.1",)
 
-        assert time.perf_counter() - started < 0.5
+        assert time.perf_counter() - started < IN_TIME_S  # it is asked for three times as long
 
     run(scenario())
 
