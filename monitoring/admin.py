@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -77,6 +78,9 @@ class ServiceAdmin(ModelAdmin):
     actions = ("pause_services", "resume_services", "remove_services", "bring_back_services")
     change_form_template = "admin/monitoring/service/change_form.html"
     warn_unsaved_form = True
+
+    class Media:
+        js = (Script("monitoring/service-form.js", type="module"),)
 
     # --- The list -----------------------------------------------------------------------------------------------------
 

@@ -1,24 +1,37 @@
 """The form of a service: what belongs together, units and defaults explained, judged by the model as everywhere."""
 
+from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import translation
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from monitoring import check_fields
 from monitoring.models import Service
+from monitoring.probes import KINDS
 
 WHAT, CHECK, TIMING, JUDGING, WHERE = (
     ("id", "name", "display_name", "description", ("group_name", "tags"), "parent"),
-    ("kind", "endpoint_url", "check_settings"),
+    ("kind", "endpoint_url"),
     (("check_interval", "timeout"), "regions"),
     (("failure_threshold", "recovery_threshold"), "quorum", "is_critical"),
     ("metadata",),
 )
+# One for each kind; `service-form.js` shows that of the chosen one.
+SETTINGS = tuple(
+    (
+        format_lazy(_("How it is checked: {kind}"), kind=translation.gettext_lazy(kind.label)),
+        {"fields": check_fields.names()[kind.name], "classes": [f"check-of-{kind.name}"]},
+    )
+    for kind in KINDS.values()
+)
 FIELDSETS = (
     (_("What it is"), {"fields": WHAT}),
     (_("What is checked"), {"fields": CHECK}),
+    *SETTINGS,
     (_("How often, and from where"), {"fields": TIMING}),
     (_("When it counts as down"), {"fields": JUDGING}),
     (_("More"), {"fields": WHERE, "classes": ["collapse"]}),
@@ -33,11 +46,6 @@ HELP = {
     "parent": _("The service that this one is a part of, if any."),
     "kind": _("How we find out: by asking over HTTP, TCP, DNS or TLS, or by waiting for a heartbeat."),
     "endpoint_url": _("Whole, like https://api.example.com/health. A heartbeat has none."),
-    "check_settings": _(
-        "As JSON; the keys are those under check: in a services file, such as"
-        ' {"expected_status": ["200-299"]}. Write a secret as {"secret": "…"}: it is stored sealed and shown as dots;'
-        " leave the dots to keep it."
-    ),
     "check_interval": _("60000 = one minute (the default). From 1000, one second, to 86400000, one day."),
     "timeout": _("5000 = five seconds (the default), for everything from DNS to the last byte. From 100 to 60000."),
     "regions": _("Where checks are made, separated by commas. Without workers elsewhere: default."),
@@ -49,14 +57,10 @@ HELP = {
 }
 
 
-class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
-    check_settings = forms.JSONField(
-        label=_("Settings of the check"),
-        help_text=HELP["check_settings"],
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"}),
-    )
+SettingsForm = type("SettingsForm", (forms.Form,), check_fields.fields())  # its fields are known only when running
 
+
+class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-type, type-arg]  # not generic when running
     class Meta:
         model = Service
         exclude = ("status", "is_active")  # the checks say the one; pausing, with a reason, the other
@@ -66,8 +70,35 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["display_name"].required = False
-        if self.instance.pk and "check_settings" in self.fields:
-            self.initial["check_settings"] = self.instance.shown_settings
+        self._before = (self.instance.kind, self.instance.shown_settings) if self.instance.pk else ("", {})
+        if self.instance.pk:
+            self.initial.update(check_fields.shown(*self._before))
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """Name the columns that change: the settings of a kind are one."""
+        settings = {name for names in check_fields.names().values() for name in names}
+        own = check_fields.names().get(self["kind"].value() or "", ())
+        touched: list[str] = super().changed_data
+        changed = [name for name in touched if name not in settings]
+        if "kind" in changed or not set(own).isdisjoint(touched):
+            changed.append("check_settings")
+        return changed
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        kind = str(data.get("kind"))
+        if kind in KINDS:
+            before = self._before[1] if kind == self._before[0] else {}
+            self.instance.check_settings = check_fields.written(kind, data, before)
+        return data
+
+    def _update_errors(self, errors: Any) -> None:
+        """Put what is wrong with the settings, which are one column, to the field that it is about."""
+        of_settings = errors.error_dict.pop("check_settings", []) if hasattr(errors, "error_dict") else []
+        for name, words in check_fields.placed(self.instance.kind, of_settings):
+            self.add_error(name, words)
+        super()._update_errors(errors)
 
     def clean_id(self) -> str:
         id = str(self.cleaned_data["id"])
@@ -80,12 +111,6 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
 
     def clean_display_name(self) -> str:
         return str(self.cleaned_data["display_name"] or self.cleaned_data.get("name", ""))
-
-    def clean_check_settings(self) -> dict[str, Any]:
-        settings = self.cleaned_data["check_settings"] or {}
-        if not isinstance(settings, dict):
-            raise ValidationError(_('Write a mapping in braces, like {"method": "HEAD"}.'))
-        return settings
 
     def clean_metadata(self) -> dict[str, Any]:
         return self.cleaned_data["metadata"] or {}

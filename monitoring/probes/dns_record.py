@@ -40,19 +40,27 @@ def read_resolver(value: Any, notes: Notes) -> str:
 class DnsSettings(Settings):
     """Settings of `kind: dns`."""
 
-    type: str = setting("A", help="The type of the records to ask for.", choices=TYPES)
+    type: str = setting("A", label="Record type", help="The type of the records to ask for.", choices=TYPES)
     values: tuple[str, ...] = setting(
-        (), help='Values as in a zone file, such as "10 mail.example.com" for MX; without any, one record is enough.',
-        reader=texts, example=["192.0.2.1", "192.0.2.2"],
-    )  # fmt: skip
+        (),
+        label="Values",
+        help='Values as in a zone file, such as "10 mail.example.com" for MX; without any, one record is enough.',
+        reader=texts,
+        example=["192.0.2.1", "192.0.2.2"],
+    )
     match: str = setting(
-        "all", help="Whether all values must be among the records, any of them, or exactly these and no others.",
+        "all",
+        label="Match",
+        help="Whether all values must be among the records, any of them, or exactly these and no others.",
         choices=("all", "any", "exact"),
-    )  # fmt: skip
+    )
     resolver: str | None = setting(
-        None, help="The DNS server to ask, ip or ip:port, instead of those of the worker.", reader=read_resolver,
+        None,
+        label="DNS server",
+        help="The DNS server to ask, ip or ip:port, instead of those of the worker.",
+        reader=read_resolver,
         example="192.0.2.53",
-    )  # fmt: skip
+    )
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:

@@ -30,13 +30,27 @@ def duration(value: Any, notes: Notes) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatSettings(Settings):
     period: int = setting(
-        DAY_S, help="How often it reports at the latest; seconds, or text such as 15m, 12h, 1d.", unit="s",
-        low=1, high=LONGEST_S, example="1d", reader=duration,
-    )  # fmt: skip
+        DAY_S,
+        label="Reports every",
+        placeholder="1d",
+        help="How often it reports at the latest; seconds, or text such as 15m, 12h, 1d.",
+        unit="s",
+        low=1,
+        high=LONGEST_S,
+        example="1d",
+        reader=duration,
+    )
     grace: int = setting(
-        3_600, help="How long after the period silence is a failure; written like the period.", unit="s",
-        low=1, high=LONGEST_S, example="30m", reader=duration,
-    )  # fmt: skip
+        3_600,
+        label="Grace after that",
+        placeholder="1h",
+        help="How long after the period silence is a failure; written like the period.",
+        unit="s",
+        low=1,
+        high=LONGEST_S,
+        example="30m",
+        reader=duration,
+    )
 
 
 KIND = Kind(name="heartbeat", label="Heartbeat", settings=HeartbeatSettings)

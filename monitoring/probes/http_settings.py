@@ -16,9 +16,18 @@ HEADER_BYTES = 8 * 1024
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 # The connection and the length of the body are ours to manage.
 RESERVED = frozenset(
-    {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
-     "upgrade"}
-)  # fmt: skip
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    },
+)
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, 5.6.2
 _CODES = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?", re.IGNORECASE)
@@ -113,30 +122,54 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
 class HttpSettings(Settings):
     """Settings of `kind: http`."""
 
-    method: str = setting("GET", help="The method of the request.", choices=METHODS)
+    method: str = setting("GET", label="Method", help="The method of the request.", choices=METHODS)
     headers: tuple[Header, ...] = setting(
-        (), help="Headers to send, a mapping; a value is text, or a secret that nobody gets to see again.",
-        reader=read_headers, example={"Accept": "application/json"}, holds_secrets=True,
-    )  # fmt: skip
-    body: str = setting("", help="The body to send; its type goes into a header, Content-Type.", length=BODY_BYTES)
+        (),
+        label="Headers",
+        help="Headers to send, a mapping; a value is text, or a secret that nobody gets to see again.",
+        reader=read_headers,
+        example={"Accept": "application/json"},
+        holds_secrets=True,
+    )
+    body: str = setting(
+        "", label="Body", help="The body to send; its type goes into a header, Content-Type.", length=BODY_BYTES
+    )
     expected_status: tuple[Codes, ...] = setting(
-        ((200, 299),), help="Status codes that are good: codes, classes and ranges.",
-        reader=read_codes, example=[200, "3xx", "400-404"],
-    )  # fmt: skip
+        ((200, 299),),
+        label="Good status codes",
+        help="Status codes that are good: codes, classes and ranges.",
+        reader=read_codes,
+        example=[200, "3xx", "400-404"],
+        placeholder="2xx",
+    )
     keyword_present: tuple[str, ...] = setting(
-        (), help="Text that must be in the body, or a list of texts that all must be.", reader=texts, example="Welcome"
+        (),
+        label="Text that must be there",
+        help="Text that must be in the body, or a list of texts that all must be.",
+        reader=texts,
+        example="Welcome",
     )
     keyword_absent: tuple[str, ...] = setting(
-        (), help="Text that must not be in the body, or a list of texts of which none may be.", reader=texts,
+        (),
+        label="Text that must not be there",
+        help="Text that must not be in the body, or a list of texts of which none may be.",
+        reader=texts,
         example=["Fatal error", "maintenance"],
-    )  # fmt: skip
+    )
     json_equals: tuple[JsonEquals, ...] = setting(
-        (), help="A value that a JSON body must have at a path, or a list of them.", reader=read_json_equals,
+        (),
+        label="JSON value",
+        help="A value that a JSON body must have at a path, or a list of them.",
+        reader=read_json_equals,
         example={"path": "$.status", "value": "ok"},
-    )  # fmt: skip
-    follow_redirects: bool = setting(True, help="Whether a redirect is followed, rather than being the answer.")
+    )
+    follow_redirects: bool = setting(
+        True, label="Follow redirects", help="Whether a redirect is followed, rather than being the answer."
+    )
     verify_tls: bool = setting(
-        True, help="Whether a certificate must be trusted, in date and for that name; a fault is told in any case."
+        True,
+        label="Verify the certificate",
+        help="Whether a certificate must be trusted, in date and for that name; a fault is told in any case.",
     )
     degraded_over_ms: int | None = degraded_over()
 

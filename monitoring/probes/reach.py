@@ -40,9 +40,13 @@ class ReachSettings(Settings):
     """Settings of `kind: reach`."""
 
     ports: tuple[int, ...] = setting(
-        (443, 80, 22), help="Ports to try; one that answers is enough, be it with a refusal.", reader=read_ports,
+        (443, 80, 22),
+        label="Ports",
+        placeholder="[443, 80, 22]",
+        help="Ports to try; one that answers is enough, be it with a refusal.",
+        reader=read_ports,
         example=[443, 22],
-    )  # fmt: skip
+    )
     degraded_over_ms: int | None = degraded_over()
 
 

@@ -50,13 +50,15 @@ Reader = Callable[[Any, Notes], Any]  # returns the value; what it returns after
 class Setting:
     """What is known of a setting besides its name, type and default."""
 
-    help: str  # one sentence
+    label: str  # a few words, for forms; a msgid
+    help: str  # one sentence; a msgid
     unit: str = ""  # ms, s, days, …
     low: int | None = None
     high: int | None = None
     choices: tuple[str, ...] = ()
     length: int = TEXT_LENGTH  # of a text, in bytes of UTF-8
     example: Any = None  # as an operator writes it
+    placeholder: str = ""  # the default as an operator writes it, where it is kept in another form
     reader: Reader | None = None  # for what is neither text, whole number nor true/false
     holds_secrets: bool = False
 
@@ -96,7 +98,12 @@ def setting(default: Any = MISSING, /, **about: Any) -> Any:
 def degraded_over() -> Any:
     """Make the field `degraded_over_ms`, which every kind has that is probed."""
     return setting(
-        None, help="A good check that took longer than this in all is slow.", unit="ms", low=1, high=LONGEST_MS
+        None,
+        label="Slow after",
+        help="A good check that took longer than this in all is slow.",
+        unit="ms",
+        low=1,
+        high=LONGEST_MS,
     )
 
 

@@ -50,13 +50,19 @@ class TcpSettings(Settings):
     """Settings of `kind: tcp`."""
 
     send: bytes | None = setting(
-        None, help=r"What to send once connected; \r, \n, \t, \0, \\ and \xNN stand for bytes.", reader=escaped,
+        None,
+        label="Send",
+        help=r"What to send once connected; \r, \n, \t, \0, \\ and \xNN stand for bytes.",
+        reader=escaped,
         example=r"PING\r\n",
-    )  # fmt: skip
+    )
     expect: bytes | None = setting(
-        None, help="What must come within the first 64 KiB of the answer; escapes as in send.", reader=escaped,
+        None,
+        label="Expect",
+        help="What must come within the first 64 KiB of the answer; escapes as in send.",
+        reader=escaped,
         example="PONG",
-    )  # fmt: skip
+    )
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:

@@ -38,22 +38,39 @@ class TlsSettings(Settings):
     """Settings of `kind: tls`."""
 
     warn_days: int = setting(
-        21, help="A certificate that ends sooner than this is slow; 0 never warns.", unit="days", low=0, high=3_650
+        21,
+        label="Warn before its end",
+        help="A certificate that ends sooner than this is slow; 0 never warns.",
+        unit="days",
+        low=0,
+        high=3_650,
     )
     critical_days: int | None = setting(
-        None, help="A certificate that ends sooner than this is bad, not only an expired one.", unit="days",
-        low=0, high=3_650,
-    )  # fmt: skip
+        None,
+        label="Fail before its end",
+        help="A certificate that ends sooner than this is bad, not only an expired one.",
+        unit="days",
+        low=0,
+        high=3_650,
+    )
     server_name: str | None = setting(
-        None, help="The name to ask for and to find in the certificate, where it is not the host's.",
-        reader=read_host, example="www.example.com",
-    )  # fmt: skip
+        None,
+        label="Server name",
+        help="The name to ask for and to find in the certificate, where it is not the host's.",
+        reader=read_host,
+        example="www.example.com",
+    )
     min_version: str = setting(
-        "1.2", help="The version of TLS, 1.2 or 1.3, that the server must speak at least.", reader=read_version,
+        "1.2",
+        label="Oldest TLS version",
+        help="The version of TLS, 1.2 or 1.3, that the server must speak at least.",
+        reader=read_version,
         example="1.3",
-    )  # fmt: skip
+    )
     verify_tls: bool = setting(
-        True, help="Whether it must be signed by a trusted authority for that name; its end counts in any case."
+        True,
+        label="Verify the certificate",
+        help="Whether it must be signed by a trusted authority for that name; its end counts in any case.",
     )
     degraded_over_ms: int | None = degraded_over()
 

@@ -1,6 +1,9 @@
 """Services at the desk: the list, the form, and what can be done to them."""
 
+import ast
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -9,7 +12,10 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from database import changes
+from monitoring import probes, setting_words
 from monitoring.models import Service, ServiceHour, ServiceState, Span
+from monitoring.probes import KINDS
+from monitoring.probes.settings import described
 from monitoring.tests.factories import make_service
 
 LIST = "/admin/monitoring/service/"
@@ -22,7 +28,6 @@ FORM = {
     "parent": "",
     "kind": "http",
     "endpoint_url": "https://payments.example/health",
-    "check_settings": "{}",
     "check_interval": "60000",
     "timeout": "5000",
     "regions": "default",
@@ -134,8 +139,12 @@ def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit
         ("endpoint_url", "payments.example", "Write it whole"),
         ("endpoint_url", "", "A check of this kind needs an address"),
         ("id", "Pay Ments", "Use lower-case letters, digits and single hyphens"),
-        ("check_settings", '{"methd": "HEAD"}', "methd"),
-        ("check_settings", "[1]", "Write a mapping in braces"),
+        ("http__expected_status", "99", "99 is not a status. Write codes like 200"),
+        ("http__degraded_over_ms", "soon", "&quot;soon&quot; is not a whole number. Write digits only"),
+        ("http__method", "GRAB", "&quot;GRAB&quot; is not possible here. Write one of GET, HEAD"),
+        ("http__headers", "Accept: [", "It cannot be read"),
+        ("http__headers", "Connection: close", "Connection: the monitor sets this header by itself"),
+        ("http__body", "hello", "a GET request carries no body"),
         ("regions", "default,default", "A region is named twice"),
         ("quorum", "3", "between 1 and the number of regions"),
     ],
@@ -169,19 +178,106 @@ def test_what_one_editor_leaves_alone_does_not_undo_what_another_wrote(admin):
     assert (service.description, service.is_active, service.status) == ("Cards and wires", False, "mo")
 
 
-def test_secrets_are_shown_as_dots_and_kept_when_the_dots_are_given_back(admin):
-    secret = '{"headers": {"Authorization": {"secret": "Bearer hunter2"}}}'
-    admin.client.post(f"{LIST}add/", {**FORM, "id": "payments", "check_settings": secret})
+def test_settings_are_written_in_fields_of_their_kind(admin):
+    written = {
+        "http__method": "POST",
+        "http__headers": "Accept: application/json\r\nX-Key: {secret: hunter2}",
+        "http__body": " as it is\r\n",
+        "http__expected_status": "[200, 3xx]",
+        "http__keyword_present": "Welcome",
+        "http__follow_redirects": "false",
+        "http__degraded_over_ms": "800",
+        "tcp__expect": "nobody asks for this",
+    }
+    admin.client.post(f"{LIST}add/", {**FORM, "id": "payments", **written})
+
+    settings = Service.objects.get().shown_settings
+    assert settings == {
+        "method": "POST",
+        "headers": {"Accept": "application/json", "X-Key": {"secret": "••••"}},
+        "body": " as it is\n",
+        "expected_status": [200, "3xx"],
+        "keyword_present": "Welcome",
+        "follow_redirects": False,
+        "degraded_over_ms": 800,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (
+            "http",
+            {"json_equals": [{"path": "$.a", "value": None}], "expected_status": 204, "keyword_absent": ["no", "1"]},
+        ),
+        ("http", {"method": "GET", "verify_tls": True, "headers": {"X-Key": {"secret": "hunter2"}}}),
+        ("tcp", {"send": r"PING\r\n", "expect": "PONG: 1"}),
+        ("dns", {"type": "MX", "values": ["10 mail.example.com"], "match": "any", "resolver": "192.0.2.53"}),
+        ("tls", {"warn_days": 0, "min_version": 1.3}),
+        ("reach", {"ports": [443, 22]}),
+        ("heartbeat", {"period": "1d", "grace": 60}),
+    ],
+)
+def test_a_form_given_back_as_it_is_changes_nothing(admin, kind, settings):
+    scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind == "dns" else ":443"))
+    url = None if kind == "heartbeat" else f"{scheme}://example.com{port}"
+    service = make_service("payments", kind=kind, check_settings=settings, endpoint_url=url)
+    stored = (service.check_settings, service.version)
     page = admin.client.get(f"{LIST}payments/change/")
+    assert "hunter2" not in page.content.decode() + str(stored)
+    form = page.context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}
 
-    stored = Service.objects.get().check_settings
-    assert "hunter2" not in page.content.decode()
-    assert "hunter2" not in str(stored)
+    answer = admin.client.post(f"{LIST}payments/change/", {**shown, "metadata": "{}", "tags": "", "regions": "default"})
 
-    shown = page.context["adminform"].form["check_settings"].value()
-    admin.client.post(f"{LIST}payments/change/", {**FORM, "check_settings": shown, "description": "x"})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    service.refresh_from_db()
+    assert (service.check_settings, service.version) == stored
 
-    assert Service.objects.get().check_settings == stored
+
+def test_another_kind_begins_with_its_own_settings(admin):
+    make_service("payments", check_settings={"degraded_over_ms": 800})
+
+    other = {"kind": "tcp", "endpoint_url": "tcp://payments.example:5432", "http__degraded_over_ms": "800"}
+    admin.client.post(f"{LIST}payments/change/", {**FORM, **other})
+
+    assert Service.objects.get().check_settings == {}
+
+
+def test_settings_and_what_is_wrong_with_them_are_korean(admin):
+    wrong = {**FORM, "id": "payments", "http__method": "GRAB"}
+
+    page = admin.client.post(f"{LIST}add/", wrong, headers={"accept-language": "ko"}).content.decode()
+
+    assert "점검 방법: TCP 포트" in page
+    assert "정상 상태 코드" in page
+    assert "여기에 쓸 수 없습니다. 다음 가운데 하나를 쓰십시오" in page
+
+
+def test_every_word_of_the_kinds_is_in_the_catalogue():
+    said = {kind.label for kind in KINDS.values()}
+    for kind in KINDS.values():
+        for each in described(kind.settings):
+            said |= {each.setting.label, each.setting.help, each.setting.unit}
+    for path in Path(probes.__file__).parent.glob("*.py"):
+        said |= set(messages_of(ast.parse(path.read_text())))
+
+    assert said - {""} == set(setting_words.WORDS)
+
+
+def messages_of(module: ast.Module) -> Iterator[str]:
+    """Yield what is said of settings: by `notes.add`, in a `Problem`, or as the `message` that either is given."""
+    for node in ast.walk(module):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["message"]:
+            said = [node.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "notes.add":
+            said = node.args[:1]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Problem":
+            said = node.args[2:3]
+        for part in (part for each in said for part in ast.walk(each)):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
 
 
 def test_id_of_a_removed_service_is_not_given_to_another(admin):

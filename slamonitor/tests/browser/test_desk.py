@@ -89,6 +89,18 @@ def test_a_service_added_is_measured_and_turns_up_on_the_page(page: Page, instal
     expect(state).to_have_text("Operational", timeout=30_000)
 
 
+def test_the_form_of_a_service_shows_the_settings_of_its_kind(page: Page) -> None:
+    sign_in(page, "the-admin")
+    page.goto("/admin/monitoring/service/search/change/")
+    expect(page.get_by_label("Good status codes")).to_be_visible()
+    expect(page.get_by_label("DNS server")).to_be_hidden()
+
+    page.locator("#id_kind").select_option("dns")
+
+    expect(page.get_by_label("DNS server")).to_be_visible()
+    expect(page.get_by_label("Good status codes")).to_be_hidden()
+
+
 def test_a_service_paused_leaves_the_page_and_comes_back(page: Page) -> None:
     sign_in(page, "the-admin")
     page.goto("/admin/monitoring/service/search/change/")
