@@ -28,6 +28,9 @@ from monitoring.probes.settings import Described, described
 from monitoring.yaml_lines import Unreadable, compose, construct
 
 LINES = 2  # of a field for several values
+HOW_TO_WRITE_A_SECRET = _(
+    "Write a secret as {secret: …}: it is stored sealed and shown as dots; leave the dots to keep it."
+)
 
 
 def name_of(kind: str, setting: str) -> str:
@@ -100,8 +103,10 @@ def _field(each: Described) -> forms.Field:
     if choices := _choices(each):
         return forms.CharField(widget=UnfoldAdminSelectWidget(choices=choices), **common)
     if each.type == "see help":
-        example = _as_yaml(about.example)
+        example = _as_yaml(about.example, on_one_line=True)
         common["help_text"] = format_lazy(_("{help} Such as: {example}"), help=common["help_text"], example=example)
+    if about.holds_secrets:
+        common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
     return forms.CharField(strip=each.type != "text", widget=_widget(each), **common)
 
 
@@ -142,9 +147,9 @@ def _value(each: Described, text: str) -> Any:
     return text if each.type == "text" else _from_yaml(text)
 
 
-def _as_yaml(value: Any) -> str:
+def _as_yaml(value: Any, *, on_one_line: bool = False) -> str:
     """Write a value as one does in a services file: text bare where that reads back as the same."""
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=False, width=1_000)
+    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=on_one_line, width=1_000)
     return text.removesuffix("\n").removesuffix("\n...").removesuffix("\n")
 
 
