@@ -9,7 +9,8 @@ from observability import errors
 
 def is_api(request: HttpRequest) -> bool:
     """Tell whether an address belongs to the API, where programs and not people read the answers."""
-    return request.path_info.startswith(settings.API_PREFIXES)
+    path = request.path_info
+    return path.startswith(settings.API_PREFIXES) or path.endswith(settings.API_SUFFIXES)
 
 
 def answer_exception(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -212,7 +212,8 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 
 # --- API ------------------------------------------------------------------------------------------------------------
 SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
-API_PREFIXES = ("/api/",)  # addresses whose answers are for programs: one form of errors, trace headers, idempotency
+# Addresses whose answers are for programs: one form of errors, trace headers, idempotency.
+API_PREFIXES, API_SUFFIXES = ("/api/", "/heartbeat/"), (".json",)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests a minute of one token; 0: no limit
 
 # --- Figures for Prometheus -----------------------------------------------------------------------------------------

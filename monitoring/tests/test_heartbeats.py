@@ -253,6 +253,8 @@ class TestDoor:
         answer = client.get(f"/heartbeat/{token}")
 
         assert (answer.status_code, answer["Retry-After"]) == (429, "1")
+        assert answer.json()["error"]["code"] == "RATE_LIMITED"
+        assert answer.json()["error"]["trace_id"] == answer["X-Trace-Id"]
 
     def test_other_methods_are_refused(self, client, token):
         assert client.delete(f"/heartbeat/{token}").status_code == 405

@@ -61,12 +61,8 @@ def page(request: HttpRequest, service_id: str) -> HttpResponse:
 @require_safe
 @_briefly_kept
 def as_json(request: HttpRequest, service_id: str) -> HttpResponse:
-    try:
-        found, incidents = _read(request, service_id)
-    except BadWindow as error:
-        return JsonResponse({"error": str(error)}, status=400)
-    except Http404:
-        return JsonResponse({"error": _("There is no service of this name.")}, status=404)
+    """Give the ledger to programs, and errors in the form of the API."""
+    found, incidents = _read(request, service_id)
     return JsonResponse(export.document(found, incidents))
 
 

@@ -291,13 +291,22 @@ def test_no_cell_begins_like_a_formula(title):
 def test_a_bad_window_is_refused_in_words(service, get, query, words, kind):
     response = get(f"/services/payments/ledger{kind}{query}")
 
-    assert response.status_code == 400
+    assert response.status_code == (422 if kind == ".json" else 400)
     assert words in response.content.decode().encode().decode("unicode_escape" if kind == ".json" else "utf-8")
 
 
 @pytest.mark.parametrize("kind", ["", ".json", ".csv"])
 def test_unknown_service_is_not_found(get, kind):
     assert get(f"/services/nobody/ledger{kind}").status_code == 404
+
+
+def test_programs_are_refused_in_the_form_of_the_api(service, get):
+    window, missing = get("/services/payments/ledger.json?from=yesterday"), get("/services/nobody/ledger.json")
+
+    assert [answer.json()["error"]["code"] for answer in (window, missing)] == ["VALIDATION_FAILED", "NOT_FOUND"]
+    assert window.json()["error"]["details"]["problems"][0]["field"] == "from"
+    assert window.json()["error"]["trace_id"] == window.headers["X-Trace-Id"]
+    assert "X-Processing-Time" in get(f"/services/payments/ledger.json{FROM_TO}").headers
 
 
 def test_archived_service_keeps_its_ledger(service, get):
