@@ -6,7 +6,6 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from psycopg.errors import ProgramLimitExceeded
@@ -15,18 +14,17 @@ from database import partitions
 from database.locks import one_at_a_time
 from monitoring import (
     blindness,
+    day_work,
     dispatch,
     heartbeats,
     hourly,
     messages,
     probe_worker,
     recording,
-    rollup,
     silence,
     transitions,
     worker_stamps,
 )
-from monitoring.folded import schedule
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 
@@ -99,28 +97,12 @@ def sweep_transitions() -> None:
     transitions.sweep()
 
 
-@shared_task(name="monitoring.account_days", ignore_result=True, time_limit=3600, soft_time_limit=3500)
-def account_days() -> None:
-    """Roll up the days that are due; acknowledged early, and called again every minute, so nothing is lost with it."""
-    with one_at_a_time("account_days") as is_ours:
+@shared_task(name="monitoring.work_on_days", ignore_result=True, time_limit=3600, soft_time_limit=3500)
+def work_on_days() -> None:
+    """Do a minute's work; acknowledged early, and called again every minute, so nothing is lost with it."""
+    with one_at_a_time("work on days") as is_ours:
         if is_ours:
-            rollup.plan(timezone.now(), settings.PAGE_TIME_ZONE)
-            rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=50)
-
-
-@shared_task(name="monitoring.refresh_today", ignore_result=True, time_limit=300, soft_time_limit=280)
-def refresh_today() -> None:
-    with one_at_a_time("refresh_today") as is_ours:
-        if is_ours:
-            rollup.refresh_today(timezone.now(), settings.PAGE_TIME_ZONE)
-
-
-@shared_task(name="monitoring.fold_days", ignore_result=True, time_limit=900, soft_time_limit=880)
-def fold_days() -> None:
-    """Fold for a part of the time until the next call, so that roll-ups have their turn; a day's rest comes later."""
-    with one_at_a_time("fold_days") as is_ours:
-        if is_ours:
-            schedule.fold_due(timezone.now(), settings.PAGE_TIME_ZONE, budget_s=240)
+            day_work.run()
 
 
 @shared_task(name="monitoring.make_partitions", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)

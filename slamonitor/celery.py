@@ -31,9 +31,7 @@ app.conf.task_routes = {
     "monitoring.sweep_transitions": {"queue": "alerts"},
     "monitoring.make_partitions": {"queue": "rollups"},
     "monitoring.roll_up_hours": {"queue": "rollups"},
-    "monitoring.account_days": {"queue": "rollups"},
-    "monitoring.refresh_today": {"queue": "rollups"},
-    "monitoring.fold_days": {"queue": "rollups"},
+    "monitoring.work_on_days": {"queue": "rollups"},
     "slamonitor.nightly_upkeep": {"queue": "rollups"},
     "slamonitor.keep_backups": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
@@ -47,16 +45,14 @@ app.conf.beat_schedule = {
     "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
-    "days that have closed": {"task": "monitoring.account_days", "schedule": 60.0, "options": {"expires": 60}},
     # At the full minute, so that a new day has its row at once and not after most of a minute without data.
-    "today so far": {"task": "monitoring.refresh_today", "schedule": crontab(), "options": {"expires": 60}},
+    "days, closed and open": {"task": "monitoring.work_on_days", "schedule": crontab(), "options": {"expires": 60}},
     "results of requests kept for an hour": {
         "task": "observability.sweep_idempotent_requests",
         "schedule": 600.0,
         "options": {"expires": 600},
     },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
-    "days grown old": {"task": "monitoring.fold_days", "schedule": 300.0, "options": {"expires": 300}},
     "backups and their proofs": {"task": "slamonitor.keep_backups", "schedule": 60.0, "options": {"expires": 60}},
     "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
 }
