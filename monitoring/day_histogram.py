@@ -6,6 +6,7 @@ it differs from by more than 1 % (DDSketch, Masson et al. 2019, section 2.1). Ne
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from math import ceil, log
 
 GROWTH = 1.01 / 0.99
@@ -36,7 +37,7 @@ def merge(histograms: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Counter[
     return total
 
 
-def percentile(counts: Counter[int], share: float) -> float | None:
+def percentile(counts: Counter[int], share: float | Fraction) -> float | None:
     """Return the time that this share (0–1) of all does not exceed, within 1 %; None without any."""
     rank = ceil(share * sum(counts.values()))
     for bucket in sorted(counts):

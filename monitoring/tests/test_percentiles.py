@@ -1,5 +1,6 @@
 """Response times of any window: whole days from their histograms, the rest from raw requests, one sum."""
 
+from collections import Counter
 from datetime import UTC, timedelta
 from math import ceil
 
@@ -8,6 +9,7 @@ import time_machine
 
 from database import partitions
 from monitoring import percentiles, recording, rollup, windows
+from monitoring.day_histogram import value_of
 from monitoring.folded.kinds import REQUESTS
 from monitoring.folded.moving import fold
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
@@ -70,6 +72,14 @@ def test_percentiles_of_any_window_are_within_one_percent(times, window, first, 
 
     assert found.count == last - first
     assert found.percentile(percent) == pytest.approx(exact(times[first:last], percent), rel=0.0101)
+
+
+@pytest.mark.parametrize(("percent", "count"), [(99.9, 1000), (7, 100), (55, 180)])
+def test_the_rank_is_not_one_too_high_where_floats_are(percent, count):
+    rank = round(count * percent / 100)
+    found = percentiles.ResponseTimes(counts=Counter({1: rank, 500: count - rank}), is_complete=True)
+
+    assert found.percentile(percent) == value_of(1)
 
 
 def test_whole_days_need_no_raw_requests(times):
