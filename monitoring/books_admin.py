@@ -1,5 +1,6 @@
 """The books at the desk: accounting policies, maintenance windows and restatements."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -106,7 +108,20 @@ class MaintenanceWindowAdmin(ModelAdmin):
         return False  # figures were made with it; give it another end
 
 
+class RestatementForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
+    class Meta:
+        model = Restatement
+        fields = ("service", "since", "until", "restated_as", "reason")
+
+    def clean_until(self) -> datetime:
+        until: datetime = self.cleaned_data["until"]
+        if until > timezone.now():
+            raise ValidationError(_("Choose a time that is over: what is still to come was not measured wrongly."))
+        return until
+
+
 class RestatementAdmin(ModelAdmin):
+    form = RestatementForm
     fields = ("service", "since", "until", "restated_as", "reason")
     autocomplete_fields = ("service",)
     list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "decided_by")
@@ -129,7 +144,7 @@ class RestatementAdmin(ModelAdmin):
         """Approve or reject; only admins, and only once."""
         if not request.user.has_perm("monitoring.change_restatement"):
             raise PermissionDenied
-        restatement = Restatement.objects.select_related("service").get(pk=pk)
+        restatement = get_object_or_404(Restatement, pk=pk)
         is_approved = request.POST.get("decision") == "approve"
         by: Any = request.user
         try:

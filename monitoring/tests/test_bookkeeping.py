@@ -112,6 +112,24 @@ def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cas
     assert Restatement.objects.get().is_approved
 
 
+def test_what_is_still_to_come_cannot_be_restated(client, cast_of_books):
+    _admin, reporter, service = cast_of_books
+    client.force_login(reporter)
+    form = {"service": service.pk, "restated_as": "operational", "reason": "our mistake"}
+    form |= {"since_0": "2025-03-10", "since_1": "00:00", "until_0": "2999-03-10", "until_1": "01:00"}
+
+    answer = client.post("/admin/monitoring/restatement/add/", form)
+
+    assert "Choose a time that is over" in answer.content.decode()
+    assert not Restatement.objects.exists()
+
+
+def test_a_restatement_that_is_not_there_is_not_found(client, cast_of_books):
+    client.force_login(cast_of_books[0])
+
+    assert client.post("/admin/monitoring/restatement/99/decide/", {"decision": "approve"}).status_code == 404
+
+
 @pytest.fixture
 def cast_of_books():
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
