@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from database import changes
 from database.locks import lock_in_transaction
+from monitoring.bookkeeping import keep_span
 from monitoring.canaries import Look
 from monitoring.instants import from_ms
 from monitoring.models import RegionSight, Service, Span, SpanKind
@@ -38,7 +39,9 @@ class Sight(Enum):
     BLIND = "blind"
 
 
-def judge(results: Sequence[ProbeResult], look: Look | None, regions: Sequence[str] = ()) -> dict[str, Sight]:
+def judge(
+    results: Sequence[ProbeResult], look: Look | None, regions: Sequence[str] = (), *, now: datetime
+) -> dict[str, Sight]:
     """Return the sight of the regions of a lot (and of `regions`), by what the canaries of its worker say.
 
     Must run in a transaction. No query without canaries; a cheap one per region while they answer.
@@ -49,7 +52,7 @@ def judge(results: Sequence[ProbeResult], look: Look | None, regions: Sequence[s
     for result in results:
         by_region[result.region].append(result)
     # In order: whoever judges several regions locks them in the same one.
-    return {region: _judge(region, by_region[region], look) for region in sorted(by_region)}
+    return {region: _judge(region, by_region[region], look, now) for region in sorted(by_region)}
 
 
 @transaction.atomic
@@ -58,15 +61,15 @@ def forget(now: datetime) -> int:
     silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - FORGOTTEN)
     found = list(silent.order_by("region").select_for_update())
     for sight in found:
-        _clear(sight, sight.failed_at or now)
+        _clear(sight, sight.failed_at or now, now)
     return len(found)
 
 
-def _judge(region: str, results: Sequence[ProbeResult], look: Look) -> Sight:
+def _judge(region: str, results: Sequence[ProbeResult], look: Look, now: datetime) -> Sight:
     at = from_ms(look.looked_at_ms)
     if look.has_answer:
         if RegionSight.objects.filter(region=region, failed_at__lt=at, failing_since__isnull=False).exists():
-            _clear(RegionSight.objects.select_for_update().get(region=region), at)
+            _clear(RegionSight.objects.select_for_update().get(region=region), at, now)
         return Sight.CLEAR
     RegionSight.objects.bulk_create([RegionSight(region=region)], ignore_conflicts=True)
     sight = RegionSight.objects.select_for_update().get(region=region)
@@ -77,7 +80,7 @@ def _judge(region: str, results: Sequence[ProbeResult], look: Look) -> Sight:
     sight.canaries = look.canaries
     decided = Sight.BLIND if sight.blind_since else _decide(sight, results)
     if decided is Sight.BLIND and sight.blind_since is None:
-        _go_blind(sight)
+        _go_blind(sight, now)
     sight.save()
     return decided
 
@@ -105,11 +108,12 @@ def _needed(region: str) -> int:
     return max(1, len(probed.values_list("id")[:FEWEST_SERVICES]))
 
 
-def _go_blind(sight: RegionSight) -> None:
-    """Begin with the first check that failed, and tell the operator once."""
-    assert sight.failing_since
-    failed = [datetime.fromisoformat(at) for is_bad, at in sight.verdicts.values() if is_bad]
-    sight.blind_since = min([sight.failing_since, *failed])
+def _go_blind(sight: RegionSight, now: datetime) -> None:
+    """Begin with the first check that failed, and tell the operator once.
+
+    Not with the canaries: they may have failed for hours in which services answered.
+    """
+    sight.blind_since = min(datetime.fromisoformat(at) for is_bad, at in sight.verdicts.values() if is_bad)
     logger.error(
         "our own network seems down: no canary answers and most services fail",
         extra={"region": sight.region, "since": sight.blind_since.isoformat(), "canaries": sight.canaries},
@@ -121,11 +125,11 @@ def _go_blind(sight: RegionSight) -> None:
     blind = dict(RegionSight.objects.exclude(blind_since=None).values_list("region", "blind_since"))
     if used <= blind.keys() and not _open_spans().exists():
         reason = f"Our own network: no answer from {sight.canaries}"
-        Span.objects.create(kind=SpanKind.BLIND, since=max(at for at in blind.values() if at), reason=reason)
-        changes.bump("page")
+        span = Span(kind=SpanKind.BLIND, since=max(at for at in blind.values() if at), reason=reason)
+        keep_span(span, now=now, zone=settings.PAGE_TIME_ZONE)
 
 
-def _clear(sight: RegionSight, at: datetime) -> None:
+def _clear(sight: RegionSight, at: datetime, now: datetime) -> None:
     """Let a locked region see again, from an instant on."""
     if sight.failed_at is None or (sight.answered_at is not None and sight.failing_since is None):
         return  # somebody was quicker
@@ -139,8 +143,7 @@ def _clear(sight: RegionSight, at: datetime) -> None:
     lock_in_transaction("blind span")
     for span in _open_spans():
         span.until = max(at, span.since + timedelta(milliseconds=1))
-        span.save(update_fields=["until"])
-        changes.bump("page")
+        keep_span(span, now=now, zone=settings.PAGE_TIME_ZONE)
 
 
 def _open_spans() -> QuerySet[Span]:

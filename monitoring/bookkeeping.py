@@ -31,13 +31,14 @@ def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime
     return policy
 
 
-def keep_span(span: Span, *, before: Span | None, now: datetime, zone: tzinfo) -> None:
-    """Store a maintenance window; the closed days that it touches, or touched before, are accounted again."""
+def keep_span(span: Span, *, before: Span | None = None, now: datetime, zone: tzinfo) -> None:
+    """Store a span; the closed days that it touches, or touched `before`, are accounted again."""
     with transaction.atomic():
         span.save()
         for touched in filter(None, (span, before)):
-            ids = [touched.service_id] if touched.service_id else _all_services()
-            _account_again(ids, touched.since, touched.until or now, now, zone)
+            if day_of(touched.since, zone) < day_of(now, zone):
+                ids = [touched.service_id] if touched.service_id else _all_services()
+                _account_again(ids, touched.since, touched.until or now, now, zone)
         changes.bump("page")
 
 

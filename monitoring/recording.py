@@ -70,7 +70,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 @transaction.atomic
 def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Look | None) -> Recorded:
     _unfold_late(taken, now)
-    sights = blindness.judge(taken, look)
+    sights = blindness.judge(taken, look, now=now)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = _store(taken, blind)
     check_lines.tell_recorded(new)

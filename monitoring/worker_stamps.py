@@ -75,7 +75,7 @@ def keep(stamp: Mapping[str, Any], now: datetime) -> None:
     look = unpacked(stamp.get("look"))
     if look is not None and stamp["region"]:
         with transaction.atomic():
-            blindness.judge([], look, stamp["region"].split(","))
+            blindness.judge([], look, stamp["region"].split(","), now=now)
     EngineWorker.objects.bulk_create(
         [
             EngineWorker(

@@ -1,11 +1,20 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring import blindness
+from monitoring import blindness, rollup
 from monitoring.canaries import Look
 from monitoring.health import check_network
-from monitoring.models import CheckRun, RegionSight, Service, ServiceState, Span, Transition, WatchServerLog
+from monitoring.models import (
+    CheckRun,
+    RegionSight,
+    RollupRequest,
+    Service,
+    ServiceState,
+    Span,
+    Transition,
+    WatchServerLog,
+)
 from monitoring.recording import record
 from monitoring.silence import mark_silent
 from monitoring.tests.factories import START, START_MS, make_result, make_service
@@ -20,15 +29,18 @@ def look(seconds: float, has_answer: bool = False) -> Look:
     return Look(looked_at_ms=START_MS + round(seconds * 1000), has_answer=has_answer, canaries="http://router/")
 
 
-def lot(seconds: float, verdicts: str, has_answer: bool | None = False):
-    """Record a check of each service, bad where its letter is b; the canaries are asked right after."""
+def lot(seconds: float, verdicts: str, has_answer: bool | None = False, now: datetime | None = None):
+    """Record a check of each service, bad where its letter is b; the canaries are asked right after.
+
+    It is recorded a second after the checks were due, or at `now`, where it waited.
+    """
     results = [
         make_result(seconds, "bad" if letter == "b" else "ok", service_id)
         for service_id, letter in zip(SERVICES, verdicts, strict=False)
         if letter != "-"
     ]
     said = None if has_answer is None else look(seconds + 0.1, has_answer)
-    return record(results, START + timedelta(seconds=seconds + 1), said)
+    return record(results, now or START + timedelta(seconds=seconds + 1), said)
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +142,27 @@ def test_a_service_that_is_down_with_its_first_failure_is_put_off_as_well():
     assert statuses() == ["o"] * 4
 
 
+def test_time_in_which_services_answered_though_no_canary_did_is_not_blind():
+    for second in range(60, 3600, 60):
+        lot(second, "oooo")
+    lot(3600, "bbbb")
+    lot(3605, "bbbb")
+
+    assert Span.objects.get().since == START + timedelta(seconds=3600)
+
+
+def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
+    yesterday = START.date() - timedelta(days=1)
+    lot(-7200, "bbbb")
+    rollup.roll_up(yesterday, SERVICES, START + timedelta(hours=1), UTC)
+    RollupRequest.objects.all().delete()
+
+    lot(-7195, "bbbb", now=START + timedelta(hours=1))  # it waited in the queue, and with it the decision
+
+    assert Span.objects.get().since == START - timedelta(seconds=7200)
+    assert set(RollupRequest.objects.values_list("date", "service")) >= {(yesterday, id) for id in SERVICES}
+
+
 def test_the_few_services_of_a_small_installation_are_enough():
     Service.objects.exclude(id="alpha").update(is_active=False)
 
@@ -182,4 +215,4 @@ def test_health_says_since_when():
 
 def test_without_canaries_nothing_is_asked(django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert blindness.judge([make_result(0, "bad")], None) == {}
+        assert blindness.judge([make_result(0, "bad")], None, now=START) == {}
