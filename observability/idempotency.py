@@ -29,8 +29,8 @@ from observability.models import IdempotentRequest
 KEPT = timedelta(seconds=3600)
 METHODS = ("POST", "PUT", "PATCH")
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# Of these the same request may get another answer next time.
-NOT_STORED = frozenset({401, 403, 413, 429})
+# Of these the same request may get another answer next time; after 412 and 428 it comes again with another If-Match.
+NOT_STORED = frozenset({401, 403, 412, 413, 428, 429})
 KEPT_HEADERS = ("Content-Type", "Content-Language", "Location", "ETag", "Last-Modified", "Link")
 NONCE_BYTES = 12
 SWEPT_AT_ONCE = 10_000

@@ -89,7 +89,7 @@ def test_error_takes_its_work_back_and_stays(status: int) -> None:
     assert again.content == first.content and again.headers["Idempotent-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("status", [401, 403, 413, 429, 500, 503])
+@pytest.mark.parametrize("status", [401, 403, 412, 413, 428, 429, 500, 503])
 def test_error_that_may_pass_is_not_stored(status: int) -> None:
     assert [send(status=status).headers.get("Idempotent-Replayed") for _ in range(2)] == [None, None]
     assert times_done() == 0 and not IdempotentRequest.objects.exists()
