@@ -16,7 +16,7 @@ COLUMNS = (
     *("service", "reading", "kind", "from", "to", "seconds", "cause"),
     *("last_good_at", "first_bad_at", "incidents"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones where East Asian text is typed
 BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else
 
 

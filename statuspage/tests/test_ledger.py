@@ -267,7 +267,7 @@ def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service
     assert outage["incidents"] == "'=HYPERLINK(1)"
 
 
-@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＠A1"])
 def test_no_cell_begins_like_a_formula(title):
     from statuspage.ledger.export import _safe
 
