@@ -138,8 +138,8 @@ def cast_of_books():
 
 
 def policy_form(**fields):
-    today = timezone.now().date().isoformat()
-    rules = {"name": "standard", "effective_on": today, "failure_threshold": 2, "recovery_threshold": 1}
+    tomorrow = timezone.now().date() + timedelta(days=1)  # today may be over when it is judged
+    rules = {"name": "standard", "effective_on": tomorrow.isoformat(), "failure_threshold": 2, "recovery_threshold": 1}
     more = {"gap_factor": "2.5", "partial_weight_percent": 100, "major_below": "95", "reason": "as agreed"}
     return {**rules, **more, **fields}
 
