@@ -7,6 +7,7 @@ fixed bytes. So any byte that is cut off, flipped or added shows, also those tha
 import fcntl
 import hashlib
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -55,10 +56,10 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
     Nobody but its owner may read it: it holds password hashes, addresses of services and what they answered.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # its own: another command may write the same
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             mark_in_use(file)
             yield file
             file.flush()

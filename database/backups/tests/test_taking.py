@@ -150,6 +150,19 @@ def test_what_somebody_uses_is_no_leftover(live: Server, folder: Folder):
     assert (folder.raw / "fetched").read_bytes() == b"half"
 
 
+def test_two_that_write_the_same_file_at_once_do_not_mix(folder: Folder):
+    path = folder.path / "index.json"
+
+    with container.written(path) as one:
+        one.write(b"one")
+        with container.written(path) as other:
+            other.write(b"the other")
+        one.write(b" and all of it")
+
+    assert path.read_bytes() == b"one and all of it"
+    assert [each.name for each in folder.path.iterdir()] == ["index.json"]
+
+
 def test_old_backups_are_not_deleted_under_the_hands_of_another_backup(live: Server, folder: Folder):
     def delete() -> None:
         assert nights.delete_old(live, folder, SILENT, kept_days=30) == []
