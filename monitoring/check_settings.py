@@ -1,6 +1,6 @@
 """Judge the kind and the settings of a service's check, for whoever saves a service: the file, the admin, the API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -77,11 +77,6 @@ def key_of(error: ValidationError) -> str:
 def words_of(error: ValidationError) -> str:
     """Return an error without its key."""
     return str((error.params or {}).get("what", " ".join(error.messages)))
-
-
-def keys_of(kind: str) -> Iterator[str]:
-    """Yield the names of all settings of a kind."""
-    yield from KINDS[kind].settings.__dataclass_fields__ if kind in KINDS else ()
 
 
 def _error(key: str, what: str) -> ValidationError:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Policy, Run
+from monitoring.state import Policy
 
 
 class Kind(StrEnum):
@@ -91,14 +91,6 @@ def encode(checks: Iterable[tuple[int, Verdict, int]]) -> list[Stretch]:
     if verdict is not None:
         stretches.append(Stretch(verdict, first, last, count, hold))
     return stretches
-
-
-def from_runs(runs: Iterable[Run]) -> list[Stretch]:
-    """Floor recorded runs to whole seconds."""
-    return [
-        Stretch(run.verdict, int(run.first_at.timestamp()), int(run.last_at.timestamp()), run.check_count, run.hold_s)
-        for run in runs
-    ]
 
 
 def account(
