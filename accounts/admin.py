@@ -8,8 +8,10 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -57,8 +59,8 @@ class UserAdmin(ModelAdmin):
         return _("not used yet") if user.must_change_password else "–"
 
     @admin.display(description=gettext_lazy("Created"))
-    def since(self, user: User) -> Any:
-        return user.created_at
+    def since(self, user: User) -> str:
+        return localize(timezone.localtime(user.created_at))
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:

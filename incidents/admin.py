@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -137,8 +138,9 @@ class IncidentAdmin(ModelAdmin):
     def duration(self, incident: Incident) -> SafeString | str:
         if incident.duration_minutes is None:
             return _("open")  # type: ignore[return-value]  # a lazy text
-        minutes = incident.duration_minutes
-        words = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+        hours, minutes = divmod(incident.duration_minutes, 60)
+        words = gettext("%(hours)d h %(minutes)02d min") if hours else gettext("%(minutes)d min")
+        words %= {"hours": hours, "minutes": minutes}
         return format_html('<span class="desk-number">{}</span>', words)
 
     @admin.display(description=_("Filed by"))

@@ -7,12 +7,14 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from incidents import reporting
 from incidents.lifecycle import begun
 from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority
+from monitoring.books_admin import zone_words
 from monitoring.models import Service
 
 PRIORITIES = (
@@ -61,6 +63,10 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if "priority" in self.fields:
             self.fields["priority"].choices = PRIORITIES  # type: ignore[attr-defined]
+        if "started_at" in self.fields:
+            self.fields["started_at"].help_text = format_lazy(
+                "{} {}", self.fields["started_at"].help_text, zone_words()
+            )
         if self.instance.pk:
             touched = reporting.touched(self.instance)
             for impact, name in IMPACT_FIELDS.items():

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from monitoring import bookkeeping
 from monitoring.calendar_days import day_of
@@ -41,7 +42,26 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
         return data
 
 
-class AccountingPolicyAdmin(ModelAdmin):
+class BookAdmin(ModelAdmin):
+    """What the forms of the books have in common: short texts are short fields, and times say their zone."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "reason":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        if db_field.name == "name":
+            kwargs["widget"] = UnfoldAdminTextInputWidget()
+        if isinstance(db_field, DateTimeField):
+            kwargs["help_text"] = zone_words()
+        if db_field.name == "service":
+            kwargs["label"] = _("Service")
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+def zone_words() -> str:
+    return _("In %(zone)s.") % {"zone": settings.PAGE_TIME_ZONE}
+
+
+class AccountingPolicyAdmin(BookAdmin):
     form = PolicyForm
     list_display = (
         "name",
@@ -72,7 +92,7 @@ class AccountingPolicyAdmin(ModelAdmin):
         return False
 
 
-class MaintenanceWindowAdmin(ModelAdmin):
+class MaintenanceWindowAdmin(BookAdmin):
     fields = ("service", "since", "until", "reason")
     autocomplete_fields = ("service",)
     list_display = ("since", "until", "what", "reason", "author")
@@ -88,7 +108,7 @@ class MaintenanceWindowAdmin(ModelAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         if "service" in form.base_fields:
             form.base_fields["service"].help_text = _("Empty: all services.")
-            form.base_fields["until"].help_text = _("Empty: until somebody ends it.")
+            form.base_fields["until"].help_text = f"{_('Empty: until somebody ends it.')} {zone_words()}"
         return form
 
     @admin.display(description=gettext_lazy("Service"), ordering="service")
@@ -120,7 +140,7 @@ class RestatementForm(ModelForm):  # type: ignore[type-arg]  # takes no argument
         return until
 
 
-class RestatementAdmin(ModelAdmin):
+class RestatementAdmin(BookAdmin):
     form = RestatementForm
     fields = ("service", "since", "until", "restated_as", "reason")
     autocomplete_fields = ("service",)

@@ -168,6 +168,7 @@ if LANGUAGE_CODE not in dict(LANGUAGES):
     env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not spoken here", "Write en or ko.")
     LANGUAGE_CODE = "en"
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "slamonitor.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are days of this zone
@@ -179,6 +180,7 @@ SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
+    "SITE_SUBHEADER": lambda request: str(PAGE_TIME_ZONE),  # of every time at the desk
     "SITE_SYMBOL": "monitor_heart",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("statuspage/status-ok.svg")}

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 WORDS = (
+    _(" By %(filter_title)s "),
     _("All applications"),
     _("Apply Filters"),
     _("Cancel"),

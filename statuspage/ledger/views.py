@@ -91,8 +91,13 @@ def policy(request: HttpRequest, name: str, version: int) -> HttpResponse:
     """State the rules of a policy version in words."""
     found = get_object_or_404(AccountingPolicy, name=name, version=version)
     rules = list(policy_words(found, found.rules))
-    shown = {"policy": found, "rules": rules, "effective": day_name(found.effective_on)}
+    shown = {"policy": found, "rules": rules, "effective": _effective(found)}
     return render(request, "statuspage/policy.html", shown)
+
+
+def _effective(policy: AccountingPolicy) -> str:
+    """Say from when a version holds; nothing of the first one, which holds from the beginning."""
+    return day_name(policy.effective_on) if policy.version > 1 else ""
 
 
 def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]]:
