@@ -102,11 +102,11 @@ def _field(each: Described) -> forms.Field:
     }
     if choices := _choices(each):
         return forms.CharField(widget=UnfoldAdminSelectWidget(choices=choices), **common)
+    if about.holds_secrets:
+        common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
     if each.type == "see help":
         example = _as_yaml(about.example, on_one_line=True)
         common["help_text"] = format_lazy(_("{help} Such as: {example}"), help=common["help_text"], example=example)
-    if about.holds_secrets:
-        common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
     return forms.CharField(strip=each.type != "text", widget=_widget(each), **common)
 
 

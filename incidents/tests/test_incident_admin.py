@@ -1,6 +1,7 @@
 """Incidents at the desk: filed and updated by reporters, read by viewers, on the page at once."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -192,3 +193,17 @@ def test_menu_shows_what_the_role_may_do(cast, role):
     assert ('href="/admin/monitoring/service/"' in page) == (role == "admin")
     assert ('href="/admin/accounts/user/"' in page) == (role == "admin")
     assert ('href="/admin/incidents/incident/add/"' in page) == (role != "viewer")
+
+
+def test_times_say_their_zone_and_durations_are_in_the_readers_language(reporter, settings):
+    settings.PAGE_TIME_ZONE = ZoneInfo("Asia/Seoul")
+    started_at = datetime(2025, 3, 9, 5, 2, tzinfo=UTC)
+    over = {"status": "resolved", "resolved_at": started_at + timedelta(minutes=64), "duration_minutes": 64}
+    Incident.objects.create(title="Payments fail", started_at=started_at, **over)
+
+    page = reporter.client.get(LIST, headers={"accept-language": "ko"}).content.decode()
+    form = reporter.client.get(f"{LIST}add/").content.decode()
+
+    assert "2025-03-09 14:02 KST" in page
+    assert "1시간 4분" in page
+    assert "In Asia/Seoul." in form

@@ -113,4 +113,5 @@ def test_a_form_from_elsewhere_changes_nothing(admin: Person):
     answer = strict.post("/admin/monitoring/service/payments/change/", {"name": "Stolen"})
 
     assert answer.status_code == 403
+    assert "Nothing was saved" in answer.content.decode()
     assert Service.objects.get().name == "payments"

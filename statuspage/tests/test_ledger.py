@@ -340,7 +340,7 @@ def test_number_of_queries_does_not_depend_on_the_window(service, get, django_as
 def test_policy_is_stated_in_words(get):
     text = words_of(get("/policies/standard/1"))
 
-    assert "Policy standard, version 1" in text
+    assert "Policy standard, version 1 In force from the beginning." in text
     assert "Maintenance counts neither as up nor as down." in text
     assert get("/policies/standard/99").status_code == 404
 
