@@ -1,10 +1,13 @@
 """Bring removed services back: what was known of them when they went says nothing of them now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from monitoring import states, transitions
+from django.conf import settings
+
+from monitoring import rollup, states, transitions
+from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.state import Cause, Status
 from monitoring.states import LockedState
@@ -52,7 +55,16 @@ def revive(returning: Returning, now: datetime) -> None:
         for id, since in returning.archived_at.items()
         if since < now
     )
+    _ask_for_days(returning.archived_at, now)
     transitions.record(changed)
+
+
+def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
+    """Ask for the days between, which nobody accounted: the page would show no data where the ledger says paused."""
+    zone = settings.PAGE_TIME_ZONE
+    yesterday = day_of(now, zone) - timedelta(days=1)
+    for id, since in sorted(archived_at.items()):
+        rollup.request([id], days_between(day_of(max(since, now - rollup.KEPT), zone), yesterday))
 
 
 def _transition(held: LockedState, now: datetime) -> Transition:

@@ -139,6 +139,23 @@ def test_the_time_between_removal_and_return_is_a_pause(service):
     assert ServiceState.objects.get().status == "o"
 
 
+def test_the_days_between_removal_and_return_have_rows(service):
+    check(-600, 12 * HOUR)
+    editing.remove(["payments"], now=START + timedelta(hours=12))
+    for day in range(1, 4):
+        rollup.plan(START + timedelta(days=day, minutes=11), UTC)
+        while rollup.work_off(START + timedelta(days=day, minutes=11), UTC):
+            pass
+    assert not UptimeRecord.objects.filter(date__gt=DAY).exists()
+
+    editing.bring_back(["payments"], now=START + timedelta(days=3, hours=12))
+    while rollup.work_off(START + timedelta(days=3, hours=12), UTC):
+        pass
+
+    between = UptimeRecord.objects.filter(date__gt=DAY)
+    assert [(row.date.day, row.paused_s) for row in between.order_by("date")] == [(11, 86_400), (12, 86_400)]
+
+
 def test_twice_is_once(service):
     check(-600, 90_000)
     first = roll_up()
