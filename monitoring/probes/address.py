@@ -51,7 +51,10 @@ REFUSED = (
     ("reserved", _networks("240.0.0.0/4", "192.0.0.0/24")),
 )
 GLOBAL_V6 = ip_network("2000::/3")
-NAT64 = _networks("64:ff9b::/96", "64:ff9b:1::/48")
+NAT64 = ip_network("64:ff9b::/96")
+LOCAL_NAT64 = ip_network("64:ff9b:1::/48")  # RFC 8215: a network chooses how long a prefix it makes of this
+LOCAL_NAT64_PREFIXES = (48, 56, 64)  # and 96, which stands at the end as elsewhere
+THIS_NETWORK = ip_network("0.0.0.0/8")
 IPV4_COMPATIBLE = ip_network("::/96")
 
 # A host is an IPv4 number when its last label is one (WHATWG URL, "ends in a number"); inet_aton knows all the forms.
@@ -96,9 +99,23 @@ def unwrap(address: Address) -> tuple[Address, ...]:
         return (address.sixtofour,)
     if address.teredo is not None:
         return address.teredo
-    if any(address in network for network in NAT64) or (address in IPV4_COMPATIBLE and int(address) > 1):
-        return (IPv4Address(int(address) & 0xFFFF_FFFF),)
+    if address in LOCAL_NAT64:
+        return _of_local_nat64(address)
+    if address in NAT64 or (address in IPV4_COMPATIBLE and int(address) > 1):
+        return (_last_bits(address),)
     return (address,)
+
+
+def _of_local_nat64(address: IPv6Address) -> tuple[Address, ...]:
+    """Return every IPv4 address that a translator may read (RFC 6052, 2.2); what follows the right one says nothing."""
+    packed = address.packed[:8] + address.packed[9:]  # without the octet that is always zero
+    found = [IPv4Address(packed[length // 8 : length // 8 + 4]) for length in LOCAL_NAT64_PREFIXES]
+    likely = tuple(one for one in (*found, _last_bits(address)) if one not in THIS_NETWORK)
+    return likely or (_last_bits(address),)
+
+
+def _last_bits(address: IPv6Address) -> IPv4Address:
+    return IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
 def _reason(address: Address, policy: AddressPolicy) -> str | None:

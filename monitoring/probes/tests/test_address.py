@@ -19,6 +19,11 @@ PUBLIC_ONLY = AddressPolicy(allow_private=False)
         "::169.254.169.254",
         "2002:a9fe:a9fe::1",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        # Behind a shorter prefix of a network's own, with 8.8.8.8 where nobody looks.
+        "64:ff9b:1:a9fe:a9:fe00:808:808",
+        "64:ff9b:1:a9:fe:a9fe:808:808",
+        "64:ff9b:1:0:a9:fea9:fe08:808",
         "169.254.1.1",
         "fe80::1",
         "fe80::1%eth0",
@@ -45,7 +50,9 @@ def test_private_addresses_are_for_the_operator_to_allow(address: str) -> None:
     assert "PROBE_ALLOW_PRIVATE" in (refusal(address, PUBLIC_ONLY) or "allowed")
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "172.32.0.1", "100.128.0.1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "172.32.0.1", "100.128.0.1", "64:ff9b:1::808:808"]
+)
 def test_public_addresses_are_dialled(address: str) -> None:
     assert refusal(address, PUBLIC_ONLY) is None
 
