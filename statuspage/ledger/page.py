@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from incidents.models import Incident
 from monitoring.calendar_days import bounds
+from monitoring.cause_words import in_words
 from monitoring.daily import KINDS, DayFigures
 from monitoring.ledger import Entry, Ledger, LedgerDay, Reading
 from monitoring.sla import Kind, percentage
@@ -126,7 +127,7 @@ def _line(entry: Entry, incidents: Sequence[Incident], zone: ZoneInfo, is_signed
         end_iso=entry.end_at.isoformat(),
         duration=whole(entry.seconds),
         cause=cause_words(entry),
-        message=entry.error_message if is_signed_in else "",
+        message=in_words(entry.error_message) if is_signed_in else "",
         last_good=exact(entry.last_good_at, zone) if entry.last_good_at else "",
         first_bad=exact(entry.first_bad_at, zone) if entry.first_bad_at else "",
         incidents=[incident.title for incident in touching(entry, incidents)],
