@@ -17,12 +17,14 @@ from typing import Any
 
 import uvloop
 
+from monitoring.probes.attempt import Stalled
 from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
 
 LOT = 100
 LOT_WAIT_S = 0.2
+STALLS_TOLD_S = 1.0  # one line for all that a standstill spoilt
 KEPT_LOTS = 1_000  # while the broker takes none; those that finish then are lost, and counted
 
 MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
@@ -48,6 +50,7 @@ class ProbeLoop:
         self._running: set[asyncio.Task[None]] = set()
         self._lot: list[ProbeResult] = []
         self._flush_at: asyncio.TimerHandle | None = None
+        self._stalls: list[Stalled] = []
         self._counts: Counter[str] = Counter()
         self._begun: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name="probe-loop", daemon=True)
@@ -57,8 +60,11 @@ class ProbeLoop:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Return probes made, specs expired, errors of ours and results lost since the start, and specs held now."""
-        return {"probes": 0, "expired": 0, "own_errors": 0, "lost": 0, **self._counts, "held": self._held}
+        """Return probes made, specs expired, probes without a verdict because this loop stood still, errors of ours
+        and results lost since the start, and specs held now.
+        """
+        counts = dict.fromkeys(("probes", "expired", "stalled", "own_errors", "lost"), 0)
+        return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
         """Take specs over as soon as there is room for them; once stopping they are dropped, and so gaps."""
@@ -115,6 +121,7 @@ class ProbeLoop:
         self._begun.set_result(None)
         self._loop.run_forever()
         self._flush()
+        self._tell_stalls()
         for task in self._running:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*self._running, return_exceptions=True))
@@ -139,6 +146,9 @@ class ProbeLoop:
             result = await self._probe(spec, lateness_ms)
         except asyncio.CancelledError:
             raise
+        except Stalled as stall:
+            self._note_stall(stall)
+            self._finish("stalled")
         except Exception:
             # Ours, not the target's: no verdict is stored, so the time shows as a gap instead of as their downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))
@@ -146,6 +156,18 @@ class ProbeLoop:
         else:
             self._collect(result)
             self._finish("probes")
+
+    def _note_stall(self, stall: Stalled) -> None:
+        """Have one line written for all probes that one standstill spoils: there may be thousands."""
+        if not self._stalls:
+            self._loop.call_later(STALLS_TOLD_S, self._tell_stalls)
+        self._stalls.append(stall)
+
+    def _tell_stalls(self) -> None:
+        if self._stalls:
+            told = {"probes": len(self._stalls), "why": str(self._stalls[0])}
+            logger.warning("no verdict, for this worker stood still", extra=told)
+            self._stalls.clear()
 
     def _finish(self, outcome: str) -> None:
         self._count(outcome, 1)

@@ -9,6 +9,7 @@ from monitoring.probes.timeline import Hop, longest, total
 from monitoring.probes.tools import Tools
 
 STALL_MS = 1_000  # a deadline that strikes later than this after its time tells of our loop, not of the target
+STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one before which the loop stood still for so much of the time
 
 
 class Stalled(RuntimeError):
@@ -18,7 +19,7 @@ class Stalled(RuntimeError):
 class Attempt:
     """The hops of one probe as they are made; a kind begins them, and says in the end what it found."""
 
-    __slots__ = ("_lateness_ms", "_started", "dns_servers", "hops", "redact", "spec", "tools")
+    __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "dns_servers", "hops", "redact", "spec", "tools")
 
     def __init__(self, spec: ProbeSpec, tools: Tools, lateness_ms: float) -> None:
         self.spec = spec
@@ -28,6 +29,7 @@ class Attempt:
         self.redact: Callable[[str], str] | None = None  # takes secrets out of what is said in the end
         self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
         self._started = tools.clock()
+        self._stood_still_s = tools.standstill.seconds()
 
     async def run(
         self, look: Callable[[], Awaitable[Finding]], *, degraded_over_ms: int | None = None, is_http: bool = False
@@ -61,11 +63,15 @@ class Attempt:
         return hop
 
     def _check_stall(self) -> None:
-        """Raise `Stalled` when the deadline struck much too late."""
+        """Raise `Stalled` when the deadline struck much too late, or when too little of its time was ours to use."""
         # Timers run before sockets are read, so after a stall good answers would be reported as timeouts.
-        late_ms = self._elapsed_ms() - self.spec.timeout_ms
+        timeout_ms = self.spec.timeout_ms
+        late_ms = self._elapsed_ms() - timeout_ms
         if late_ms > STALL_MS:
-            raise Stalled(f"deadline of {self.spec.timeout_ms} ms noticed {late_ms:.0f} ms late")
+            raise Stalled(f"deadline of {timeout_ms} ms noticed {late_ms:.0f} ms late")
+        stood_ms = (self.tools.standstill.seconds() - self._stood_still_s) * 1000
+        if stood_ms >= max(STALL_SHARE * timeout_ms, STALL_LEAST_MS):
+            raise Stalled(f"our loop stood still for {stood_ms:.0f} of {timeout_ms} ms")
 
     def _result(self, finding: Finding, degraded_over_ms: int | None, is_http: bool) -> ProbeResult:
         total_ms = self._elapsed_ms()

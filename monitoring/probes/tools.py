@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitoring.probes.address import AddressPolicy
 from monitoring.probes.certificates import client_context, unverified_context
 from monitoring.probes.resolver import Resolver
+from monitoring.probes.standstill import Standstill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,4 +21,5 @@ class Tools:
     tls_unverified: ssl.SSLContext = field(default_factory=unverified_context)
     user_agent: str = "SLA-Monitor/0.1"
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
+    standstill: Standstill = field(default_factory=Standstill)
     unseal: Callable[[str], str] = str  # opens the sealed text of a secret; what it raises is a failure of ours

@@ -9,6 +9,7 @@ import pytest
 
 from monitoring import probe_loop
 from monitoring.probe_loop import LOT, ProbeLoop
+from monitoring.probes.attempt import Stalled
 from monitoring.tests.factories import START_MS, make_result
 from monitoring.tests.test_messages import SPEC
 
@@ -126,6 +127,22 @@ def test_a_fault_of_ours_is_no_result(started, caplog):
 
     assert (loop.counters["own_errors"], loop.counters["probes"]) == (1, 1)
     assert "probe failed by a fault of ours" in caplog.text
+
+
+def test_what_a_standstill_spoils_is_no_result_and_one_line(started, caplog):
+    async def stalled(spec, lateness_ms):
+        if spec.service_id != "service-0":
+            raise Stalled("our loop stood still for 900 of 1000 ms")
+        return make_result(0, service_id=spec.service_id)
+
+    broker = Broker()
+    loop = started(broker, stalled)
+    loop.submit([*specs(51)[1:], *specs(1)])
+    broker.wait_for(1)
+
+    assert (loop.counters["stalled"], loop.counters["probes"], loop.counters["own_errors"]) == (50, 1, 0)
+    loop.stop(PATIENCE_S)
+    assert caplog.text.count("no verdict, for this worker stood still") == 1
 
 
 def test_there_is_room_for_so_many_and_the_next_batch_waits(started):

@@ -12,6 +12,7 @@ from monitoring.probes.address import AddressPolicy
 from monitoring.probes.attempt import Stalled
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.probes.resolver import Resolver
+from monitoring.probes.standstill import TICK_S, Standstill
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, until, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tools import Tools
@@ -162,6 +163,45 @@ def test_timeout_in_a_stalled_loop_is_no_verdict(run: Run, tools: Tools) -> None
             late_s = 0.2 + IN_TIME_S
             with pytest.raises(Stalled, match="100 ms noticed"):
                 await running
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("stood_s", "said"), [(0.45, None), (0.55, "stood still for 550 of 100 ms")])
+def test_timeout_of_a_loop_that_often_stood_still_is_no_verdict(
+    run: Run, tools: Tools, stood_s: float, said: str | None
+) -> None:
+    async def scenario() -> None:
+        now_s = 0.0
+        standstill = Standstill(lambda: now_s)
+        async with serving(says_and_hangs(b"")) as target:
+            running = asyncio.ensure_future(
+                probe(make_spec(target.url(), timeout_ms=100), replace(tools, standstill=standstill))
+            )
+            await until(lambda: bool(target.requests))
+            now_s = TICK_S + stood_s  # a timer that was due after one tick has not run
+            with pytest.raises(Stalled, match=said) if said else contextlib.nullcontext():
+                assert why(await running)[0] is ErrorType.TIMEOUT
+
+    run(scenario())
+
+
+def test_a_loop_says_for_how_long_it_stood_still_in_all(run: Run) -> None:
+    async def scenario() -> None:
+        now_s, asked = 0.0, 0
+
+        def clock() -> float:
+            nonlocal asked
+            asked += 1
+            return now_s
+
+        standstill = Standstill(clock)
+        assert standstill.seconds() == 0
+        for _ in range(3):
+            now_s += TICK_S + 0.7
+            before = asked
+            await until(lambda before=before: asked > before)  # type: ignore[misc]
+        assert standstill.seconds() == pytest.approx(2.1)
 
     run(scenario())
 
