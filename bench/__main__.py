@@ -8,18 +8,22 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, backup, engine, observability, page, recording, rollup, storage
+from bench import api, backup, crowd, detection, engine, hanging, observability, page, recording, rollup, storage, tls
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
     "api": api,
     "backup": backup,
+    "crowd": crowd,
+    "detection": detection,
     "engine": engine,
+    "hanging": hanging,
     "observability": observability,
     "page": page,
     "recording": recording,
     "rollup": rollup,
     "storage": storage,
+    "tls": tls,
 }
 
 

@@ -2,11 +2,12 @@
 
 import argparse
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
-from bench.installation import running, services_file, target
+from bench.installation import running, services_file, target, tls_target
 from bench.procfs import usage
 from slamonitor.tests.installation import Installation
 
@@ -32,13 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=int, default=30, help="length of a round; a multiple of the interval")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1, help="probe workers")
+    parser.add_argument("--tls", action="store_true", help="ask over TLS, with a full handshake each time")
+    parser.add_argument("--hanging", type=int, default=0, metavar="PERCENT", help="services that are never answered")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run an installation against a fast local target and measure rounds of equal length, one after another."""
-    with target() as url, running("--workers", str(options.workers)) as installation:
-        installation.manage("sync_services", "-", text=services_file(options.services, options.interval * 1000, url))
-        time.sleep(WARM_UP_S)
+    with ExitStack() as stack:
+        url, variables = stack.enter_context(tls_target()) if options.tls else (stack.enter_context(target()), {})
+        installation = stack.enter_context(running("--workers", str(options.workers), **variables))
+        services = services_file(options.services, options.interval * 1000, url, options.hanging)
+        installation.manage("sync_services", "-", text=services)
+        time.sleep(max(WARM_UP_S, options.interval))
         rounds = [_round(installation, options) for _ in range(options.rounds)]
         (disk_bytes, checks) = installation.query(DISK)[0]
     return {
@@ -61,7 +67,7 @@ def _round(installation: Installation, options: argparse.Namespace) -> dict[str,
     return {
         "slots": options.services * options.seconds // options.interval,
         "stored": stored,
-        "healthy": healthy,
+        "failed": stored - healthy,
         "lateness_ms": {"p50": p50, "p99": p99, "max": highest},
         "cpu_ms_per_check": sum(cpu.values()) * 1000 / stored,
         "cpu_ms_per_check_by_program": {name: seconds * 1000 / stored for name, seconds in sorted(cpu.items())},
@@ -85,6 +91,7 @@ def as_table(figures: dict[str, Any]) -> str:
         "| figure | median | spread |",
         "| --- | --- | --- |",
         row("slots not stored", [r["slots"] - r["stored"] for r in rounds], "{:.0f}"),
+        row("checks that failed", [r["failed"] for r in rounds], "{:.0f}"),
         *(row(f"lateness {p}, ms", [r["lateness_ms"][p] for r in rounds]) for p in ("p50", "p99", "max")),
         row("CPU per check, all processes, ms", [r["cpu_ms_per_check"] for r in rounds], "{:.3f}"),
         *(

@@ -1,10 +1,13 @@
 """A target that answers at once, in a process of its own: it must not be what limits the measurement."""
 
+import argparse
 import asyncio
+import ssl
 import sys
 
 import uvloop
 
+HANGS = b"GET /hangs"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
@@ -14,17 +17,30 @@ class Target(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         # One small GET arrives in one piece.
+        if data.startswith(HANGS):
+            return  # until who asked gives up
         self.transport.write(ANSWER)
         self.transport.close()
 
 
-async def serve() -> None:
+async def serve(context: ssl.SSLContext | None) -> None:
     """Listen on a free port of the loopback, and say on which."""
-    server = await asyncio.get_running_loop().create_server(Target, "127.0.0.1", 0, backlog=4096)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Target, "127.0.0.1", 0, backlog=4096, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with whoever started it: its standard input is closed then.
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+def tls(path: str) -> ssl.SSLContext:
+    """Read key and certificates from a PEM file. Every connection needs a full handshake: no tickets are given out."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    context.num_tickets = 0
+    return context
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tls", type=tls, help="key and certificates (PEM)")
+    uvloop.run(serve(parser.parse_args().tls))
