@@ -257,7 +257,7 @@ if LOG_FORMAT not in logs.FORMS:
     LOG_FORMAT = logs.AUTO
 # These say at INFO what other lines of ours say with more in them, or what nobody needs each second.
 QUIET = ("httpx", "axes", "celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer")
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"chosen": {"()": "observability.logs.formatter", "form": LOG_FORMAT, "service": SERVICE_NAME}},

@@ -55,7 +55,7 @@ def target() -> Target:
 def installation(tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("installation")
     folder.chmod(0o755)
-    installation = Installation(folder, LOG_LEVEL="DEBUG", METRICS_DIR="")
+    installation = Installation(folder, LOG_LEVEL="DEBUG")
     leak = Target()
     leak.RequestHandlerClass = Leak
     with serving(target) as address, serving(leak) as leaking:
