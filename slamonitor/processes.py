@@ -22,6 +22,7 @@ BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to l
 # Fewer than the process has database connections (DB_MAX_CONNECTIONS, 10), and few for few cores: Python runs one.
 WEB_THREADS = min(8, 2 * (os.cpu_count() or 1) + 1)
 ENGINE_QUEUES = "dispatch,results,alerts,rollups"
+ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; ticks and results cannot wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) ->
         name="engine",
         command=(
             *_worker("engine", ENGINE_QUEUES),
-            *("--pool", "prefork", "--concurrency", "2", "-O", "fair"),
+            *("--pool", "prefork", "--concurrency", str(ENGINE_PROCESSES), "-O", "fair"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
         env=_worker_env(env),
