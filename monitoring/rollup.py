@@ -4,6 +4,7 @@ Which days are due is a table (`rollup_requests`), not a time of night: a missed
 restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A crash puts it back.
 """
 
+import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -213,26 +214,36 @@ def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, 
     return days
 
 
-def refresh_today(now: datetime, zone: tzinfo) -> int:
+def refresh_today(now: datetime, zone: tzinfo, budget_s: float = math.inf) -> int:
     """Bring the row of today up to date for every monitored service, from runs alone, and yesterday's until it closes.
 
-    Returns the number of services.
+    Returns the number of services. Those whose rows are the oldest come first, so that where the budget is too short
+    for all, each has its turn.
     """
     today, yesterday = day_of(now, zone), day_of(now - CLOSING, zone)
+    ends_at, refreshed = time.monotonic() + budget_s, 0
     monitored = Service.objects.monitored().order_by("id")
-    ids = list(monitored.values_list("id", flat=True))
-    for part in _parts(ids):
+    for part in _parts(_oldest_first(monitored.values_list("id", flat=True), today)):
         with transaction.atomic():
             _refresh(today, part, now, zone)
+        refreshed += len(part)
+        if time.monotonic() > ends_at:
+            break
     if yesterday == today:
-        return len(ids)
+        return refreshed
     for part in _parts(monitored.filter(created_at__lt=bounds(today, zone)[0]).values_list("id", flat=True)):
         with transaction.atomic():
             # From its plan on it is the roll-up's, and nobody writes over what that has settled.
             lock_in_transaction("rollup plan")
             if not RollupWatermark.objects.filter(planned_until__gte=yesterday).exists():
                 _refresh(yesterday, part, now, zone)
-    return len(ids)
+    return refreshed
+
+
+def _oldest_first(ids: Iterable[str], day: date) -> list[str]:
+    """Sort services by when their row of a day was made; those without one come first. One query."""
+    made_at = dict(UptimeRecord.objects.filter(date=day).values_list("service_id", "updated_at"))
+    return sorted(ids, key=lambda id: made_at[id].timestamp() if id in made_at else 0.0)
 
 
 def _refresh(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:

@@ -241,6 +241,17 @@ def test_today_is_kept_up_to_date_from_runs(service):
     assert (record.date, record.operational_s, record.uptime_percentage, record.is_settled) == (DAY, 7200, 100, False)
 
 
+def test_where_time_is_short_today_is_refreshed_in_turns(service, monkeypatch):
+    monkeypatch.setattr(rollup, "PART", 1)
+    make_service(name="Search", id="search")
+
+    refreshed = [rollup.refresh_today(START + timedelta(hours=2), UTC, budget_s=0.0) for _ in range(3)]
+
+    assert refreshed == [1, 1, 1]
+    first, second = UptimeRecord.objects.order_by("updated_at").values_list("service_id", flat=True)
+    assert (first, second) == ("search", "payments"), "payments was made first and again when both had a row"
+
+
 def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service):
     check(-600, 86_400 + 300)
     rollup.refresh_today(START + timedelta(days=1, seconds=-30), UTC)
