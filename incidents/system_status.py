@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Count
 
 from database import changes
 from database.locks import lock_in_transaction
@@ -18,11 +19,12 @@ def refresh(now: datetime) -> SystemStatus:
     with transaction.atomic():
         # Two refreshes at once must not end with the older count.
         lock_in_transaction("system_status")
-        services = list(Service.objects.monitored().values_list("status", "is_critical"))
+        monitored = Service.objects.monitored().values_list("status", "is_critical")
+        services = Counter({(status, critical): n for status, critical, n in monitored.annotate(n=Count("id"))})
         figures = {
             "overall_status": overall(services),
-            "operational_services": sum(status == Status.OPERATIONAL for status, _critical in services),
-            "total_services": len(services),
+            "operational_services": sum(n for (status, _), n in services.items() if status == Status.OPERATIONAL),
+            "total_services": services.total(),
             "active_incidents": Incident.objects.unresolved().count(),
             "last_incident_at": Incident.objects.order_by("-started_at").values_list("started_at", flat=True).first(),
         }
@@ -37,16 +39,14 @@ def refresh(now: datetime) -> SystemStatus:
 
 
 def overall(services: Iterable[tuple[str, bool]]) -> OverallStatus:
-    """Fold (status, is critical) of the monitored services into one word.
+    """Fold (status, is critical) of the monitored services, or a Counter of them, into one word.
 
     `outage` when a critical service, or half or more of all, are down; `degraded` when any is not operational.
     """
-    services = list(services)
-    count = Counter(status for status, _critical in services)
-    if any(is_critical and status == Status.DOWN for status, is_critical in services):
+    counts = Counter(services)
+    down = counts[Status.DOWN, True] + counts[Status.DOWN, False]
+    if counts[Status.DOWN, True] or (down and 2 * down >= counts.total()):
         return OverallStatus.OUTAGE
-    if services and 2 * count[Status.DOWN] >= len(services):
-        return OverallStatus.OUTAGE
-    if count[Status.OPERATIONAL] < len(services):
+    if counts[Status.OPERATIONAL, True] + counts[Status.OPERATIONAL, False] < counts.total():
         return OverallStatus.DEGRADED
     return OverallStatus.OPERATIONAL

@@ -22,7 +22,10 @@ _tasks: dict[str, str] = {}
 
 
 def register_consumer(name: str, *, task: str) -> None:
-    """Let the task of this name be called whenever there are transitions that the consumer has not handled."""
+    """Let the task of this name be called whenever there are transitions that the consumer has not handled.
+
+    It takes the keyword `is_for_transitions`: false where it is called for services that came or went.
+    """
     _tasks[name] = task
 
 
@@ -43,7 +46,7 @@ def record(transitions: Sequence[Transition]) -> None:
     for status in set(newest.values()):
         Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
     changes.bump("page")
-    transaction.on_commit(nudge_all)
+    transaction.on_commit(nudge_for_transitions)
 
 
 @contextmanager
@@ -71,14 +74,23 @@ def sweep() -> list[str]:
         TransitionClaim.objects.filter(done_at=None, consumer__in=_tasks).values_list("consumer", flat=True).distinct()
     )
     for consumer in waiting:
-        current_app.send_task(_tasks[consumer])
+        current_app.send_task(_tasks[consumer], kwargs={"is_for_transitions": True})
     return waiting
 
 
 def nudge_all() -> None:
-    """Send every consumer its task. Never raises: what is lost here is found by the sweep."""
+    """Send every consumer its task, for services came or went. Never raises: the next transition makes up for it."""
+    _nudge(is_for_transitions=False)
+
+
+def nudge_for_transitions() -> None:
+    """Send every consumer its task, for transitions that it may have handled already. Never raises: see `sweep`."""
+    _nudge(is_for_transitions=True)
+
+
+def _nudge(*, is_for_transitions: bool) -> None:
     for task in _tasks.values():
         try:
-            current_app.send_task(task, retry=False)
+            current_app.send_task(task, kwargs={"is_for_transitions": is_for_transitions}, retry=False)
         except OperationalError as error:
             logger.warning("consumer not nudged: the broker cannot be reached", extra={"task": task, "why": str(error)})

@@ -107,7 +107,7 @@ def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callb
         record(make_result(0))
 
     assert [(c.consumer, c.done_at) for c in TransitionClaim.objects.all()] == [("system_status", None)]
-    assert [callback.__name__ for callback in callbacks].count("nudge_all") == 1
+    assert [callback.__name__ for callback in callbacks].count("nudge_for_transitions") == 1
 
 
 def test_checks_of_a_removed_service_are_kept_without_a_state():
