@@ -44,7 +44,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         installation = stack.enter_context(running("--workers", str(options.workers), **variables))
         services = services_file(options.services, options.interval * 1000, url, options.hanging)
         installation.manage("sync_services", "-", text=services)
-        time.sleep(max(WARM_UP_S, options.interval))
+        time.sleep(max(WARM_UP_S, 3 * options.interval))  # the first check of each is a transition, which costs more
         rounds = [_round(installation, options) for _ in range(options.rounds)]
         (disk_bytes, checks) = installation.query(DISK)[0]
     return {
@@ -61,7 +61,7 @@ def _round(installation: Installation, options: argparse.Namespace) -> dict[str,
     before = usage(installation.pid)
     time.sleep(options.seconds)
     after = usage(installation.pid)
-    time.sleep(4)  # until the last slots of the round are stored
+    time.sleep(7)  # until the last slots of the round, those that time out included, are stored
     stored, healthy, (p50, p99, highest) = installation.query(FIGURES, begin, end)[0]
     cpu = after.cpu_since(before)
     return {
