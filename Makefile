@@ -7,7 +7,7 @@ NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://l
 	DATABASE_URL=postgresql://localhost:1/none DB_POOL_TIMEOUT=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench faults clean
+.PHONY: help setup run demo test lint bench soak faults clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: $(VENV)/dev ## style, types, import contracts, migrations, what we ship
 
 bench: $(VENV)/dev ## measure speed (bench/), on loopback only
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/dev ## run the engine at 70 % of its capacity for 20 minutes and see that nothing grows
+	$(BIN)/python -m bench soak $(ARGS)
 
 faults: $(VENV)/dev ## break a running installation in every way that it must survive (ARGS=--small: fewer and shorter)
 	$(BIN)/python -m bench.faults $(ARGS)

@@ -8,7 +8,22 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, backup, crowd, detection, engine, hanging, observability, page, recording, rollup, storage, tls
+from bench import (
+    api,
+    backup,
+    crowd,
+    detection,
+    engine,
+    hanging,
+    observability,
+    page,
+    recording,
+    rollup,
+    soak,
+    start,
+    storage,
+    tls,
+)
 
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = {
@@ -22,9 +37,12 @@ SUBJECTS = {
     "page": page,
     "recording": recording,
     "rollup": rollup,
+    "soak": soak,
+    "start": start,
     "storage": storage,
     "tls": tls,
 }
+UNASKED = [name for name in SUBJECTS if name != "soak"]  # which takes longer than all others together
 
 
 def main() -> None:
@@ -32,7 +50,7 @@ def main() -> None:
     subjects = parser.add_subparsers(dest="subject")
     for name, subject in SUBJECTS.items():
         subject.add_arguments(subjects.add_parser(name, help=(subject.__doc__ or "").splitlines()[0]))
-    names = [sys.argv[1]] if len(sys.argv) > 1 else list(SUBJECTS)
+    names = [sys.argv[1]] if len(sys.argv) > 1 else UNASKED
     for name in names:
         arguments = sys.argv[1:] or [name]
         figures = SUBJECTS[name].measure(parser.parse_args(arguments))
