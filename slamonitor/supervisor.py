@@ -142,15 +142,16 @@ class Supervisor:
         """
         if self._children:
             self.say("stopping; a second Ctrl-C kills at once")
-        deadline, clean = self._clock() + STOP_WITHIN_S, True
+        until, clean = self._clock(), True
+        deadline = until + STOP_WITHIN_S
         stages = sorted({child.process.stop_stage for child in self._children})
         for stage in stages:
             children = [child for child in self._running() if child.process.stop_stage == stage]
             self._drain(children, deadline)
-            # What earlier stages did not use is the last one's: PostgreSQL writes its checkpoint there.
-            patience_s = max((child.process.stop_timeout_s for child in children), default=0.0)
-            until = deadline if stage == stages[-1] else min(deadline, self._clock() + patience_s)
-            clean = self._end(children, until) and clean
+            # What a stage does not use is left to the next ones, and in the end to PostgreSQL for its checkpoint.
+            until += max((child.process.drain_timeout_s for child in children), default=0.0)
+            until += max((child.process.stop_timeout_s for child in children), default=0.0)
+            clean = self._end(children, deadline if stage == stages[-1] else min(deadline, until)) and clean
         self._children.clear()
         return clean
 

@@ -108,9 +108,9 @@ def test_what_a_killed_child_leaves_dies_before_the_restart(watched: Watched) ->
         os.kill(supervisor._children[0].popen.pid, signal.SIGKILL)
         watched.watch_until(lambda: len(pids(watched.text)) == 4)
 
-        assert not any(map(is_running, before))
+        until(lambda: not any(map(is_running, before)))
 
-    assert not any(map(is_running, pids(watched.text)))
+    until(lambda: not any(map(is_running, pids(watched.text))))
 
 
 def test_process_that_dies_while_starting_stops_the_start_with_its_words(watched: Watched) -> None:
@@ -122,7 +122,7 @@ def test_process_never_ready_is_given_up(watched: Watched) -> None:
     with watched.supervisor as supervisor, pytest.raises(ChildFailed, match=r"not ready within 0\.2 s"):
         supervisor.start(program("db", SLEEP, ready=lambda: False, ready_timeout_s=0.2))
 
-    assert not any(map(is_running, pids(watched.text)))
+    until(lambda: not any(map(is_running, pids(watched.text))))
 
 
 def test_failed_step_stops_the_start(watched: Watched) -> None:
@@ -168,6 +168,17 @@ def test_straggler_is_killed_at_the_deadline_of_its_stage(watched: Watched) -> N
     assert time.monotonic() - started < PATIENCE_S, "it was waited for as long as for all stages together"
     assert "stuck did not end in time and is killed" in watched.text
     assert not supervisor.ended_cleanly
+
+
+def test_slow_end_may_use_what_earlier_stages_left_over(watched: Watched) -> None:
+    slow = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.3), exit(0))); " + SLEEP
+    with watched.supervisor as supervisor:
+        supervisor.start(program("quick", SLEEP, stop_stage=0, stop_timeout_s=PATIENCE_S))
+        supervisor.start(program("slow", slow, stop_stage=1, stop_timeout_s=0.01))
+        supervisor.start(program("last", SLEEP, stop_stage=2))
+        watched.watch_until(lambda: len(pids(watched.text)) == 3)
+
+    assert supervisor.ended_cleanly
 
 
 @pytest.fixture
@@ -247,7 +258,7 @@ def test_sigterm_ends_all_and_says_success(supervised: Callable[[str], "subproce
     up.terminate()
 
     assert up.wait(STOP_WITHIN_S) == 0
-    assert not any(map(is_running, children))
+    until(lambda: not any(map(is_running, children)))
 
 
 def test_second_signal_kills_at_once(supervised: Callable[[str], "subprocess.Popen[str]"]) -> None:
@@ -259,4 +270,4 @@ def test_second_signal_kills_at_once(supervised: Callable[[str], "subprocess.Pop
     up.send_signal(signal.SIGINT)
 
     assert up.wait(PATIENCE_S) == 0, "it was waited for as long as it may take"
-    assert not any(map(is_running, children))
+    until(lambda: not any(map(is_running, children)))
