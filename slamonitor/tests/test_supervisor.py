@@ -265,9 +265,9 @@ def test_second_signal_kills_at_once(supervised: Callable[[str], "subprocess.Pop
     up = supervised("program('one', STUBBORN, stop_timeout_s=9.0)")
     children = first_pids(up, 1)
 
-    up.send_signal(signal.SIGINT)
+    up.send_signal(signal.SIGTERM)
     read_until(up, "stopping")
-    up.send_signal(signal.SIGINT)
+    up.send_signal(signal.SIGTERM)
 
     assert up.wait(PATIENCE_S) == 0, "it was waited for as long as it may take"
     until(lambda: not any(map(is_running, children)))
