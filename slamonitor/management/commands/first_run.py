@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
@@ -29,8 +30,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--page-url", default="http://localhost:8000", help="where the status page is (default %(default)s)"
         )
+        parser.add_argument("--migrate", action="store_true", help="migrate first, in one process less")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
         now = timezone.now()
         for table in RAW_TABLES:
             partitions.ensure_ahead(table, now)

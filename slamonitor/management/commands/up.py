@@ -67,17 +67,17 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
     env = start_servers(supervisor, state)
-    supervisor.run(processes.manage(env, "migrate", "--no-input", "--verbosity", "0"))
-    supervisor.run(processes.manage(env, "first_run", "--page-url", page_url(options)))
+    # These need no database, and load while it is being prepared.
+    for number in range(1, options.workers + 1):
+        supervisor.start(processes.probe_worker(env, options, number))
+    supervisor.start(processes.beat(env))
+    supervisor.run(processes.manage(env, "first_run", "--migrate", "--page-url", page_url(options)))
     if demo:
         start_demo(supervisor, env, options)
     broker_is_redis = "BROKER_URL" not in env
     supervisor.start(
         processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
     )
-    for number in range(1, options.workers + 1):
-        supervisor.start(processes.probe_worker(env, options, number))
-    supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
     tell(supervisor, state, options)
 
