@@ -48,7 +48,8 @@ class ProbeLoop:
         self._room = threading.Condition()
         self._held = 0  # specs handed over and not yet finished
         self._stopping = False
-        self._due: deque[ProbeSpec] = deque()
+        self._due: deque[ProbeSpec] = deque()  # those that wait for the loop's next turn
+        self._begun_in_turn = 0
         self._running: set[asyncio.Task[None]] = set()
         self._lot: list[ProbeResult] = []
         self._flush_at: asyncio.TimerHandle | None = None
@@ -132,23 +133,29 @@ class ProbeLoop:
     def _plan(self, specs: Sequence[ProbeSpec]) -> None:
         now = self._clock()
         for spec in specs:
-            self._loop.call_later(max(0.0, spec.due_at_ms / 1000 - now), self._queue, spec)
+            self._loop.call_later(max(0.0, spec.due_at_ms / 1000 - now), self._begin_or_wait, spec)
 
-    def _queue(self, spec: ProbeSpec) -> None:
-        if not self._due:
-            self._loop.call_soon(self._begin_some)
-        self._due.append(spec)
-
-    def _begin_some(self) -> None:
+    def _begin_or_wait(self, spec: ProbeSpec) -> None:
         """Begin what is due, so little in one turn of the loop that those under way are read from in time.
 
         Past its capacity the loop then begins late, and in the end drops what has expired, but still finishes what it
         has begun. Without this all would be begun, and all would time out.
         """
-        for _ in range(min(len(self._due), BEGUN_IN_A_TURN)):
+        if not self._begun_in_turn:
+            self._loop.call_soon(self._turn)
+        if self._begun_in_turn < BEGUN_IN_A_TURN:
+            self._begin(spec)
+            self._begun_in_turn += 1
+        else:
+            self._due.append(spec)
+
+    def _turn(self) -> None:
+        """Begin those that had to wait, in the turn after the one in which something was begun."""
+        self._begun_in_turn = min(len(self._due), BEGUN_IN_A_TURN)
+        for _ in range(self._begun_in_turn):
             self._begin(self._due.popleft())
-        if self._due:
-            self._loop.call_soon(self._begin_some)
+        if self._begun_in_turn:
+            self._loop.call_soon(self._turn)
 
     def _begin(self, spec: ProbeSpec) -> None:
         now_ms = self._clock() * 1000
