@@ -18,8 +18,8 @@ INTERVAL_S = 60
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--services", type=int, default=10_000)
-    parser.add_argument("--lot", type=int, default=100)
-    parser.add_argument("--lots", type=int, default=200, help="of a round")
+    parser.add_argument("--lot", type=int, default=200)
+    parser.add_argument("--lots", type=int, default=100, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
 
 

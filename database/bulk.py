@@ -1,6 +1,6 @@
 """Hand many values over in one statement, and take many back, without a call of psycopg's for each of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ def array(values: Iterable[object]) -> str:
 
     The statement says of which type it is: `%(ids)s::text[]`. Raises TypeError for other values.
     """
-    return "{" + ",".join([_element(value) for value in values]) + "}"
+    return "{" + ",".join([(WRITERS.get(type(value)) or _writer(value))(value) for value in values]) + "}"
 
 
 def read_instants_fast(cursor: CursorWrapper) -> None:
@@ -21,17 +21,25 @@ def read_instants_fast(cursor: CursorWrapper) -> None:
     cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
 
 
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        if value.isalnum() and value.isascii() and value.lower() != "null":
-            return str.__str__(value)
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, int | float):
-        return int.__repr__(value) if isinstance(value, int) else float.__repr__(value)  # members of IntEnum, too
-    if isinstance(value, datetime):
-        return value.isoformat()
+def _text(value: str) -> str:
+    if value.isalnum() and value.isascii() and value.lower() != "null":
+        return str.__str__(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+WRITERS: dict[type, Callable[[Any], str]] = {
+    float: float.__repr__,
+    int: int.__repr__,
+    str: _text,
+    type(None): lambda _value: "NULL",
+    bool: lambda value: "t" if value else "f",
+    datetime: datetime.isoformat,
+}
+
+
+def _writer(value: object) -> Callable[[Any], str]:
+    """Return the writer of what is of a kind of its own, such as the member of an enumeration, and keep it."""
+    for base in type(value).__mro__:
+        if base in WRITERS:
+            return WRITERS.setdefault(type(value), WRITERS[base])
     raise TypeError(f"no element of an array: {value!r}")

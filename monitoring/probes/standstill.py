@@ -8,7 +8,7 @@ TICK_S = 0.1
 
 
 class Standstill:
-    """Add up by how much a timer of the running event loop comes late; begun by the first question.
+    """Add up by how much a timer of the running event loop comes late; begun by the first question in a loop.
 
     `clock` gives monotonic seconds.
     """
@@ -22,9 +22,8 @@ class Standstill:
 
     def seconds(self) -> float:
         """Return how long the loop stood still in all, the standstill that it may just come out of included."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop = loop
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.get_running_loop()
             self._plan()
         return self._late_s + max(0.0, self._clock() - self._due)
 
