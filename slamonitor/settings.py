@@ -232,8 +232,10 @@ SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones a
 
 # --- Backups --------------------------------------------------------------------------------------------------------
 PG_BIN = env.text("PG_BIN", "")  # where pg_dump and psql are; looked for when empty
-# Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks.
-OWN_PLACE = STATE_DIR if os.environ.get("SLAMONITOR_STATE_DIR") and STATE_DIR.is_dir() else BASE_DIR
+# Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks. What
+# `manage.py up` starts is told its folder, the usual one too, and must look where a command in another shell does.
+IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()
+OWN_PLACE = STATE_DIR if IS_ELSEWHERE else BASE_DIR
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_PLACE / "backups"))).absolute()
 NIGHT: time | None = time(2)
 BACKUP_AT = env.parsed("BACKUP_AT", time_of_day, NIGHT, "Write a time such as 02:00, or off.")  # None: off

@@ -135,3 +135,12 @@ def test_only_a_worker_that_stores_needs_a_database(queue: str, tmp_path: Path) 
     done = run("-c", code, DATABASE_URL="")
 
     assert ("started 0" in done.stdout) == (queue == "probes.seoul"), done.stderr
+
+
+def test_what_up_starts_keeps_backups_where_a_command_of_another_shell_looks(tmp_path: Path) -> None:
+    code = "from slamonitor import settings; print(settings.BACKUP_DIR)"
+
+    found = [run("-c", code, SLAMONITOR_STATE_DIR=given).stdout.strip() for given in ("", str(CHECKOUT / "var"), "var")]
+
+    assert found == [str(CHECKOUT / "backups")] * 3
+    assert run("-c", code, SLAMONITOR_STATE_DIR=str(tmp_path)).stdout.strip() == str(tmp_path / "backups")
