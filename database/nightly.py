@@ -35,6 +35,23 @@ def once_a_night(name: str, at: time, now: datetime, zone: tzinfo) -> Iterator[b
         NightlyRun.objects.filter(name=name).update(finished_at=timezone.now())
 
 
+def begin_or_go_on(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
+    """Say whether the night's work of this name, which takes several calls, is still to be done; note that it began.
+
+    It is until `finish` is called. Must not be called twice at once.
+    """
+    last = NightlyRun.objects.filter(name=name).first()
+    if last is not None and last.begun_at >= latest(at, now, zone):
+        return last.finished_at is None
+    NightlyRun.objects.update_or_create(name=name, defaults={"begun_at": now, "finished_at": None, "error": ""})
+    return True
+
+
+def finish(name: str, now: datetime) -> None:
+    """Let work that takes several calls rest until the next night."""
+    NightlyRun.objects.filter(name=name).update(finished_at=now)
+
+
 def is_due(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
     """Say whether the work was not begun since the clock last showed `at`, or has to be tried again."""
     last = NightlyRun.objects.filter(name=name).first()

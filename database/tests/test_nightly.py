@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from database.models import NightlyRun
-from database.nightly import AGAIN, is_due, once_a_night
+from database.nightly import AGAIN, begin_or_go_on, finish, is_due, once_a_night
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +64,14 @@ def test_a_time_that_the_clocks_skip_or_repeat_has_one_run(zone):
             runs += due
 
     assert runs == 3  # the night before the first, made up for, and the two
+
+
+def test_work_of_several_calls_goes_on_until_it_is_finished_and_then_rests_until_the_next_night():
+    calls = [NOW + timedelta(minutes=n) for n in range(4)]
+
+    assert [begin_or_go_on("fold", AT, now, UTC) for now in calls[:2]] == [True, True]
+    finish("fold", calls[1])
+
+    assert [begin_or_go_on("fold", AT, now, UTC) for now in calls[2:]] == [False, False]
+    assert begin_or_go_on("fold", AT, NOW + DAY, UTC)
+    assert NightlyRun.objects.get().finished_at is None

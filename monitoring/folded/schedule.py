@@ -1,4 +1,8 @@
-"""Which days are folded when: each night those that have grown old enough, and those that a missed night has left."""
+"""Which days are folded when: each night those that have grown old enough, and those that a missed night has left.
+
+A night's folding takes as many calls as it must, and then rests until the next one: days that somebody makes raw again
+(`manage.py unfold`) stay so until then.
+"""
 
 import logging
 import time
@@ -14,6 +18,7 @@ from monitoring.folded.kinds import KINDS
 
 logger = logging.getLogger(__name__)
 
+NAME = "folding"  # among the works of the night
 AT = clock_time(3)  # of the page's day; a day that comes of age at noon waits for the night
 
 
@@ -27,11 +32,13 @@ def due(now: datetime, zone: tzinfo) -> list[date]:
 def fold_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
     """Fold what is due, oldest day first, and return the days that are done; the rest has its turn at the next call.
 
-    A day of which figures are still to be made stays raw. Must not run in a transaction.
+    A day of which figures are still to be made stays raw. Must not run in a transaction, nor twice at once.
     """
+    if not nightly.begin_or_go_on(NAME, AT, now, zone):
+        return []
     ends_at = time.monotonic() + budget_s
-    done = []
-    for day in due(now, zone):
+    wanted, done = due(now, zone), list[date]()
+    for day in wanted:
         if time.monotonic() >= ends_at:
             break
         if waiting := retention.unaccounted(day):
@@ -39,4 +46,6 @@ def fold_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
         elif moving.fold_day(day, ends_at):
             logger.info("day folded", extra={"day": str(day)})
             done.append(day)
+    if done == wanted:
+        nightly.finish(NAME, now)
     return done

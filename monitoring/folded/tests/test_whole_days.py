@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from database import partitions
@@ -66,6 +68,19 @@ def test_a_day_waits_until_it_is_accounted(past):
     RollupRequest.objects.all().delete()
 
     assert DAY in schedule.fold_due(LATER, UTC, ENOUGH)
+
+
+def test_what_is_made_raw_again_stays_so_until_the_next_night(past):
+    for day in range(-1, 13):  # of other tests, too, there may be partitions
+        rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
+    RollupRequest.objects.all().delete()
+    assert DAY in schedule.fold_due(LATER, UTC, ENOUGH)
+
+    call_command("unfold", "payments", "--from", str(DAY), stdout=StringIO())
+
+    assert schedule.fold_due(LATER + timedelta(minutes=1), UTC, ENOUGH) == []
+    assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
+    assert DAY in schedule.fold_due(LATER + timedelta(days=1), UTC, ENOUGH)
 
 
 def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past, monkeypatch):
