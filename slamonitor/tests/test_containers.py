@@ -181,3 +181,30 @@ def test_containers_units_and_up_start_the_same_processes(services: dict[str, di
     assert commands == ["web", "engine", "probe", "beat"]
     target = (UNITS / "slamonitor.target").read_text()
     assert all(f"slamonitor-{name}@1.service" in target for name in commands)
+
+
+def test_a_command_beside_the_units_has_their_settings(tmp_path: Path):
+    names = ("SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "REDIS_URL")
+    for name in names:
+        (tmp_path / name.lower().replace("_", "-")).write_text(f"what is in the file of {name}\n")
+    (tmp_path / "env").write_text('# ours\nSITE_NAME=Two Words\nALLOWED_HOSTS="a.example,b.example"\nLOG_LEVEL=DEBUG')
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\nenv\n')
+    (tmp_path / "python").chmod(0o755)
+    me = run("id", "-un").stdout.strip()
+    env = {"PATH": os.environ["PATH"], "SLAMONITOR_ETC": str(tmp_path), "SLAMONITOR_USER": me}
+
+    done = run("deploy/manage.sh", "doctor", "--quiet", env={**env, "PYTHON": str(tmp_path / "python")})
+
+    given = done.stdout.splitlines()
+    assert given[0] == "manage.py doctor --quiet", done.stderr
+    assert {f"{name}=what is in the file of {name}" for name in names} <= set(given)
+    assert {"SITE_NAME=Two Words", "ALLOWED_HOSTS=a.example,b.example", "LOG_LEVEL=DEBUG"} <= set(given)
+    assert {"SLAMONITOR_STATE_DIR=/nonexistent", "BACKUP_DIR=/var/lib/slamonitor/backups"} <= set(given)
+
+
+@pytest.mark.parametrize("name", ["web", "engine", "beat"])
+def test_units_count_into_one_folder_for_metrics(name: str):
+    text = (UNITS / f"slamonitor-{name}@.service").read_text()
+
+    assert "\nRuntimeDirectory=slamonitor-metrics\nRuntimeDirectoryPreserve=yes\n" in text
+    assert "\nEnvironment=METRICS_DIR=/run/slamonitor-metrics\n" in text
