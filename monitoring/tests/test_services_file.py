@@ -1,4 +1,6 @@
 import io
+import re
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -8,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from database import changes
 from monitoring.models import Service
 from monitoring.models.services import phase_of
+from monitoring.service_keys import FAULTS
 from monitoring.services_file import sync_file
 from monitoring.sync import Refused
 
@@ -328,3 +331,11 @@ def test_the_command_names_file_and_line(tmp_path, capsys):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(CommandError, match=r"Cannot read .*: No such file"):
         call_command("sync_services", str(tmp_path / "none.yaml"))
+
+
+def test_each_key_of_a_service_has_its_line_in_the_docs():
+    text = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
+    part = text.partition("\n## A service\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", part, re.MULTILINE)
+
+    assert {key for line in lines for key in re.findall(r"\w+", line)} == FAULTS.keys()
