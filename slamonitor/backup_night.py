@@ -1,7 +1,7 @@
 """Start the night's backup, and after it the proof that it can be restored.
 
-Each is a process of its own: it may take an hour, and a worker of the engine has two places that results wait for. It
-is a child of the worker and ends with it; what was killed is begun again an hour later.
+Each is a process of its own: it may take an hour, and an engine has three places, one of which results need. It is a
+child of the worker and ends with it; what was killed is begun again an hour later.
 """
 
 import logging

@@ -17,7 +17,7 @@ from monitoring.wording import did_you_mean
 
 
 class Command(BaseCommand):
-    help = "Account days of services again and store the figures; repeating it changes nothing."
+    help = "Account days of services again, by default yesterday, and store the figures; repeating it changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first day (default: yesterday)")

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the YAML file, or - for standard input")
         parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
-        parser.add_argument("--prune", action="store_true", help="remove the services that the file does not name")
+        parser.add_argument("--prune", action="store_true", help="archive the services that the file does not name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = "<stdin>" if options["file"] == "-" else options["file"]
