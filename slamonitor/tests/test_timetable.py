@@ -4,6 +4,7 @@ from slamonitor.celery import app
 
 
 def test_all_long_work_on_days_comes_through_one_door_each_minute():
+    app.loader.import_default_modules()
     called = [entry["task"] for entry in app.conf.beat_schedule.values()]
 
     assert called.count("monitoring.work_on_days") == 1
