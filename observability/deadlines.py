@@ -36,8 +36,9 @@ def answer_within(name: str, seconds: float, ask: Callable[[], T]) -> T:
     with _lock:
         future = _asked.get(name)
         if future is None or future.done():
-            future = _asked[name] = Future()
+            future = Future()
             threading.Thread(target=_answer, args=(future, ask), name=f"ask {name}", daemon=True).start()
+            _asked[name] = future  # not before: without a thread nobody would ever answer it
     answer: T = future.result(seconds)
     return answer
 

@@ -71,13 +71,26 @@ def test_hanging_checker_is_unhealthy_and_costs_one_thread(monkeypatch: pytest.M
         return finding(Health.HEALTHY)
 
     health.register("hanging", hang)
-    before = threading.active_count()
 
     found = [health.examine()[0].finding.message for _ in range(5)]
 
     assert found == ["no answer within 0.01 s"] * 5
-    assert threading.active_count() == before + 1
+    assert [thread.name for thread in threading.enumerate()].count("ask health of hanging") == 1
     may_end.set()
+
+
+def test_question_for_which_there_was_no_thread_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(deadlines, "USE_THREADS", True)
+    health.register("x", lambda: finding(Health.HEALTHY))
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", refuse)
+        assert health.examine()[0].finding.message == "RuntimeError"
+
+    assert health.examine()[0].finding.status is Health.HEALTHY
 
 
 @pytest.mark.parametrize(("port", "status"), [("9", Health.UNHEALTHY)])
