@@ -45,9 +45,10 @@ URL_CREDENTIALS = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"'<>]+@"""
 # Words may follow "basic" as well ("basic authentication"): a token is long, or has digits or capitals inside.
 SCHEMES = re.compile(r"(?:\b|(?<=%20))((?i:bearer|basic)(?:\s|%20)+)(?=\S{20}|\S*[0-9=]|\S*[a-z][A-Z])[\w.~+/=-]{8,}")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5}|\d{13,19})(?![\w-])")
-# A name and a sign, then a value, as in headers, query strings, and JSON within JSON.
+# A name and a sign, then a value, as in headers, query strings, and JSON within JSON. What is quoted may have quotes,
+# written with a backslash, and line breaks in it.
 NAME = re.compile(r"""(?<![\w.-])([A-Za-z][\w.-]*)[\\"']*\s*[:=]\s*""")
-VALUE = re.compile(r"""(\\*["'])(?:.*?)(?:\1|\Z)|(?:(?i:bearer|basic)\s+)?[^\s"',;&}\])]+""")
+VALUE = re.compile(r"""(\\*["'])(?s:.*?)(?:(?<!\\)\1|\Z)|(?:(?i:bearer|basic)\s+)?[^\s"',;&}\])]+""")
 
 
 def mask(value: Any, name: str = "", depth: int = 0) -> Any:

@@ -61,6 +61,19 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert mask_text(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('password="first\nsecond", user="me"', f'password="{MASK}", user="me"'),
+        (r'{"password": "fir\"st", "a": 1}', f'{{"password": "{MASK}", "a": 1}}'),
+        (r'"{\"password\": \"fir\\\"st\", \"a\": 1}"', rf'"{{\"password\": \"{MASK}\", \"a\": 1}}"'),
+        ("token: 'never closed\nsecond", f"token: '{MASK}'"),
+    ],
+)
+def test_what_is_quoted_is_masked_to_its_end(text: str, left: str) -> None:
+    assert mask_text(text) == left
+
+
 def test_the_rest_of_a_text_stays() -> None:
     assert mask_text("postgresql://me:x@db/sla is down") == f"postgresql://{MASK}@db/sla is down"
     assert mask_text("GET /a?api_key=planted&b=1") == f"GET /a?api_key={MASK}&b=1"
