@@ -38,4 +38,6 @@ def neighbourhood(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:  # of a Unix socket, or as some proxies write it
         return address[:LONGEST_KEY]
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+    # A server that listens on both writes IPv4 as a part of IPv6, all of it in one /64.
+    ipv4 = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else found
+    return str(ipv4 or ipaddress.ip_network((found, 64), strict=False))

@@ -36,6 +36,7 @@ def test_of_too_many_keys_those_not_seen_for_longest_are_forgotten() -> None:
     ("address", "shared"),
     [
         ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ("", ""),
