@@ -217,33 +217,32 @@ def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, 
 def refresh_today(now: datetime, zone: tzinfo, budget_s: float = math.inf) -> int:
     """Bring the row of today up to date for every monitored service, from runs alone, and yesterday's until it closes.
 
-    Returns the number of services. Those whose rows are the oldest come first, so that where the budget is too short
-    for all, each has its turn.
+    Returns the number of services. The oldest rows come first, so that where the budget is too short for all, each has
+    its turn; where there are two days, each has half of it.
     """
     today, yesterday = day_of(now, zone), day_of(now - CLOSING, zone)
-    ends_at, refreshed = time.monotonic() + budget_s, 0
     monitored = Service.objects.monitored().order_by("id")
-    for part in _parts(_oldest_first(monitored.values_list("id", flat=True), today)):
+    if yesterday != today:
+        budget_s /= 2
+        _refresh_oldest(yesterday, monitored.filter(created_at__lt=bounds(today, zone)[0]), now, zone, budget_s)
+    return _refresh_oldest(today, monitored, now, zone, budget_s)
+
+
+def _refresh_oldest(day: date, services: QuerySet[Service], now: datetime, zone: tzinfo, budget_s: float) -> int:
+    ends_at, refreshed = time.monotonic() + budget_s, 0
+    made_at = dict(UptimeRecord.objects.filter(date=day).values_list("service_id", "updated_at"))
+    ids = services.values_list("id", flat=True)
+    for part in _parts(sorted(ids, key=lambda id: made_at[id].timestamp() if id in made_at else 0.0)):
         with transaction.atomic():
-            _refresh(today, part, now, zone)
+            # From its plan on a day is the roll-up's, and nobody writes over what that has settled.
+            lock_in_transaction("rollup plan")
+            if RollupWatermark.objects.filter(planned_until__gte=day).exists():
+                break
+            _refresh(day, part, now, zone)
         refreshed += len(part)
         if time.monotonic() > ends_at:
             break
-    if yesterday == today:
-        return refreshed
-    for part in _parts(monitored.filter(created_at__lt=bounds(today, zone)[0]).values_list("id", flat=True)):
-        with transaction.atomic():
-            # From its plan on it is the roll-up's, and nobody writes over what that has settled.
-            lock_in_transaction("rollup plan")
-            if not RollupWatermark.objects.filter(planned_until__gte=yesterday).exists():
-                _refresh(yesterday, part, now, zone)
     return refreshed
-
-
-def _oldest_first(ids: Iterable[str], day: date) -> list[str]:
-    """Sort services by when their row of a day was made; those without one come first. One query."""
-    made_at = dict(UptimeRecord.objects.filter(date=day).values_list("service_id", "updated_at"))
-    return sorted(ids, key=lambda id: made_at[id].timestamp() if id in made_at else 0.0)
 
 
 def _refresh(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:

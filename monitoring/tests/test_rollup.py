@@ -252,6 +252,19 @@ def test_where_time_is_short_today_is_refreshed_in_turns(service, monkeypatch):
     assert (first, second) == ("search", "payments"), "payments was made first and again when both had a row"
 
 
+def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service, monkeypatch):
+    monkeypatch.setattr(rollup, "PART", 1)
+    make_old_service("search")
+    after_midnight = START + timedelta(days=1, minutes=5)
+
+    found = []
+    for _ in range(2):
+        rollup.refresh_today(after_midnight, UTC, budget_s=0.0)
+        found.append(sorted(UptimeRecord.objects.filter(date=DAY).values_list("service", flat=True)))
+
+    assert found == [["payments"], ["payments", "search"]]
+
+
 def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service):
     check(-600, 86_400 + 300)
     rollup.refresh_today(START + timedelta(days=1, seconds=-30), UTC)
