@@ -107,24 +107,26 @@ def judge_switches(switches: dict[str, str]) -> Finding:
 
 
 def clock() -> Finding:
-    """Compare our clock with the server's, halfway between asking and the answer."""
+    """Compare our clock with the server's, as far as the time between asking and the answer lets it be told."""
     before = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         theirs: datetime = cursor.fetchone()[0]
     after = timezone.now()
-    return judge_clock(theirs - (before + (after - before) / 2))
+    ahead = max(theirs - after, timedelta(0)) + min(theirs - before, timedelta(0))
+    return judge_clock(ahead, within=after - before)
 
 
-def judge_clock(ahead: timedelta) -> Finding:
-    """Judge by how much the clock of PostgreSQL is ahead of ours."""
+def judge_clock(ahead: timedelta, within: timedelta = timedelta(0)) -> Finding:
+    """Judge by how much the clock of PostgreSQL is at least ahead of ours; `within` says how well that is known."""
     words = {"ms": round(ahead.total_seconds() * 1000)}
     if abs(ahead) >= SKEW_BAD:
         remedy = _("Run a time service on both machines (chrony, systemd-timesyncd): slots are instants.")
         return bad(_("The clock of PostgreSQL is %(ms)s ms ahead of ours.") % words, remedy)
     if abs(ahead) >= SKEW_NOTED:
         return note(_("The clock of PostgreSQL is %(ms)s ms ahead of ours.") % words)
-    return good(_("Our clock and that of PostgreSQL agree within %(ms)s ms.") % {"ms": max(1, abs(words["ms"]))})
+    agree = {"ms": max(1, round((abs(ahead) + within).total_seconds() * 1000))}
+    return good(_("Our clock and that of PostgreSQL agree within %(ms)s ms.") % agree)
 
 
 def wraparound() -> Finding:
