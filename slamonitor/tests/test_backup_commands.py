@@ -111,8 +111,9 @@ def test_a_restore_beside_tells_what_it_has(folder: Folder):
     assert told == f"Restored into the database {name}. It has 0 services, 0 users, 0 uptime_records, 0 incident.\n"
 
 
-def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path):
+def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     server = application_server()
+    monkeypatch.setattr(engine_stop, "GOING_S", 0)
     with (
         psycopg.connect(**{**server.parameters, "application_name": "slamonitor celery"}),
         pytest.raises(engine_stop.BackupError, match=r"1 sessions from this machine.*Stop it"),
@@ -120,8 +121,15 @@ def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path):
     ):
         pass
 
+
+def test_an_engine_that_has_just_been_stopped_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    server = application_server()
+    worker = psycopg.connect(**{**server.parameters, "application_name": "slamonitor celery"})
+    monkeypatch.setattr(engine_stop.time, "sleep", lambda _: worker.close())
+    monkeypatch.setattr(engine_stop, "GOING_S", 60.0)
+
     with engine_stopped(server, tmp_path):
-        pass
+        assert worker.closed
 
 
 def make_report(subject: str, ago: timedelta, problem: str = "", ended: bool = True) -> None:
