@@ -1,15 +1,18 @@
 """What a backup holds, told at its head: of which database, of which schema, how many rows of what content."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from database.backups.problem import BackupError
 
 FORMAT = 1
 FIRST_WORDS = b"-- Backup of SLA Monitor"
+FILE = re.compile(r"\w[\w.-]*")  # of a closed day: who can write where copies are kept must not choose where we write
 
 
 class Kind(StrEnum):
@@ -77,13 +80,21 @@ def read(head: bytes) -> Manifest:
 
 def _manifest(values: dict[str, object]) -> Manifest:
     tables: dict[str, dict[str, object]] = values.pop("tables")  # type: ignore[assignment]
-    raw_files: list[dict[str, object]] = values.pop("raw_files")  # type: ignore[assignment]
+    raw_files: list[dict[str, Any]] = values.pop("raw_files")  # type: ignore[assignment]
     return Manifest(
         **{
             **values,
             "kind": Kind(str(values["kind"])),
             "taken_at": datetime.fromisoformat(str(values["taken_at"])),
             "tables": {name: Content(**content) for name, content in tables.items()},  # type: ignore[arg-type]
-            "raw_files": [RawFile(**{**each, "content": Content(**each["content"])}) for each in raw_files],  # type: ignore
+            "raw_files": [_raw_file(each) for each in raw_files],
         }  # type: ignore[arg-type]
     )
+
+
+def _raw_file(values: dict[str, Any]) -> RawFile:
+    """Read which file a closed day is in. Raises ValueError for a name that would lead out of the folder."""
+    found = RawFile(**{**values, "content": Content(**values["content"])})
+    if not FILE.fullmatch(found.file):
+        raise ValueError(f"{found.file!r} is no name of a file")
+    return found

@@ -74,6 +74,15 @@ def test_any_flipped_bit_is_noticed(whole: Path, folder: Folder):
             container.check(damaged(whole, folder, bytes(flipped)))
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/elsewhere", "..", "a/b", ".part", "", None])
+def test_a_doctored_head_leads_nowhere_but_to_the_folder_of_closed_days(whole: Path, name):
+    day = replace(container.head(whole).raw_files[0], file=name)
+    head = replace(container.head(whole), raw_files=[day]).head()
+
+    with pytest.raises(BackupError, match="first lines are damaged"):
+        manifest.read(head)
+
+
 def test_a_flipped_bit_is_refused_before_anything_is_touched(live: Server, whole: Path, folder: Folder):
     content = bytearray(whole.read_bytes())
     content[len(content) // 2] ^= 1
