@@ -75,7 +75,7 @@ def prove(server: Server, folder: Folder, path: Path, progress: Progress, *, onl
     with loading.source(path, (lambda days: due_days(index, days)) if only_due else None) as found:
         replacing.prove(server, found, progress)
         proven = {each.file for each in found.raw_files}
-    now = timezone.now().isoformat()
+    now, index = timezone.now().isoformat(), folder.index()  # read again: a backup may have been taken meanwhile
     days = {name: replace(day, proven_at=now) if day.file in proven else day for name, day in index.days.items()}
     if days:
         folder.remember(Index(days=days, backups=index.backups))

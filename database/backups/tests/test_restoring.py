@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from database.backups import loading, programs, replacing
-from database.backups.folder import Folder
+from database.backups import loading, nights, programs, replacing
+from database.backups.folder import Folder, Index, Written
 from database.backups.manifest import Kind
 from database.backups.problem import BackupError
 from database.backups.progress import SILENT
@@ -133,6 +133,20 @@ def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder):
         replacing.prove(live, found, SILENT)
 
     assert databases(live) == {live.database}
+
+
+def test_a_proof_forgets_no_backup_that_was_noted_meanwhile(live: Server, folder: Folder):
+    taken = take(live, folder)
+
+    def note_another() -> None:
+        index, another = folder.index(), Written(kind=Kind.SCHEMA, raw_files=[])
+        folder.remember(Index(days=index.days, backups={**index.backups, "another": another}))
+
+    nights.prove(live, folder, taken.path, Interfering("loading", note_another))
+
+    index = folder.index()
+    assert set(index.backups) == {taken.path.name, "another"}
+    assert index.days and all(day.proven_at for day in index.days.values())
 
 
 def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder):
