@@ -65,9 +65,9 @@ def test_any_limit_holds(bucket, limit):
 
 
 def test_an_unused_bucket_leaves_nothing_behind(bucket):
-    make_limiter(60).take(bucket, NOW)
+    make_limiter(1).take(bucket, NOW)
 
-    assert 0 < redis.Redis.from_url(django_settings.REDIS_URL).pttl(bucket) <= 1000
+    assert 0 < redis.Redis.from_url(django_settings.REDIS_URL).pttl(bucket) <= 60_000
 
 
 def test_two_processes_share_one_bucket(bucket):

@@ -2,10 +2,13 @@
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 
 from observability.log_sink import LogSink
 
@@ -85,13 +88,28 @@ def test_message_that_does_not_fit_its_arguments_is_no_error(pipe: tuple[int, in
     assert sink.dropped == 1
 
 
-def test_forked_child_writes_its_own_lines_and_not_the_parents(pipe: tuple[int, int]) -> None:
-    sink = LogSink(pipe[1])
-    log(sink, "parent")
+FORKS = """
+import logging, os
+from observability.log_sink import LogSink
+sink = LogSink(1)
+
+def log(message):
+    sink.handle(logging.LogRecord("test", logging.INFO, "", 1, message, (), None))
     sink.flush(30)
 
-    sink.begin_again_in_child()  # what `os.register_at_fork` calls
-    log(sink, "child")
-    sink.flush(30)
+log("parent")
+with sink._changed:  # its thread waits for us, so that these lines are still there when the process is forked
+    sink._put(b"of the parent alone\\n", is_urgent=True)
+    child = os.fork()
+    if not child:
+        log("child")
+        os._exit(0)
+    os.waitpid(child, 0)
+log("parent again")
+"""
 
-    assert os.read(pipe[0], 1000) == b"parent\nchild\n"
+
+def test_forked_child_writes_its_own_lines_and_not_the_parents() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS], cwd=settings.BASE_DIR, capture_output=True, text=True)
+
+    assert done.stdout.splitlines() == ["parent", "child", "of the parent alone", "parent again"], done.stderr

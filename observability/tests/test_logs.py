@@ -90,9 +90,21 @@ def test_terminal_gets_words_and_fields() -> None:
     )
 
 
-@pytest.mark.parametrize(("form", "kind"), [("json", JsonFormatter), ("line", LineFormatter), ("auto", JsonFormatter)])
-def test_form_is_chosen_by_setting_and_terminal(form: str, kind: type) -> None:
-    assert type(logs.formatter(form)) is kind, "under pytest there is no terminal"
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize(
+    ("form", "kinds"),
+    [
+        ("json", (JsonFormatter, JsonFormatter)),
+        ("line", (LineFormatter, LineFormatter)),
+        ("auto", (LineFormatter, JsonFormatter)),
+    ],
+)
+def test_form_is_chosen_by_setting_and_terminal(
+    monkeypatch: pytest.MonkeyPatch, form: str, kinds: tuple[type, type], is_terminal: bool
+) -> None:
+    monkeypatch.setattr("os.isatty", lambda descriptor: is_terminal)
+
+    assert type(logs.formatter(form)) is kinds[0 if is_terminal else 1]
 
 
 def test_process_is_named_by_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:

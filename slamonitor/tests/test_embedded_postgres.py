@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import warnings
 from collections.abc import Iterator
 
 import psycopg
@@ -187,7 +188,9 @@ def test_closed_folder_as_root_keeps_its_mode_and_the_data_in_a_shelter() -> Non
 @as_root
 def test_ordinary_user_runs_a_server_of_its_own() -> None:
     # Forked, not started: the Python of a virtual environment may lie in a folder that is closed to others.
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, of threads that other tests have left
+        pid = os.fork()
     if pid == 0:
         status = 1
         try:

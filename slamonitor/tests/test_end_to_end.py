@@ -51,28 +51,45 @@ def count(installation: Installation, service_id: str = "healthy", since: dateti
 
 
 def test_every_target_gives_its_class_and_words(installation: Installation) -> None:
-    wait_until(lambda: count(installation, "hanging") >= 2, 20, installation.log.read_text)
-    wait_until(lambda: count(installation, "sla-monitor") >= 1, 20, installation.log.read_text)
+    words = {
+        "healthy": ("ok", 200, None, ""),
+        "broken": ("bad", 500, "http_error", "answered 500 Internal Server Error"),
+        "hanging": ("bad", None, "timeout", "no answer within 0.3 s: "),
+        "refused": ("bad", None, "connection_error", "connection refused by 127.0.0.1"),
+        "nameless": ("bad", None, "dns_error", "no such host: nowhere.invalid"),
+        "expired": ("bad", None, "connection_error", "TLS certificate expired 3 days ago"),
+        "sla-monitor": ("ok", 200, None, ""),  # it measures itself; at first, perhaps, before its page can be reached
+    }
+
+    def others() -> dict[str, object]:
+        """Return what the newest check of a service says where it is not that."""
+        found = newest_checks(installation)
+        return {id: found.get(id) for id, said in words.items() if not is_said(found.get(id), said)}
+
+    wait_until(lambda: not others(), 40, lambda: f"{others()} {installation.log.read_text()}")
+
+
+def newest_checks(installation: Installation) -> dict[str, tuple[object, ...]]:
     rows = installation.query(
-        "SELECT DISTINCT ON (service_id) service_id, verdict, status_code, error_type, error_message"
+        "SELECT DISTINCT ON (service_id) service_id, verdict, status_code, error_type, coalesce(error_message, '')"
         " FROM watch_server_logs ORDER BY service_id, checked_at DESC"
     )
-    found = {row[0]: row[1:] for row in rows}
+    return {row[0]: row[1:] for row in rows}
 
-    assert found["healthy"] == ("ok", 200, None, None)
-    assert found["broken"] == ("bad", 500, "http_error", "answered 500 Internal Server Error")
-    assert found["hanging"][:3] == ("bad", None, "timeout")
-    assert found["refused"][2] == "connection_error" and "connection refused by 127.0.0.1" in found["refused"][3]
-    assert found["nameless"][2:] == ("dns_error", "no such host: nowhere.invalid")
-    assert found["expired"][2:] == ("connection_error", "TLS certificate expired 3 days ago")
-    assert found["sla-monitor"][0] == "ok", "the installation measures itself"
+
+def is_said(found: tuple[object, ...] | None, wanted: tuple[object, ...]) -> bool:
+    """Compare all but the words, of which only the beginning is told."""
+    return found is not None and found[:3] == wanted[:3] and str(found[3]).startswith(str(wanted[3]))
 
 
 def test_every_slot_has_one_row_at_its_instant(installation: Installation) -> None:
-    wait_until(lambda: count(installation) >= 5, 15)
+    wait_until(lambda: count(installation) >= 5, 40)
     slots = [row[0] for row in installation.query(f"SELECT checked_at {OF} ORDER BY checked_at", "healthy")]
 
-    assert {later - earlier for earlier, later in itertools.pairwise(slots)} == {timedelta(seconds=1)}
+    pauses = [later - earlier for earlier, later in itertools.pairwise(slots)]
+    # On a machine that stands still meanwhile a slot may be left out, and is then a gap.
+    assert min(pauses) == timedelta(seconds=1)
+    assert [pause for pause in pauses if pause % timedelta(seconds=1)] == []
 
 
 def test_a_target_is_told_who_asks(installation: Installation, switched: Target) -> None:
@@ -84,15 +101,15 @@ def test_a_target_is_told_who_asks(installation: Installation, switched: Target)
 
 def test_page_state_runs_and_transitions_follow_a_target(installation: Installation, switched: Target) -> None:
     name = "switched"
-    wait_until(lambda: status(installation, name) == "o", 15)
+    wait_until(lambda: status(installation, name) == "o", 40)
 
     switched.status = 503
-    wait_until(lambda: status(installation, name) == "mo", 15)
-    wait_until(lambda: ">Down<" in row_of(installation, name), 5, lambda: row_of(installation, name))
+    wait_until(lambda: status(installation, name) == "mo", 40)
+    wait_until(lambda: ">Down<" in row_of(installation, name), 20, lambda: row_of(installation, name))
 
     switched.status = 200
-    wait_until(lambda: status(installation, name) == "o", 15)
-    wait_until(lambda: ">Operational<" in row_of(installation, name), 5, lambda: row_of(installation, name))
+    wait_until(lambda: status(installation, name) == "o", 40)
+    wait_until(lambda: ">Operational<" in row_of(installation, name), 20, lambda: row_of(installation, name))
 
     changes = installation.query(
         "SELECT from_status, to_status, cause, edge_end_at > edge_start_at, evidence->>'status_code'"
@@ -103,8 +120,9 @@ def test_page_state_runs_and_transitions_follow_a_target(installation: Installat
     runs = installation.query(
         "SELECT verdict, check_count FROM check_runs WHERE service_id = %s ORDER BY first_at", name
     )
-    assert [verdict for verdict, _ in runs] == ["ok", "bad"]
-    assert runs[1][1] >= 2
+    # A gap, on a machine that stood still, makes two runs of one.
+    assert [verdict for verdict, _ in itertools.groupby(verdict for verdict, _ in runs)] == ["ok", "bad"]
+    assert sum(checks for verdict, checks in runs if verdict == "bad") >= 2
 
 
 def test_system_status_follows(installation: Installation) -> None:
@@ -113,12 +131,12 @@ def test_system_status_follows(installation: Installation) -> None:
     def found() -> tuple[object, ...]:
         return installation.query("SELECT overall_status, operational_services, total_services FROM system_status")[0]
 
-    wait_until(lambda: found() == expected, 15, lambda: f"{found()} is not {expected}")
+    wait_until(lambda: found() == expected, 40, lambda: f"{found()} is not {expected}")
 
 
 def test_health_names_its_dependencies(installation: Installation) -> None:
     wait_until(
-        lambda: installation.page("health").json()["status"] == "healthy", 15, lambda: installation.page("health").text
+        lambda: installation.page("health").json()["status"] == "healthy", 40, lambda: installation.page("health").text
     )
     health = installation.page("health").json()
 

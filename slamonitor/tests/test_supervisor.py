@@ -132,7 +132,9 @@ def test_failed_step_stops_the_start(watched: Watched) -> None:
 
 def test_children_end_stage_after_stage(watched: Watched) -> None:
     def says_when(name: str) -> str:
-        return f"import signal; signal.signal(15, lambda *_: (print('{name} ends'), exit(0))); print('up'); " + SLEEP
+        # Not by `print`: it may be at work when the signal comes, and is not to be entered twice.
+        ends = f"(os.write(1, b'{name} ends\\n'), os._exit(0))"
+        return f"import signal; signal.signal(15, lambda *_: {ends}); print('up'); {SLEEP}"
 
     with watched.supervisor as supervisor:
         for stage, name in ((2, "last"), (0, "first"), (1, "second")):
@@ -171,7 +173,7 @@ def test_straggler_is_killed_at_the_deadline_of_its_stage(watched: Watched) -> N
 
 
 def test_slow_end_may_use_what_earlier_stages_left_over(watched: Watched) -> None:
-    slow = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.3), exit(0))); " + SLEEP
+    slow = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.3), os._exit(0))); " + SLEEP
     with watched.supervisor as supervisor:
         supervisor.start(program("quick", SLEEP, stop_stage=0, stop_timeout_s=PATIENCE_S))
         supervisor.start(program("slow", slow, stop_stage=1, stop_timeout_s=0.01))

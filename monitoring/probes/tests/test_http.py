@@ -3,11 +3,12 @@ import base64
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from monitoring.probes import probe
+from monitoring.probes import attempt, probe
 from monitoring.probes.address import AddressPolicy
 from monitoring.probes.attempt import Stalled
 from monitoring.probes.model import ErrorType, Verdict
@@ -153,14 +154,26 @@ def test_bug_of_ours_is_an_exception(run: Run, tools: Tools) -> None:
         run(probe(make_spec("http://x/"), replace(tools, resolver=BrokenResolver([]))))
 
 
+class Clock:
+    """A clock that a test sets, and that says whether it was looked at."""
+
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._now = now
+        self.ahead_s, self.looks = 0.0, 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self._now() + self.ahead_s
+
+
 def test_timeout_in_a_stalled_loop_is_no_verdict(run: Run, tools: Tools) -> None:
     async def scenario() -> None:
-        late_s = 0.0
+        clock = Clock(time.perf_counter)
         async with serving(says_and_hangs(b"")) as target:
-            stalling = replace(tools, clock=lambda: time.perf_counter() + late_s)
+            stalling = replace(tools, clock=clock)
             running = asyncio.ensure_future(probe(make_spec(target.url(), timeout_ms=100), stalling))
-            await until(lambda: bool(target.requests))
-            late_s = 0.2 + IN_TIME_S
+            await until(lambda: clock.looks > 0)
+            clock.ahead_s = 0.2 + IN_TIME_S
             with pytest.raises(Stalled, match="100 ms noticed"):
                 await running
 
@@ -169,17 +182,17 @@ def test_timeout_in_a_stalled_loop_is_no_verdict(run: Run, tools: Tools) -> None
 
 @pytest.mark.parametrize(("stood_s", "said"), [(0.45, None), (0.55, "stood still for 550 of 100 ms")])
 def test_timeout_of_a_loop_that_often_stood_still_is_no_verdict(
-    run: Run, tools: Tools, stood_s: float, said: str | None
+    run: Run, tools: Tools, monkeypatch: pytest.MonkeyPatch, stood_s: float, said: str | None
 ) -> None:
+    monkeypatch.setattr(attempt, "STALL_LEAST_MS", 500)  # as in production
+
     async def scenario() -> None:
-        now_s = 0.0
-        standstill = Standstill(lambda: now_s)
+        clock = Clock()
         async with serving(says_and_hangs(b"")) as target:
-            running = asyncio.ensure_future(
-                probe(make_spec(target.url(), timeout_ms=100), replace(tools, standstill=standstill))
-            )
-            await until(lambda: bool(target.requests))
-            now_s = TICK_S + stood_s  # a timer that was due after one tick has not run
+            standing = replace(tools, standstill=Standstill(clock))
+            running = asyncio.ensure_future(probe(make_spec(target.url(), timeout_ms=100), standing))
+            await until(lambda: clock.looks > 0)
+            clock.ahead_s = TICK_S + stood_s  # a timer that was due after one tick has not run
             with pytest.raises(Stalled, match=said) if said else contextlib.nullcontext():
                 assert why(await running)[0] is ErrorType.TIMEOUT
 
@@ -188,19 +201,13 @@ def test_timeout_of_a_loop_that_often_stood_still_is_no_verdict(
 
 def test_a_loop_says_for_how_long_it_stood_still_in_all(run: Run) -> None:
     async def scenario() -> None:
-        now_s, asked = 0.0, 0
-
-        def clock() -> float:
-            nonlocal asked
-            asked += 1
-            return now_s
-
+        clock = Clock()
         standstill = Standstill(clock)
         assert standstill.seconds() == 0
         for _ in range(3):
-            now_s += TICK_S + 0.7
-            before = asked
-            await until(lambda before=before: asked > before)  # type: ignore[misc]
+            clock.ahead_s += TICK_S + 0.7
+            before = clock.looks
+            await until(lambda before=before: clock.looks > before)  # type: ignore[misc]
         assert standstill.seconds() == pytest.approx(2.1)
 
     run(scenario())

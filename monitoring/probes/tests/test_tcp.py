@@ -55,17 +55,18 @@ def test_what_is_sent_and_expected(run: Run, tools: Tools) -> None:
         (says(b""), ErrorType.CONNECTION, "{peer} closed the connection while waiting for the answer"),
         (resets, ErrorType.CONNECTION, "connection reset by {peer} while waiting for the answer"),
         (says_and_hangs(b""), ErrorType.TIMEOUT,
-         "no answer within 0.2 s: connected to {peer}, waiting for the first byte"),
+         "no answer within 0.6 s: connected to {peer}, waiting for the first byte"),
         (drips(b"x" * 99, 0.01), ErrorType.TIMEOUT,
-         "no complete answer within 0.2 s: {peer} began to answer, waiting for the expected text"),
+         "no complete answer within 0.6 s: {peer} began to answer, waiting for the expected text"),
         (says_forever(b"", b"y" * 999), ErrorType.CONNECTION, '{peer} did not send "220 "; it sent "yyyy'),
     ],
 )  # fmt: skip
 def test_other_answers_are_named(run: Run, tools: Tools, script: Script, error_type: ErrorType, words: str) -> None:
     async def scenario() -> None:
         async with serving(script, is_patient=False) as target:
+            timeout_ms = 600 if error_type is ErrorType.TIMEOUT else 5_000
             url = target.url("", scheme="tcp")
-            result = await probe(make_spec(url, kind="tcp", settings={"expect": "220 "}, timeout_ms=200), tools)
+            result = await probe(make_spec(url, kind="tcp", settings={"expect": "220 "}, timeout_ms=timeout_ms), tools)
 
         assert result.error_type is error_type
         assert str(result.error_message).startswith(words.format(peer=f"127.0.0.1:{target.port}"))
@@ -111,11 +112,11 @@ def test_host_is_reached_where_one_port_is_deaf(run: Run, tools: Tools, deaf_por
 def test_host_that_does_not_answer_is_a_timeout(run: Run, deaf_port: int) -> None:
     async def scenario() -> None:
         async with naming({("deaf.test", "A"): ["127.0.0.1"]}) as names:
-            spec = make_spec("host://deaf.test", kind="reach", settings={"ports": deaf_port}, timeout_ms=200)
+            spec = make_spec("host://deaf.test", kind="reach", settings={"ports": deaf_port}, timeout_ms=600)
             result = await probe(spec, Tools(resolver=Resolver([names.address])))
             unknown = await probe(make_spec("host://no.test", kind="reach"), Tools(resolver=Resolver([names.address])))
 
-        assert why(result) == (ErrorType.TIMEOUT, f"no answer within 0.2 s: connecting to 127.0.0.1:{deaf_port}")
+        assert why(result) == (ErrorType.TIMEOUT, f"no answer within 0.6 s: connecting to 127.0.0.1:{deaf_port}")
         assert why(unknown) == (ErrorType.DNS, "no such host: no.test")
 
     run(scenario())

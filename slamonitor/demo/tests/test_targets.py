@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -34,7 +35,9 @@ def test_each_kind_answers_under_its_own_path(url: str) -> None:
 
     assert {answer.status_code for answer in answers.values()} == {200}
     assert answers[Kind.FAST].text == "OK\n"
-    assert answers[Kind.FAST].elapsed < answers[Kind.EVENING].elapsed
+    # No quicker than their kind ever is; how much slower is the machine's affair.
+    assert answers[Kind.FAST].elapsed >= timedelta(milliseconds=20)
+    assert answers[Kind.EVENING].elapsed >= timedelta(milliseconds=150)
 
 
 def test_what_is_no_request_is_answered_and_hung_up_on(url: str) -> None:

@@ -49,6 +49,8 @@ class Site:
         given = {name: str(value) for name, value in self.services[service]["environment"].items()}
         ports = {"DB_HOST": "127.0.0.1", "DB_PORT": str(self.servers.db_port)} if "DB_HOST" in given else {}
         given["REDIS_URL"] = given["REDIS_URL"].replace("@redis:6379", f"@127.0.0.1:{self.servers.redis_port}")
+        # Of this run alone: what lies in the folder of the container would be added up.
+        ports |= {"METRICS_DIR": str(self.folder / "metrics")} if "METRICS_DIR" in given else {}
         image = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SLAMONITOR_STATE_DIR": "/nonexistent"}
         return {**image, **given, **ports, "PYTHONDONTWRITEBYTECODE": "1", **changes}
 
