@@ -32,6 +32,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--migrate", action="store_true", help="migrate first, in one process less")
 
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        return {**super().get_check_kwargs(options), "databases": ["default"]}  # as `migrate` does, for both at once
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
