@@ -17,6 +17,7 @@ from bench import (
     hanging,
     observability,
     page,
+    peer,
     recording,
     rollup,
     soak,
@@ -35,6 +36,7 @@ SUBJECTS = {
     "hanging": hanging,
     "observability": observability,
     "page": page,
+    "peer": peer,
     "recording": recording,
     "rollup": rollup,
     "soak": soak,
@@ -42,7 +44,7 @@ SUBJECTS = {
     "storage": storage,
     "tls": tls,
 }
-UNASKED = [name for name in SUBJECTS if name != "soak"]  # which takes longer than all others together
+UNASKED = [name for name in SUBJECTS if name not in ("peer", "soak")]  # one needs others' programs, one takes long
 
 
 def main() -> None:
