@@ -6,6 +6,8 @@ class DatabaseConfig(AppConfig):
     name = "database"
 
     def ready(self) -> None:
+        from database.reconnecting import ask_every_second
         from database.slow_queries import watch
 
         connection_created.connect(watch)
+        ask_every_second()
