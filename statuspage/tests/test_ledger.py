@@ -161,7 +161,7 @@ def test_texts_of_errors_are_for_people_who_are_signed_in(service, get, client, 
     assert raw_checks in html.unescape(page)
 
 
-def test_restated_and_measured_are_both_shown(service, get):
+def restate_second_hour(service):
     Restatement.objects.create(
         service=service,
         since=START + timedelta(hours=1),
@@ -172,6 +172,10 @@ def test_restated_and_measured_are_both_shown(service, get):
         decided_at=NOW,
         is_approved=True,
     )
+
+
+def test_restated_and_measured_are_both_shown(service, get):
+    restate_second_hour(service)
 
     day = "?from=2025-03-10&to=2025-03-10"
     document = get(f"/services/payments/ledger.json{day}").json()
@@ -192,16 +196,7 @@ def test_blind_time_names_its_cause(service, get):
 
 def test_only_the_time_that_was_blind_or_restated_names_that_cause(service, get):
     Span.objects.create(kind="blind", since=START + timedelta(hours=10, minutes=30), until=START + timedelta(hours=11))
-    Restatement.objects.create(
-        service=service,
-        since=START + timedelta(hours=1),
-        until=START + timedelta(hours=2),
-        restated_as="operational",
-        reason="our firewall",
-        proposed_at=NOW,
-        decided_at=NOW,
-        is_approved=True,
-    )
+    restate_second_hour(service)
 
     found = get("/services/payments/ledger.json?from=2025-03-10&to=2025-03-10").json()["intervals"]
 
