@@ -67,10 +67,9 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
     env = start_servers(supervisor, state)
-    # These need no database, and load while it is being prepared.
+    # They need no database, and load while it is being prepared.
     for number in range(1, options.workers + 1):
         supervisor.start(processes.probe_worker(env, options, number))
-    supervisor.start(processes.beat(env))
     supervisor.run(processes.manage(env, "first_run", "--migrate", "--page-url", page_url(options)))
     if demo:
         start_demo(supervisor, env, options)
@@ -78,6 +77,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.start(
         processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
     )
+    supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
     tell(supervisor, state, options)
 
