@@ -220,8 +220,26 @@ class Canvas:
         return found
 
 
+class Standing(NamedTuple):
+    """What is confirmed after the last of some runs, and what contradicts it so far."""
+
+    is_down: bool
+    pending: int  # how many of the runs, at their end, contradict it
+    streak: int  # the checks in those
+
+
+def standing(stretches: Sequence[Stretch], policy: Policy) -> Standing:
+    """Return what is confirmed after the last run; the runs must reach back to one that decides the state."""
+    return _decide(stretches, policy)[1]
+
+
 def _kinds(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
-    """Decide what each run counts as: a state machine over runs, looking on until a change is confirmed."""
+    """Decide what each run counts as."""
+    return _decide(stretches, policy)[0]
+
+
+def _decide(stretches: Sequence[Stretch], policy: Policy) -> tuple[list[Kind], Standing]:
+    """Walk a state machine over runs; what a run counts as is open until a change is confirmed."""
     kinds: list[Kind] = []
     is_down = False
     pending, streak = 0, 0  # the runs at the end of `kinds` that contradict the state, and their checks
@@ -241,7 +259,7 @@ def _kinds(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
                 kinds[index] = _unconfirmed(stretches[index], is_down)
             pending, streak = 0, 0
         previous = stretch
-    return kinds
+    return kinds, Standing(is_down, pending, streak)
 
 
 def _unconfirmed(stretch: Stretch, is_down: bool) -> Kind:
