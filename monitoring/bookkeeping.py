@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import rollup
+from monitoring import rollup_requests
 from monitoring.calendar_days import day_of, days_between
 from monitoring.models import AccountingPolicy, Restatement, Service, Span
 
@@ -64,7 +64,7 @@ def _account_again(service_ids: Collection[str], since: datetime, until: datetim
     yesterday = day_of(now, zone) - timedelta(days=1)
     last = min(day_of(until, zone), yesterday)
     days: list[date] = list(days_between(day_of(since, zone), last))
-    rollup.request(service_ids, days)
+    rollup_requests.request(service_ids, days)
 
 
 def _all_services() -> list[str]:

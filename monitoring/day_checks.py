@@ -1,8 +1,8 @@
-"""The raw checks of a day by service: their counts, and where a run of equal verdicts begins."""
+"""The raw checks of a day by service: their counts, and the runs of equal verdicts that they make."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
@@ -11,13 +11,12 @@ from operator import sub
 from monitoring import day_stream
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import Verdict
+from monitoring.state import Run
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
 SECOND = 1_000_000  # µs
-VERDICTS = {verdict.value[0]: verdict.value for verdict in Verdict}
+VERDICTS = {verdict.value[0]: verdict for verdict in Verdict}
 RUN = re.compile(r"(.)\1*")
-
-Start = tuple[datetime, str]  # when a run begins, and its verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +52,20 @@ def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterato
         yield _in_order(day)
 
 
-def starts(day: DayOfChecks, gap_factor: Fraction) -> set[Start]:
-    """Return where new runs begin: another verdict, another hold, or a gap; in whole seconds, as runs are recorded.
-
-    The first check of the day begins nothing that can be known here.
-    """
-    begins = {match.start() for match in RUN.finditer(day.verdicts)} | _gaps(day, gap_factor)
-    return {(instant(day.instants[k]), VERDICTS[day.verdicts[k]]) for k in begins if k > 0}
+def runs(day: DayOfChecks, gap_factor: Fraction) -> list[Run]:
+    """Encode the checks of a day from one region: runs as they are recorded, as far as they lie in the day."""
+    day = _last_of_each_second(day)
+    begins = sorted({match.start() for match in RUN.finditer(day.verdicts)} | _gaps(day, gap_factor))
+    return [
+        Run(
+            verdict=VERDICTS[day.verdicts[k]],
+            first_at=instant(day.instants[k]),
+            last_at=instant(day.instants[following - 1]),
+            check_count=following - k,
+            hold_s=_hold_s(day.intervals_ms[k], gap_factor),
+        )
+        for k, following in zip(begins, [*begins[1:], len(day.instants)], strict=False)
+    ]
 
 
 def instant(microseconds: int) -> datetime:
@@ -68,7 +74,7 @@ def instant(microseconds: int) -> datetime:
 
 def _gaps(day: DayOfChecks, gap_factor: Fraction) -> set[int]:
     """Return the positions before which the time since the last check is longer than its hold, or the hold changes."""
-    holds = {interval: ceil(interval * gap_factor / 1000) for interval in set(day.intervals_ms)}
+    holds = {interval: _hold_s(interval, gap_factor) for interval in set(day.intervals_ms)}
     if not holds:
         return set()
     # Most days have none: no gap in whole seconds is more than a second longer than it is.
@@ -84,6 +90,24 @@ def _gaps(day: DayOfChecks, gap_factor: Fraction) -> set[int]:
     }
 
 
+def _hold_s(interval_ms: int, gap_factor: Fraction) -> int:
+    return ceil(interval_ms * gap_factor / 1000)
+
+
+def _last_of_each_second(day: DayOfChecks) -> DayOfChecks:
+    """Leave of several checks in one second the last, as recording does; most days have none."""
+    if min(_steps(day.instants), default=SECOND) >= SECOND:
+        return day
+    seconds = [at // SECOND for at in day.instants]
+    kept = [k for k in range(len(seconds)) if k + 1 == len(seconds) or seconds[k] != seconds[k + 1]]
+    return replace(
+        day,
+        instants=[day.instants[k] for k in kept],
+        intervals_ms=[day.intervals_ms[k] for k in kept],
+        verdicts="".join(day.verdicts[k] for k in kept),
+    )
+
+
 def _steps(instants: list[int]) -> list[int]:
     return list(map(sub, instants[1:], instants))
 
@@ -93,11 +117,8 @@ def _in_order(day: DayOfChecks) -> DayOfChecks:
     if min(_steps(day.instants), default=0) >= 0:
         return day
     order = sorted(range(len(day.instants)), key=day.instants.__getitem__)
-    return DayOfChecks(
-        service_id=day.service_id,
-        total=day.total,
-        healthy=day.healthy,
-        average_ms=day.average_ms,
+    return replace(
+        day,
         instants=[day.instants[k] for k in order],
         intervals_ms=[day.intervals_ms[k] for k in order],
         verdicts="".join(day.verdicts[k] for k in order),

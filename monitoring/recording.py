@@ -7,9 +7,10 @@ twice, or half of it again, neither stores nor counts twice.
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -19,18 +20,20 @@ from psycopg.errors import CheckViolation
 from database import partitions
 from database.bulk import array, read_instants_fast
 from database.sql import statement
-from monitoring import blindness, check_lines, counters, figures, rollup, runs, states, transitions
+from monitoring import blindness, check_lines, counters, figures, rollup_requests, runs, states, transitions
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
+from monitoring.fold_rules import PanelBook, RuleBook
 from monitoring.folded import moving
 from monitoring.folded.kinds import CHECKS
 from monitoring.instants import from_ms
-from monitoring.models import RegionState, Transition
+from monitoring.models import Transition
 from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.regions import Answer, Panel, Slot, fold, second_of
 from monitoring.retention import kept
 from monitoring.specs import trace_id
-from monitoring.state import Change, Check, Run, State, advance, fold_regions
+from monitoring.state import Change, Check, Policy, Run, State, Step, advance, follows
 from monitoring.states import LockedState
 from observability.events import Action, Subject, tell
 from observability.masking import mask_text
@@ -211,42 +214,101 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
     for result in new:
         by_service[result.service_id].append(result)
     locked = states.lock(by_service)
-    regions = states.regions_of([id for id, held in locked.items() if len(held.regions) > 1])
-    closed: list[tuple[str, Run]] = []
-    changed: list[Transition] = []
-    zone = settings.PAGE_TIME_ZONE
-    accounted_until = rollup.accounted_until(now, zone)
-    reaching_back: defaultdict[str, list[datetime]] = defaultdict(list)
+    several = [id for id, held in locked.items() if len(held.regions) > 1]
+    answers, panels = states.answers_of(several), PanelBook(several)
+    late = _late(by_service, locked)
+    _rebuild(late, locked, answers, now)
+    written = Written()
     for service_id, held in locked.items():
-        late = []
+        panel_at = partial(panels.at, service_id, current=held.panel)
         for result in by_service[service_id]:
-            check = _check(held, result, regions.get(service_id), result.region in doubtful)
-            if held.state.run is not None and check.at < held.state.run.last_at:
-                late.append(check.at)
-                continue
-            if (since := _changes_from(held.state, check, now)) < accounted_until:
-                reaching_back[service_id] += [since, check.at]
+            if not _is_news(held, result):
+                continue  # it was late, and is in the runs
+            check = _check(held, result, answers.get(service_id), panel_at, result.region in doubtful)
+            written.reach_back(service_id, _changes_from(held.state, check, now), check.at)
             step = advance(held.state, check, held.policy)
             held.state = step.state
             held.show(result)
-            if step.closed_run:
-                closed.append((service_id, step.closed_run))
-            if step.change:
-                changed.append(_transition(service_id, step.change, result, now))
-        if late:
-            # The runs closed in this lot must be there before they can be rebuilt.
-            runs.store(closed)
-            closed = []
-            margin = runs.rebuild(held, late, held.policy)
-            rollup.request_late({service_id: late}, margin, now, zone)
-    if reaching_back:
-        rollup.request_late(reaching_back, timedelta(), now, zone)
+            written.take(service_id, step)
+            written.changed += [_transition(service_id, change, result, now) for change in step.changes]
     if locked:
-        runs.store(closed)
+        written.save(now)
         states.save(locked.values())
-        states.save_regions([row for rows in regions.values() for row in rows.values()])
-    transitions.record(changed)
-    return len(changed)
+        states.save_answers(answers)
+    transitions.record(written.changed)
+    return len(written.changed)
+
+
+@dataclass(slots=True)
+class Written:
+    """What the folded checks of a batch leave to be written."""
+
+    closed: list[tuple[str, Run]] = field(default_factory=list)
+    reopened: list[tuple[str, Run]] = field(default_factory=list)
+    changed: list[Transition] = field(default_factory=list)
+    reaching_back: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+
+    def take(self, service_id: str, step: Step) -> None:
+        if step.reopened_run and (reopened := (service_id, step.reopened_run)) in self.closed:
+            self.closed.remove(reopened)
+        elif step.reopened_run:
+            self.reopened.append((service_id, step.reopened_run))
+        if step.closed_run:
+            self.closed.append((service_id, step.closed_run))
+
+    def reach_back(self, service_id: str, since: datetime, until: datetime) -> None:
+        self.reaching_back.append((service_id, since, until))
+
+    def save(self, now: datetime) -> None:
+        """Write the runs, and ask for the days that have closed already and that checks reached back to."""
+        runs.remove(self.reopened)
+        runs.store(self.closed)
+        zone = settings.PAGE_TIME_ZONE
+        accounted_until = rollup_requests.accounted_until(now, zone)
+        rollup_requests.request_ranges([each for each in self.reaching_back if each[1] < accounted_until], now, zone)
+
+
+def _late(
+    by_service: Mapping[str, Sequence[ProbeResult]], locked: Mapping[str, LockedState]
+) -> dict[str, list[ProbeResult]]:
+    """Return the results that do not follow the newest slot of their service, by service; most batches have none."""
+    late = {
+        id: [result for result in by_service[id] if not follows(held.state, from_ms(result.checked_at_ms))]
+        for id, held in locked.items()
+    }
+    return {id: results for id, results in late.items() if results}
+
+
+def _rebuild(
+    late: Mapping[str, Sequence[ProbeResult]],
+    locked: Mapping[str, LockedState],
+    answers: Mapping[str, dict[str, Answer]],
+    now: datetime,
+) -> None:
+    """Work late results into the runs of their services, and ask for the days that have closed and may change by it."""
+    if not late:
+        return
+    zone = settings.PAGE_TIME_ZONE
+    since = min(from_ms(result.checked_at_ms) for results in late.values() for result in results)
+    book = RuleBook(list(late), since, now, zone)
+    ranges = []
+    for id, results in late.items():
+        keys = [(from_ms(result.checked_at_ms), result.region) for result in results]
+        stretch = runs.rebuild(locked[id], keys, book.of(id))
+        start, end = runs.effect_of(locked[id], *stretch, book.deciding(id))
+        ranges.append((id, start, end or now))
+        for result in results if id in answers else ():
+            _hear(answers[id], result, locked[id].policy)
+    rollup_requests.request_ranges(ranges, now, zone)
+
+
+def _is_news(held: LockedState, result: ProbeResult) -> bool:
+    """Say whether a result is to be folded into the state: of its newest slot, or of a later one."""
+    at, run = from_ms(result.checked_at_ms), held.state.run
+    if run is None or at >= run.last_at:
+        return True
+    # Of several checks of one region in a second the last counts; of several regions each has its say.
+    return len(held.regions) > 1 and follows(held.state, at)
 
 
 def _changes_from(state: State, check: Check, now: datetime) -> datetime:
@@ -260,26 +322,38 @@ def _changes_from(state: State, check: Check, now: datetime) -> datetime:
     return min(check.at, state.streak_first_at or check.at)
 
 
-def _check(held: LockedState, result: ProbeResult, regions: dict[str, RegionState] | None, is_doubtful: bool) -> Check:
+def _check(
+    held: LockedState,
+    result: ProbeResult,
+    answers: dict[str, Answer] | None,
+    panel_at: Callable[[datetime], Panel],
+    is_doubtful: bool,
+) -> Check:
     """Make a check of the service from one region's result, folding in what the other regions said last."""
-    at, verdict = from_ms(result.checked_at_ms), result.verdict
-    if regions is not None:
-        newest = regions.get(result.region)
-        if newest is None or newest.checked_at <= at:
-            hold_s = held.policy.hold_s(result.interval_ms)
-            regions[result.region] = RegionState(
-                service_id=held.service_id, region=result.region, verdict=verdict, checked_at=at, hold_s=hold_s
-            )
-        speaking = [row for row in regions.values() if row.checked_at + timedelta(seconds=row.hold_s) >= at]
-        verdict = fold_regions([Verdict(row.verdict) for row in speaking], held.quorum)
+    at = from_ms(result.checked_at_ms)
+    if answers is None:
+        slot = Slot(at=at, verdict=result.verdict, hold_s=held.policy.hold_s(result.interval_ms), is_decided=True)
+    else:
+        _hear(answers, result, held.policy)
+        second = second_of(at)
+        so_far = {region: answer for region, answer in answers.items() if second_of(answer.at) <= second}
+        slot = fold(so_far, second, panel_at(at))
     return Check(
-        at=at,
-        verdict=verdict,
+        at=slot.at,
+        verdict=slot.verdict,
         interval_ms=result.interval_ms,
         timeout_ms=result.timeout_ms,
-        may_confirm=result.verdict is verdict or verdict is not Verdict.BAD,
-        is_doubtful=is_doubtful and verdict is Verdict.BAD,
+        hold_s=slot.hold_s,
+        is_decided=slot.is_decided,
+        is_doubtful=is_doubtful and slot.verdict is Verdict.BAD,
     )
+
+
+def _hear(answers: dict[str, Answer], result: ProbeResult, policy: Policy) -> None:
+    """Keep the answer of a region, unless a newer one is known."""
+    at, known = from_ms(result.checked_at_ms), answers.get(result.region)
+    if known is None or known.at <= at:
+        answers[result.region] = Answer(at, result.verdict, policy.hold_s(result.interval_ms))
 
 
 def _transition(service_id: str, change: Change, result: ProbeResult, now: datetime) -> Transition:

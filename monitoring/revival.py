@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from monitoring import rollup, states, transitions
+from monitoring import rollup, rollup_requests, states, transitions
 from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.state import Cause, Status
@@ -42,11 +42,9 @@ def revive(returning: Returning, now: datetime) -> None:
         held.state = replace(
             held.state,
             status=Status.UNKNOWN,
-            is_down=False,
-            streak_first_at=None,
-            streak_count=0,
             stale_at=None,
             recheck_at=None,
+            before=None,
         )
     states.save(locked.values())
     Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
@@ -64,7 +62,7 @@ def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
     zone = settings.PAGE_TIME_ZONE
     yesterday = day_of(now, zone) - timedelta(days=1)
     for id, since in sorted(archived_at.items()):
-        rollup.request([id], days_between(day_of(max(since, now - rollup.KEPT), zone), yesterday))
+        rollup_requests.request([id], days_between(day_of(max(since, now - rollup.KEPT), zone), yesterday))
 
 
 def _transition(held: LockedState, now: datetime) -> Transition:

@@ -6,7 +6,7 @@ restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A
 
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -21,9 +21,10 @@ from django.utils import timezone
 from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_checks, day_requests, run_audit
+from monitoring import accounting, day_checks, day_requests
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
+from monitoring.day_audit import Auditor
 from monitoring.day_requests import DayOfRequests
 from monitoring.folded import recounting
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord
@@ -31,7 +32,7 @@ from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.policies import AccountingPolicy
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import EMPTY_DAY
-from monitoring.run_audit import RawRuns
+from monitoring.rollup_requests import CLOSING, request
 from monitoring.sla import Kind
 from monitoring.state import Status
 from monitoring.terms import Terms, TermsBook
@@ -40,7 +41,6 @@ BATCH = 4_000  # services rolled up in one transaction: each pass over the day's
 PART = 500  # services held in memory with their rows
 UNSETTLED_WAIT = timedelta(minutes=10)
 KEPT = timedelta(days=90)
-CLOSING = timedelta(minutes=10)
 CONNECTIONS = 2  # PostgreSQL reads a stream on one core per connection
 
 T = TypeVar("T")
@@ -94,13 +94,6 @@ def request_missing(day: date, zone: tzinfo) -> int:
         return int(cursor.rowcount)
 
 
-def request(service_ids: Collection[str], days: Iterable[date], *, not_before: datetime | None = None) -> None:
-    """Ask for days of services to be accounted again. One statement, and none that waits for a roll-up under way."""
-    RollupRequest.objects.bulk_create(
-        RollupRequest(date=day, service_id=id, not_before=not_before) for day in days for id in service_ids
-    )
-
-
 def work_off(now: datetime, zone: tzinfo) -> int:
     """Roll up one batch of requested days, oldest first, and return how many were done; 0 when none is left."""
     with transaction.atomic():
@@ -151,22 +144,6 @@ def work_off_all(zone: tzinfo, budget_s: float) -> int:
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         return sum(future.result() for future in [pool.submit(work) for _ in range(CONNECTIONS)])
-
-
-def request_late(changed: Mapping[str, Collection[datetime]], margin: timedelta, now: datetime, zone: tzinfo) -> None:
-    """Ask for the closed days that checks which arrived late may change, by service. One statement, or none."""
-    today = day_of(now, zone)
-    RollupRequest.objects.bulk_create(
-        RollupRequest(date=day, service_id=service_id)
-        for service_id, instants in changed.items()
-        for day in sorted({day_of(at + offset, zone) for at in instants for offset in (-margin, margin)})
-        if day < today
-    )
-
-
-def accounted_until(now: datetime, zone: tzinfo) -> datetime:
-    """Return the instant before which days have closed, and may have been accounted."""
-    return bounds(day_of(now - CLOSING, zone), zone)[0]
 
 
 @transaction.atomic
@@ -293,17 +270,14 @@ def _first_day(zone: tzinfo, yesterday: date) -> date:
 def _counted_checks(ids: Sequence[str], day: date, now: datetime, zone: tzinfo, *, audits: bool) -> dict[str, Counted]:
     """Count the day's raw checks by service and, in the same pass, hold the recorded runs to them."""
     window = bounds(day, zone)
-    services = list(Service.objects.filter(id__in=ids)) if audits else []
-    terms = _terms(services, day, now, zone)
-    audited = {service.id: terms[service.id].rules for service in services if len(service.regions) == 1}
+    auditor = Auditor(ids, window, now, zone) if audits else None
     counted: dict[str, Counted] = {}
-    raw: dict[str, RawRuns] = {}
     for checks in day_checks.read(*window, ids[0], ids[-1]):
         counted[checks.service_id] = Counted(checks.total, checks.healthy, checks.average_ms)
-        policy = audited.get(checks.service_id)
-        if policy and (found := run_audit.raw_runs(checks, policy)):
-            raw[checks.service_id] = found
-    run_audit.mend(audited, raw, *window)
+        if auditor:
+            auditor.take(checks)
+    if auditor:
+        auditor.mend()
     return counted
 
 

@@ -30,18 +30,18 @@ def _mark(service_ids: list[str], now: datetime) -> int:
     for held in locked.values():
         step = fall_silent(held.state, now)
         held.state = step.state
-        if step.change:
-            changed.append(
-                Transition(
-                    service_id=held.service_id,
-                    from_status=step.change.from_status,
-                    to_status=step.change.to_status,
-                    cause=step.change.cause,
-                    edge_start_at=step.change.edge_start_at,
-                    edge_end_at=step.change.edge_end_at,
-                    created_at=now,
-                )
+        changed += [
+            Transition(
+                service_id=held.service_id,
+                from_status=change.from_status,
+                to_status=change.to_status,
+                cause=change.cause,
+                edge_start_at=change.edge_start_at,
+                edge_end_at=change.edge_end_at,
+                created_at=now,
             )
+            for change in step.changes
+        ]
     if changed:
         states.save(locked.values())
     transitions.record(changed)

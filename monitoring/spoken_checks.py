@@ -5,14 +5,16 @@ Those of our own blindness do not (`monitoring/blindness.py`).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import F, Max, Min, QuerySet, Sum
+from django.db.models import F, Max, Min, QuerySet
+from django.db.models.functions import Trunc
 
 from monitoring.folded.kinds import CHECKS, is_blind
 from monitoring.instants import from_ms
 from monitoring.models import FoldedChecks, WatchServerLog
+from monitoring.regions import second_of
 
 
 class Spoken(NamedTuple):
@@ -36,24 +38,37 @@ class SpokenChecks:
         folded = _opened(self._days().filter(day__range=(_day(since), _day(until))))
         return sorted([*map(Spoken._make, raw), *(check for check in folded if since <= check.checked_at <= until)])
 
-    def count(self, since: datetime, until: datetime) -> int:
-        """Count the checks from `since` to `until`. Three queries; of folded days only the outer ones are opened."""
-        first, last = _day(since), _day(until)
-        raw = self._raw().filter(checked_at__gte=since, checked_at__lte=until).count()
-        inner = self._days().filter(day__gt=first, day__lt=last)
-        whole = inner.aggregate(checks=Sum(F("row_count") - F("blind_count")))["checks"] or 0
-        outer = _opened(self._days().filter(day__in={first, last}))
-        return raw + whole + sum(since <= check.checked_at <= until for check in outer)
+    def newest_before(self, at: datetime, within: timedelta) -> list[Spoken]:
+        """Return the newest check of each region in a stretch of time before an instant. Two queries."""
+        since = at - within
+        raw = self._raw().filter(checked_at__gte=since, checked_at__lt=at).order_by("region", "-checked_at")
+        found = [Spoken._make(row) for row in raw.distinct("region").values_list(*Spoken._fields)]
+        folded = _opened(self._days().filter(day__range=(_day(since), _day(at))))
+        found += [check for check in folded if since <= check.checked_at < at]
+        return list({check.region: check for check in sorted(found)}.values())
+
+    def seconds(self, since: datetime, until: datetime) -> set[int]:
+        """Return the seconds (Unix time) from `since` to `until` in which there are checks. Two queries."""
+        raw = self._raw().filter(checked_at__gte=since, checked_at__lte=until)
+        seconds = raw.annotate(second=Trunc("checked_at", "second")).values_list("second", flat=True).distinct()
+        folded = _opened(self._days().filter(day__range=(_day(since), _day(until))))
+        return {
+            *map(second_of, seconds.order_by()),
+            *(second_of(check.checked_at) for check in folded if since <= check.checked_at <= until),
+        }
 
     def last_before(self, at: datetime) -> datetime | None:
+        """Return the instant of the last check before another one: that of a slot, as slots are told by their last."""
         raw = self._raw().filter(checked_at__lt=at).aggregate(at=Max("checked_at"))["at"]
         days = self._days().filter(day__lte=_day(at)).order_by("-day")
         return max(filter(None, (raw, self._first_found(days, lambda time: time < at, max))), default=None)
 
-    def first_after(self, at: datetime) -> datetime | None:
+    def first_slot_after(self, at: datetime) -> datetime | None:
+        """Return the instant of the first slot that begins after another one: of the last check in its second."""
         raw = self._raw().filter(checked_at__gt=at).aggregate(at=Min("checked_at"))["at"]
         days = self._days().filter(day__gte=_day(at)).order_by("day")
-        return min(filter(None, (raw, self._first_found(days, lambda time: time > at, min))), default=None)
+        first = min(filter(None, (raw, self._first_found(days, lambda time: time > at, min))), default=None)
+        return first and max(check.checked_at for check in self.between(first, end_of_second(first)))
 
     def _raw(self) -> QuerySet[WatchServerLog]:
         return WatchServerLog.objects.speaking().filter(service_id=self.service_id)
@@ -83,3 +98,12 @@ def _opened(days: QuerySet[FoldedChecks]) -> Iterator[Spoken]:
 
 def _day(at: datetime) -> date:
     return at.astimezone(UTC).date()
+
+
+def start_of_second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
+
+
+def end_of_second(at: datetime) -> datetime:
+    """Return the last instant of a second that PostgreSQL can tell from the next one."""
+    return at.replace(microsecond=999_999)

@@ -1,7 +1,6 @@
 """Fold checks into the state of a service: its runs, its status, and what changed. Pure: values in, values out."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -54,8 +53,8 @@ class Check:
     verdict: Verdict
     interval_ms: int
     timeout_ms: int
-    # False when a good check of one region arrives while the others' bad ones still outvote it.
-    may_confirm: bool = True
+    hold_s: int  # for how long the check speaks
+    is_decided: bool = True  # False: the regions that have not answered yet could still turn the verdict
     is_doubtful: bool = False  # bad, but it may be our own network: it counts, and yet opens no outage
 
 
@@ -68,8 +67,6 @@ class Run:
     last_at: datetime
     check_count: int
     hold_s: int  # for how long each of its checks speaks
-    # The check before the last, where known, for the last may be taken back. Not part of what a run is.
-    previous_at: datetime | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, verdict: Verdict, at: datetime, hold_s: int) -> "Run":
@@ -95,54 +92,97 @@ class State:
     status: Status = Status.UNKNOWN  # what people are told
     is_down: bool = False  # confirmed; survives a gap, unlike the status
     run: Run | None = None  # the open run; its last check is the newest one
-    streak_first_at: datetime | None = None  # of the checks in a row that contradict `is_down`
-    streak_last_at: datetime | None = None  # the newest that counted: one slot counts once, however many regions answer
+    streak_first_at: datetime | None = None  # of the slots in a row that contradict `is_down`
     streak_count: int = 0
     last_good_at: datetime | None = None
     last_bad_at: datetime | None = None
     stale_at: datetime | None = None  # without another check by then the status is unknown
     recheck_at: datetime | None = None  # when to confirm a first failure, ahead of the next slot
+    # The state before the newest slot, from which that slot is folded again as further regions answer. None: not known.
+    before: "State | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What became of the state, the run that ended, and the change to tell, if any."""
+    """What became of the state, what of its runs is to be written, and the changes to tell, in order."""
 
     state: State
     closed_run: Run | None = None
-    change: Change | None = None
+    reopened_run: Run | None = None  # closed by an earlier answer to the newest slot, and now open again
+    changes: tuple[Change, ...] = ()
+
+
+def follows(state: State, at: datetime) -> bool:
+    """Say whether `advance` can take a check of this instant: of a later slot, or of the newest one."""
+    if state.run is None:
+        return True
+    seconds = seconds_between(state.run.last_at, at)
+    return seconds > 0 or (seconds == 0 and state.before is not None)
 
 
 def advance(state: State, check: Check, policy: Policy) -> Step:
-    """Fold a check that is not older than the newest one into the state.
+    """Fold a check into the state: of a later slot than the newest one, or another word on that one.
 
-    Raises ValueError for an older check: those are stored and their runs rebuilt, but they never open an outage.
+    The new state is a function of the checks alone: the newest slot is folded again from the state before it. Raises
+    ValueError for an older check: those are stored and their runs rebuilt, but they never open an outage.
     """
-    if state.run is not None and check.at < state.run.last_at:
-        raise ValueError(f"check at {check.at} is older than the newest one at {state.run.last_at}")
-    hold_s = policy.hold_s(check.interval_ms)
-    has_gap = state.run is None or is_gap(state.run, check.at)
-    run, closed_run = join(state.run, Run.of(check.verdict, check.at, hold_s))
-    streak_first_at, streak_last_at, streak_count = _count_streak(state, check, has_gap)
-    threshold = policy.recovery_threshold if state.is_down else policy.failure_threshold
-    flips = streak_count >= threshold and not check.is_doubtful
-    is_down = state.is_down ^ flips
-    status = _status(state.status, is_down, check.verdict)
+    if not follows(state, check.at):
+        raise ValueError(f"check at {check.at} does not follow the newest one at {state.run and state.run.last_at}")
+    if state.run is not None and seconds_between(state.run.last_at, check.at) == 0 and state.before is not None:
+        return _fold_again(state, state.before, check, policy)
+    settled, told = _settle(state, check, policy)
+    step = _fold(replace(settled, before=None), settled.status, check, policy)
+    return replace(step, changes=(*told, *step.changes))
+
+
+def _settle(state: State, check: Check, policy: Policy) -> tuple[State, tuple[Change, ...]]:
+    """Decide what the last slot left open, since a later one begins: some region has not answered to it."""
+    if state.before is None or check.is_doubtful or state.streak_count < _threshold(state, policy):
+        return state, ()
+    is_down = not state.is_down
+    status = _status(state.status, is_down, state.run.verdict) if state.run else state.status
+    flipped = replace(state, is_down=is_down, status=status, streak_first_at=None, streak_count=0)
+    if status is state.status or state.streak_first_at is None:
+        return flipped, ()
+    return flipped, (_change(state, state.status, status, state.streak_first_at),)
+
+
+def _fold_again(state: State, before: State, check: Check, policy: Policy) -> Step:
+    """Fold the newest slot from the state before it, now that another region has answered."""
+    step = _fold(before, state.status, check, policy)
+    was_closed = before.run is not None and state.run is not None and before.run.first_at != state.run.first_at
+    return replace(
+        step,
+        closed_run=None if was_closed else step.closed_run,
+        reopened_run=before.run if was_closed and step.closed_run is None else None,
+    )
+
+
+def _fold(before: State, shown: Status, check: Check, policy: Policy) -> Step:
+    """Fold a slot into the state before it; `shown` is the status that people see now."""
+    has_gap = before.run is None or is_gap(before.run, check.at)
+    run, closed_run = join(before.run, Run.of(check.verdict, check.at, check.hold_s))
+    streak_first_at, streak_count = _count_streak(before, check, has_gap)
+    flips = streak_count >= _threshold(before, policy) and check.is_decided and not check.is_doubtful
+    is_down = not before.is_down if flips else before.is_down
+    kept = before.status if shown is Status.DOWN else shown
+    status = _status(kept, is_down, check.verdict)
     is_bad = check.verdict is Verdict.BAD
     advanced = State(
         status=status,
         is_down=is_down,
         run=run,
         streak_first_at=None if flips else streak_first_at,
-        streak_last_at=None if flips else streak_last_at,
         streak_count=0 if flips else streak_count,
-        last_good_at=state.last_good_at if is_bad else check.at,
-        last_bad_at=check.at if is_bad else state.last_bad_at,
-        stale_at=check.at + timedelta(seconds=hold_s, milliseconds=check.timeout_ms),
+        last_good_at=before.last_good_at if is_bad else check.at,
+        last_bad_at=check.at if is_bad else before.last_bad_at,
+        stale_at=check.at + timedelta(seconds=check.hold_s, milliseconds=check.timeout_ms),
         recheck_at=_recheck_at(check) if is_bad and not is_down else None,
+        before=before,
     )
-    change = None if status is state.status else _change(state, status, check, streak_first_at if flips else check.at)
-    return Step(state=advanced, closed_run=closed_run, change=change)
+    first_at = streak_first_at if flips else check.at
+    changes = () if status is shown else (_change(before, shown, status, first_at or check.at),)
+    return Step(state=advanced, closed_run=closed_run, changes=changes)
 
 
 def fall_silent(state: State, now: datetime) -> Step:
@@ -156,62 +196,44 @@ def fall_silent(state: State, now: datetime) -> Step:
         edge_start_at=state.run.last_at,
         edge_end_at=state.run.last_at + timedelta(seconds=state.run.hold_s),
     )
-    return Step(state=replace(state, status=Status.UNKNOWN, recheck_at=None), change=change)
+    return Step(state=replace(state, status=Status.UNKNOWN, recheck_at=None), changes=(change,))
 
 
 def join(run: Run | None, following: Run) -> tuple[Run, Run | None]:
     """Join a run and the one that follows; return the run that is open then, and the one that this closed, if any."""
     if run is None:
         return following, None
-    if _seconds_between(run.last_at, following.first_at) == 0:
-        # Several regions answered for one slot: the last word counts, and the one before is taken back.
-        if run.check_count == 1:
-            return following, None
-        run = replace(run, last_at=run.previous_at or run.last_at, previous_at=None, check_count=run.check_count - 1)
     is_alike = run.verdict is following.verdict and run.hold_s == following.hold_s
     if not is_alike or is_gap(run, following.first_at):
         return following, run
-    joined = Run(
-        verdict=run.verdict,
-        first_at=run.first_at,
-        last_at=following.last_at,
-        check_count=run.check_count + following.check_count,
-        hold_s=run.hold_s,
-        previous_at=run.last_at if following.check_count == 1 else following.previous_at,
-    )
-    return joined, None
+    count = run.check_count + following.check_count
+    return replace(run, last_at=following.last_at, check_count=count), None
 
 
 def is_gap(run: Run, at: datetime) -> bool:
     """Tell whether a check at this instant comes after the run's last one has ceased to speak."""
-    return _seconds_between(run.last_at, at) > run.hold_s
+    return seconds_between(run.last_at, at) > run.hold_s
 
 
-def fold_regions(verdicts: Collection[Verdict], quorum: int) -> Verdict:
-    """Make one verdict of the regions' newest ones: bad when the quorum is, slow when some are bad or slow, else ok."""
-    bad = sum(verdict is Verdict.BAD for verdict in verdicts)
-    # Regions that fell silent have no say, so they cannot keep the others from agreeing.
-    if bad >= min(quorum, len(verdicts)):
-        return Verdict.BAD
-    return Verdict.OK if all(verdict is Verdict.OK for verdict in verdicts) else Verdict.SLOW
+def _threshold(state: State, policy: Policy) -> int:
+    return policy.recovery_threshold if state.is_down else policy.failure_threshold
 
 
-def _count_streak(state: State, check: Check, has_gap: bool) -> tuple[datetime | None, datetime | None, int]:
-    """Count the slots in a row that contradict the confirmed state: first, last, how many. A gap restarts the count."""
-    if (check.verdict is Verdict.BAD) is state.is_down:
-        return None, None, 0
-    if has_gap or state.streak_last_at is None:
-        return check.at, check.at, 1
-    if not check.may_confirm or _seconds_between(state.streak_last_at, check.at) == 0:
-        return state.streak_first_at, state.streak_last_at, state.streak_count
-    return state.streak_first_at, check.at, state.streak_count + 1
+def _count_streak(before: State, check: Check, has_gap: bool) -> tuple[datetime | None, int]:
+    """Count the slots in a row that contradict the confirmed state: the first, and how many. A gap restarts it."""
+    if (check.verdict is Verdict.BAD) is before.is_down:
+        return None, 0
+    if has_gap or before.streak_first_at is None:
+        return check.at, 1
+    return before.streak_first_at, before.streak_count + 1
 
 
 def _status(before: Status, is_down: bool, verdict: Verdict) -> Status:
     if is_down:
         return Status.DOWN
     if verdict is Verdict.BAD:
-        return before  # not confirmed yet: neither an outage nor a reason to call an unmeasured service operational
+        # Not confirmed yet: neither an outage nor a reason to call an unmeasured service operational.
+        return Status.OPERATIONAL if before is Status.DOWN else before
     return Status.PARTIAL if verdict is Verdict.SLOW else Status.OPERATIONAL
 
 
@@ -220,29 +242,23 @@ def _recheck_at(check: Check) -> datetime | None:
     return check.at + timedelta(milliseconds=RECHECK_MS) if check.interval_ms > RECHECK_MS else None
 
 
-def _change(before: State, status: Status, check: Check, first_at: datetime | None) -> Change:
-    """Describe a change of status; `first_at` is the first check that showed the new one."""
-    if before.status is Status.UNKNOWN:
+def _change(before: State, shown: Status, status: Status, first_at: datetime) -> Change:
+    """Describe a change of the status that people see; `first_at` is the first check that showed the new one."""
+    if shown is Status.UNKNOWN:
         cause, edge_start_at = Cause.MEASURED, before.run.last_at if before.run else None
-        if first_at and edge_start_at and edge_start_at >= first_at:  # the checks before this one told the same
+        if edge_start_at and edge_start_at >= first_at:  # the checks before this one told the same
             edge_start_at = before.last_good_at
     elif status is Status.DOWN:
         cause, edge_start_at = Cause.FAILED, before.last_good_at
-    elif before.status is Status.DOWN:
+    elif shown is Status.DOWN:
         cause, edge_start_at = Cause.RECOVERED, before.last_bad_at
     else:
         cause = Cause.SLOW if status is Status.PARTIAL else Cause.RECOVERED
         edge_start_at = before.run.last_at if before.run else None
-    return Change(
-        from_status=before.status,
-        to_status=status,
-        cause=cause,
-        edge_start_at=edge_start_at,
-        edge_end_at=first_at or check.at,
-    )
+    return Change(from_status=shown, to_status=status, cause=cause, edge_start_at=edge_start_at, edge_end_at=first_at)
 
 
-def _seconds_between(earlier: datetime, later: datetime) -> int:
+def seconds_between(earlier: datetime, later: datetime) -> int:
     """Return whole seconds between two instants, each floored first, as the accounting does."""
     delta = later - earlier
     microseconds = delta.microseconds + earlier.microsecond - later.microsecond  # of whole seconds

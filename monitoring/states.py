@@ -1,6 +1,6 @@
 """Load and save the states of services, locked in order of their ids so that two recorders never deadlock."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +11,11 @@ from django.db import connection
 
 from database.bulk import array, read_instants_fast
 from database.sql import statement
+from monitoring import states_before
 from monitoring.models import RegionState
 from monitoring.policies import policy_for, rules_of
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.regions import Answer, Panel
 from monitoring.state import Policy, Run, State, Status
 
 
@@ -23,7 +25,7 @@ class LockedState:
 
     service_id: str
     regions: Sequence[str]
-    quorum: int
+    panel: Panel
     policy: Policy
     state: State
     response_ms: float | None
@@ -63,7 +65,6 @@ def save(states: Collection[LockedState]) -> None:
         "status",
         "is_down",
         "streak_first_at",
-        "streak_last_at",
         "streak_count",
         "last_good_at",
         "last_bad_at",
@@ -75,28 +76,36 @@ def save(states: Collection[LockedState]) -> None:
     columns["verdict"] = [run and run.verdict for run in runs]
     columns["run_first_at"] = [run and run.first_at for run in runs]
     columns["run_last_at"] = [run and run.last_at for run in runs]
-    columns["run_previous_at"] = [run and run.previous_at for run in runs]
     columns["run_count"] = [run.check_count if run else 0 for run in runs]
     columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
+    # Others need no second word on a slot; where one comes all the same, the state before is made of raw checks.
+    columns["before_slot"] = [
+        states_before.dump(held.state.before) if held.state.before and len(held.regions) > 1 else None
+        for held in states
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             statement("monitoring", "save_states"), {name: array(values) for name, values in columns.items()}
         )
 
 
-def regions_of(service_ids: Collection[str]) -> dict[str, dict[str, RegionState]]:
+def answers_of(service_ids: Collection[str]) -> dict[str, dict[str, Answer]]:
     """Return the newest check from each region, by service and region. One query, none when nobody is asked for."""
-    found: dict[str, dict[str, RegionState]] = {service_id: {} for service_id in service_ids}
+    found: dict[str, dict[str, Answer]] = {service_id: {} for service_id in service_ids}
     if found:
         for row in RegionState.objects.filter(service_id__in=found):
-            found[row.service_id][row.region] = row
+            found[row.service_id][row.region] = Answer(row.checked_at, Verdict(row.verdict), row.hold_s)
     return found
 
 
-def save_regions(rows: Sequence[RegionState]) -> None:
-    """Write the newest checks from regions. One statement."""
+def save_answers(answers: Mapping[str, Mapping[str, Answer]]) -> None:
+    """Write the newest checks from regions. One statement, none for no services."""
     RegionState.objects.bulk_create(
-        rows,
+        [
+            RegionState(service_id=id, region=region, verdict=verdict, checked_at=at, hold_s=hold_s)
+            for id, by_region in answers.items()
+            for region, (at, verdict, hold_s) in by_region.items()
+        ],
         update_conflicts=True,
         unique_fields=["service_id", "region"],
         update_fields=["verdict", "checked_at", "hold_s"],
@@ -118,16 +127,15 @@ def _locked(
     verdict: str | None,
     run_first_at: datetime,
     run_last_at: datetime,
-    run_previous_at: datetime | None,
     run_count: int,
     run_hold_s: int,
     streak_first_at: datetime | None,
-    streak_last_at: datetime | None,
     streak_count: int,
     last_good_at: datetime | None,
     last_bad_at: datetime | None,
     stale_at: datetime | None,
     recheck_at: datetime | None,
+    before_slot: str | None,
     response_ms: float | None,
     status_code: int | None,
     error: str | None,
@@ -140,7 +148,6 @@ def _locked(
             verdict=Verdict(verdict),
             first_at=run_first_at,
             last_at=run_last_at,
-            previous_at=run_previous_at,
             check_count=run_count,
             hold_s=run_hold_s,
         )
@@ -149,17 +156,17 @@ def _locked(
         is_down=is_down,
         run=run,
         streak_first_at=streak_first_at,
-        streak_last_at=streak_last_at,
         streak_count=streak_count,
         last_good_at=last_good_at,
         last_bad_at=last_bad_at,
         stale_at=stale_at,
         recheck_at=recheck_at,
+        before=states_before.load(before_slot) if before_slot else None,
     )
     return LockedState(
         service_id=service_id,
         regions=regions,
-        quorum=quorum or len(regions) // 2 + 1,
+        panel=Panel.of(regions, quorum),
         policy=policy_for(kind, failure_threshold, recovery_threshold, rules),
         state=state,
         response_ms=response_ms,

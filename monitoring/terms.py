@@ -60,6 +60,10 @@ class TermsBook:
             (id, day): _Kept(policy_id, failures, recoveries, is_sample is True)
             for id, day, policy_id, failures, recoveries, is_sample in rows
         }
+        self._highest: dict[str, int] = {}
+        for (id, _day), kept in self._kept.items():
+            most = max(kept.failure_threshold or 0, kept.recovery_threshold or 0)
+            self._highest[id] = max(most, self._highest.get(id, 0))
 
     def on(self, service: Service, day: date) -> Terms:
         """Return the terms of a day. Raises LookupError where no policy has the name that the service says."""
@@ -88,6 +92,11 @@ class TermsBook:
             held = Stretch(start=max(start, day_start), end=min(end, day_end), terms=terms)
         if held is not None:
             yield held
+
+    def highest_threshold(self, service: Service) -> int:
+        """Return the most checks in a row that any terms of these days ask for. No query."""
+        own = (service.failure_threshold or 0, service.recovery_threshold or 0)
+        return max(self._versions.highest_threshold, self._highest.get(service.id, 0), *own)
 
     def sample_days(self, service: Service) -> int:
         """Return how many stored days of a service are made up."""

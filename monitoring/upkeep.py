@@ -15,7 +15,7 @@ from monitoring.calendar_days import day_of
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
-from monitoring.rollup import CLOSING
+from monitoring.rollup_requests import CLOSING
 from monitoring.worker_stamps import is_alive
 from observability.upkeep import Finding, Table, bad, good, note, register, warning
 

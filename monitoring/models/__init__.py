@@ -9,7 +9,7 @@ from monitoring.models.rollups import ApiCallLog, RollupRequest, RollupWatermark
 from monitoring.models.runs import CheckRun
 from monitoring.models.services import Service
 from monitoring.models.spans import MaintenanceWindow, Span, SpanKind
-from monitoring.models.states import RegionState, ServiceState
+from monitoring.models.states import FormerRegions, RegionState, ServiceState
 from monitoring.models.transitions import Transition, TransitionClaim
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "EngineWorker",
     "FoldedChecks",
     "FoldedRequests",
+    "FormerRegions",
     "Heartbeat",
     "Hour",
     "MaintenanceWindow",

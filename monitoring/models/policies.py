@@ -100,5 +100,10 @@ class PolicyBook:
             raise LookupError(f"no accounting policy is named {name!r}")
         return next((policy for policy in versions if policy.effective_on <= day), versions[-1])
 
+    @property
+    def highest_threshold(self) -> int:
+        """Return the most checks in a row that any version asks for."""
+        return max(max(policy.failure_threshold, policy.recovery_threshold) for policy in self._versions)
+
     def name_of(self, version_id: int) -> str:
         return next(policy.name for policy in self._versions if policy.pk == version_id)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from monitoring.models.raw import VERDICTS
@@ -23,16 +24,15 @@ class ServiceState(models.Model):
     verdict = models.TextField(choices=VERDICTS, null=True)
     run_first_at = models.DateTimeField(null=True)
     run_last_at = models.DateTimeField(null=True)
-    run_previous_at = models.DateTimeField(null=True)
     run_count = models.IntegerField(default=0)
     run_hold_s = models.IntegerField(default=0)
     streak_first_at = models.DateTimeField(null=True)
-    streak_last_at = models.DateTimeField(null=True)
     streak_count = models.IntegerField(default=0)
     last_good_at = models.DateTimeField(null=True)
     last_bad_at = models.DateTimeField(null=True)
     stale_at = models.DateTimeField(null=True)
     recheck_at = models.DateTimeField(null=True)
+    before_slot = models.JSONField(null=True)  # `State.before`, for services checked from several regions
     # For people; the engine decides nothing by these.
     last_response_ms = models.FloatField(null=True)
     last_status_code = models.SmallIntegerField(null=True)
@@ -67,3 +67,22 @@ class RegionState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.region} {self.verdict}"
+
+
+class FormerRegions(models.Model):
+    """What the regions and the quorum of a service were until an instant, to fold its raw checks as they were then.
+
+    A trigger on `services` writes the rows, whoever changes a service.
+    """
+
+    pk = models.CompositePrimaryKey("service_id", "until")
+    until = models.DateTimeField()
+    quorum = models.SmallIntegerField(null=True)
+    service_id = models.TextField()
+    regions = ArrayField(models.TextField())
+
+    class Meta:
+        db_table = "former_regions"
+
+    def __str__(self) -> str:
+        return f"{self.service_id} until {self.until:%Y-%m-%d %H:%M}"

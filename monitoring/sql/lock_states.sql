@@ -2,9 +2,9 @@
 SELECT
     state.service_id, services.kind, services.regions, services.quorum, services.failure_threshold,
     services.recovery_threshold, policy.failure_threshold, policy.recovery_threshold, policy.gap_factor,
-    state.status, state.is_down, state.verdict, state.run_first_at, state.run_last_at, state.run_previous_at,
-    state.run_count, state.run_hold_s, state.streak_first_at, state.streak_last_at, state.streak_count,
-    state.last_good_at, state.last_bad_at, state.stale_at, state.recheck_at, state.last_response_ms,
+    state.status, state.is_down, state.verdict, state.run_first_at, state.run_last_at,
+    state.run_count, state.run_hold_s, state.streak_first_at, state.streak_count,
+    state.last_good_at, state.last_bad_at, state.stale_at, state.recheck_at, state.before_slot, state.last_response_ms,
     state.last_status_code, state.last_error
 FROM service_state AS state
 JOIN services ON services.id = state.service_id

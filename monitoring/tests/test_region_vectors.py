@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from monitoring import recording
+from monitoring import accounting, recording
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
+from monitoring.policies import policy_for
 from monitoring.probes.model import ProbeResult, Verdict
-from monitoring.runs import join_all
+from monitoring.sla import Kind
 from monitoring.state import Run
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -24,13 +25,13 @@ NOW = START + timedelta(hours=1)
 @pytest.mark.parametrize("lot", [1, 2, 100])
 @pytest.mark.parametrize("vector", VECTORS, ids=NAMES)
 def test_vector(vector, lot):
-    make_service(regions=vector["regions"], quorum=vector["quorum"])
+    make_service(regions=vector["regions"], quorum=vector["quorum"], **vector.get("policy", {}))
     arrived = results(vector)
 
     for start in range(0, len(arrived), lot):
         recording.record(arrived[start : start + lot], NOW)
 
-    expected = {name: vector[name] for name in ("runs", "told", "final") if name in vector}
+    expected = {name: vector[name] for name in ("runs", "told", "final", "down_s") if name in vector}
     assert {name: found()[name] for name in expected} == expected, vector["why"]
     assert WatchServerLog.objects.count() == len(arrived)
     late = [at for at, _region, _verdict in vector.get("late", [])]
@@ -40,7 +41,7 @@ def test_vector(vector, lot):
 @pytest.mark.parametrize("order", range(6))
 @pytest.mark.parametrize("vector", VECTORS, ids=NAMES)
 def test_regions_answer_a_slot_in_any_order(vector, order):
-    make_service(regions=vector["regions"], quorum=vector["quorum"])
+    make_service(regions=vector["regions"], quorum=vector["quorum"], **vector.get("policy", {}))
 
     recording.record(results(vector, order), NOW)
 
@@ -61,14 +62,22 @@ def found() -> dict:
     state = ServiceState.objects.get()
     rows = CheckRun.objects.order_by("first_at").values_list("verdict", "first_at", "last_at", "check_count", "hold_s")
     last = (state.verdict, state.run_first_at, state.run_last_at, state.run_count, state.run_hold_s)
-    # A verdict of a slot that was taken back again may leave a seam between equal runs, which means nothing.
-    runs = join_all(itertools.starmap(make_run, [*rows, last]))
+    runs = itertools.starmap(make_run, [*rows, last])
     changes = Transition.objects.order_by("id").values_list("edge_end_at", "to_status")
     return {
         "runs": [[run.verdict, second(run.first_at), second(run.last_at), run.check_count] for run in runs],
         "told": [[second(at), status] for at, status in changes],
         "final": Service.objects.get().status,
+        "down_s": down_s(state.run_last_at),
     }
+
+
+def down_s(until: datetime) -> int:
+    Service.objects.update(created_at=START)
+    service = Service.objects.get()
+    policy = policy_for(service.kind, service.failure_threshold, service.recovery_threshold)
+    evidence = accounting.evidence([service], START, until, [policy])[service.id]
+    return accounting.account(service.id, evidence, policy, (START, until), NOW).seconds[Kind.DOWN]
 
 
 def make_run(verdict: str, first_at: datetime, last_at: datetime, count: int, hold_s: int) -> Run:

@@ -5,7 +5,7 @@ import pytest
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import recording, retention, rollup
+from monitoring import recording, retention, rollup, rollup_requests
 from monitoring.models import ApiCallLog, CheckRun, RollupRequest, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import START, make_result, make_service
@@ -57,7 +57,7 @@ def test_a_day_that_somebody_asked_for_again_is_unaccounted(service):
     check()
     account(DAY)
 
-    rollup.request(["payments"], [DAY])
+    rollup_requests.request(["payments"], [DAY])
 
     assert retention.unaccounted(DAY) == 1
 

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Cause, Check, Policy, State, Status, Step, advance, fall_silent, fold_regions
+from monitoring.regions import fold_verdicts
+from monitoring.state import Cause, Check, Policy, State, Status, Step, advance, fall_silent
 
 START = datetime(2025, 3, 10, tzinfo=UTC)
 DEFAULT = Policy()
@@ -15,7 +16,7 @@ def at(seconds: float) -> datetime:
 
 
 def check(seconds: float, verdict: Verdict) -> Check:
-    return Check(at=at(seconds), verdict=verdict, interval_ms=60_000, timeout_ms=5_000)
+    return Check(at=at(seconds), verdict=verdict, interval_ms=60_000, timeout_ms=5_000, hold_s=150)
 
 
 def walk(*checks: tuple[float, Verdict], policy: Policy = DEFAULT) -> list[Step]:
@@ -31,7 +32,7 @@ def statuses(*checks: tuple[float, Verdict], policy: Policy = DEFAULT) -> str:
 
 
 def test_the_first_good_check_makes_a_service_operational():
-    change = walk((0, OK))[0].change
+    (change,) = walk((0, OK))[0].changes
 
     assert (change.from_status, change.to_status, change.cause) == (Status.UNKNOWN, Status.OPERATIONAL, Cause.MEASURED)
     assert (change.edge_start_at, change.edge_end_at) == (None, at(0))
@@ -40,7 +41,7 @@ def test_the_first_good_check_makes_a_service_operational():
 def test_a_single_failure_changes_nothing_but_asks_for_a_recheck():
     step = walk((0, OK), (60, BAD))[1]
 
-    assert step.change is None
+    assert step.changes == ()
     assert step.state.status is Status.OPERATIONAL
     assert step.state.recheck_at == at(65)
 
@@ -48,16 +49,16 @@ def test_a_single_failure_changes_nothing_but_asks_for_a_recheck():
 def test_the_second_failure_in_a_row_is_an_outage_since_the_first():
     step = walk((0, OK), (60, BAD), (65, BAD))[2]
 
-    assert (step.change.to_status, step.change.cause) == (Status.DOWN, Cause.FAILED)
-    assert (step.change.edge_start_at, step.change.edge_end_at) == (at(0), at(60))
+    assert (step.changes[0].to_status, step.changes[0].cause) == (Status.DOWN, Cause.FAILED)
+    assert (step.changes[0].edge_start_at, step.changes[0].edge_end_at) == (at(0), at(60))
     assert step.state.recheck_at is None
 
 
 def test_the_first_good_check_ends_an_outage():
     step = walk((0, OK), (60, BAD), (65, BAD), (120, OK))[3]
 
-    assert (step.change.to_status, step.change.cause) == (Status.OPERATIONAL, Cause.RECOVERED)
-    assert (step.change.edge_start_at, step.change.edge_end_at) == (at(65), at(120))
+    assert (step.changes[0].to_status, step.changes[0].cause) == (Status.OPERATIONAL, Cause.RECOVERED)
+    assert (step.changes[0].edge_start_at, step.changes[0].edge_end_at) == (at(65), at(120))
 
 
 @pytest.mark.parametrize(
@@ -100,22 +101,22 @@ def test_equal_verdicts_without_a_gap_are_one_run():
 def test_an_older_check_is_refused():
     state = walk((60, OK))[0].state
 
-    with pytest.raises(ValueError, match="older than the newest"):
+    with pytest.raises(ValueError, match="does not follow the newest"):
         advance(state, check(0, BAD), Policy())
 
 
 def test_a_service_goes_silent_after_its_hold_and_timeout():
     state = walk((0, OK))[0].state
 
-    assert fall_silent(state, at(154)).change is None
+    assert fall_silent(state, at(154)).changes == ()
     step = fall_silent(state, at(155))
 
-    assert (step.change.to_status, step.change.cause, step.change.edge_end_at) == (
+    assert (step.changes[0].to_status, step.changes[0].cause, step.changes[0].edge_end_at) == (
         Status.UNKNOWN,
         Cause.SILENT,
         at(150),
     )
-    assert fall_silent(step.state, at(156)).change is None
+    assert fall_silent(step.state, at(156)).changes == ()
 
 
 def test_a_service_that_was_down_is_down_again_after_silence():
@@ -123,7 +124,8 @@ def test_a_service_that_was_down_is_down_again_after_silence():
 
     step = advance(silent, check(1020, BAD), Policy())
 
-    assert (step.change.from_status, step.change.to_status, step.change.cause) == ("nd", "mo", Cause.MEASURED)
+    (change,) = step.changes
+    assert (change.from_status, change.to_status, change.cause) == ("nd", "mo", Cause.MEASURED)
 
 
 @pytest.mark.parametrize(("interval_ms", "hold_s"), [(1000, 3), (5000, 13), (60_000, 150), (1200, 3)])
@@ -132,7 +134,7 @@ def test_hold_is_rounded_up_to_whole_seconds(interval_ms, hold_s):
 
 
 def test_a_short_interval_needs_no_recheck():
-    step = advance(State(), Check(at=START, verdict=BAD, interval_ms=5000, timeout_ms=100), Policy())
+    step = advance(State(), Check(at=START, verdict=BAD, interval_ms=5000, timeout_ms=100, hold_s=13), Policy())
 
     assert step.state.recheck_at is None
 
@@ -148,4 +150,4 @@ def test_a_short_interval_needs_no_recheck():
     ],
 )
 def test_regions_fold_by_quorum(verdicts, quorum, folded):
-    assert fold_regions(verdicts, quorum) is folded
+    assert fold_verdicts(verdicts, quorum) is folded

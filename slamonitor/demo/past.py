@@ -89,12 +89,17 @@ def _check(ask: Callable[[datetime], Answer], at: datetime, interval_ms: int) ->
 def _fold(past: Past, check: SampleCheck, policy: Policy) -> None:
     step = advance(
         past.state,
-        Check(at=check.at, verdict=check.verdict, interval_ms=check.interval_ms, timeout_ms=TIMEOUT_MS),
+        Check(
+            at=check.at,
+            verdict=check.verdict,
+            interval_ms=check.interval_ms,
+            timeout_ms=TIMEOUT_MS,
+            hold_s=policy.hold_s(check.interval_ms),
+        ),
         policy,
     )
     past.state = step.state
     past.checks.append(check)
     if step.closed_run:
         past.runs.append(step.closed_run)
-    if step.change:
-        past.changes.append((step.change, check))
+    past.changes += [(change, check) for change in step.changes]
