@@ -125,6 +125,27 @@ def read(service: Service, start: datetime, end: datetime, now: datetime, zone: 
     )
 
 
+def days_of(
+    services: Sequence[Service], first: date, last: date, now: datetime, zone: tzinfo
+) -> dict[str, list[LedgerDay]]:
+    """Return the days of services as their ledgers show them, by id. Five queries, however many there are."""
+    start, end = bounds(first, zone)[0], bounds(last, zone)[1]
+    book = TermsBook(services, first, last, now, zone)
+    stretches = {service.id: list(book.stretches(service, start, end)) for service in services}
+    rules = {each.terms.rules for found in stretches.values() for each in found}
+    evidence = accounting.evidence(services, start, end, rules)
+    return {
+        id: [
+            day
+            for each in found
+            for day in _days(
+                accounting.account(id, evidence[id], each.terms.rules, (each.start, each.end), now), each.terms, zone
+            )
+        ]
+        for id, found in stretches.items()
+    }
+
+
 def _distinct(stretches: Iterable[Stretch]) -> list[Terms]:
     found: list[Terms] = []
     for stretch in stretches:

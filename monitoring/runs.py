@@ -118,7 +118,8 @@ def effect_of(held: LockedState, since: datetime, until: datetime, deciding: int
     open_run = [held.state.run] if held.state.run else []
 
     def across(at: datetime) -> list[Run]:
-        return [*map(_run, stored.filter(first_at__lt=at, last_at__gt=at)), *open_run]
+        found = [*map(_run, stored.filter(first_at__lt=at, last_at__gt=at)), *open_run]
+        return [run for run in found if run.first_at < at < run.last_at]
 
     # A run of so long has so many checks, for each follows within the hold of the one before.
     if any(since - run.first_at >= timedelta(seconds=deciding * run.hold_s) for run in across(since)):

@@ -11,7 +11,7 @@ from django.db import connection
 from database import retention
 from database.models import DatabaseSize
 from database.nightly import once_a_night
-from monitoring import worker_stamps
+from monitoring import night_audit, worker_stamps
 
 logger = logging.getLogger(__name__)
 
@@ -54,5 +54,6 @@ STEPS: Mapping[str, Step] = {
     "retention": drop_old_days,
     "sessions": clear_sessions,
     "workers": worker_stamps.forget,
+    "audit": night_audit.run,
     "size": measure,
 }

@@ -1,16 +1,17 @@
 """`manage.py rollup`: account days again, from raw checks and runs."""
 
+import math
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring import rollup
+from monitoring import night_audit, rollup
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import Service, UptimeRecord
 from monitoring.wording import did_you_mean
@@ -26,10 +27,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
         )
+        parser.add_argument(
+            "--audit",
+            action="store_true",
+            help="hold the recorded runs to every raw check and the stored days to the ledger; mend what differs",
+        )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+        if options["audit"]:
+            return self._audit(_services(options["service"]), now, zone)
         yesterday = day_of(now, zone) - timedelta(days=1)
         last = options["last"] or yesterday
         first = options["first"] or min(last, yesterday)
@@ -52,6 +60,24 @@ class Command(BaseCommand):
             self._progress(number, len(days), day)
         verb = "would change" if options["dry_run"] else "changed"
         self.stdout.write(f"{len(days)} days of {len(ids)} services accounted; {changed} figures {verb}.")
+
+    def _audit(self, ids: Sequence[str], now: datetime, zone: tzinfo) -> None:
+        """Raises CommandError where anything differed, so that who calls it at night comes to know."""
+        rebuilt, _number = night_audit.audit_runs(ids, now, zone)
+        # Runs first: days that depend on rebuilt ones are asked for by that already.
+        rollup.work_off_all(zone, budget_s=math.inf)
+        differences, _number = night_audit.audit_rows(ids, now, zone)
+        for id in rebuilt:
+            self.stdout.write(f"{id}: recorded runs differed from the raw checks and were rebuilt")
+        for each in differences:
+            self.stdout.write(f"{each.service_id} {each.date}: the stored day differed from the ledger")
+        rollup.work_off_all(zone, budget_s=math.inf)
+        if rebuilt or differences:
+            raise CommandError(
+                f"Runs of {len(rebuilt)} services and {len(differences)} stored days differed. They have been accounted"
+                " again; the log says what they were. Run it once more to see that nothing differs now."
+            )
+        self.stdout.write(f"{len(ids)} services audited; nothing differs.")
 
     def _show(self, before: dict[str, Any], accounted: Sequence[rollup.Day], *, print_each: bool) -> int:
         changed = 0
