@@ -20,7 +20,17 @@ from psycopg.errors import CheckViolation
 from database import partitions
 from database.bulk import array, read_instants_fast
 from database.sql import statement
-from monitoring import blindness, check_lines, counters, figures, rollup_requests, runs, states, transitions
+from monitoring import (
+    blindness,
+    check_lines,
+    counters,
+    figures,
+    late_outages,
+    rollup_requests,
+    runs,
+    states,
+    transitions,
+)
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.fold_rules import PanelBook, RuleBook
@@ -33,7 +43,7 @@ from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.regions import Answer, Panel, Slot, fold, second_of
 from monitoring.retention import kept
 from monitoring.specs import trace_id
-from monitoring.state import Change, Check, Policy, Run, State, Step, advance, follows
+from monitoring.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
 from monitoring.states import LockedState
 from observability.events import Action, Subject, tell
 from observability.masking import mask_text
@@ -217,8 +227,7 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
     several = [id for id, held in locked.items() if len(held.regions) > 1]
     answers, panels = states.answers_of(several), PanelBook(several)
     late = _late(by_service, locked)
-    _rebuild(late, locked, answers, now)
-    written = Written()
+    written = Written(changed=_rebuild(late, locked, answers, now))
     for service_id, held in locked.items():
         panel_at = partial(panels.at, service_id, current=held.panel)
         for result in by_service[service_id]:
@@ -235,7 +244,7 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
         written.save(now)
         states.save(locked.values())
         states.save_answers(answers)
-    transitions.record(written.changed)
+    transitions.record(written.changed, {id: held.state.status for id, held in locked.items()})
     return len(written.changed)
 
 
@@ -284,14 +293,17 @@ def _rebuild(
     locked: Mapping[str, LockedState],
     answers: Mapping[str, dict[str, Answer]],
     now: datetime,
-) -> None:
-    """Work late results into the runs of their services, and ask for the days that have closed and may change by it."""
+) -> list[Transition]:
+    """Work late results into the runs of their services, and ask for the days that have closed and may change by it.
+
+    Returns the transitions of outages that are known by them.
+    """
     if not late:
-        return
+        return []
     zone = settings.PAGE_TIME_ZONE
     since = min(from_ms(result.checked_at_ms) for results in late.values() for result in results)
     book = RuleBook(list(late), since, now, zone)
-    ranges = []
+    ranges, changed = [], list[Transition]()
     for id, results in late.items():
         keys = [(from_ms(result.checked_at_ms), result.region) for result in results]
         stretch = runs.rebuild(locked[id], keys, book.of(id))
@@ -299,7 +311,24 @@ def _rebuild(
         ranges.append((id, start, end or now))
         for result in results if id in answers else ():
             _hear(answers[id], result, locked[id].policy)
+        changed += _late_changes(locked[id], stretch, results, now)
     rollup_requests.request_ranges(ranges, now, zone)
+    return changed
+
+
+def _late_changes(
+    held: LockedState, stretch: tuple[datetime, datetime], results: Sequence[ProbeResult], now: datetime
+) -> list[Transition]:
+    """Make the transitions of outages that late results confirm, with the first bad one of those as the evidence."""
+    bad = next((result for result in results if result.verdict is Verdict.BAD), results[0])
+    since, until = map(second_of, stretch)
+    changes = late_outages.untold(held, runs.stretches_around(held, *stretch), since, until)
+    if changes and changes[-1].to_status is Status.DOWN:
+        held.state = replace(held.state, status=Status.DOWN, recheck_at=None)
+    told = [_transition(held.service_id, change, bad, now) for change in changes]
+    for each in told:
+        each.evidence = {**(each.evidence if each.to_status == Status.DOWN else {}), "is_late": True}
+    return told
 
 
 def _is_news(held: LockedState, result: ProbeResult) -> bool:

@@ -135,6 +135,18 @@ def effect_of(held: LockedState, since: datetime, until: datetime, deciding: int
     return start, end
 
 
+def stretches_around(held: LockedState, since: datetime, until: datetime) -> list[sla.Stretch]:
+    """Return the runs of a locked service around a stretch, from one that decides its state on. Three queries."""
+    deciding = max(held.policy.failure_threshold, held.policy.recovery_threshold)
+    stored = CheckRun.objects.filter(service_id=held.service_id)
+    decisive = stored.filter(check_count__gte=deciding)
+    start = decisive.filter(first_at__lte=since).aggregate(at=Max("first_at"))["at"]
+    end = decisive.filter(first_at__gt=until).aggregate(at=Min("first_at"))["at"]
+    rows = stored.filter(**({"first_at__gte": start} if start else {}), **({"first_at__lte": end} if end else {}))
+    open_run = [held.state.run] if held.state.run and end is None else []
+    return [_stretch(run) for run in [*map(_run, rows.order_by("first_at")), *open_run]]
+
+
 def _spliced(
     checks: SpokenChecks,
     old: Sequence[Run],
@@ -214,11 +226,7 @@ def _without_last_slot(runs: Sequence[Run], checks: SpokenChecks) -> list[Run]:
 
 def _follow(state: State, runs: Sequence[Run], policy: Policy) -> State:
     """Return a state whose confirmed part is that of some runs, the last of which is open."""
-    stretches = [
-        sla.Stretch(run.verdict, second_of(run.first_at), second_of(run.last_at), run.check_count, run.hold_s)
-        for run in runs
-    ]
-    is_down, pending, streak = sla.standing(stretches, policy)
+    is_down, pending, streak = sla.standing([_stretch(run) for run in runs], policy)
     return replace(
         state,
         is_down=is_down,
@@ -228,6 +236,10 @@ def _follow(state: State, runs: Sequence[Run], policy: Policy) -> State:
         last_good_at=max((run.last_at for run in runs if run.verdict is not Verdict.BAD), default=state.last_good_at),
         last_bad_at=max((run.last_at for run in runs if run.verdict is Verdict.BAD), default=state.last_bad_at),
     )
+
+
+def _stretch(run: Run) -> sla.Stretch:
+    return sla.Stretch(run.verdict, second_of(run.first_at), second_of(run.last_at), run.check_count, run.hold_s)
 
 
 def _row(service_id: str, run: Run) -> CheckRun:

@@ -124,12 +124,12 @@ def measured(stretches: Sequence[Stretch], policy: Policy) -> Iterator[Interval]
     `recovery_threshold` consecutive others end that from the first of them on. A gap restarts a count and keeps the
     state.
     """
-    kinds = _kinds(stretches, policy)
+    decided = kinds(stretches, policy)
     for index, stretch in enumerate(stretches):
         silent_at = stretch.last + stretch.hold_s
         end = min(silent_at, stretches[index + 1].first) if index + 1 < len(stretches) else silent_at
         if end > stretch.first:
-            yield Interval(kinds[index], stretch.first, end)
+            yield Interval(decided[index], stretch.first, end)
 
 
 def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int) -> bool:
@@ -147,7 +147,7 @@ def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int)
     before = sum(stretch.first < end for stretch in stretches)
     # The two futures that could change most: nothing but failures from the next second on, and none.
     futures = (Stretch(v, newest.last + 1, newest.last + 1, 1_000, newest.hold_s) for v in (Verdict.BAD, Verdict.OK))
-    bad, good = (_kinds([*stretches, future], policy)[:before] for future in futures)
+    bad, good = (kinds([*stretches, future], policy)[:before] for future in futures)
     return bad == good
 
 
@@ -233,16 +233,16 @@ def standing(stretches: Sequence[Stretch], policy: Policy) -> Standing:
     return _decide(stretches, policy)[1]
 
 
-def _kinds(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
-    """Decide what each run counts as."""
+def kinds(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
+    """Decide what each run counts as; the runs must reach back to one that decides the state."""
     return _decide(stretches, policy)[0]
 
 
 def _decide(stretches: Sequence[Stretch], policy: Policy) -> tuple[list[Kind], Standing]:
     """Walk a state machine over runs; what a run counts as is open until a change is confirmed."""
-    kinds: list[Kind] = []
+    found: list[Kind] = []
     is_down = False
-    pending, streak = 0, 0  # the runs at the end of `kinds` that contradict the state, and their checks
+    pending, streak = 0, 0  # the runs at the end of `found` that contradict the state, and their checks
     previous: Stretch | None = None
     for stretch in stretches:
         is_bad = stretch.verdict is Verdict.BAD
@@ -252,14 +252,14 @@ def _decide(stretches: Sequence[Stretch], policy: Policy) -> tuple[list[Kind], S
             pending, streak = 0, 0
         else:
             pending, streak = pending + 1, streak + stretch.check_count
-        kinds.append(_unconfirmed(stretch, is_down))
+        found.append(_unconfirmed(stretch, is_down))
         if streak >= (policy.recovery_threshold if is_down else policy.failure_threshold):
             is_down = not is_down
-            for index in range(len(kinds) - pending, len(kinds)):
-                kinds[index] = _unconfirmed(stretches[index], is_down)
+            for index in range(len(found) - pending, len(found)):
+                found[index] = _unconfirmed(stretches[index], is_down)
             pending, streak = 0, 0
         previous = stretch
-    return kinds, Standing(is_down, pending, streak)
+    return found, Standing(is_down, pending, streak)
 
 
 def _unconfirmed(stretch: Stretch, is_down: bool) -> Kind:

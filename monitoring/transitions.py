@@ -4,7 +4,7 @@ The row is the truth and the nudge only saves waiting, so a lost message costs s
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -29,10 +29,11 @@ def register_consumer(name: str, *, task: str) -> None:
     _tasks[name] = task
 
 
-def record(transitions: Sequence[Transition]) -> None:
+def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None = None) -> None:
     """Store transitions with their claims, make them the services' statuses, and nudge the consumers on commit.
 
-    Must run in a transaction. A fixed number of statements; the change counter is the last of them.
+    `statuses` says what services are now where that is not what their last transition says. Must run in a transaction.
+    A fixed number of statements; the change counter is the last of them.
     """
     if not transitions:
         return
@@ -41,6 +42,7 @@ def record(transitions: Sequence[Transition]) -> None:
         TransitionClaim(transition=transition, consumer=consumer) for transition in transitions for consumer in _tasks
     )
     newest = {transition.service_id: transition.to_status for transition in transitions}
+    newest |= {id: status for id, status in (statuses or {}).items() if id in newest}
     # Whoever changes several services locks them in this order; another one could end in a deadlock.
     list(Service.objects.filter(id__in=newest).order_by("id").select_for_update(no_key=True).values_list("id"))
     for status in set(newest.values()):

@@ -235,3 +235,41 @@ def test_a_verdict_that_another_region_of_the_slot_overrules_leaves_no_trace():
 
     assert Service.objects.get().status == "o"
     assert runs() == [("bad", 0, 0, 1), ("ok", 60, 60, 1)]
+
+
+def test_a_hang_that_only_late_results_show_is_told_after_the_fact():
+    make_service(check_interval=1000, timeout=30_000)
+    fields = {"interval_ms": 1000, "timeout_ms": 30_000}
+    record(*[make_result(second, **fields) for second in range(10)])
+    # From 10 to 29 the target took connections and said nothing; what was asked since has been answered at once.
+    record(*[make_result(second, **fields) for second in range(30, 41)])
+
+    for second in range(10, 30):
+        record(make_result(second, "bad", **fields))
+
+    told = [(t.to_status, t.edge_end_at, t.evidence.get("error_type")) for t in Transition.objects.order_by("id")[1:]]
+    assert told == [("mo", at(10), "connection_error"), ("o", at(30), None)]
+    assert runs() == [("ok", 0, 9, 10), ("bad", 10, 29, 20), ("ok", 30, 40, 11)]
+    assert Service.objects.get().status == ServiceState.objects.get().status == "o"
+
+
+def test_a_late_failure_that_confirms_an_outage_under_way_is_told_at_once():
+    make_service()
+    record(make_result(0), make_result(120, "bad"))
+    assert Service.objects.get().status == "o"
+
+    record(make_result(60, "bad"))
+
+    assert Service.objects.get().status == "mo"
+    assert Transition.objects.order_by("id").last().edge_end_at == at(60)
+
+
+def test_an_older_outage_known_late_leaves_a_service_down_that_is():
+    make_service()
+    record(*[make_result(60 * slot, "bad" if slot in (20, 21) else "ok") for slot in (*range(3), *range(6, 22))])
+
+    record(*[make_result(60 * slot, "bad") for slot in (3, 4, 5)])
+
+    assert Service.objects.get().status == "mo"
+    told = Transition.objects.order_by("id").values_list("from_status", "to_status")
+    assert list(told) == [("nd", "o"), ("o", "mo"), ("o", "mo"), ("mo", "o")]

@@ -8,8 +8,8 @@ from django.db import transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import accounting, recording, sla
-from monitoring.models import CheckRun, Service, ServiceState, WatchServerLog
+from monitoring import accounting, late_outages, recording, sla
+from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.policies import policy_for
 from monitoring.probes.model import Verdict
 from monitoring.state import Policy
@@ -85,6 +85,7 @@ def test_what_is_recorded_follows_from_the_raw_checks(regions, quorum, failures,
 
             assert runs_recorded() == runs_of_raw(service)
             assert accounted(service, policy) == accounted_by_raw(service, policy)
+            assert untold(service, policy) == []
             assert confirmed() == sla.standing(runs_of_raw(service), policy)[::2]
             raise Undo
     except Undo:
@@ -130,6 +131,13 @@ def runs_of_raw(service) -> list[sla.Stretch]:
             verdict = Verdict.OK if all(row.verdict == "ok" for row in speaking) else Verdict.SLOW
         slots.append((at, verdict, max(hold_s(row) for row in speaking if second(row.checked_at) == at)))
     return sla.encode(slots)
+
+
+def untold(service, policy: Policy) -> list:
+    """Return the outages that nobody was told of."""
+    told = [second(at) for at in Transition.objects.filter(to_status="mo").values_list("edge_end_at", flat=True)]
+    found = late_outages.outages(runs_of_raw(service), policy)
+    return [outage for outage in found if not any(outage.first_bad <= at <= (outage.recovered or at) for at in told)]
 
 
 def confirmed() -> tuple[bool, int]:
