@@ -21,7 +21,10 @@ RUN = re.compile(r"(.)\1*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOfChecks:
-    """One day of one service. The sequences run in the order of time; failures of our own network are not in them."""
+    """One day of one service. The sequences run in the order of time, one check a second.
+
+    Failures of our own network are not in them.
+    """
 
     service_id: str
     total: int
@@ -30,10 +33,6 @@ class DayOfChecks:
     instants: list[int]  # µs since `EPOCH`
     intervals_ms: list[int]
     verdicts: str  # a letter each
-
-    @property
-    def first_at(self) -> datetime | None:
-        return instant(self.instants[0]) if self.instants else None
 
 
 def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterator[DayOfChecks]:
@@ -54,7 +53,6 @@ def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterato
 
 def runs(day: DayOfChecks, gap_factor: Fraction) -> list[Run]:
     """Encode the checks of a day from one region: runs as they are recorded, as far as they lie in the day."""
-    day = _last_of_each_second(day)
     begins = sorted({match.start() for match in RUN.finditer(day.verdicts)} | _gaps(day, gap_factor))
     return [
         Run(
@@ -94,32 +92,22 @@ def _hold_s(interval_ms: int, gap_factor: Fraction) -> int:
     return ceil(interval_ms * gap_factor / 1000)
 
 
-def _last_of_each_second(day: DayOfChecks) -> DayOfChecks:
-    """Leave of several checks in one second the last, as recording does; most days have none."""
-    if min(_steps(day.instants), default=SECOND) >= SECOND:
-        return day
-    seconds = [at // SECOND for at in day.instants]
-    kept = [k for k in range(len(seconds)) if k + 1 == len(seconds) or seconds[k] != seconds[k + 1]]
-    return replace(
-        day,
-        instants=[day.instants[k] for k in kept],
-        intervals_ms=[day.intervals_ms[k] for k in kept],
-        verdicts="".join(day.verdicts[k] for k in kept),
-    )
-
-
 def _steps(instants: list[int]) -> list[int]:
     return list(map(sub, instants[1:], instants))
 
 
 def _in_order(day: DayOfChecks) -> DayOfChecks:
-    """Sort by time what was stored in the order of arrival, which mostly is that of time."""
-    if min(_steps(day.instants), default=0) >= 0:
+    """Sort by time what was stored in the order of arrival, and leave of several checks in one second the last.
+
+    Most days are so already: they take one pass.
+    """
+    if min(_steps(day.instants), default=SECOND) >= SECOND:
         return day
     order = sorted(range(len(day.instants)), key=day.instants.__getitem__)
+    last = {day.instants[k] // SECOND: k for k in order}
     return replace(
         day,
-        instants=[day.instants[k] for k in order],
-        intervals_ms=[day.intervals_ms[k] for k in order],
-        verdicts="".join(day.verdicts[k] for k in order),
+        instants=[day.instants[k] for k in last.values()],
+        intervals_ms=[day.intervals_ms[k] for k in last.values()],
+        verdicts="".join(day.verdicts[k] for k in last.values()),
     )
