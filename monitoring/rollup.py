@@ -51,7 +51,7 @@ class Counted(NamedTuple):
 
     total: int
     healthy: int
-    average_ms: float | None
+    average_ms: float | None  # of answers
 
 
 NOTHING_CHECKED = Counted(0, 0, None)
@@ -350,10 +350,10 @@ def _api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
         failed_calls=requests.total - requests.good,
         avg_response_time=requests.average_ms,
         min_response_time=requests.percentile_ms(0),
-        max_response_time=requests.percentile_ms(1),
-        p50_response_time=requests.percentile_ms(0.5),
-        p95_response_time=requests.percentile_ms(0.95),
-        p99_response_time=requests.percentile_ms(0.99),
+        max_response_time=requests.percentile_ms(100),
+        p50_response_time=requests.percentile_ms(50),
+        p95_response_time=requests.percentile_ms(95),
+        p99_response_time=requests.percentile_ms(99),
         total_downtime_minutes=-(-day.account.seconds[Kind.DOWN] // 60),
         uptime_percentage=_decimal(day.account.figures.uptime),
         histogram_buckets=buckets,
