@@ -53,7 +53,7 @@ def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> Respo
     days = [day for day in days_between(window.first, window.last) if _lies_in(day, window, now, zone)]
     stored = {
         row.date: (row.histogram_buckets, row.histogram_counts)
-        for row in ApiCallLog.objects.filter(service=service, date__in=days)
+        for row in ApiCallLog.objects.filter(service=service, date__in=days, counts_time_zone=str(zone))
     }
     start, end = max(window.start, service.created_at), min(window.end, now)
     raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
