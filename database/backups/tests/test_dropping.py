@@ -18,7 +18,6 @@ from database.backups.server import Server
 from database.backups.taking import take
 from database.backups.tests.cast import Interfering, data_of, databases
 from database.models import BackupReport
-from slamonitor.management.commands.verify_backup import Command
 
 pytestmark = pytest.mark.django_db
 
@@ -43,14 +42,12 @@ def wait_until(question: Callable[[], object], what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def busy(tmp_path_factory: pytest.TempPathFactory, postgres_at) -> Iterator[Server]:
     """A server that begins to vacuum each database within a second, where our role is none of the server's own."""
-    from slamonitor.embedded.postgres import EmbeddedPostgres
-
     path = tmp_path_factory.mktemp("busy")
     for folder in (path, path.parent):
         folder.chmod(0o755)
-    with EmbeddedPostgres.running(path / "state", durable=True) as url:
+    with postgres_at(path / "state", durable=True) as url:
         server = Server(parameters=conninfo_to_dict(url))
         with superuser(server, "postgres") as connection:
             connection.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
@@ -195,14 +192,3 @@ def test_a_restore_with_somebody_in_the_database_it_makes(live: Server, folder: 
 
     assert databases(live) == {live.database}
     assert data_of(live).keys() == before.keys()
-
-
-def test_the_command_tells_both_the_reason_and_what_stayed_behind():
-    class Failing(Command):
-        def work(self, *_) -> None:
-            error = BackupError("the disk is full.")
-            error.add_note("The database x_restoring could not be dropped.")
-            raise error
-
-    with pytest.raises(Exception, match=r"^the disk is full\.\nBesides: The database x_restoring could not"):
-        Failing().handle()

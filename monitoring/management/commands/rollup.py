@@ -2,15 +2,15 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring import rollup
+from monitoring import day_zones, rollup
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import Service, UptimeRecord
 from monitoring.wording import did_you_mean
@@ -26,10 +26,19 @@ class Command(BaseCommand):
         parser.add_argument(
             "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
         )
+        parser.add_argument(
+            "--rezone",
+            action="store_true",
+            help="account all days of another time zone again, in PAGE_TIME_ZONE; goes on where it was interrupted",
+        )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+        if options["rezone"]:
+            return self._rezone(now, zone, options)
+        if found := day_zones.others(zone):
+            raise CommandError(f"{day_zones.words(found, zone)} {day_zones.REMEDY}")
         yesterday = day_of(now, zone) - timedelta(days=1)
         last = options["last"] or yesterday
         first = options["first"] or min(last, yesterday)
@@ -52,6 +61,46 @@ class Command(BaseCommand):
             self._progress(number, len(days), day)
         verb = "would change" if options["dry_run"] else "changed"
         self.stdout.write(f"{len(days)} days of {len(ids)} services accounted; {changed} figures {verb}.")
+
+    def _rezone(self, now: datetime, zone: tzinfo, options: Mapping[str, Any]) -> None:
+        if any(options[name] for name in ("first", "last", "service", "recount")):
+            raise CommandError("--rezone takes all days of all services. Leave --from, --to, --service, --recount out.")
+        is_dry_run, names = options["dry_run"], day_zones.others(zone)
+        if not names:
+            self.stdout.write(f"All stored days are days of {zone}. Nothing to do.")
+            return
+        relabelled = 0 if is_dry_run else day_zones.prepare(now, zone)
+        days, rows, changed, uncounted = day_zones.dates(now, zone), 0, 0, list[date]()
+        for number, day in enumerate(days, 1):
+            before = _figures(day, _services(None))
+            for done in day_zones.rezone(day, now, zone, is_dry_run=is_dry_run):
+                changed += self._show(before, done.days, print_each=is_dry_run)
+                rows += len(done.days)
+                if not done.is_recounted and day not in uncounted:
+                    uncounted.append(day)
+            if not is_dry_run:
+                day_zones.compress_until(day, now, zone)
+            self._progress(number, len(days), day)
+        verb = "would be" if is_dry_run else "were"
+        self.stdout.write(
+            f"{len(days)} days, {rows} rows, {verb} accounted in {zone} instead of {', '.join(names)}; {changed}"
+            f" figures {'would change' if is_dry_run else 'changed'}, {relabelled} sample days were relabelled."
+        )
+        if uncounted:
+            self.stdout.write(
+                f"Of {len(uncounted)} days ({uncounted[0]} to {uncounted[-1]}) raw checks are gone. Their time is"
+                f" accounted in {zone}. Their counts and response times cannot be cut at other midnights: they stay"
+                " those of the day in the other zone (counts_time_zone), and are left out of percentiles."
+            )
+        if is_dry_run:
+            return
+        if asked := day_zones.request_missing(min(days, default=day_of(now, zone)), now, zone):
+            self.stdout.write(f"{asked} days of services had no row in the other calendar: the engine accounts them.")
+        if left := day_zones.others(zone):
+            raise CommandError(
+                f"Somebody goes on storing days of {', '.join(left)}. Stop every process that still runs with another"
+                " PAGE_TIME_ZONE, then repeat: manage.py rollup --rezone"
+            )
 
     def _show(self, before: dict[str, Any], accounted: Sequence[rollup.Day], *, print_each: bool) -> int:
         changed = 0
