@@ -24,13 +24,13 @@ def add(apps: Any, schema_editor: Any) -> None:
     for table in TABLES:
         columns = ", ".join(f"ADD COLUMN {column} text NOT NULL DEFAULT {zone}" for column in COLUMNS)
         schema_editor.execute(f"ALTER TABLE {table} {columns}")
+    schema_editor.execute("CREATE INDEX uptime_records_of_zone ON uptime_records (time_zone, date)")
     with schema_editor.connection.cursor() as cursor:
         if last := _last_of_another_zone(cursor):
             for table in TABLES:
                 cursor.execute(
                     f"UPDATE {table} SET time_zone = 'unknown', counts_time_zone = 'unknown' WHERE date <= %s", [last]
                 )
-    schema_editor.execute("CREATE INDEX uptime_records_of_zone ON uptime_records (time_zone, date)")
 
 
 def _last_of_another_zone(cursor: Any) -> date | None:
