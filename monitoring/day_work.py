@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import rollup
+from monitoring import day_zones, rollup
 from monitoring.folded import schedule
 
 logger = logging.getLogger(__name__)
@@ -44,10 +44,12 @@ def run(steps: Mapping[str, Step] | None = None) -> None:
 
 
 def refresh_today(began: float) -> None:
+    day_zones.require(settings.PAGE_TIME_ZONE)
     rollup.refresh_today(timezone.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
 
 
 def account(began: float) -> None:
+    day_zones.require(settings.PAGE_TIME_ZONE)
     rollup.plan(timezone.now(), settings.PAGE_TIME_ZONE)
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from database import partitions, retention
 from database.models import DroppedPartition
+from monitoring import day_zones
 from monitoring.calendar_days import day_of
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest, RollupWatermark, Service
@@ -92,6 +93,9 @@ def judge_clocks(behind_ms: Mapping[str, int]) -> Finding:
 
 def rollups() -> Finding:
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+    if found := day_zones.others(zone):
+        says = _("Stored days were accounted in another time zone than %(zone)s: %(others)s")
+        return bad(says % {"zone": zone, "others": ", ".join(found)}, _("Run: manage.py rollup --rezone"))
     ready = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
     row = RollupWatermark.objects.first()
     late = day_of(now - CLOSING - ROLLUP_LATE, zone) - timedelta(days=1)
