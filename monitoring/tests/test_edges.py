@@ -1,7 +1,7 @@
 """The bounds of downtime: against cases, against worlds that could have given the checks, and what must always hold."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitoring import edges, sla
@@ -11,6 +11,7 @@ from monitoring.sla import Kind, Span, SpanKind
 from monitoring.state import Policy
 from monitoring.tests.test_sla import LENGTH, POLICY, checks_strategy, policy_strategy, spans_strategy
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 OK, BAD = Verdict.OK, Verdict.BAD
 DAY_S = 86_400
 
@@ -82,6 +83,7 @@ def test_maintenance_hides_the_edge_that_lies_in_it():
     assert (down_of(intervals), found.whole()) == (18, Bounds(8, 20))
 
 
+@PATIENT
 @given(checks_strategy, spans_strategy, policy_strategy)
 def test_least_is_no_more_than_published_and_that_no_more_than_most(checks, spans, policy):
     intervals, found = bounded(checks, spans, policy)
@@ -95,6 +97,7 @@ def test_least_is_no_more_than_published_and_that_no_more_than_most(checks, span
     assert whole.at_least_s <= down_of(intervals) <= whole.at_most_s <= LENGTH
 
 
+@PATIENT
 @given(checks_strategy, spans_strategy, policy_strategy, st.integers(0, LENGTH))
 def test_bounds_of_split_windows_add_up(checks, spans, policy, middle):
     def bounds(start, end):
@@ -104,6 +107,7 @@ def test_bounds_of_split_windows_add_up(checks, spans, policy, middle):
     assert [a + b for a, b in zip(bounds(0, middle), bounds(middle, LENGTH), strict=True)] == list(bounds(0, LENGTH))
 
 
+@PATIENT
 @given(st.data())
 def test_any_world_that_gives_these_checks_lies_between_the_bounds(data):
     """Between two checks a world changes once if they differ, and not if they agree: so nobody looks away."""
