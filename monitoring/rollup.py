@@ -21,7 +21,7 @@ from django.utils import timezone
 from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_checks, day_requests, run_audit
+from monitoring import accounting, day_checks, day_requests, earlier_figures, run_audit
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day_requests import DayOfRequests
@@ -371,6 +371,7 @@ TIME_FIGURES = ["total_downtime_minutes", "uptime_percentage"]  # of the calls: 
 
 
 def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:
+    earlier_figures.keep(rows)
     UptimeRecord.objects.bulk_create(
         rows,
         update_conflicts=True,
