@@ -204,7 +204,7 @@ def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cas
     assert Restatement.objects.get().is_approved
 
 
-def test_a_window_in_the_past_is_entered_at_the_desk_with_a_warning_and_keeps_its_history(client, cast_of_books):
+def test_a_window_in_the_past_is_entered_in_the_admin_with_a_warning_and_keeps_its_history(client, cast_of_books):
     admin, _reporter, service = cast_of_books
     client.force_login(admin)
     form = {"service": service.pk, "reason": "disk", "since_0": "2025-03-10", "since_1": "00:00"}

@@ -35,7 +35,7 @@ def check(start: int, end: int) -> None:
     recording.record(lot, START + timedelta(seconds=end))
 
 
-def by_the_desk(service: Service) -> None:
+def in_the_admin(service: Service) -> None:
     service.failure_threshold = 9
     editing.save(service, {"failure_threshold"})
 
@@ -45,7 +45,7 @@ def by_a_file(service: Service) -> None:
 
 
 @pytest.mark.parametrize("is_row_there", [True, False])
-@pytest.mark.parametrize("change", [by_the_desk, by_a_file])
+@pytest.mark.parametrize("change", [in_the_admin, by_a_file])
 def test_changed_thresholds_count_from_tomorrow_in_row_and_ledger(service, change, is_row_there):
     with time_machine.travel(NOW, tick=False):
         if is_row_there:
