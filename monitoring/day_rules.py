@@ -21,4 +21,4 @@ def keep_todays(service_ids: Collection[str], now: datetime, zone: tzinfo) -> No
     missing = set(service_ids) - set(there.values_list("service_id", flat=True))
     known = Service.objects.filter(id__in=missing).values_list("id", flat=True)
     if ids := sorted(known):
-        rollup.roll_up(today, ids, now, zone, audits=False)
+        rollup.refresh_day(today, ids, now, zone)

@@ -238,14 +238,15 @@ def _refresh_oldest(day: date, services: QuerySet[Service], now: datetime, zone:
             lock_in_transaction("rollup plan")
             if RollupWatermark.objects.filter(planned_until__gte=day).exists():
                 break
-            _refresh(day, part, now, zone)
+            refresh_day(day, part, now, zone)
         refreshed += len(part)
         if time.monotonic() > ends_at:
             break
     return refreshed
 
 
-def _refresh(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
+def refresh_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
+    """Bring the row of a day that has not closed up to date for services, from runs alone."""
     rows = [_uptime_record(each, None) for each in account_day(day, service_ids, now, zone)]
     for row in rows:
         row.is_settled = False  # its checks are not counted, and its requests neither

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from monitoring import editing, ledger, recording, rollup
-from monitoring.models import AccountingPolicy, Service, UptimeRecord
+from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecord
 from monitoring.sla import Kind
 from monitoring.sync import Wanted, sync
 from monitoring.tests.factories import START, make_result, make_service
@@ -71,6 +71,7 @@ def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
         rollup.refresh_today(NOW, UTC)
 
     row = UptimeRecord.objects.get()
+    assert not ApiCallLog.objects.exists()  # whose day is taken for whole
     assert (row.policy.name, row.down_s) == ("standard", 3600)
 
 
