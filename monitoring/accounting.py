@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Q
 
 from database.sql import statement
-from monitoring import sla
+from monitoring import notice, sla
 from monitoring.models import Restatement, Service, Span
 from monitoring.models.policies import AccountingPolicy
 from monitoring.policies import policy_for
@@ -35,7 +35,7 @@ class Evidence:
     """What was measured and said of a service around a window; enough to account the window under any policy."""
 
     stretches: Sequence[Stretch]
-    spans: Sequence[sla.Span]
+    spans: Sequence[sla.Span]  # those that another has replaced, too
     restatements: Sequence[sla.Span]
     created_at: int
 
@@ -71,9 +71,16 @@ def account(
     *,
     as_measured: bool = False,
 ) -> Account:
-    """Account a window, or as much of it as has passed; `as_measured` leaves restatements out."""
+    """Account a window, or as much of it as has passed; `as_measured` leaves out what was only said afterwards.
+
+    That is restatements, and what was entered late of maintenance and pauses.
+    """
     start, end = _second(window[0]), min(_second(window[1]), _second(now))
-    spans = found.spans if as_measured else [*found.spans, *found.restatements]
+    spans = (
+        notice.in_time(found.spans, policy)
+        if as_measured
+        else [*notice.published(found.spans, policy), *found.restatements]
+    )
     intervals = sla.account(found.stretches, spans, policy, window=(start, end), created_at=found.created_at)
     seconds = sla.seconds_by_kind(intervals)
     return Account(
@@ -89,6 +96,18 @@ def account(
 def policy_of(service: Service, version: AccountingPolicy) -> Policy:
     """Return the rules of a policy version as they hold for a service, which may have thresholds of its own."""
     return policy_for(service.kind, service.failure_threshold, service.recovery_threshold, version.rules)
+
+
+def said_by(span: Span, end: datetime) -> sla.Span:
+    """Return what a stored span says, and when it was in force; an open one as far as `end`."""
+    return sla.Span(
+        kind=SpanKind(span.kind),
+        since=_second(span.since),
+        until=_second(span.until or end),
+        entered=_second(span.created_at),
+        replaced=_second(span.replaced_at) if span.replaced_at else None,
+        row=span.pk,
+    )
 
 
 def _stretches(
@@ -109,8 +128,7 @@ def _spans(service_ids: Sequence[str], start: datetime, end: datetime) -> defaul
     found: defaultdict[str | None, list[sla.Span]] = defaultdict(list)
     touching = Span.objects.touching(start, end)
     for span in touching.filter(Q(service=None) | Q(service__in=service_ids)).order_by("since", "id"):
-        until = _second(span.until or end)
-        found[span.service_id].append(sla.Span(kind=SpanKind(span.kind), since=_second(span.since), until=until))
+        found[span.service_id].append(said_by(span, end))
     return found
 
 

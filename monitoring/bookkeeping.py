@@ -9,19 +9,26 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.permissions import Role
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import rollup_requests
+from monitoring import accounting, notice, rollup_requests
 from monitoring.calendar_days import day_of, days_between
-from monitoring.models import AccountingPolicy, Restatement, Service, Span
+from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
+from monitoring.models.policies import STANDARD, PolicyBook
+
+BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are the monitor's own, and end when it sees again
+TIMES = ("service_id", "since", "until")  # what decides which time a span speaks of
+NAMED = 5  # people who could approve
 
 
 def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime, zone: tzinfo) -> AccountingPolicy:
     """Store a policy as the next version of its name. Raises ValidationError for one that would change the past."""
-    today = day_of(now, zone)
-    if policy.effective_on < today:
-        message = _("%(day)s is over. A version is in force from today or a later day; what is past stays as it was.")
-        raise ValidationError({"effective_on": ValidationError(message, params={"day": policy.effective_on})})
+    earliest = earliest_day(policy.name, now, zone)
+    if policy.effective_on < earliest:
+        message = _("%(day)s is too early: what is past stays as it was. Choose %(earliest)s or a later day.")
+        params = {"day": policy.effective_on, "earliest": earliest}
+        raise ValidationError({"effective_on": ValidationError(message, params=params)})
     with transaction.atomic():
         lock_in_transaction("accounting policies")
         newest = AccountingPolicy.objects.filter(name=policy.name).order_by("-version").first()
@@ -31,9 +38,23 @@ def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime
     return policy
 
 
-def keep_span(span: Span, *, before: Span | None = None, now: datetime, zone: tzinfo) -> None:
-    """Store a span; the closed days that it touches, or touched `before`, are accounted again."""
+def earliest_day(name: str, now: datetime, zone: tzinfo) -> date:
+    """Return the first day that a next version of a policy may be in force: tomorrow, as today has begun by others."""
+    has_others = AccountingPolicy.objects.filter(name=name).exists()
+    return day_of(now, zone) + timedelta(days=1 if has_others else 0)
+
+
+def keep_span(span: Span, *, by: User | None = None, now: datetime, zone: tzinfo) -> None:
+    """Store a span that somebody enters or changes; of one that is changed, what it said before is kept in a copy.
+
+    The closed days that it touches, or touched before, are accounted again.
+    """
     with transaction.atomic():
+        before = Span.objects.select_for_update().filter(pk=span.pk).first()
+        if before is None:
+            span.created_at, span.author = now, by
+        elif before.kind in BY_PEOPLE:
+            _keep_earlier(span, before, by, now)
         span.save()
         for touched in filter(None, (span, before)):
             if day_of(touched.since, zone) < day_of(now, zone):
@@ -42,15 +63,51 @@ def keep_span(span: Span, *, before: Span | None = None, now: datetime, zone: tz
         changes.bump("page")
 
 
+def _keep_earlier(span: Span, before: Span, by: User | None, now: datetime) -> None:
+    """Keep what a span said until now. A change of its time is a new entry; a change of its reason alone is not."""
+    if all(getattr(span, name) == getattr(before, name) for name in (*TIMES, "reason")):
+        return
+    span.created_at, span.author = before.created_at, before.author
+    if any(getattr(span, name) != getattr(before, name) for name in TIMES):
+        span.created_at, span.author = now, by
+    before.pk, before.replacement_id, before.replaced_at, before.replaced_by = None, span.pk, now, by
+    before.save(force_insert=True)
+
+
 def decide(restatement: Restatement, *, is_approved: bool, by: User, now: datetime, zone: tzinfo) -> None:
-    """Approve or reject a proposed restatement. Raises ValidationError when somebody was quicker."""
+    """Approve or reject a proposed restatement. Raises ValidationError when somebody was quicker.
+
+    So it does for who proposed it, while another admin could approve it; where none could, the row says so for good.
+    """
     with transaction.atomic():
+        lock_in_transaction("admins")  # nobody becomes one or ceases to be one meanwhile
         undecided = Restatement.objects.filter(pk=restatement.pk, is_approved=None)
-        if not undecided.update(is_approved=is_approved, decided_by=by, decided_at=now):
+        is_own = is_approved and undecided.filter(proposed_by=by).exists()
+        if is_own and (others := who_else_may_approve(by)):
+            message = _("You proposed this restatement, so another admin has to approve it. Ask one of: %(names)s")
+            raise ValidationError(message, params={"names": ", ".join(others)})
+        decision = {"is_approved": is_approved, "is_self_approved": is_own}
+        if not undecided.update(**decision, decided_by=by, decided_at=now):
             raise ValidationError(_("Somebody has decided about this restatement already."))
         if is_approved:
             _account_again([restatement.service_id], restatement.since, restatement.until, now, zone)
         changes.bump("page")
+
+
+def who_else_may_approve(user: User) -> list[str]:
+    """Return the names of some admins whom somebody can ask to approve what they proposed."""
+    admins = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
+    return list(admins.order_by("username").values_list("username", flat=True)[:NAMED])
+
+
+def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:
+    """Tell whether a part of a window was entered or withdrawn too late, by today's policy of its service."""
+    policy_name = span.service.policy_name if span.service else STANDARD
+    rules = PolicyBook().in_force(policy_name, day_of(now, zone)).rules
+    versions = [span, *span.earlier.all()]
+    latest = max(now, *(each.until or now for each in versions))
+    window = min(int(each.since.timestamp()) for each in versions), int(latest.timestamp())
+    return bool(notice.late([accounting.said_by(each, latest) for each in versions], rules, window))
 
 
 def overlapping(span: Span) -> Collection[Span]:
@@ -72,6 +129,10 @@ def _all_services() -> list[str]:
 
 
 def defaults_of(policy: AccountingPolicy) -> dict[str, Any]:
-    """Return the rules of a version, to begin the next one with."""
-    own = {"id", "version", "effective_on", "author", "created_at", "reason"}
+    """Return the rules of a version, to begin the next one with.
+
+    Late maintenance counts unless somebody decides otherwise: the built-in version leaves it out only because its
+    figures were published before there was this rule.
+    """
+    own = {"id", "version", "effective_on", "author", "created_at", "reason", "late_maintenance"}
     return {f.name: getattr(policy, f.name) for f in AccountingPolicy._meta.concrete_fields if f.name not in own}

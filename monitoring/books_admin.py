@@ -1,7 +1,7 @@
 """The books at the desk: accounting policies, maintenance windows and restatements."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -31,14 +31,26 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
         model = AccountingPolicy
         fields = (
             *("name", "effective_on", "failure_threshold", "recovery_threshold", "gap_factor"),
-            *("partial_weight_percent", "counts_maintenance", "major_below", "reason"),
+            *("partial_weight_percent", "counts_maintenance", "maintenance_notice_hours", "late_maintenance"),
+            *("major_below", "reason"),
         )
+        help_texts: ClassVar[dict[str, Any]] = {
+            "maintenance_notice_hours": gettext_lazy(
+                "How long before it begins maintenance must be entered. 0: any time before."
+            ),
+            "late_maintenance": gettext_lazy(
+                "For maintenance entered or changed too late. The ledger shows it in either case."
+            ),
+        }
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        day = data.get("effective_on")
-        if day and day < day_of(timezone.now(), settings.PAGE_TIME_ZONE):
-            self.add_error("effective_on", _("Choose today or a later day: what is past stays as it was."))
+        day, name = data.get("effective_on"), data.get("name")
+        if day and name:
+            earliest = bookkeeping.earliest_day(name, timezone.now(), settings.PAGE_TIME_ZONE)
+            if day < earliest:
+                words = _("Choose %(day)s or a later day: what is past stays as it was.")
+                self.add_error("effective_on", words % {"day": earliest})
         return data
 
 
@@ -55,6 +67,9 @@ class BookAdmin(ModelAdmin):
         if db_field.name == "service":
             kwargs["label"] = _("Service")
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+PUBLIC_REASON = gettext_lazy("Public: the ledger shows it next to the figures that change.")
 
 
 def zone_words() -> str:
@@ -79,7 +94,8 @@ class AccountingPolicyAdmin(BookAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         newest = AccountingPolicy.objects.newest_first().first()
         rules = bookkeeping.defaults_of(newest) if newest else {}
-        return {**rules, "effective_on": day_of(timezone.now(), settings.PAGE_TIME_ZONE)}
+        tomorrow = day_of(timezone.now(), settings.PAGE_TIME_ZONE) + timedelta(days=1)
+        return {**rules, "effective_on": tomorrow}
 
     def save_model(self, request: HttpRequest, obj: AccountingPolicy, form: Any, change: bool) -> None:
         author: Any = request.user
@@ -95,20 +111,29 @@ class AccountingPolicyAdmin(BookAdmin):
 class MaintenanceWindowAdmin(BookAdmin):
     fields = ("service", "since", "until", "reason")
     autocomplete_fields = ("service",)
-    list_display = ("since", "until", "what", "reason", "author")
+    list_display = ("since", "until", "what", "reason", "created_at", "author")
     list_select_related = ("service", "author")
     ordering = ("-since",)
     actions = None
+    change_form_template = "admin/monitoring/maintenancewindow/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MaintenanceWindow]:
-        found: QuerySet[MaintenanceWindow] = super().get_queryset(request).filter(kind="maintenance")
+        found: QuerySet[MaintenanceWindow] = super().get_queryset(request).maintenance()
         return found
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        window = kwargs.get("obj")
+        earlier = window.earlier.select_related("service", "author", "replaced_by") if window else None
+        context["earlier"] = earlier.order_by("-replaced_at", "-id") if earlier is not None else ()
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         if "service" in form.base_fields:
             form.base_fields["service"].help_text = _("Empty: all services.")
             form.base_fields["until"].help_text = f"{_('Empty: until somebody ends it.')} {zone_words()}"
+            form.base_fields["reason"].help_text = PUBLIC_REASON
         return form
 
     @admin.display(description=gettext_lazy("Service"), ordering="service")
@@ -116,10 +141,14 @@ class MaintenanceWindowAdmin(BookAdmin):
         return str(window.service) if window.service else _("All services")
 
     def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: Any, change: bool) -> None:
-        before = MaintenanceWindow.objects.filter(pk=obj.pk).first() if change else None
-        if before is None:
-            obj.author = request.user  # type: ignore[assignment]
-        bookkeeping.keep_span(obj, before=before, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
+        by: Any = request.user
+        now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+        bookkeeping.keep_span(obj, by=by, now=now, zone=zone)
+        if obj.created_at == now and bookkeeping.is_late(obj, now, zone):
+            messages.warning(
+                request,
+                _("Part of this window was entered too late. The ledger says so, and shows the figures as measured."),
+            )
         if met := bookkeeping.overlapping(obj):
             words = _("It overlaps %(count)d other maintenance windows; time that several cover counts once.")
             messages.warning(request, words % {"count": len(met)})
@@ -144,12 +173,17 @@ class RestatementAdmin(BookAdmin):
     form = RestatementForm
     fields = ("service", "since", "until", "restated_as", "reason")
     autocomplete_fields = ("service",)
-    list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "decided_by")
+    list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "who_decided")
     list_filter = ("is_approved",)
     list_select_related = ("service", "proposed_by", "decided_by")
     ordering = ("-proposed_at",)
     actions = None
     change_form_template = "admin/monitoring/restatement/change_form.html"
+
+    @admin.display(description=gettext_lazy("Decided by"), ordering="decided_by")
+    def who_decided(self, restatement: Restatement) -> str:
+        by = str(restatement.decided_by or "–")
+        return f"{by} ({_('self-approved')})" if restatement.is_self_approved else by
 
     def get_urls(self) -> list[URLPattern]:
         decide = path("<int:pk>/decide/", self.admin_site.admin_view(self.decide), name="monitoring_restatement_decide")
@@ -158,6 +192,20 @@ class RestatementAdmin(BookAdmin):
     def save_model(self, request: HttpRequest, obj: Restatement, form: Any, change: bool) -> None:
         obj.proposed_by, obj.proposed_at = request.user, timezone.now()  # type: ignore[assignment]
         obj.save()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "reason" in form.base_fields:
+            form.base_fields["reason"].help_text = PUBLIC_REASON
+        return form
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        restatement, user = kwargs.get("obj"), request.user
+        is_own = restatement is not None and restatement.proposed_by_id == user.pk
+        context["others"] = bookkeeping.who_else_may_approve(user) if is_own else []  # type: ignore[arg-type]
+        context["is_own"] = is_own
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:

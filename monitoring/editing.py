@@ -6,12 +6,14 @@ As in `sync`: editors wait for each other, the version grows with what a probe m
 from collections.abc import Collection
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import revival, transitions
+from monitoring import day_rules, revival, transitions
 from monitoring.models import Service
 from observability.events import Action, Subject, tell_when_committed
 
@@ -28,6 +30,8 @@ def save(service: Service, changed: Collection[str] | None = None) -> None:
         if changed is None:
             service.save(force_insert=True)
         elif changed:
+            if day_rules.COLUMNS & set(changed):
+                day_rules.keep_todays([service.id], timezone.now(), settings.PAGE_TIME_ZONE)
             service.save(update_fields=[*changed, "updated_at"])
         _tell()
         tell_when_committed(Subject.SERVICE, Action.CREATED if changed is None else Action.UPDATED, [service.id])

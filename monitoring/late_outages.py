@@ -28,7 +28,7 @@ class Outage:
 def outages(stretches: Sequence[Stretch], policy: Policy) -> list[Outage]:
     """Return the confirmed outages of runs in order of time; a gap does not end one."""
     found: list[Outage] = []
-    kinds = sla.kinds(stretches, policy)
+    kinds = sla.counted_as(stretches, policy)
     last_good, begun, last_bad = None, None, 0
     for stretch, kind in zip(stretches, kinds, strict=True):
         if kind is Kind.DOWN:

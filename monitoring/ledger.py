@@ -14,10 +14,11 @@ from operator import itemgetter
 
 from django.db.models import Q
 
-from monitoring import accounting, sla
+from monitoring import accounting, edges, notice, sla
 from monitoring.accounting import Account, Evidence
 from monitoring.calendar_days import bounds, day_of, days_between
-from monitoring.models import Restatement, Service, Transition
+from monitoring.edges import Bounded, Bounds
+from monitoring.models import Restatement, Service, Span, Transition, UptimeRecordVersion
 from monitoring.models.policies import AccountingPolicy
 from monitoring.rollup import status_of
 from monitoring.sla import Figures, Interval, Kind, SpanKind
@@ -31,6 +32,7 @@ class Why(StrEnum):
     NO_CHECKS = "no_checks"
     BLIND = "blind"
     RESTATED = "restated"
+    ENTERED_LATE = "entered_late"  # maintenance or a pause, when the time was over or too near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Entry:
     error_message: str = ""  # for people who are signed in
     last_good_at: datetime | None = None
     first_bad_at: datetime | None = None
+    bounds: Bounds | None = None  # of downtime
 
     @property
     def seconds(self) -> int:
@@ -70,6 +73,25 @@ class Reading:
     seconds: dict[Kind, int]
     figures: Figures
     days: Sequence[LedgerDay]
+    down: Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateEntry:
+    """Time that somebody called maintenance or a pause, or no longer so, when it was too late for that."""
+
+    kind: Kind
+    start_at: datetime
+    end_at: datetime
+    is_withdrawn: bool  # it had been said in time, and was taken back afterwards
+    is_counted: bool  # by the policy: accounted as if nobody had said it
+    entered_at: datetime
+    by: str  # a user's name, for people who are signed in; empty where the account is gone
+    reason: str
+
+    @property
+    def seconds(self) -> int:
+        return int((self.end_at - self.start_at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +100,13 @@ class Ledger:
     start_at: datetime
     end_at: datetime  # of the window
     accounted_until: datetime  # earlier than the end where that is yet to come
-    official: Reading  # with approved restatements: the figures that are published
-    measured: Reading | None  # without them; None: none touches the window
+    official: Reading  # with approved restatements and what the policy takes of late entries: what is published
+    measured: Reading | None  # without them; None: none touches the window, or late ones change nothing
     terms: Sequence[Terms]  # in force in the window, in order
+    is_changed_today: bool  # the service has rules now that count from tomorrow on
     restatements: Sequence[Restatement]  # approved ones that touch it, in the order of approval
+    late: Sequence[LateEntry]  # in order of time
+    earlier: Sequence[UptimeRecordVersion]  # figures that its days had before, in order
     sample_days: int  # stored days of the window that are made up
 
 
@@ -104,7 +129,7 @@ class _Outages:
 
 
 def read(service: Service, start: datetime, end: datetime, now: datetime, zone: tzinfo) -> Ledger:
-    """Account a window of a service. Eight queries, however long it is. Raises ValueError when it is empty."""
+    """Account a window of a service. Nine queries, or ten, however long it is. Raises ValueError when it is empty."""
     if start >= end:
         raise ValueError(f"the window is empty: {start} to {end}")
     book = TermsBook([service], day_of(start, zone), day_of(end - timedelta(microseconds=1), zone), now, zone)
@@ -112,15 +137,23 @@ def read(service: Service, start: datetime, end: datetime, now: datetime, zone: 
     found = accounting.evidence([service], start, end, [each.terms.rules for each in stretches])[service.id]
     outages = _outages(service.id, start, end)
     restatements = _restatements(service.id, start, end)
+    late = _late(found, stretches, now)
+    official = _reading(service, found, stretches, outages, now, zone, as_measured=False)
+    measured = (
+        _reading(service, found, stretches, outages, now, zone, as_measured=True) if restatements or late else None
+    )
     return Ledger(
         service=service,
         start_at=start,
         end_at=end,
         accounted_until=max(start, min(end, now.replace(microsecond=0))),
-        official=_reading(service, found, stretches, outages, now, zone, as_measured=False),
-        measured=_reading(service, found, stretches, outages, now, zone, as_measured=True) if restatements else None,
+        official=official,
+        measured=measured if restatements or measured != official else None,
         terms=_distinct(stretches),
+        is_changed_today=book.is_changed_today(service),
         restatements=restatements,
+        late=late,
+        earlier=_earlier(service.id, day_of(start, zone), day_of(end - timedelta(microseconds=1), zone)),
         sample_days=book.sample_days(service),
     )
 
@@ -144,6 +177,38 @@ def days_of(
         ]
         for id, found in stretches.items()
     }
+
+
+def _late(found: Evidence, stretches: Iterable[Stretch], now: datetime) -> list[LateEntry]:
+    """Return what was said too late of maintenance and pauses. One query where there is any, else none."""
+    late = [
+        (each, stretch.terms.rules)
+        for stretch in stretches
+        for each in notice.late(found.spans, stretch.terms.rules, _seconds(stretch.start, min(stretch.end, now)))
+    ]
+    if not late:
+        return []
+    rows = Span.objects.select_related("author", "replaced_by").in_bulk([each.span.row for each, _rules in late])
+    return [_late_entry(each, rows[each.span.row], is_counted=rules.counts_late) for each, rules in late]
+
+
+def _late_entry(late: notice.Late, row: Span, *, is_counted: bool) -> LateEntry:
+    who = row.replaced_by if late.is_withdrawn else row.author
+    return LateEntry(
+        kind=Kind(row.kind),
+        start_at=_instant(late.since),
+        end_at=_instant(late.until),
+        is_withdrawn=late.is_withdrawn,
+        is_counted=is_counted,
+        entered_at=row.replaced_at if late.is_withdrawn and row.replaced_at else row.created_at,
+        by=str(who) if who else "",
+        reason=row.reason,
+    )
+
+
+def _earlier(service_id: str, first: date, last: date) -> list[UptimeRecordVersion]:
+    versions = UptimeRecordVersion.objects.filter(service=service_id, date__range=(first, last))
+    return list(versions.order_by("date", "replaced_at", "id"))
 
 
 def _distinct(stretches: Iterable[Stretch]) -> list[Terms]:
@@ -171,13 +236,32 @@ def _reading(
     parts = [(account.seconds, each.terms.rules) for account, each in zip(accounts, stretches, strict=True)]
     days = [day for account, each in zip(accounts, stretches, strict=True) for day in _days(account, each.terms, zone)]
     restated = () if as_measured else found.restatements
-    intervals = [piece for interval in _joined(accounts) for piece in _told_apart(interval, found, restated)]
+    late = [] if as_measured else _left_out(found, stretches)
+    joined = list(_joined(accounts))
+    doubts = edges.together(
+        edges.edges(found.stretches, each.terms.rules, account.window)
+        for account, each in zip(accounts, stretches, strict=True)
+    )
+    bounded = Bounded(joined, edges.apart_from(doubts, restated))
+    intervals = [piece for interval in joined for piece in _told_apart(interval, found, restated, late)]
     return Reading(
-        entries=[_entry(interval, why, outages) for interval, why in intervals],
+        entries=[_entry(interval, why, outages, bounded) for interval, why in intervals],
         seconds={kind: sum(seconds[kind] for seconds, _rules in parts) for kind in Kind},
         figures=sla.figures_of_parts(parts),
         days=days,
+        down=bounded.whole(),
     )
+
+
+def _left_out(found: Evidence, stretches: Iterable[Stretch]) -> list[sla.Span]:
+    """Return the time that is published as maintenance or paused although that was said too late."""
+    return [
+        sla.Span(kind=each.span.kind, since=each.since, until=each.until)
+        for stretch in stretches
+        if not stretch.terms.rules.counts_late
+        for each in notice.late(found.spans, stretch.terms.rules, _seconds(stretch.start, stretch.end))
+        if not each.is_withdrawn
+    ]
 
 
 def _days(account: Account, terms: Terms, zone: tzinfo) -> Iterator[LedgerDay]:
@@ -228,14 +312,15 @@ def _joined(accounts: Iterable[Account]) -> Iterator[Interval]:
 
 
 def _told_apart(
-    interval: Interval, found: Evidence, restated: Collection[sla.Span]
+    interval: Interval, found: Evidence, restated: Collection[sla.Span], late: Collection[sla.Span]
 ) -> Iterator[tuple[Interval, Why | None]]:
     """Cut an interval where the reason for which it counts as its kind changes, and say that reason of each piece."""
     reasons = [(span, Why.RESTATED) for span in restated if span.restated_as is interval.kind]
     if interval.kind is Kind.UNKNOWN:
         reasons += [(span, Why.BLIND) for span in found.spans if span.kind is SpanKind.BLIND]
-    edges = {edge for span, _why in reasons for edge in (span.since, span.until)}
-    cuts = [interval.start, *sorted(e for e in edges if interval.start < e < interval.end), interval.end]
+    reasons += [(span, Why.ENTERED_LATE) for span in late if span.kind.value == interval.kind.value]
+    ends = {end for span, _why in reasons for end in (span.since, span.until)}
+    cuts = [interval.start, *sorted(e for e in ends if interval.start < e < interval.end), interval.end]
     pieces = (Interval(interval.kind, start, end) for start, end in pairwise(cuts))
     usual = Why.NO_CHECKS if interval.kind is Kind.UNKNOWN else None
     told = [(each, next((why for span, why in reasons if _covers(span, each)), usual)) for each in pieces]
@@ -248,10 +333,11 @@ def _covers(span: sla.Span, piece: Interval) -> bool:
     return span.since <= piece.start and piece.end <= span.until
 
 
-def _entry(interval: Interval, why: Why | None, outages: _Outages) -> Entry:
+def _entry(interval: Interval, why: Why | None, outages: _Outages, bounded: Bounded) -> Entry:
     start_at, end_at = _instant(interval.start), _instant(interval.end)
+    bounds = bounded.of(interval) if interval.kind is Kind.DOWN else None
     if interval.kind is not Kind.DOWN or why is Why.RESTATED or (outage := outages.behind(interval)) is None:
-        return Entry(kind=interval.kind, start_at=start_at, end_at=end_at, why=why)
+        return Entry(kind=interval.kind, start_at=start_at, end_at=end_at, why=why, bounds=bounds)
     return Entry(
         kind=interval.kind,
         start_at=start_at,
@@ -261,6 +347,7 @@ def _entry(interval: Interval, why: Why | None, outages: _Outages) -> Entry:
         error_message=str(outage.evidence.get("error_message") or ""),
         last_good_at=outage.edge_start_at,
         first_bad_at=outage.edge_end_at,
+        bounds=bounds,
     )
 
 
@@ -278,8 +365,14 @@ def _outages(service_id: str, start: datetime, end: datetime) -> _Outages:
 
 
 def _restatements(service_id: str, start: datetime, end: datetime) -> list[Restatement]:
-    approved = Restatement.objects.filter(service=service_id, is_approved=True)
+    approved = Restatement.objects.select_related("proposed_by", "decided_by").filter(
+        service=service_id, is_approved=True
+    )
     return list(approved.filter(since__lt=end, until__gt=start).order_by("decided_at", "id"))
+
+
+def _seconds(start: datetime, end: datetime) -> tuple[int, int]:
+    return int(start.timestamp() // 1), int(end.timestamp() // 1)
 
 
 def _instant(second: int) -> datetime:

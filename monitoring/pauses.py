@@ -36,10 +36,8 @@ def resume(service_ids: Collection[str], *, now: datetime) -> int:
 
 def open_spans(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> None:
     """Say that services are paused from now on; one that is said to be already stays so. One statement."""
-    Span.objects.bulk_create(
-        (Span(kind=SpanKind.PAUSED, service_id=id, since=now, reason=reason, author=author) for id in service_ids),
-        ignore_conflicts=True,
-    )
+    paused = {"kind": SpanKind.PAUSED, "since": now, "created_at": now, "reason": reason, "author": author}
+    Span.objects.bulk_create((Span(service_id=id, **paused) for id in service_ids), ignore_conflicts=True)
 
 
 def close_spans(service_ids: Collection[str], *, now: datetime) -> None:

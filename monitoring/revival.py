@@ -49,7 +49,7 @@ def revive(returning: Returning, now: datetime) -> None:
     states.save(locked.values())
     Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
     Span.objects.bulk_create(
-        Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON)
+        Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON, created_at=since)
         for id, since in returning.archived_at.items()
         if since < now
     )

@@ -21,7 +21,7 @@ from django.utils import timezone
 from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_checks, day_requests
+from monitoring import accounting, day_checks, day_requests, earlier_figures
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day_audit import Auditor
@@ -217,14 +217,15 @@ def _refresh_oldest(day: date, services: QuerySet[Service], now: datetime, zone:
             lock_in_transaction("rollup plan")
             if RollupWatermark.objects.filter(planned_until__gte=day).exists():
                 break
-            _refresh(day, part, now, zone)
+            refresh_day(day, part, now, zone)
         refreshed += len(part)
         if time.monotonic() > ends_at:
             break
     return refreshed
 
 
-def _refresh(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
+def refresh_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
+    """Bring the row of a day that has not closed up to date for services, from runs alone."""
     rows = [_uptime_record(each, None) for each in account_day(day, service_ids, now, zone)]
     for row in rows:
         row.is_settled = False  # its checks are not counted, and its requests neither
@@ -352,6 +353,7 @@ TIME_FIGURES = ["time_zone", "total_downtime_minutes", "uptime_percentage"]
 
 
 def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:
+    earlier_figures.keep(rows)
     UptimeRecord.objects.bulk_create(
         rows,
         update_conflicts=True,

@@ -53,6 +53,10 @@ class Span:
     since: int
     until: int
     restated_as: Kind | None = None  # for the kind `RESTATED`; of several, the later in the sequence wins
+    # For what people enter (`monitoring/notice.py`):
+    entered: int | None = None  # when; None: in good time
+    replaced: int | None = None  # when another entry took its place; None: it is in force
+    row: int | None = None  # that it was read from
 
 
 class Interval(NamedTuple):
@@ -124,12 +128,16 @@ def measured(stretches: Sequence[Stretch], policy: Policy) -> Iterator[Interval]
     `recovery_threshold` consecutive others end that from the first of them on. A gap restarts a count and keeps the
     state.
     """
-    decided = kinds(stretches, policy)
+    kinds = counted_as(stretches, policy)
     for index, stretch in enumerate(stretches):
-        silent_at = stretch.last + stretch.hold_s
-        end = min(silent_at, stretches[index + 1].first) if index + 1 < len(stretches) else silent_at
-        if end > stretch.first:
-            yield Interval(decided[index], stretch.first, end)
+        if (end := end_of(stretches, index)) > stretch.first:
+            yield Interval(kinds[index], stretch.first, end)
+
+
+def end_of(stretches: Sequence[Stretch], index: int) -> int:
+    """Return until when a run speaks: until the next one, and no longer than its last check holds."""
+    silent_at = stretches[index].last + stretches[index].hold_s
+    return min(silent_at, stretches[index + 1].first) if index + 1 < len(stretches) else silent_at
 
 
 def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int) -> bool:
@@ -147,7 +155,7 @@ def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int)
     before = sum(stretch.first < end for stretch in stretches)
     # The two futures that could change most: nothing but failures from the next second on, and none.
     futures = (Stretch(v, newest.last + 1, newest.last + 1, 1_000, newest.hold_s) for v in (Verdict.BAD, Verdict.OK))
-    bad, good = (kinds([*stretches, future], policy)[:before] for future in futures)
+    bad, good = (counted_as([*stretches, future], policy)[:before] for future in futures)
     return bad == good
 
 
@@ -233,7 +241,7 @@ def standing(stretches: Sequence[Stretch], policy: Policy) -> Standing:
     return _decide(stretches, policy)[1]
 
 
-def kinds(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
+def counted_as(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
     """Decide what each run counts as; the runs must reach back to one that decides the state."""
     return _decide(stretches, policy)[0]
 

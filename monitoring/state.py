@@ -38,6 +38,8 @@ class Policy:
     gap_factor: Fraction = Fraction(5, 2)  # a check speaks for at most this many intervals
     partial_weight_percent: int = 100  # how much of partial time counts as up
     counts_maintenance: bool = False  # True: maintenance is accounted as measured
+    maintenance_notice_s: int = 0  # how long before it begins maintenance must have been entered
+    counts_late: bool = False  # True: what was entered too late is accounted as measured
 
     def hold_s(self, interval_ms: int) -> int:
         """Return for how many whole seconds one check speaks, rounded up."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import Value
@@ -12,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import check_settings, pauses, revival, service_rows, transitions
+from monitoring import check_settings, day_rules, pauses, revival, service_rows, transitions
 from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
@@ -58,6 +59,8 @@ def sync(
         changed = [each for each in drafts if each.is_new or each.differences]
         if (changed or removed) and not is_dry:
             now = timezone.now()
+            ruled = [each.service.id for each in changed if any(_changes(each, name) for name in day_rules.COLUMNS)]
+            day_rules.keep_todays(ruled, now, settings.PAGE_TIME_ZONE)
             _write(changed, now, progress)
             _switch(changed, now, author, reason)
             Service.objects.filter(id__in=removed).update(archived_at=now, updated_at=now)

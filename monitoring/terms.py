@@ -1,8 +1,8 @@
 """Which rules a day of a service is accounted under: a version of its policy, with the service's own thresholds.
 
 Versions are never edited, but a service may be given other thresholds, another kind of check or another policy at any
-time. So a day that is over keeps the rules of its stored row: what was published can be repeated, and what is changed
-today holds from the start of today, as a version does.
+time. So a day keeps the rules of its stored row, which it began with: what was published can be repeated, and what is
+changed today holds from the start of tomorrow, as a version does.
 """
 
 from collections.abc import Collection, Iterator
@@ -67,7 +67,7 @@ class TermsBook:
 
     def on(self, service: Service, day: date) -> Terms:
         """Return the terms of a day. Raises LookupError where no policy has the name that the service says."""
-        kept = self._kept.get((service.id, day)) if day < self._today else None
+        kept = self._kept.get((service.id, day)) if day <= self._today else None
         name = self._versions.name_of(kept.policy_id) if kept and kept.policy_id else service.policy_name
         version = self._versions.in_force(name, day)
         # A version that was made in the last minute of its first day came after that day's row was written last.
@@ -77,6 +77,13 @@ class TermsBook:
             version.rules, failure_threshold=kept.failure_threshold, recovery_threshold=kept.recovery_threshold
         )
         return Terms(version=version, rules=rules)
+
+    def is_changed_today(self, service: Service) -> bool:
+        """Tell whether a service was given rules today that its figures follow from tomorrow on. No query."""
+        if (service.id, self._today) not in self._kept:
+            return False
+        version = self._versions.in_force(service.policy_name, self._today)
+        return self.on(service, self._today).rules != policy_of(service, version)
 
     def stretches(self, service: Service, start: datetime, end: datetime) -> Iterator[Stretch]:
         """Cut [start, end) where the terms of a service change. No query."""

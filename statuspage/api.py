@@ -13,9 +13,10 @@ from accounts.bearer import Bearer
 from accounts.permissions import VIEW_CHECKS
 from incidents.models import Incident
 from monitoring import ledger
-from monitoring.api.figure_schemas import PERCENTAGE, FiguresOut, PolicyOut, SecondsOut
+from monitoring.api.figure_schemas import AS_MEASURED, PERCENTAGE, BoundsOut, FiguresOut, PolicyOut, SecondsOut
 from monitoring.api.parameters import StrictQuery, Windowed
 from monitoring.api.service_changes import find
+from monitoring.models.record_versions import Cause
 from monitoring.sla import Kind
 from statuspage.ledger import export
 
@@ -39,6 +40,8 @@ class IntervalOut(BaseModel):
     last_good_at: datetime | None
     first_bad_at: datetime | None
     incidents: list[str] = Field(description="Titles of the incidents that were open meanwhile.")
+    at_least_s: int | None = Field(description="Of downtime: from the first bad check to the last.")
+    at_most_s: int | None = Field(description="Of downtime: from the last good check before to the first after.")
 
 
 class DayOut(BaseModel):
@@ -55,6 +58,7 @@ class DayOut(BaseModel):
 class ReadingOut(BaseModel):
     figures: FiguresOut
     seconds: SecondsOut
+    down: BoundsOut
     days: list[DayOut]
     intervals: list[IntervalOut] = Field(description="In order; they sum to the window, as far as it is accounted.")
 
@@ -65,6 +69,40 @@ class RestatementOut(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime = Field(alias="to")
     kind: Kind = Field(alias="as")
+    reason: str
+    proposed_at: datetime
+    proposed_by: str | None = Field(description="A user's name; null where the account is gone.")
+    decided_at: datetime
+    decided_by: str | None
+    is_self_approved: bool = Field(
+        description="Proposed and approved by the same person, since there was no other admin."
+    )
+
+
+class LateOut(BaseModel):
+    """Maintenance or a pause that was entered or taken back too late to be announced."""
+
+    kind: Kind
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    seconds: int
+    is_withdrawn: bool = Field(description="It had been entered in time, and was taken back afterwards.")
+    is_counted: bool = Field(description="By the policy: published as if nobody had entered or taken it back.")
+    entered_at: datetime
+    entered_by: str | None = Field(description="A user's name; null where the account is gone.")
+    reason: str
+
+
+class EarlierOut(BaseModel):
+    """What was published of a day before it was accounted again."""
+
+    on: date = Field(alias="date")
+    until: datetime = Field(description="When other figures took its place.")
+    cause: Cause
+    status: str
+    uptime: str | None = Field(description=PERCENTAGE)
+    coverage: str | None = Field(description=PERCENTAGE)
+    seconds: SecondsOut
 
 
 class LedgerOut(ReadingOut):
@@ -75,8 +113,10 @@ class LedgerOut(ReadingOut):
     time_zone: str
     policies: list[PolicyOut]
     sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
-    as_measured: ReadingOut | None = Field(description="Without approved restatements; null where there are none.")
+    as_measured: ReadingOut | None = Field(description=AS_MEASURED)
     restatements: list[RestatementOut]
+    entered_late: list[LateOut]
+    earlier_figures: list[EarlierOut]
 
 
 @router.get(

@@ -13,7 +13,17 @@ from accounts.bearer import Bearer
 from accounts.permissions import SEE_SERVICES
 from monitoring import ledger, percentiles
 from monitoring.api import service_changes
-from monitoring.api.figure_schemas import FiguresOut, PolicyOut, SecondsOut, figures_out, policy_out, seconds_out
+from monitoring.api.figure_schemas import (
+    AS_MEASURED,
+    BoundsOut,
+    FiguresOut,
+    PolicyOut,
+    SecondsOut,
+    bounds_out,
+    figures_out,
+    policy_out,
+    seconds_out,
+)
 from monitoring.api.parameters import StrictQuery, Windowed
 
 router = Router(tags=["Figures"])
@@ -27,7 +37,8 @@ class UptimeOut(BaseModel):
     time_zone: str = Field(description="Whose days are meant.")
     figures: FiguresOut
     seconds: SecondsOut
-    as_measured: FiguresOut | None = Field(description="Without approved restatements; null where there are none.")
+    down: BoundsOut
+    as_measured: FiguresOut | None = Field(description=AS_MEASURED)
     policies: list[PolicyOut] = Field(description="In force in the window, in order.")
     sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
 
@@ -81,6 +92,7 @@ def read_uptime(request: HttpRequest, service_id: str, filters: Annotated[Window
         time_zone=settings.PAGE_TIME_ZONE.key,
         figures=figures_out(found.official),
         seconds=seconds_out(found.official),
+        down=bounds_out(found.official),
         as_measured=figures_out(found.measured) if found.measured else None,
         policies=[policy_out(terms) for terms in found.terms],
         sample_days=found.sample_days,

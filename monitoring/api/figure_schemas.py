@@ -3,10 +3,16 @@
 from pydantic import BaseModel, Field
 
 from monitoring.ledger import Reading
+from monitoring.models.policies import LateMaintenance
 from monitoring.sla import Kind, percentage
 from monitoring.terms import Terms
 
 PERCENTAGE = "Percent with two decimals, floored, as text; null where there is nothing to divide by."
+
+AS_MEASURED = (
+    "Without approved restatements and without what was entered late of maintenance and pauses; null where there is no "
+    "such thing, or late entries change nothing."
+)
 
 
 class SecondsOut(BaseModel):
@@ -28,6 +34,13 @@ class FiguresOut(BaseModel):
     upper: str | None = Field(description="Uptime with the unknown time taken as up.")
 
 
+class BoundsOut(BaseModel):
+    """Between which bounds the seconds down lie, since between two checks nobody looked."""
+
+    at_least_s: int = Field(description="From the first bad check of each outage to its last.")
+    at_most_s: int = Field(description="From the last good check before each outage to the first after it.")
+
+
 class PolicyOut(BaseModel):
     """A version of the rules by which time is accounted, with the thresholds that held for the service."""
 
@@ -36,6 +49,10 @@ class PolicyOut(BaseModel):
     effective_on: str
     failure_threshold: int = Field(description="Bad checks in a row that made it down; the service may have its own.")
     recovery_threshold: int = Field(description="Good checks in a row that ended that.")
+    maintenance_notice_hours: int = Field(description="How long before it begins maintenance must be entered.")
+    late_maintenance: LateMaintenance = Field(
+        description="What is entered later: `count`: accounted as measured; `restate`: left out, and shown so."
+    )
 
 
 def figures_out(reading: Reading) -> FiguresOut:
@@ -52,6 +69,10 @@ def seconds_out(reading: Reading) -> SecondsOut:
     return SecondsOut(**{str(kind): reading.seconds[kind] for kind in Kind})
 
 
+def bounds_out(reading: Reading) -> BoundsOut:
+    return BoundsOut(**reading.down._asdict())
+
+
 def policy_out(terms: Terms) -> PolicyOut:
     version, rules = terms.version, terms.rules
     return PolicyOut(
@@ -60,4 +81,6 @@ def policy_out(terms: Terms) -> PolicyOut:
         effective_on=version.effective_on.isoformat(),
         failure_threshold=rules.failure_threshold,
         recovery_threshold=rules.recovery_threshold,
+        maintenance_notice_hours=version.maintenance_notice_hours,
+        late_maintenance=LateMaintenance(version.late_maintenance),
     )

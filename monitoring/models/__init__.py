@@ -4,6 +4,7 @@ from monitoring.models.heartbeats import Heartbeat
 from monitoring.models.hours import Hour, ServiceHour
 from monitoring.models.policies import AccountingPolicy
 from monitoring.models.raw import ApiResponseTime, WatchServerLog
+from monitoring.models.record_versions import UptimeRecordVersion
 from monitoring.models.restatements import Restatement
 from monitoring.models.rollups import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.runs import CheckRun
@@ -39,5 +40,6 @@ __all__ = [
     "Transition",
     "TransitionClaim",
     "UptimeRecord",
+    "UptimeRecordVersion",
     "WatchServerLog",
 ]

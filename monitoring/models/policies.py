@@ -12,6 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from monitoring.state import Policy
 
 STANDARD = "standard"
+LONGEST_NOTICE_HOURS = 24 * 90
+
+
+class LateMaintenance(models.TextChoices):
+    """What becomes of maintenance that was entered too late, or changed when it was over."""
+
+    COUNT = "count", _("accounted as measured")
+    RESTATE = "restate", _("excluded, and shown as entered late")
 
 
 class AccountingPolicyQuerySet(models.QuerySet["AccountingPolicy"]):
@@ -44,6 +52,15 @@ class AccountingPolicy(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
     counts_maintenance = models.BooleanField(_("count maintenance as measured"), default=False)
+    maintenance_notice_hours = models.SmallIntegerField(  # 0: it must only not be entered afterwards
+        _("notice of maintenance (hours)"),
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(LONGEST_NOTICE_HOURS)],
+    )
+    # The first versions had no such rule, and what they publish stays as it was: they restate.
+    late_maintenance = models.TextField(
+        _("maintenance entered later"), choices=LateMaintenance.choices, default=LateMaintenance.COUNT
+    )
     major_below = models.DecimalField(  # a day with downtime is `mo` below this uptime, else `po`
         _("a day is a major outage below (%)"), max_digits=5, decimal_places=2, default="95.00"
     )
@@ -66,6 +83,8 @@ class AccountingPolicy(models.Model):
                     recovery_threshold__gte=1,
                     gap_factor__gte=1,
                     partial_weight_percent__range=(0, 100),
+                    maintenance_notice_hours__range=(0, LONGEST_NOTICE_HOURS),
+                    late_maintenance__in=LateMaintenance.values,
                     major_below__range=(0, 100),
                 ),
                 name="accounting_policies_in_range",
@@ -84,6 +103,8 @@ class AccountingPolicy(models.Model):
             gap_factor=Fraction(self.gap_factor),
             partial_weight_percent=self.partial_weight_percent,
             counts_maintenance=self.counts_maintenance,
+            maintenance_notice_s=3600 * self.maintenance_notice_hours,
+            counts_late=self.late_maintenance == LateMaintenance.COUNT,
         )
 
 

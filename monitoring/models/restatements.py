@@ -28,6 +28,9 @@ class Restatement(models.Model):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     is_approved = models.BooleanField(_("approved"), null=True)  # null: not decided yet
+    is_self_approved = models.BooleanField(  # there was no second admin to ask; says so for good
+        _("self-approved"), default=False, editable=False
+    )
 
     class Meta:
         db_table = "restatements"
@@ -44,6 +47,11 @@ class Restatement(models.Model):
                 condition=models.Q(is_approved=None, decided_at=None)
                 | models.Q(is_approved__isnull=False, decided_at__isnull=False),
                 name="restatements_decided_has_time",
+            ),
+            # Whichever way it was approved: nobody approves their own and the row says nothing of it.
+            models.CheckConstraint(
+                condition=~models.Q(is_approved=True, proposed_by=models.F("decided_by"), is_self_approved=False),
+                name="restatements_say_self_approved",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

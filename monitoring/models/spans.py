@@ -1,4 +1,7 @@
-"""Stretches of time that are accounted otherwise than measured, each with its author and reason."""
+"""Stretches of time that are accounted otherwise than measured, each with its author and reason.
+
+Somebody who changes one enters another: the row then says what holds now, and a copy what was said until then.
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -6,6 +9,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.models.services import Service
@@ -18,8 +22,11 @@ class SpanKind(models.TextChoices):
 
 
 class SpanQuerySet(models.QuerySet["Span"]):
+    def in_force(self) -> Self:
+        return self.filter(replaced_at=None)
+
     def maintenance(self) -> Self:
-        return self.filter(kind=SpanKind.MAINTENANCE)
+        return self.in_force().filter(kind=SpanKind.MAINTENANCE)
 
     def of(self, service_id: str) -> Self:
         """Keep those of a service, and those of all services."""
@@ -42,7 +49,12 @@ class Span(models.Model):
     author = models.ForeignKey(  # null: the monitor itself
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("entered"), default=timezone.now)
+    replaced_at = models.DateTimeField(_("in force until"), null=True, blank=True)  # null: in force
+    replaced_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    replacement = models.ForeignKey(  # of a copy: the row that has taken its place, and says what holds now
+        "self", models.CASCADE, null=True, blank=True, related_name="earlier", editable=False
+    )
 
     objects = SpanQuerySet.as_manager()
 
@@ -55,9 +67,15 @@ class Span(models.Model):
             models.CheckConstraint(
                 condition=models.Q(until=None) | models.Q(until__gt=models.F("since")), name="spans_in_order"
             ),
+            models.CheckConstraint(
+                condition=models.Q(replaced_at=None) | models.Q(replaced_at__gte=models.F("created_at")),
+                name="spans_replaced_later",
+            ),
             # A service is paused once or not at all.
             models.UniqueConstraint(
-                fields=["service"], condition=models.Q(kind="paused", until=None), name="spans_one_open_pause"
+                fields=["service"],
+                condition=models.Q(kind="paused", until=None, replaced_at=None),
+                name="spans_one_open_pause",
             ),
             # So is the monitor blind.
             models.UniqueConstraint(

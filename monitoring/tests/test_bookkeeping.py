@@ -2,6 +2,7 @@ from datetime import UTC, date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -30,7 +31,7 @@ def make_restatement(**fields) -> Restatement:
 
 
 def test_a_changed_policy_is_the_next_version():
-    policy = AccountingPolicy(effective_on=TODAY, failure_threshold=3)
+    policy = AccountingPolicy(effective_on=TODAY + timedelta(days=1), failure_threshold=3)
 
     stored = bookkeeping.next_version(policy, author=None, now=NOW, zone=UTC)
 
@@ -38,10 +39,11 @@ def test_a_changed_policy_is_the_next_version():
     assert AccountingPolicy.objects.get(version=1).failure_threshold == 2
 
 
-def test_a_version_cannot_change_the_past():
-    policy = AccountingPolicy(effective_on=TODAY - timedelta(days=1))
+@pytest.mark.parametrize("day", [TODAY - timedelta(days=1), TODAY])
+def test_a_version_cannot_change_the_past_hours_of_today_included(day):
+    policy = AccountingPolicy(effective_on=day)
 
-    with pytest.raises(ValidationError, match="is over"):
+    with pytest.raises(ValidationError, match=r"2025-03-1\d is too early.*Choose 2025-03-16 or a later day"):
         bookkeeping.next_version(policy, author=None, now=NOW, zone=UTC)
 
 
@@ -58,6 +60,96 @@ def test_an_approved_restatement_has_its_closed_days_accounted_again():
         bookkeeping.decide(restatement, is_approved=False, by=admin, now=NOW, zone=UTC)
 
 
+def test_nobody_approves_their_own_restatement_while_another_admin_could():
+    boss = User.objects.create_user("boss", "boss@example.com", role="admin")
+    other = User.objects.create_user("other", "other@example.com", role="admin")
+    restatement = make_restatement(proposed_by=boss)
+
+    with pytest.raises(ValidationError, match=r"another admin has to approve it\. Ask one of: other"):
+        bookkeeping.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
+    assert days_asked_for() == []
+
+    bookkeeping.decide(restatement, is_approved=True, by=other, now=NOW, zone=UTC)
+    restatement.refresh_from_db()
+    assert (restatement.is_approved, restatement.is_self_approved) == (True, False)
+
+
+@pytest.mark.parametrize("other", [{"role": "reporter"}, {"role": "admin", "is_active": False}])
+def test_the_only_admin_approves_their_own_and_the_row_says_so(other):
+    boss = User.objects.create_user("boss", "boss@example.com", role="admin")
+    User.objects.create(username="other", email="other@example.com", **other)
+    restatement = make_restatement(proposed_by=boss)
+
+    bookkeeping.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
+
+    restatement.refresh_from_db()
+    assert (restatement.is_approved, restatement.is_self_approved) == (True, True)
+
+
+def test_anybody_takes_back_their_own_proposal():
+    boss = User.objects.create_user("boss", "boss@example.com", role="admin")
+    User.objects.create_user("other", "other@example.com", role="admin")
+    restatement = make_restatement(proposed_by=boss)
+
+    bookkeeping.decide(restatement, is_approved=False, by=boss, now=NOW, zone=UTC)
+
+    restatement.refresh_from_db()
+    assert (restatement.is_approved, restatement.is_self_approved) == (False, False)
+
+
+def test_no_way_around_leaves_an_own_approval_unsaid():
+    boss = User.objects.create_user("boss", "boss@example.com", role="admin")
+    restatement = make_restatement(proposed_by=boss)
+
+    with pytest.raises(IntegrityError, match="restatements_say_self_approved"), transaction.atomic():
+        Restatement.objects.filter(pk=restatement.pk).update(is_approved=True, decided_by=boss, decided_at=NOW)
+
+
+def test_a_changed_window_keeps_what_it_said_and_who_entered_it():
+    scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
+    boss = User.objects.create_user("boss", "boss@example.com", role="admin")
+    window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
+    bookkeeping.keep_span(window, by=scribe, now=START - timedelta(days=1), zone=UTC)
+
+    window.until = START + timedelta(hours=3)
+    bookkeeping.keep_span(window, by=boss, now=NOW, zone=UTC)
+
+    [earlier] = window.earlier.all()
+    assert (earlier.until, earlier.author, earlier.created_at) == (
+        START + timedelta(hours=2),
+        scribe,
+        START - timedelta(days=1),
+    )
+    assert (earlier.replaced_at, earlier.replaced_by, earlier.reason) == (NOW, boss, "disk")
+    assert (window.author, window.created_at) == (boss, NOW)
+    assert MaintenanceWindow.objects.maintenance().get() == window
+
+
+def test_only_what_is_late_is_warned_of():
+    window = MaintenanceWindow(service=make_service(), since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
+    bookkeeping.keep_span(window, now=NOW - timedelta(hours=2), zone=UTC)
+    window.until = NOW + timedelta(hours=5)
+    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    assert not bookkeeping.is_late(window, NOW, UTC)
+
+    window.since = NOW - timedelta(hours=2)
+    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    assert bookkeeping.is_late(window, NOW, UTC)
+
+
+def test_to_word_a_window_otherwise_does_not_enter_it_again():
+    scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
+    window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
+    bookkeeping.keep_span(window, by=scribe, now=START, zone=UTC)
+
+    window.reason = "new disk"
+    bookkeeping.keep_span(window, by=None, now=NOW, zone=UTC)
+
+    window.refresh_from_db()
+    assert (window.author, window.created_at) == (scribe, START)
+    assert [row.reason for row in window.earlier.all()] == ["disk"]
+
+
 def test_a_rejected_restatement_changes_nothing():
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
 
@@ -69,12 +161,11 @@ def test_a_rejected_restatement_changes_nothing():
 def test_a_maintenance_window_in_the_past_has_its_days_accounted_again_also_the_ones_it_left():
     service = make_service()
     window = MaintenanceWindow(service=service, since=START, until=START + timedelta(hours=2))
-    bookkeeping.keep_span(window, before=None, now=NOW, zone=UTC)
+    bookkeeping.keep_span(window, now=NOW, zone=UTC)
     RollupRequest.objects.all().delete()
 
-    before = MaintenanceWindow.objects.get(pk=window.pk)
     window.since, window.until = START + timedelta(days=2), START + timedelta(days=2, hours=1)
-    bookkeeping.keep_span(window, before=before, now=NOW, zone=UTC)
+    bookkeeping.keep_span(window, now=NOW, zone=UTC)
 
     assert days_asked_for() == [date(2025, 3, 10), date(2025, 3, 12)]
 
@@ -105,11 +196,52 @@ def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cas
     assert answer.status_code == 302, answer.content.decode()
     proposed = Restatement.objects.get()
     url = f"/admin/monitoring/restatement/{proposed.pk}/decide/"
+    assert "Public: the ledger shows it" in client.get("/admin/monitoring/restatement/add/").content.decode()
     assert client.post(url, {"decision": "approve"}).status_code == 403
 
     client.force_login(admin)
     assert client.post(url, {"decision": "approve"}).status_code == 302
     assert Restatement.objects.get().is_approved
+
+
+def test_a_window_in_the_past_is_entered_in_the_admin_with_a_warning_and_keeps_its_history(client, cast_of_books):
+    admin, _reporter, service = cast_of_books
+    client.force_login(admin)
+    form = {"service": service.pk, "reason": "disk", "since_0": "2025-03-10", "since_1": "00:00"}
+    form |= {"until_0": "2025-03-10", "until_1": "01:00"}
+
+    answer = client.post("/admin/monitoring/maintenancewindow/add/", form, follow=True)
+    assert "entered too late" in answer.content.decode()
+    url = f"/admin/monitoring/maintenancewindow/{(window := MaintenanceWindow.objects.get()).pk}/change/"
+    client.post(url, {**form, "until_1": "00:30"})
+
+    page = " ".join(client.get(url).content.decode().split())
+    assert (window.author, MaintenanceWindow.objects.maintenance().get().pk) == (admin, window.pk)
+    assert "Earlier versions:" in page and "by boss, changed" in page
+    assert client.get(f"/admin/monitoring/maintenancewindow/{window.earlier.get().pk}/change/").status_code == 302
+
+
+def test_who_proposed_is_told_whom_to_ask(client, cast_of_books):
+    admin, *_others = cast_of_books
+    User.objects.create_user("second", "second@example.com", role="admin")
+    client.force_login(admin)
+    restatement = Restatement.objects.create(
+        service=Service.objects.get(),
+        since=START,
+        until=START + timedelta(hours=1),
+        restated_as="operational",
+        reason="ours",
+        proposed_at=NOW,
+        proposed_by=admin,
+    )
+
+    page = client.get(f"/admin/monitoring/restatement/{restatement.pk}/change/").content.decode()
+    url = f"/admin/monitoring/restatement/{restatement.pk}/decide/"
+    answer = client.post(url, {"decision": "approve"}, follow=True).content.decode()
+
+    assert "Ask one of: second" in page and 'value="approve"' not in page and 'value="reject"' in page
+    assert "Ask one of: second" in answer
+    assert Restatement.objects.get().is_approved is None
 
 
 def test_what_is_still_to_come_cannot_be_restated(client, cast_of_books):
@@ -138,10 +270,10 @@ def cast_of_books():
 
 
 def policy_form(**fields):
-    tomorrow = timezone.now().date() + timedelta(days=1)  # today may be over when it is judged
-    rules = {"name": "standard", "effective_on": tomorrow.isoformat(), "failure_threshold": 2, "recovery_threshold": 1}
+    day = timezone.now().date() + timedelta(days=2)  # today may be over when it is judged
+    rules = {"name": "standard", "effective_on": day.isoformat(), "failure_threshold": 2, "recovery_threshold": 1}
     more = {"gap_factor": "2.5", "partial_weight_percent": 100, "major_below": "95", "reason": "as agreed"}
-    return {**rules, **more, **fields}
+    return {**rules, **more, "maintenance_notice_hours": 24, "late_maintenance": "count", **fields}
 
 
 def test_the_engine_confirms_by_the_version_in_force():

@@ -18,4 +18,4 @@ def test_example(example):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 11

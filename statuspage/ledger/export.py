@@ -4,17 +4,19 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
 from incidents.models import Incident
-from monitoring.ledger import Entry, Ledger, Reading
+from monitoring.ledger import Entry, LateEntry, Ledger, Reading
+from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.sla import Figures, Kind, percentage
 
 COLUMNS = (
     *("service", "reading", "kind", "from", "to", "seconds", "cause"),
-    *("last_good_at", "first_bad_at", "incidents"),
+    *("last_good_at", "first_bad_at", "incidents", "at_least_s", "at_most_s"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones where East Asian text is typed
 BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else
@@ -23,7 +25,7 @@ BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for somethin
 def document(found: Ledger, incidents: Sequence[Incident], *, with_messages: bool = False) -> dict[str, Any]:
     """Return the ledger as JSON takes it; intervals sum to the window, as far as it is accounted.
 
-    `with_messages` adds the texts of errors, which are for people with an account.
+    `with_messages` adds the texts of errors and the names of people, which are for people with an account.
     """
     return {
         "service": {"id": found.service.id, "name": str(found.service)},
@@ -38,16 +40,66 @@ def document(found: Ledger, incidents: Sequence[Incident], *, with_messages: boo
                 "effective_on": each.version.effective_on.isoformat(),
                 "failure_threshold": each.rules.failure_threshold,
                 "recovery_threshold": each.rules.recovery_threshold,
+                "maintenance_notice_hours": each.version.maintenance_notice_hours,
+                "late_maintenance": each.version.late_maintenance,
             }
             for each in found.terms
         ],
         "sample_days": found.sample_days,
         **_reading(found.official, incidents, with_messages),
         "as_measured": _reading(found.measured, incidents, with_messages) if found.measured else None,
-        "restatements": [
-            {"from": _iso(row.since), "to": _iso(row.until), "as": row.restated_as} for row in found.restatements
-        ],
+        "restatements": [_restatement(row, with_names=with_messages) for row in found.restatements],
+        "entered_late": [_late(each, with_names=with_messages) for each in found.late],
+        "earlier_figures": [_earlier(row) for row in found.earlier],
     }
+
+
+def _restatement(row: Restatement, *, with_names: bool) -> dict[str, Any]:
+    names = {"proposed_by": _name(row.proposed_by), "decided_by": _name(row.decided_by)} if with_names else {}
+    return {
+        "from": _iso(row.since),
+        "to": _iso(row.until),
+        "as": row.restated_as,
+        "reason": row.reason,
+        "proposed_at": _iso(row.proposed_at),
+        "decided_at": _iso(row.decided_at),
+        "is_self_approved": row.is_self_approved,
+        **names,
+    }
+
+
+def _late(entry: LateEntry, *, with_names: bool) -> dict[str, Any]:
+    return {
+        "kind": str(entry.kind),
+        "from": _iso(entry.start_at),
+        "to": _iso(entry.end_at),
+        "seconds": entry.seconds,
+        "is_withdrawn": entry.is_withdrawn,
+        "is_counted": entry.is_counted,
+        "entered_at": _iso(entry.entered_at),
+        "reason": entry.reason,
+        **({"entered_by": entry.by or None} if with_names else {}),
+    }
+
+
+def _earlier(row: UptimeRecordVersion) -> dict[str, Any]:
+    return {
+        "date": row.date.isoformat(),
+        "until": _iso(row.replaced_at),
+        "cause": row.cause,
+        "status": row.status,
+        "uptime": _decimal(row.uptime_percentage),
+        "coverage": _decimal(row.coverage_percentage),
+        "seconds": {str(kind): getattr(row, f"{kind}_s") for kind in Kind},
+    }
+
+
+def _name(user: object) -> str | None:
+    return str(user) if user else None
+
+
+def _decimal(percent: Decimal | None) -> str | None:
+    return None if percent is None else f"{percent:.2f}"
 
 
 def table(found: Ledger, incidents: Sequence[Incident]) -> str:
@@ -81,6 +133,7 @@ def _reading(reading: Reading, incidents: Sequence[Incident], with_messages: boo
     return {
         "figures": _figures(reading.figures),
         "seconds": {str(kind): seconds for kind, seconds in reading.seconds.items()},
+        "down": reading.down._asdict(),
         "days": [
             {
                 "date": day.date.isoformat(),
@@ -114,6 +167,8 @@ def _entry(entry: Entry, incidents: Iterable[Incident]) -> dict[str, Any]:
         "last_good_at": _iso(entry.last_good_at),
         "first_bad_at": _iso(entry.first_bad_at),
         "incidents": [incident.title for incident in touching(entry, incidents)],
+        "at_least_s": entry.bounds.at_least_s if entry.bounds else None,
+        "at_most_s": entry.bounds.at_most_s if entry.bounds else None,
     }
 
 

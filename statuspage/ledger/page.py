@@ -16,14 +16,15 @@ from incidents.models import Incident
 from monitoring.calendar_days import bounds
 from monitoring.cause_words import in_words
 from monitoring.daily import KINDS, DayFigures
-from monitoring.ledger import Entry, Ledger, LedgerDay, Reading
+from monitoring.ledger import Entry, LateEntry, Ledger, LedgerDay, Reading
+from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.sla import Kind, percentage
 from monitoring.windows import Window
 from statuspage.bars import DAY_SHAPES, look, state_words
 from statuspage.durations import day_name, exact, whole
 from statuspage.ledger.choices import choices
 from statuspage.ledger.export import touching
-from statuspage.ledger.words import TONES, cause_words, kind_words, terms_words
+from statuspage.ledger.words import TONES, bounds_words, cause_words, change_words, kind_words, late_words, terms_words
 
 LISTED_AT_MOST = 400  # intervals; a longer ledger is read day by day
 
@@ -39,6 +40,7 @@ class Line:
     start_iso: str
     end_iso: str
     duration: str
+    bounds: str  # of downtime, where they lie apart
     cause: str
     message: str  # only for people who are signed in
     last_good: str
@@ -75,20 +77,49 @@ def context(
         "accounted_until": exact(found.accounted_until, zone),
         "official": _shown(found.official, incidents, zone, is_signed_in=is_signed_in),
         "measured": _shown(found.measured, incidents, zone, is_signed_in=is_signed_in) if found.measured else None,
-        "restatements": [
-            {
-                "since": exact(row.since, zone),
-                "until": exact(row.until, zone),
-                "kind": kind_words(Kind(row.restated_as)),
-                "reason": row.reason if is_signed_in else "",
-            }
-            for row in found.restatements
-        ],
+        "restatements": [_restatement(row, zone, is_signed_in=is_signed_in) for row in found.restatements],
+        "late": [_late(each, zone, is_signed_in=is_signed_in) for each in found.late],
+        "earlier": [_earlier(row, zone) for row in found.earlier],
         "policies": [(each.version, list(terms_words(each))) for each in found.terms],
+        "change": change_words() if found.is_changed_today else "",
         "sample_days": found.sample_days,
         "weekdays": [_weekday((first_weekday + 6 + n) % 7) for n in range(7)],
         "months": list(_months(found.official.days, first_weekday)),
         "zone": zone.key,
+    }
+
+
+def _restatement(row: Restatement, zone: ZoneInfo, *, is_signed_in: bool) -> dict[str, Any]:
+    return {
+        "since": exact(row.since, zone),
+        "until": exact(row.until, zone),
+        "kind": kind_words(Kind(row.restated_as)),
+        "reason": row.reason,
+        "decided": exact(row.decided_at, zone) if row.decided_at else "",
+        "is_self_approved": row.is_self_approved,
+        "names": [str(user or "–") for user in (row.proposed_by, row.decided_by)] if is_signed_in else [],
+    }
+
+
+def _late(entry: LateEntry, zone: ZoneInfo, *, is_signed_in: bool) -> dict[str, Any]:
+    return {
+        "since": exact(entry.start_at, zone),
+        "until": exact(entry.end_at, zone),
+        "duration": whole(entry.seconds),
+        "what": late_words(entry),
+        "entered": exact(entry.entered_at, zone),
+        "reason": entry.reason,
+        "by": entry.by if is_signed_in else "",
+    }
+
+
+def _earlier(row: UptimeRecordVersion, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "date": row.date,
+        "day": day_name(row.date),
+        "uptime": "—" if row.uptime_percentage is None else f"{row.uptime_percentage:.2f} %",
+        "until": exact(row.replaced_at, zone),
+        "cause": row.get_cause_display(),
     }
 
 
@@ -111,6 +142,7 @@ def _shown(reading: Reading, incidents: Sequence[Incident], zone: ZoneInfo, *, i
         "upper": percentage(figures.upper),
         "count": len(reading.entries),
         "lines": [_line(entry, incidents, zone, is_signed_in) for entry in reading.entries] if is_listed else [],
+        "down": bounds_words(down_s, reading.down) if (down_s := reading.seconds[Kind.DOWN]) else "",
         "sums": [(TONES[k], kind_words(k), whole(s), s) for k, s in reading.seconds.items() if s],
         "total": whole(total),
         "total_s": total,
@@ -126,6 +158,7 @@ def _line(entry: Entry, incidents: Sequence[Incident], zone: ZoneInfo, is_signed
         start_iso=entry.start_at.isoformat(),
         end_iso=entry.end_at.isoformat(),
         duration=whole(entry.seconds),
+        bounds=bounds_words(entry.seconds, entry.bounds),
         cause=cause_words(entry),
         message=in_words(entry.error_message) if is_signed_in else "",
         last_good=exact(entry.last_good_at, zone) if entry.last_good_at else "",

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from monitoring.ledger import Entry, Why
+from monitoring.edges import Bounds
+from monitoring.ledger import Entry, LateEntry, Why
 from monitoring.models import AccountingPolicy
+from monitoring.models.policies import LateMaintenance
 from monitoring.probes.model import ErrorType
 from monitoring.sla import Kind
 from monitoring.state import Policy
 from monitoring.terms import Terms
+from statuspage.durations import whole
 
 TONES = {
     Kind.OPERATIONAL: "ok",
@@ -38,6 +41,8 @@ def cause_words(entry: Entry) -> str:
     """Say why an interval counts as it does; empty where its kind says it all."""
     if entry.why is Why.RESTATED:
         return _("restated after a review")
+    if entry.why is Why.ENTERED_LATE:
+        return _("entered too late to be announced")
     if entry.why is Why.BLIND:
         return _("our own network failed, so nobody is blamed")
     if entry.why is Why.NO_CHECKS:
@@ -56,6 +61,48 @@ def terms_words(terms: Terms) -> Iterator[str]:
     if terms.has_own_thresholds:
         yield _("This service has other thresholds than the policy; these are its own:")
     yield from policy_words(terms.version, terms.rules)
+
+
+def change_words() -> str:
+    return _("The rules of this service were changed today. Figures follow the new ones from tomorrow on.")
+
+
+def _notice_words(policy: AccountingPolicy) -> Iterator[str]:
+    if hours := policy.maintenance_notice_hours:
+        announced = _("Maintenance counts as announced if it was entered at least %(hours)d hours before it begins.")
+        yield announced % {"hours": hours}
+    else:
+        yield _("Maintenance counts as announced only for the time after it was entered.")
+    if policy.late_maintenance == LateMaintenance.COUNT:
+        yield _("Maintenance and pauses entered or changed later are accounted as measured.")
+    else:
+        yield _("Maintenance and pauses entered or changed later are excluded, and the ledger shows both figures.")
+
+
+def late_words(entry: LateEntry) -> str:
+    """Say what was done too late, and what becomes of it."""
+    kind = kind_words(entry.kind)
+    if entry.is_withdrawn:
+        words = (
+            _("%(kind)s, withdrawn afterwards")
+            if not entry.is_counted
+            else _("%(kind)s, withdrawn too late and still counted as such")
+        )
+    elif entry.is_counted:
+        words = _("%(kind)s, entered too late and not counted")
+    else:
+        words = _("%(kind)s, entered too late to be announced")
+    return words % {"kind": kind}
+
+
+def bounds_words(seconds: int, bounds: Bounds | None) -> str:
+    """Say between which bounds downtime lies; empty where they are close enough to it."""
+    if bounds is None or 10 * (bounds.at_most_s - bounds.at_least_s) <= seconds:
+        return ""
+    return _("at least %(least)s and at most %(most)s") % {
+        "least": whole(bounds.at_least_s),
+        "most": whole(bounds.at_most_s),
+    }
 
 
 def policy_words(policy: AccountingPolicy, rules: Policy) -> Iterator[str]:
@@ -78,6 +125,7 @@ def policy_words(policy: AccountingPolicy, rules: Policy) -> Iterator[str]:
         yield _("Maintenance is counted like any other time.")
     else:
         yield _("Maintenance counts neither as up nor as down.")
+        yield from _notice_words(policy)
     yield _("A day with downtime is a partial outage; below %(percent)s %% uptime it is a major one.") % {
         "percent": policy.major_below
     }

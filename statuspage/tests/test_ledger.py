@@ -11,8 +11,8 @@ import time_machine
 from django.test import Client
 
 from incidents.models import AffectedService, Incident
-from monitoring import recording, rollup
-from monitoring.models import Restatement, Service, Span, UptimeRecord
+from monitoring import bookkeeping, editing, pauses, recording, rollup
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -184,8 +184,154 @@ def test_restated_and_measured_are_both_shown(service, get):
 
     assert (document["seconds"]["down"], document["as_measured"]["seconds"]["down"]) == (300, HOUR + 300)
     assert {row["reading"] for row in rows} == {"published", "measured"}
-    assert "As restated 99.63 % As measured 95.31 %" in text
-    assert "our firewall" not in text
+    assert "As published 99.63 % As measured 95.31 %" in text
+    assert "restated as Operational, approved 2025-03-13 01:00:00 UTC. “our firewall”" in text
+    assert document["restatements"] == [
+        {
+            "from": "2025-03-10T01:00:00Z",
+            "to": "2025-03-10T02:00:00Z",
+            "as": "operational",
+            "reason": "our firewall",
+            "proposed_at": "2025-03-13T01:00:00Z",
+            "decided_at": "2025-03-13T01:00:00Z",
+            "is_self_approved": False,
+        }
+    ]
+
+
+SECOND_HOUR = {"since": START + timedelta(hours=1), "until": START + timedelta(hours=2)}
+DAY = "?from=2025-03-10&to=2025-03-10"
+
+
+def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_was_entered(service, get, admin):
+    window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
+    bookkeeping.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
+
+    document, text = (
+        get(f"/services/payments/ledger.json{DAY}").json(),
+        words_of(get(f"/services/payments/ledger{DAY}")),
+    )
+
+    assert (document["seconds"]["down"], document["seconds"]["maintenance"]) == (300, HOUR)
+    assert document["as_measured"]["seconds"]["down"] == HOUR + 300
+    assert document["entered_late"] == [
+        {
+            "kind": "maintenance",
+            "from": "2025-03-10T01:00:00Z",
+            "to": "2025-03-10T02:00:00Z",
+            "seconds": HOUR,
+            "is_withdrawn": False,
+            "is_counted": False,
+            "entered_at": "2025-03-13T00:00:00Z",
+            "reason": "upgrade",
+        }
+    ]
+    assert [i["seconds"] for i in document["intervals"] if i["cause"] == "entered_late"] == [HOUR]
+    assert "As published 99.62 % As measured 95.31 %" in text
+    assert "Maintenance, entered too late to be announced; on 2025-03-13 00:00:00 UTC. “upgrade”" in text
+    assert "admin" not in text
+
+
+def test_who_is_signed_in_reads_who_entered_and_approved_it(service, get, admin, client):
+    window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
+    bookkeeping.keep_span(window, by=admin.user, now=NOW, zone=UTC)
+    restate_second_hour(service)
+    Restatement.objects.update(proposed_by=admin.user, decided_by=admin.user, is_self_approved=True)
+    client.force_login(admin.user)
+
+    text = words_of(get(f"/services/payments/ledger{DAY}"))
+
+    assert f"on 2025-03-13 01:00:00 UTC by {admin.user.username}." in text
+    assert f"proposed by {admin.user.username}, approved by {admin.user.username}" in text
+    assert "proposed and approved by the same person, since there was no other admin" in text
+
+
+def test_maintenance_that_was_announced_is_plain_maintenance(service, get):
+    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+
+    document, text = (
+        get(f"/services/payments/ledger.json{DAY}").json(),
+        words_of(get(f"/services/payments/ledger{DAY}")),
+    )
+
+    assert (document["seconds"]["maintenance"], document["as_measured"], document["entered_late"]) == (HOUR, None, [])
+    assert "Corrected afterwards" not in text
+
+
+def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(service, get):
+    AccountingPolicy.objects.create(name="standard", version=2, effective_on=START.date(), maintenance_notice_hours=24)
+    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+
+    document, text = (
+        get(f"/services/payments/ledger.json{DAY}").json(),
+        words_of(get(f"/services/payments/ledger{DAY}")),
+    )
+
+    assert (document["seconds"]["down"], document["seconds"]["maintenance"]) == (HOUR + 300, 0)
+    assert (document["as_measured"], [late["is_counted"] for late in document["entered_late"]]) == (None, [True])
+    assert "Maintenance, entered too late and not counted" in text
+    assert "Maintenance counts as announced if it was entered at least 24 hours before it begins." in text
+    assert "Maintenance and pauses entered or changed later are accounted as measured." in text
+
+
+def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service, get):
+    bookkeeping.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    window.until = START + timedelta(hours=1, minutes=10)
+    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+
+    document, text = (
+        get(f"/services/payments/ledger.json{DAY}").json(),
+        words_of(get(f"/services/payments/ledger{DAY}")),
+    )
+
+    assert (document["seconds"]["down"], document["as_measured"]["seconds"]["down"]) == (3_300, 300)
+    assert [(late["is_withdrawn"], late["seconds"]) for late in document["entered_late"]] == [(True, 3_000)]
+    assert "Maintenance, withdrawn afterwards" in text
+
+
+def test_figures_of_before_are_shown_with_what_changed_them(service, get):
+    with time_machine.travel(NOW - timedelta(hours=2), tick=False):
+        rollup.roll_up(START.date(), ["payments"], NOW, UTC)
+    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
+    with time_machine.travel(NOW, tick=False):
+        rollup.roll_up(START.date(), ["payments"], NOW, UTC)
+        rollup.roll_up(START.date(), ["payments"], NOW, UTC)
+
+    document, text = (
+        get(f"/services/payments/ledger.json{DAY}").json(),
+        words_of(get(f"/services/payments/ledger{DAY}")),
+    )
+
+    [earlier] = document["earlier_figures"]
+    assert (earlier["date"], earlier["until"]) == ("2025-03-10", "2025-03-13T01:00:00Z")
+    assert (earlier["cause"], earlier["uptime"], earlier["seconds"]["down"]) == ("maintenance", "95.31", HOUR + 300)
+    assert "uptime was 95.31 % until 2025-03-13 01:00:00 UTC; then maintenance was entered or changed." in text
+
+
+def test_downtime_says_its_bounds_where_they_lie_apart(service, get):
+    document, text = (
+        get(f"/services/payments/ledger.json{FROM_TO}").json(),
+        words_of(get(f"/services/payments/ledger{FROM_TO}")),
+    )
+    rows = rows_of(get(f"/services/payments/ledger.csv{FROM_TO}"))
+
+    bounds = [(i["at_least_s"], i["seconds"], i["at_most_s"]) for i in document["intervals"] if i["kind"] == "down"]
+    assert bounds == [(HOUR - 300, HOUR, HOUR + 300), (600, 900, 1200)]
+    assert document["down"] == {"at_least_s": HOUR + 300, "at_most_s": HOUR + 1500}
+    assert [row["at_least_s"] for row in rows if row["kind"] == "down"] == [str(HOUR - 300), "600"]
+    assert "at least 10 min and at most 20 min" in text
+    assert "Down at least 1 h 05 min and at most 1 h 25 min, since nothing is measured between two checks." in text
+
+
+def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get):
+    service = make_service(check_interval=60_000)
+    Service.objects.filter(id=service.id).update(created_at=START)
+    lot = [make_result(s, "bad" if HOUR <= s < 2 * HOUR else "ok", interval_ms=60_000) for s in range(0, 3 * HOUR, 60)]
+    recording.record(lot, START + timedelta(days=4))
+
+    text = words_of(get(f"/services/payments/ledger{DAY}"))
+
+    assert "Down 1 h" in text and "at least" not in text
 
 
 def test_blind_time_names_its_cause(service, get):
@@ -235,6 +381,18 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
 
     assert get(f"/services/payments/ledger.json{day}").json() == before
     assert "2 failed checks in a row" in words_of(get(f"/services/payments/ledger{day}"))
+
+
+def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service, get):
+    with time_machine.travel(NOW, tick=False):
+        rollup.refresh_today(NOW, UTC)
+    day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
+    assert words not in words_of(get(f"/services/payments/ledger{day}"))
+
+    Service.objects.update(failure_threshold=20)
+
+    text = words_of(get(f"/services/payments/ledger{day}"))
+    assert words in text and "2 failed checks in a row" in text
 
 
 def test_ledger_states_the_thresholds_of_the_service(service, get):
@@ -312,6 +470,19 @@ def test_archived_service_keeps_its_ledger(service, get):
     assert document["days"][1]["seconds"]["paused"] == DAY_S
 
 
+def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get):
+    make_service()
+    Service.objects.update(created_at=START)
+    pauses.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
+    pauses.resume(["payments"], now=START + timedelta(hours=4))
+    editing.remove(["payments"], now=START + timedelta(hours=5))
+    editing.bring_back(["payments"], now=START + timedelta(hours=6))
+
+    document = get(f"/services/payments/ledger.json{DAY}").json()
+
+    assert (document["seconds"]["paused"], document["entered_late"], document["as_measured"]) == (2 * HOUR, [], None)
+
+
 def test_days_are_as_long_as_the_zone_makes_them(get, settings):
     from zoneinfo import ZoneInfo
 
@@ -328,7 +499,7 @@ def test_days_are_as_long_as_the_zone_makes_them(get, settings):
 def test_number_of_queries_does_not_depend_on_the_window(service, get, django_assert_num_queries, days):
     first = date(2025, 3, 12) - timedelta(days=days - 1)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         get(f"/services/payments/ledger?from={first}&to=2025-03-12")
 
 
@@ -337,6 +508,8 @@ def test_policy_is_stated_in_words(get):
 
     assert "Policy standard, version 1 In force from the beginning." in text
     assert "Maintenance counts neither as up nor as down." in text
+    assert "Maintenance counts as announced only for the time after it was entered." in text
+    assert "entered or changed later are excluded, and the ledger shows both figures." in text
     assert get("/policies/standard/99").status_code == 404
 
 

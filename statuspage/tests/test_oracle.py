@@ -1,7 +1,8 @@
 """Figures over HTTP held to a walk, second by second, over checks and spans: slow, obvious, and none of our code.
 
 The scenarios are random with fixed seeds: days of 23 and 25 hours, checks out of order, twice and days late, changed
-intervals, gaps, overlapping spans, restatements approved after the days were accounted, a policy changed in between.
+intervals, gaps, overlapping spans, some of them entered too late, restatements approved after the days were accounted,
+a policy changed in between.
 """
 
 import csv
@@ -34,9 +35,10 @@ pytestmark = pytest.mark.django_db
 ZONE = ZoneInfo("America/New_York")
 KINDS = ("operational", "partial", "down", "unknown", "maintenance", "paused", "empty")
 CHANGED = 2  # the day from which on the second version of the policy holds
-Rules = tuple[int, int, int, bool]  # failures, recoveries, weight of partial time, whether maintenance is counted
-OLD: Rules = (2, 1, 100, False)
-NEW: Rules = (3, 2, 40, True)
+# Failures, recoveries, weight of partial time, whether maintenance is counted, and whether what is entered too late.
+Rules = tuple[int, int, int, bool, bool]
+OLD: Rules = (2, 1, 100, False, False)
+NEW: Rules = (3, 2, 40, True, True)
 
 
 @dataclass
@@ -46,7 +48,8 @@ class Scenario:
     created_at: int = 0
     now: int = 0
     checks: list[tuple[int, str, int]] = field(default_factory=list)  # second, verdict, interval in seconds
-    spans: list[tuple[str, int, int, str]] = field(default_factory=list)  # kind, from, to, restated as
+    # Kind, from, to, restated as, and when it was entered.
+    spans: list[tuple[str, int, int, str, int]] = field(default_factory=list)
 
     def midnight(self, number: int) -> int:
         return int(datetime.combine(self.first + timedelta(days=number), datetime.min.time(), ZONE).timestamp())
@@ -69,15 +72,19 @@ def make_scenario(seed: int, first: date) -> Scenario:
     for kind in ("blind", "maintenance", "maintenance", "paused", "restated", "restated", "restated"):
         since = dice.randrange(made.created_at - 5_000, made.now - 20_000)
         until = since + dice.randrange(1, 15_000)
-        made.spans.append((kind, since, until, dice.choice(("operational", "partial", "down", "unknown"))))
+        entered = dice.choice((since - 3_000, dice.randrange(since, until), made.now))
+        made.spans.append((kind, since, until, dice.choice(("operational", "partial", "down", "unknown")), entered))
     return made
 
 
 # --- The oracle -------------------------------------------------------------------------------------------------------
 
 
-def kinds(made: Scenario, rules: Rules) -> dict[int, str]:
-    """Return what each second of the scenario counts as, under one and the same rules."""
+def kinds(made: Scenario, rules: Rules, *, as_measured: bool = False) -> dict[int, str]:
+    """Return what each second of the scenario counts as, under one and the same rules.
+
+    As measured nothing was restated, and what people entered counts from then on.
+    """
     found = dict.fromkeys(range(made.midnight(0), made.now), "unknown")
     by_second = {second: (verdict, ceil(2.5 * interval)) for second, verdict, interval in made.checks}
     in_order = sorted(by_second)
@@ -88,8 +95,10 @@ def kinds(made: Scenario, rules: Rules) -> dict[int, str]:
         for each in range(second, min(until, made.now)):
             found[each] = "down" if is_down[second] else "partial" if verdict == "slow" else "operational"
     for layer, kind in (("blind", "unknown"), ("maintenance", "maintenance"), ("paused", "paused"), ("restated", "")):
-        for span_kind, since, until, restated_as in made.spans:
-            if span_kind == layer and not (layer == "maintenance" and rules[3]):
+        for span_kind, since, until, restated_as, entered in made.spans:
+            if layer in ("maintenance", "paused") and (rules[4] or as_measured):
+                since = max(since, entered)
+            if span_kind == layer and not (layer == "maintenance" and rules[3]) and not (as_measured and not kind):
                 found |= dict.fromkeys(range(max(since, made.midnight(0)), min(until, made.now)), kind or restated_as)
     return found | dict.fromkeys(range(made.midnight(0), made.created_at), "empty")
 
@@ -151,8 +160,12 @@ def live_through(made: Scenario, who: User) -> None:
         version=2,
         effective_on=made.first + timedelta(days=CHANGED),
         counts_maintenance=NEW[3],
+        late_maintenance="count" if NEW[4] else "restate",
         **rules,
     )
+    for kind, since, until, _restated_as, entered in made.spans:
+        if kind != "restated" and entered < made.now:
+            keep_span(service, kind, since, until, entered)
     dice = random.Random(made.seed)
     late = [check for check in made.checks if dice.random() < 0.1]
     for number in range(4):
@@ -160,18 +173,21 @@ def live_through(made: Scenario, who: User) -> None:
         record([c for c in made.checks if c not in late and made.midnight(number) <= c[0] < until], dice, now=until)
         rollup.refresh_today(at(until - 30), ZONE)
         account(at(until + 700))
-    for kind, since, until, restated_as in made.spans:
+    for kind, since, until, restated_as, entered in made.spans:
         if kind == "restated":
             values = {"since": at(since), "until": at(until), "restated_as": restated_as, "reason": "a review"}
             row = Restatement.objects.create(service=service, proposed_at=at(made.now), **values)
             bookkeeping.decide(row, is_approved=True, by=who, now=at(made.now), zone=ZONE)
-        else:
-            whose = None if kind == "blind" else service
-            span = Span(kind=kind, service=whose, since=at(since), until=at(until))
-            bookkeeping.keep_span(span, now=at(made.now), zone=ZONE)
+        elif entered == made.now:
+            keep_span(service, kind, since, until, entered)
     record(late, dice, now=made.now)
     account(at(made.now))
     rollup.refresh_today(at(made.now), ZONE)
+
+
+def keep_span(service: Service, kind: str, since: int, until: int, entered: int) -> None:
+    span = Span(kind=kind, service=None if kind == "blind" else service, since=at(since), until=at(until))
+    bookkeeping.keep_span(span, now=at(entered), zone=ZONE)
 
 
 def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int) -> None:
@@ -227,6 +243,7 @@ def test_all_figures_are_those_of_a_walk_second_by_second(seed, first, settings,
     monkeypatch.setattr(front, "keeper", reading_keeper())
     made = make_scenario(seed, first)
     both = kinds(made, OLD), kinds(made, NEW)
+    as_measured = kinds(made, OLD, as_measured=True), kinds(made, NEW, as_measured=True)
     program = Program.of(admin)
 
     with time_machine.travel(at(made.now), tick=False):
@@ -234,15 +251,17 @@ def test_all_figures_are_those_of_a_walk_second_by_second(seed, first, settings,
 
         for query, since, until in windows(made):
             truth = expected(made, since, until, both)
-            hold_ledger_to(truth, stranger.client, query)
+            hold_ledger_to(truth, expected(made, since, until, as_measured), stranger.client, query)
             hold_api_to(truth, program, query)
         for number in range(4):
             hold_row_to(expected(made, made.midnight(number), made.midnight(number + 1), both), made, number)
         hold_page_and_desk_to(expected(made, made.midnight(0), made.now, both), stranger, admin)
 
 
-def hold_ledger_to(truth: dict[str, object], client: Client, query: str) -> None:
+def hold_ledger_to(truth: dict[str, object], measured: dict[str, object], client: Client, query: str) -> None:
     document = client.get(f"/services/payments/ledger.json{query}").json()
+    as_measured = document["as_measured"] or document
+    assert {name: as_measured[name] for name in measured} == measured, query
     assert {name: document[name] for name in truth} == truth, query
     summed = Counter[str]()
     for interval in document["intervals"]:
