@@ -50,7 +50,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     servers.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres_at() -> Callable[..., AbstractContextManager[str]]:
     """A server of the test's own on a folder, for tests that break one; it yields its URL."""
     return EmbeddedPostgres.running

@@ -190,6 +190,6 @@ def _ninety_days() -> float:
 
     ids = [f"bench-{number:06}" for number in range(1, 501)]
     began = time.perf_counter()
-    found = daily.figures(ids, DAY.date() - timedelta(days=89), DAY.date())
+    found = daily.figures(ids, DAY.date() - timedelta(days=89), DAY.date(), UTC)
     assert len(found) == 500
     return (time.perf_counter() - began) * 1000

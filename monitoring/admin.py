@@ -53,7 +53,7 @@ class ServiceList(ChangeList):
         ids = [service.pk for service in services]
         today = day_of(now, settings.PAGE_TIME_ZONE)
         since = today - timedelta(days=UPTIME_DAYS - 1)
-        lines, figures = sparklines(ids, now), daily.figures(ids, since, today)
+        lines, figures = sparklines(ids, now), daily.figures(ids, since, today, settings.PAGE_TIME_ZONE)
         for service in services:
             service.sparkline, service.read_at = lines[service.pk], now
             service.figures, service.figured_days = figures.get(service.pk), (since, today)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -47,26 +47,30 @@ class Record:
 NOTHING_STORED = Record()
 
 
-def recent(service_ids: Collection[str], first: date, last: date) -> dict[str, Record]:
-    """Return the days from the first to the last of each service that has any. One query."""
-    parameters: dict[str, Any] = {"service_ids": list(service_ids), "first": first, "last": last}
+def recent(service_ids: Collection[str], first: date, last: date, zone: tzinfo) -> dict[str, Record]:
+    """Return the days of a zone from the first to the last of each service that has any. One query."""
+    parameters = _parameters(service_ids, first, last, zone)
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "recent_days"), parameters)
         return {service_id: _record(text) for service_id, text in cursor.fetchall()}
 
 
-def figures(service_ids: Collection[str], first: date, last: date) -> dict[str, Figures]:
+def figures(service_ids: Collection[str], first: date, last: date, zone: tzinfo) -> dict[str, Figures]:
     """Return the figures from the first day to the last of each service that has any of them stored. One query.
 
     The sum of the days' seconds, never the mean of their percentages.
     """
     parts: defaultdict[str, list[tuple[dict[Kind, int], Policy]]] = defaultdict(list)
-    parameters: dict[str, Any] = {"service_ids": list(service_ids), "first": first, "last": last}
+    parameters = _parameters(service_ids, first, last, zone)
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "sums_of_days"), parameters)
         for service_id, weight, *seconds in cursor.fetchall():
             parts[service_id].append((dict(zip(KINDS, seconds, strict=True)), weighing(weight)))
     return {service_id: sla.figures_of_parts(found) for service_id, found in parts.items()}
+
+
+def _parameters(service_ids: Collection[str], first: date, last: date, zone: tzinfo) -> dict[str, Any]:
+    return {"service_ids": list(service_ids), "first": first, "last": last, "zone": str(zone)}
 
 
 def figures_of(days: Collection[DayFigures]) -> Figures:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Case, F, Q, QuerySet, Sum, When
+from django.db.models.functions import Coalesce
 
 from database.sql import statement
 from monitoring import accounting
@@ -80,7 +81,7 @@ class Engine:
 class Slow:
     id: str
     name: str
-    average_ms: float  # of the good checks
+    average_ms: float  # of answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,8 +226,9 @@ def _since(state: ServiceState, status: Status) -> datetime | None:
 
 
 def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
-    good = sums.values("service_id").annotate(good=Sum(F("ok_count") + F("slow_count")))
-    average = good.filter(good__gt=0).annotate(average=Sum("response_ms_sum") / F("good"))
+    answers = Coalesce("answered_count", F("ok_count") + F("slow_count"))
+    answered = sums.values("service_id").annotate(answered=Sum(answers))
+    average = answered.filter(answered__gt=0).annotate(average=Sum("response_ms_sum") / F("answered"))
     return list(average.order_by("-average").values_list("service_id", "average")[:LISTED])
 
 

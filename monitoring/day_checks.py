@@ -9,6 +9,7 @@ from math import ceil
 from operator import sub
 
 from monitoring import day_stream
+from monitoring.answers import average_ms
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import Verdict
 from monitoring.state import Run
@@ -29,7 +30,7 @@ class DayOfChecks:
     service_id: str
     total: int
     healthy: int
-    average_ms: float | None
+    average_ms: float | None  # of answers
     instants: list[int]  # µs since `EPOCH`
     intervals_ms: list[int]
     verdicts: str  # a letter each
@@ -38,12 +39,13 @@ class DayOfChecks:
 def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterator[DayOfChecks]:
     """Stream the days of the services in a range of ids that have checks in [start, end). Must run in a transaction."""
     parameters = {"start": start, "end": end, "first_id": first_id, "last_id": last_id, "blind": BLIND}
-    for id, total, healthy, average, instants, intervals, verdicts in day_stream.rows("day_of_raw_checks", parameters):
+    for id, total, healthy, answered, hundredths, *packed in day_stream.rows("day_of_raw_checks", parameters):
+        instants, intervals, verdicts = packed
         day = DayOfChecks(
             service_id=id,
             total=total,
             healthy=healthy,
-            average_ms=average,
+            average_ms=average_ms(answered, hundredths),
             instants=day_stream.unpacked("q", instants),
             intervals_ms=day_stream.unpacked("i", intervals),
             verdicts=verdicts,

@@ -4,14 +4,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil, fsum
 
 from monitoring import day_histogram, day_stream
+from monitoring.answers import average_ms, nearest_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOfRequests:
-    """One day of one service; times in milliseconds, in ascending order. What failed before an answer has no time."""
+    """One day of one service; times of answers in milliseconds, in ascending order. Without an answer there is none."""
 
     service_id: str
     total: int = 0
@@ -20,11 +20,11 @@ class DayOfRequests:
 
     @property
     def average_ms(self) -> float | None:
-        return fsum(self.times_ms) / len(self.times_ms) if self.times_ms else None
+        return average_ms(len(self.times_ms), sum(round(100 * time) for time in self.times_ms))
 
-    def percentile_ms(self, share: float) -> float | None:
-        """Return the first time that at least this share (0–1) of all does not exceed: SQL's `percentile_disc`."""
-        return self.times_ms[max(0, ceil(share * len(self.times_ms)) - 1)] if self.times_ms else None
+    def percentile_ms(self, percent: int) -> float | None:
+        """Return the first time that at least this share of all does not exceed."""
+        return self.times_ms[nearest_rank(percent, len(self.times_ms))] if self.times_ms else None
 
     def histogram(self) -> tuple[list[int], list[int]]:
         """Return the logarithmic buckets in ascending order and how many requests are in each."""

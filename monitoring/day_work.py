@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from monitoring import clock, rollup
+from monitoring import clock, day_zones, rollup
 from monitoring.folded import schedule
 
 logger = logging.getLogger(__name__)
@@ -43,10 +43,12 @@ def run(steps: Mapping[str, Step] | None = None) -> None:
 
 
 def refresh_today(began: float) -> None:
+    day_zones.require(settings.PAGE_TIME_ZONE)
     rollup.refresh_today(clock.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
 
 
 def account(began: float) -> None:
+    day_zones.require(settings.PAGE_TIME_ZONE)
     rollup.plan(clock.now(), settings.PAGE_TIME_ZONE)
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 

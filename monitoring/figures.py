@@ -1,7 +1,7 @@
 """The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 import redis
 from django.conf import settings
@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from database import partitions
 from monitoring import clock
+from monitoring.calendar_days import bounds
 from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.health import needed_regions
@@ -124,7 +125,7 @@ def of_upkeep() -> Iterable[Metric]:
     days = due.values("date", "service").distinct().count()  # several may have asked for the same one
     yield _gauge("rollup_due", "Days of services that wait to be accounted.", days)
     oldest = due.aggregate(oldest=Min("date"))["oldest"]
-    closed_at = oldest and datetime.combine(oldest + timedelta(days=1), datetime.min.time(), UTC)
+    closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]
     age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
     yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
     ahead = GaugeMetricFamily(

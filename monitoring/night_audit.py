@@ -62,7 +62,7 @@ def row_differences(
     """
     services = list(Service.objects.filter(id__in=service_ids))
     rows = UptimeRecord.objects.filter(
-        service__in=services, date__range=(first, last), is_settled=True, policy__isnull=False
+        service__in=services, date__range=(first, last), is_settled=True, policy__isnull=False, time_zone=str(zone)
     )
     stored = {(row.service_id, row.date): _seconds(row) for row in rows}
     for id, days in ledger.days_of(services, first, last, now, zone).items():

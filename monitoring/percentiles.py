@@ -30,7 +30,7 @@ Stretch = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseTimes:
-    """The measured requests of a service in a window; redirects on the way are not counted."""
+    """The answered requests of a service in a window; redirects on the way are not counted."""
 
     counts: Counter[int]  # by bucket
     is_complete: bool  # False: of a part that is not whole days the raw requests are gone
@@ -53,7 +53,7 @@ def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> Respo
     days = [day for day in days_between(window.first, window.last) if _lies_in(day, window, now, zone)]
     stored = {
         row.date: (row.histogram_buckets, row.histogram_counts)
-        for row in ApiCallLog.objects.filter(service=service, date__in=days)
+        for row in ApiCallLog.objects.filter(service=service, date__in=days, counts_time_zone=str(zone))
     }
     start, end = max(window.start, service.created_at), min(window.end, now)
     raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
@@ -95,5 +95,5 @@ def _raw_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
 def _folded_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
     """Count the raw requests of days that are kept in few bytes."""
     requests = (request for stretch in stretches for request in reading.requests(service_id, "", *stretch))
-    times = (request.response_time for request in requests if request.is_final and request.response_time is not None)
-    return Counter(map(day_histogram.bucket_of, times))
+    answered = (request for request in requests if request.is_final and request.status_code is not None)
+    return Counter(day_histogram.bucket_of(each.response_time) for each in answered if each.response_time is not None)

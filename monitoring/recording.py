@@ -32,6 +32,7 @@ from monitoring import (
     states,
     transitions,
 )
+from monitoring.answers import request_ms, response_ms
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.clock import AHEAD
@@ -165,7 +166,8 @@ def _store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[Pro
 def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
     return {
         "checked_at": [from_ms(result.checked_at_ms) for result in results],
-        "response_time": [_hundredths(result.phases.total_ms) for result in results],
+        # A ping of a heartbeat whose beginning the job did not report took no time that is known.
+        "response_time": [_hundredths(result.phases.total_ms or None) for result in results],
         "lateness_ms": [_hundredths(result.lateness_ms) for result in results],
         "dns_ms": [_hundredths(result.phases.dns_ms) for result in results],
         "connect_ms": [_hundredths(result.phases.connect_ms) for result in results],
@@ -193,7 +195,7 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         return
     columns: dict[str, list[Any]] = {
         "measured_at": [from_ms(request.started_at_ms) for _, _, request in pairs],
-        "response_time": [_hundredths(request.phases.total_ms) for _, _, request in pairs],
+        "response_time": [_hundredths(request_ms(*pair)) for pair in pairs],
         "status_code": [request.status_code for _, _, request in pairs],
         "hop": [hop for _, hop, _ in pairs],
         "is_success": [
@@ -412,7 +414,7 @@ def _transition(service_id: str, change: Change, result: ProbeResult, now: datet
         "status_code": result.status_code,
         "error_type": result.error_type,
         "error_message": result.error_message,
-        "response_ms": result.phases.total_ms,
+        "response_ms": response_ms(result),
         "trace_id": trace_id(service_id, result.region, result.checked_at_ms),
     }
     tell(

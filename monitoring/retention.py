@@ -40,6 +40,7 @@ def unaccounted(day: date) -> int:
         "days": days,
         "starts": [edge[0] for edge in edges],
         "ends": [edge[1] for edge in edges],
+        "zone": str(settings.PAGE_TIME_ZONE),
     }
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "unaccounted"), parameters)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -51,7 +51,7 @@ class Counted(NamedTuple):
 
     total: int
     healthy: int
-    average_ms: float | None
+    average_ms: float | None  # of answers
 
 
 NOTHING_CHECKED = Counted(0, 0, None)
@@ -63,6 +63,7 @@ class Day:
 
     service: Service
     date: date
+    time_zone: str  # of the date
     account: Account
     status: str
     terms: Terms
@@ -99,7 +100,8 @@ def request_missing(day: date, zone: tzinfo) -> int:
     """Ask for a day of every service that existed in it and has no settled row. One statement."""
     start, end = bounds(day, zone)
     with connection.cursor() as cursor:
-        cursor.execute(statement("monitoring", "request_missing_days"), {"day": day, "start": start, "end": end})
+        parameters: dict[str, Any] = {"day": day, "start": start, "end": end, "zone": str(zone)}
+        cursor.execute(statement("monitoring", "request_missing_days"), parameters)
         return int(cursor.rowcount)
 
 
@@ -249,7 +251,7 @@ def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tz
         held = terms[service.id]
         account = accounting.account(service.id, found[service.id], held.rules, window, now)
         status = status_of(account, held.version)
-        days.append(Day(service=service, date=day, account=account, status=status, terms=held))
+        days.append(Day(service=service, date=day, time_zone=str(zone), account=account, status=status, terms=held))
     return days
 
 
@@ -307,6 +309,8 @@ def _uptime_record(day: Day, checks: Counted | None) -> UptimeRecord:
     return UptimeRecord(
         service_id=day.service.id,
         date=day.date,
+        time_zone=day.time_zone,
+        counts_time_zone=day.time_zone,
         status=day.status,
         uptime_percentage=_decimal(day.account.figures.uptime),
         coverage_percentage=_decimal(day.account.figures.coverage),
@@ -328,15 +332,17 @@ def _api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
     return ApiCallLog(
         service_id=day.service.id,
         date=day.date,
+        time_zone=day.time_zone,
+        counts_time_zone=day.time_zone,
         total_calls=requests.total,
         successful_calls=requests.good,
         failed_calls=requests.total - requests.good,
         avg_response_time=requests.average_ms,
         min_response_time=requests.percentile_ms(0),
-        max_response_time=requests.percentile_ms(1),
-        p50_response_time=requests.percentile_ms(0.5),
-        p95_response_time=requests.percentile_ms(0.95),
-        p99_response_time=requests.percentile_ms(0.99),
+        max_response_time=requests.percentile_ms(100),
+        p50_response_time=requests.percentile_ms(50),
+        p95_response_time=requests.percentile_ms(95),
+        p99_response_time=requests.percentile_ms(99),
         total_downtime_minutes=-(-day.account.seconds[Kind.DOWN] // 60),
         uptime_percentage=_decimal(day.account.figures.uptime),
         histogram_buckets=buckets,
@@ -345,12 +351,13 @@ def _api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
 
 
 UPTIME_FIGURES = [
-    *("status", "uptime_percentage", "coverage_percentage", "is_settled", "metadata", "updated_at"),
+    *("time_zone", "status", "uptime_percentage", "coverage_percentage", "is_settled", "metadata", "updated_at"),
     *("policy", "failure_threshold", "recovery_threshold"),
     *(f"{kind}_s" for kind in Kind),
 ]
-CHECK_FIGURES = ["total_checks", "successful_checks", "failed_checks", "avg_response_time"]
-TIME_FIGURES = ["total_downtime_minutes", "uptime_percentage"]  # of the calls: what follows from time alone
+CHECK_FIGURES = ["counts_time_zone", "total_checks", "successful_checks", "failed_checks", "avg_response_time"]
+# Of the calls: what follows from time alone.
+TIME_FIGURES = ["time_zone", "total_downtime_minutes", "uptime_percentage"]
 
 
 def _store_uptime(rows: Sequence[UptimeRecord], *, with_checks: bool) -> None:

@@ -22,6 +22,7 @@ from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)
 
+DAY = timedelta(days=1)
 SETTLING = timedelta(minutes=10)  # results of the last minutes may be on their way
 
 
@@ -70,7 +71,7 @@ def mend(service_ids: Collection[str], start: datetime, end: datetime, now: date
 def audit(service_id: str, now: datetime, zone: tzinfo) -> bool:
     """Hold all runs of a service to all of its raw checks; rebuild what differs, and say whether anything did.
 
-    Reads every check there is of it: about a second for 90 days of one a minute.
+    Reads every check there is of it: some seconds for 90 days of one a minute.
     """
     start, end = _oldest(service_id), start_of_second(now - SETTLING)
     if start is None or start >= end:
@@ -138,7 +139,8 @@ def _extent(
     since = max(min([start, *(run.first_at for run in recorded)]), _oldest(held.service_id) or start)
     open_run = held.state.run
     if open_run is None or any(run.first_at == open_run.first_at for run in recorded):
-        return start_of_second(since), end_of_second(now)
+        # Checks were recorded while we read: whatever is stored by now is counted, and nobody records more of it.
+        return start_of_second(since), end_of_second(SpokenChecks(held.service_id).last_before(now + DAY) or end)
     return start_of_second(since), end_of_second(max([end, *(run.last_at for run in recorded)]))
 
 

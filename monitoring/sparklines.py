@@ -15,7 +15,7 @@ STEP = WIDTH / HOURS
 class Sparkline:
     """Shapes in a box of WIDTH × HEIGHT, and the figures they show."""
 
-    lines: Sequence[str]  # points of polylines; hours without a good check part them
+    lines: Sequence[str]  # points of polylines; hours without an answer part them
     dots: Sequence[tuple[str, str]]  # hours that stand alone
     bad: Sequence[tuple[str, int]]  # x of each hour with failures, and how many
     lowest_ms: float | None
@@ -35,7 +35,7 @@ def sparklines(service_ids: Collection[str], now: datetime) -> dict[str, Sparkli
 
 
 def draw(hours: Sequence[tuple[float | None, int]]) -> Sparkline:
-    """Draw hours, oldest first, of which mean response time (None: no good check) and number of bad checks are given.
+    """Draw hours, oldest first, of which mean response time (None: no answer) and number of bad checks are given.
 
     The scale begins at 0: a service that is twice as slow looks twice as slow.
     """
@@ -55,8 +55,8 @@ def draw(hours: Sequence[tuple[float | None, int]]) -> Sparkline:
 def _means(row: ServiceHour | None) -> tuple[float | None, int]:
     if row is None:
         return None, 0
-    good = row.ok_count + row.slow_count
-    return (row.response_ms_sum / good if good else None), row.bad_count
+    answered = row.ok_count + row.slow_count if row.answered_count is None else row.answered_count
+    return (row.response_ms_sum / answered if answered else None), row.bad_count
 
 
 def _stretches(means: Iterable[float | None], highest: float) -> Iterable[list[tuple[str, str]]]:

@@ -12,6 +12,7 @@ from django.db import connection
 from database.bulk import array, read_instants_fast
 from database.sql import statement
 from monitoring import states_before
+from monitoring.answers import response_ms
 from monitoring.models import RegionState
 from monitoring.policies import policy_for, rules_of
 from monitoring.probes.model import ProbeResult, Verdict
@@ -34,7 +35,7 @@ class LockedState:
 
     def show(self, result: ProbeResult) -> None:
         """Make this the answer that people see."""
-        self.response_ms, self.status_code = result.phases.total_ms, result.status_code
+        self.response_ms, self.status_code = response_ms(result), result.status_code
         self.error = result.error_message
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from database import partitions, retention
 from database.models import DroppedPartition
-from monitoring import clock
+from monitoring import clock, day_zones
 from monitoring.calendar_days import day_of
 from monitoring.clock import AHEAD
 from monitoring.clock_check import DIFFERS, workers_ahead
@@ -105,6 +105,9 @@ def judge_clocks(ahead: Mapping[str, timedelta], behind_ms: Mapping[str, int]) -
 
 def rollups() -> Finding:
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+    if found := day_zones.others(zone):
+        says = _("Stored days were accounted in another time zone than %(zone)s: %(others)s")
+        return bad(says % {"zone": zone, "others": ", ".join(found)}, _("Run: manage.py rollup --rezone"))
     ready = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
     row = RollupWatermark.objects.first()
     late = day_of(now - CLOSING - ROLLUP_LATE, zone) - timedelta(days=1)

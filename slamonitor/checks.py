@@ -4,11 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.checks import Error, Tags, register, run_checks
 
 from database.backups import bucket, encryption
 from database.backups.problem import BackupError
+from database.backups.server import application_server
+from monitoring import day_zones
 
 
 @register("settings")
@@ -50,6 +53,26 @@ def check_database(**_: Any) -> list[Error]:
     ]
 
 
+def check_days() -> list[Error]:
+    """Refuse days that were accounted in another time zone. A database that cannot be asked is for others to tell.
+
+    By a connection of its own: a worker has children to come, which must not inherit one.
+    """
+    if settings.DATABASE is None:
+        return []
+    try:
+        with (
+            psycopg.connect(**{**application_server().parameters, "connect_timeout": 2}) as connection,
+            connection.cursor() as cursor,
+        ):
+            found = day_zones.others(settings.PAGE_TIME_ZONE, cursor)
+    except (psycopg.Error, BackupError):  # away, or not migrated yet
+        return []
+    if not found:
+        return []
+    return [Error(day_zones.words(found, settings.PAGE_TIME_ZONE), hint=day_zones.REMEDY, id="slamonitor.E010")]
+
+
 def _dangerous() -> Iterator[Error]:
     if settings.SECRET_KEY == settings.UNSET:
         yield Error(
@@ -87,7 +110,7 @@ def stop_on_problems(*, needs_database: bool) -> None:
     """End the process with all problems in words. `manage.py` checks by itself; web and workers call this."""
     problems = [problem for problem in run_checks(tags=["settings"]) if problem.is_serious()]
     if needs_database:
-        problems += check_database()
+        problems += check_database() or check_days()
     if problems:
         lines = [f"{problem.msg}\n    Hint: {problem.hint}" for problem in problems]
         sys.exit("The settings must be mended before this can start:\n  " + "\n  ".join(lines))

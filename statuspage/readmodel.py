@@ -63,7 +63,7 @@ def read(now: datetime, change: int, zone: ZoneInfo) -> PageModel:
     services = list(Service.objects.for_page())
     today = day_of(now, zone)
     first = today - timedelta(days=DAYS - 1)
-    days = daily.recent([service.id for service in services], first, today)
+    days = daily.recent([service.id for service in services], first, today, zone)
     return PageModel(
         read_at=now,
         change=change,

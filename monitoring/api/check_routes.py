@@ -62,7 +62,9 @@ class CheckOut(BaseModel):
     region: str
     verdict: Verdict
     is_healthy: bool = Field(description="Whether it counts as good: anything but `bad`.")
-    response_time: float | None = Field(description="Milliseconds, with redirects and body.")
+    response_time: float | None = Field(
+        description="Milliseconds of the whole attempt, with redirects and body, answered or not."
+    )
     status_code: int | None
     error_type: ErrorType | None = Field(description="Set exactly when it is bad.")
     error_message: str | None

@@ -48,7 +48,7 @@ class PercentileFilters(Windowed):
 class PercentileOut(BaseModel):
     percent: float
     response_time: float | None = Field(
-        description="Milliseconds that this share of requests did not exceed, within 1 %."
+        description="Milliseconds that this share of answers did not exceed, within 1 %."
     )
 
 
@@ -56,7 +56,7 @@ class PercentilesOut(BaseModel):
     service_id: str
     since: datetime = Field(serialization_alias="from")
     until: datetime = Field(serialization_alias="to")
-    count: int = Field(description="Measured requests; HTTP checks make them, the other kinds do not.")
+    count: int = Field(description="Answered requests; HTTP checks make them, the other kinds do not.")
     percentiles: list[PercentileOut]
     is_complete: bool = Field(description="False: raw requests of a part that is not whole days are gone already.")
 

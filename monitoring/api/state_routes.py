@@ -53,7 +53,7 @@ class StateOut(BaseModel):
     since: datetime | None = Field(description="When its status changed last.")
     last_checked_at: datetime | None
     last_verdict: Verdict | None
-    last_response_ms: float | None
+    last_response_ms: float | None = Field(description="Of the newest check; null where that got no answer.")
     last_status_code: int | None
     last_error: str | None
     run_since: datetime | None = Field(description="Every check since then had that verdict, without a gap.")

@@ -11,7 +11,7 @@ class Hour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # How many good checks took so long: one count for each of the buckets of `monitoring/histogram.py`.
+    # How many answers took so long: one count for each of the buckets of `monitoring/histogram.py`.
     response_buckets = ArrayField(models.IntegerField())
     computed_at = models.DateTimeField()
     took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
@@ -33,7 +33,9 @@ class ServiceHour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    response_ms_sum = models.FloatField()  # of the good checks
+    # Null: by a release that summed up good checks alone.
+    answered_count = models.IntegerField(null=True)
+    response_ms_sum = models.FloatField()  # of the answers
 
     class Meta:
         db_table = "service_hours"

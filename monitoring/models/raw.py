@@ -45,7 +45,7 @@ class WatchServerLog(models.Model):
 
     pk = models.CompositePrimaryKey("service_id", "checked_at", "region")
     checked_at = models.DateTimeField()  # the slot: when the check was due, in whole milliseconds
-    response_time = RealField(null=True)  # ms, the whole attempt with redirects and body
+    response_time = RealField(null=True)  # ms, the whole attempt with redirects and body, answered or not
     lateness_ms = RealField()  # started − due
     dns_ms = RealField(null=True)
     connect_ms = RealField(null=True)
@@ -80,7 +80,7 @@ class ApiResponseTime(models.Model):
 
     pk = models.CompositePrimaryKey("service_id", "measured_at", "region", "hop")  # no index of its own: nobody asks
     measured_at = models.DateTimeField()  # when the request began
-    response_time = RealField(null=True)  # ms
+    response_time = RealField(null=True)  # ms; null: no answer came, or it broke off
     status_code = models.SmallIntegerField(null=True)
     hop = models.SmallIntegerField(default=0)  # 0, then one more for each redirect
     is_success = models.BooleanField()  # answered in full with 200–299

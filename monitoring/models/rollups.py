@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,10 @@ from monitoring.models.services import STATUS_LABELS, Service
 
 EMPTY_DAY = "e"  # the service did not exist yet
 DAY_STATUSES = [*((s.value, label) for s, label in STATUS_LABELS.items()), (EMPTY_DAY, _("Not yet monitored"))]
+
+
+def page_zone() -> str:
+    return str(settings.PAGE_TIME_ZONE)
 
 
 class IntegersField(ArrayField):  # type: ignore[type-arg]  # takes no arguments when running
@@ -23,7 +28,11 @@ class IntegersField(ArrayField):  # type: ignore[type-arg]  # takes no arguments
 class UptimeRecord(models.Model):
     pk = models.CompositePrimaryKey("service_id", "date")
     service = models.ForeignKey(Service, models.CASCADE, related_name="uptime_records", db_index=False)
-    date = models.DateField()
+    date = models.DateField()  # of `time_zone`
+    time_zone = models.TextField(default=page_zone)
+    # Of the day in which the checks were counted. Another one where they were gone when the day was accounted again in
+    # another zone: counts cannot be cut at other midnights.
+    counts_time_zone = models.TextField(default=page_zone)
     status = models.CharField(max_length=2, choices=DAY_STATUSES)
     uptime_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)  # floored; null: no data
     total_checks = models.IntegerField(default=0)
@@ -74,6 +83,8 @@ class UptimeRecord(models.Model):
             # Reader: one day of all services (the roll-up's catch-up, exports). The page's reader, newest days of each
             # service first, has the primary key, which is read backwards as well as forwards.
             models.Index(fields=["date"], name="uptime_records_of_day"),
+            # Reader: every start, whether all days are of the zone of the settings; what is left to account again.
+            models.Index(fields=["time_zone", "date"], name="uptime_records_of_zone"),
         ]
 
     def __str__(self) -> str:
@@ -83,7 +94,9 @@ class UptimeRecord(models.Model):
 class ApiCallLog(models.Model):
     pk = models.CompositePrimaryKey("service_id", "date")
     service = models.ForeignKey(Service, models.CASCADE, related_name="api_call_logs", db_index=False)
-    date = models.DateField()
+    date = models.DateField()  # of `time_zone`
+    time_zone = models.TextField(default=page_zone)
+    counts_time_zone = models.TextField(default=page_zone)  # of the requests; as in uptime_records
     total_calls = models.IntegerField(default=0)
     successful_calls = models.IntegerField(default=0)
     failed_calls = models.IntegerField(default=0)

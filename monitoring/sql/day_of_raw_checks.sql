@@ -1,8 +1,11 @@
 -- The checks of a day by service, for the roll-up: counts, and the checks themselves packed into three strings in one and
 -- the same order, which is that of storing. One pass over the day instead of a sort of it; `monitoring/day_checks.py`
--- unpacks. Failures of our own network are counted, yet make no run, so they are left out of the strings.
+-- unpacks. Times are those of answers (`monitoring/answers.py`), summed in whole hundredths of a millisecond. Failures of our own network are counted, yet make no run, so they are left out of the strings.
 SELECT
-    service_id, count(*), count(*) FILTER (WHERE is_healthy), avg(response_time),
+    service_id, count(*), count(*) FILTER (WHERE is_healthy),
+    count(response_time) FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)),
+    coalesce(sum(round(response_time::float8 * 100)::bigint)
+        FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)), 0)::bigint,
     coalesce(string_agg(timestamptz_send(checked_at), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), ''),
     coalesce(string_agg(int4send(interval_ms), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), ''),
     coalesce(string_agg(left(verdict, 1), '') FILTER (WHERE metadata IS NULL OR NOT metadata ? %(blind)s), '')

@@ -1,8 +1,9 @@
 -- The requests of a day by service, for the roll-up: counts, and every response time packed into one string, from which
--- `monitoring/day_requests.py` takes exact percentiles and the histogram. Redirects on the way are not counted.
+-- `monitoring/day_requests.py` takes exact percentiles and the histogram. Redirects on the way are not counted, and only
+-- answers have a time (`monitoring/answers.py`).
 SELECT
     service_id, count(*), count(*) FILTER (WHERE is_success),
-    coalesce(string_agg(float4send(response_time), ''), '')
+    coalesce(string_agg(float4send(response_time), '') FILTER (WHERE status_code IS NOT NULL), '')
 FROM api_response_times
 WHERE measured_at >= %(start)s AND measured_at < %(end)s AND service_id BETWEEN %(first_id)s AND %(last_id)s
     AND is_final

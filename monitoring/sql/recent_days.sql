@@ -15,4 +15,5 @@ SELECT
 FROM uptime_records AS record
 LEFT JOIN accounting_policies AS policy ON policy.id = record.policy_id
 WHERE record.service_id = ANY(%(service_ids)s) AND record.date BETWEEN %(first)s AND %(last)s
+    AND record.time_zone = %(zone)s
 GROUP BY record.service_id

@@ -6,6 +6,7 @@ FROM services
 WHERE services.created_at < %(end)s AND (services.archived_at IS NULL OR services.archived_at >= %(start)s)
     AND NOT EXISTS (
         SELECT FROM uptime_records AS record
-        WHERE record.service_id = services.id AND record.date = %(day)s AND (record.is_settled OR record.policy_id IS NULL)
+        WHERE record.service_id = services.id AND record.date = %(day)s AND record.time_zone = %(zone)s
+            AND (record.is_settled OR record.policy_id IS NULL)
     )
     AND NOT EXISTS (SELECT FROM rollup_requests AS asked WHERE asked.service_id = services.id AND asked.date = %(day)s)

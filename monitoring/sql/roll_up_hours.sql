@@ -3,7 +3,9 @@ WITH counted AS (
     SELECT
         date_trunc('hour', checked_at, 'UTC') AS hour_at,
         verdict,
-        CASE WHEN verdict <> 'bad' THEN
+        -- Only answers have a response time (monitoring/answers.py).
+        CASE WHEN response_time IS NOT NULL
+            AND (verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)) THEN
             least(%(last_bucket)s, trunc(%(per_doubling)s * ln(greatest(1, response_time)) / ln(2)))::integer
         END AS bucket,
         count(*) AS checks

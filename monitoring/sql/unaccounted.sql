@@ -8,7 +8,7 @@ JOIN services
 WHERE NOT EXISTS (
         SELECT FROM uptime_records AS record
         WHERE record.service_id = services.id AND record.date = page_day.date
-            AND (record.is_settled OR record.policy_id IS NULL)
+            AND record.time_zone = %(zone)s AND (record.is_settled OR record.policy_id IS NULL)
     )
     OR EXISTS (
         SELECT FROM rollup_requests AS request

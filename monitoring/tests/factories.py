@@ -1,5 +1,6 @@
 """The smallest valid objects; a test states the fields it cares about."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,16 @@ START_MS = int(START.timestamp() * 1000)
 def make_service(id: str = "payments", **fields: Any) -> Service:
     values = {"name": id, "display_name": id.title(), "endpoint_url": f"http://{id}.example/health", **fields}
     return Service.objects.create(id=id, **values)
+
+
+def answered_500(seconds: float, milliseconds: float, **fields: Any) -> ProbeResult:
+    """A failed check that was answered all the same."""
+    phases = Phases(dns_ms=1, connect_ms=2, first_byte_ms=3, total_ms=milliseconds)
+    result = make_result(seconds, "bad", phases=phases, **fields)
+    words = "answered 500 Internal Server Error"
+    (request,) = result.requests
+    request = replace(request, status_code=500, error_message=words, phases=phases)
+    return replace(result, status_code=500, error_type=ErrorType.HTTP, error_message=words, requests=(request,))
 
 
 def make_result(seconds: float, verdict: str = "ok", service_id: str = "payments", **fields: Any) -> ProbeResult:

@@ -154,6 +154,17 @@ def test_an_audit_of_all_checks_finds_what_no_day_shows():
     assert run_audit.audit("payments", NOW, UTC) is False
 
 
+def test_checks_that_are_recorded_during_an_audit_stay_counted():
+    make_old_service()
+    an_outage()
+    right = runs()
+    execute("UPDATE check_runs SET check_count = 1 WHERE verdict = 'bad'")
+
+    assert run_audit.audit("payments", at(30 * HOUR), UTC) is True  # the newest checks are of 36 h
+
+    assert runs() == right
+
+
 def test_a_stored_day_that_differs_from_the_ledger_is_found_and_accounted_again():
     make_old_service()
     an_outage()

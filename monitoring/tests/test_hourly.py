@@ -11,7 +11,7 @@ from monitoring.histogram import percentile_ms
 from monitoring.models import Hour, ServiceHour
 from monitoring.probes.model import Phases
 from monitoring.recording import record
-from monitoring.tests.factories import START, make_result, make_service
+from monitoring.tests.factories import START, answered_500, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 
@@ -46,17 +46,18 @@ def test_checks_are_counted_by_hour_and_verdict():
     ]
 
 
-def test_response_times_of_good_checks_alone_are_counted():
+def test_response_times_of_answers_alone_are_counted():
     store(10.1, response_ms=100)
     store(10.2, "slow", response_ms=900)
     store(10.3, "bad", response_ms=5_000)
+    record([answered_500(10.4 * 3600, 300)], NOW)
 
     hourly.roll_up(NOW)
 
     hour = Hour.objects.get()
-    assert sum(hour.response_buckets) == 2
+    assert sum(hour.response_buckets) == 3
     assert percentile_ms(hour.response_buckets, 1.0) == pytest.approx(900, rel=0.19)
-    assert ServiceHour.objects.get().response_ms_sum == 1_000
+    assert list(ServiceHour.objects.values_list("answered_count", "response_ms_sum")) == [(3, 1_300)]
 
 
 def test_twice_is_once_and_late_checks_are_counted_later():

@@ -80,9 +80,13 @@ def _request_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         is_bad = check.verdict is Verdict.BAD
         yield (
-            *(check.at, check.response_ms, check.status_code, 0, not is_bad, True, service_id, REGION),
+            *(check.at, _answer_ms(check), check.status_code, 0, not is_bad, True, service_id, REGION),
             *("GET", check.message if is_bad else None),
         )
+
+
+def _answer_ms(check: SampleCheck) -> float | None:
+    return None if check.status_code is None else check.response_ms
 
 
 def _first_byte_ms(check: SampleCheck) -> float | None:
@@ -115,5 +119,5 @@ def _save_states(pasts: Mapping[str, Past]) -> None:
     locked = states.lock(pasts)
     for service_id, held in locked.items():
         held.state, last = pasts[service_id].state, pasts[service_id].checks[-1]
-        held.response_ms, held.status_code, held.error = last.response_ms, last.status_code, last.message
+        held.response_ms, held.status_code, held.error = _answer_ms(last), last.status_code, last.message
     states.save(locked.values())

@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from database.backups import nights, reports
 from database.backups.folder import Folder
+from database.backups.problem import BackupError
 from database.backups.server import application_server
 from database.models import BackupReport
 from slamonitor import backup_night, engine_stop
 from slamonitor.engine_stop import engine_stopped
+from slamonitor.management.backup_command import BackupCommand
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +216,14 @@ def test_the_bounds_of_reports():
 
     assert BackupReport.objects.count() == 1
     assert reports.standing().backed_up_at <= timezone.now() <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_the_command_tells_both_the_reason_and_what_stayed_behind():
+    class Failing(BackupCommand):
+        def work(self, *_) -> None:
+            error = BackupError("the disk is full.")
+            error.add_note("The database x_restoring could not be dropped.")
+            raise error
+
+    with pytest.raises(CommandError, match=r"^the disk is full\.\nBesides: The database x_restoring could not"):
+        Failing().handle()

@@ -3,7 +3,7 @@
 import math
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring import night_audit, rollup
+from monitoring import day_zones, night_audit, rollup
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import Service, UptimeRecord
 from monitoring.wording import did_you_mean
@@ -32,10 +32,19 @@ class Command(BaseCommand):
             action="store_true",
             help="hold the recorded runs to every raw check and the stored days to the ledger; mend what differs",
         )
+        parser.add_argument(
+            "--rezone",
+            action="store_true",
+            help="account all days of another time zone again, in PAGE_TIME_ZONE; goes on where it was interrupted",
+        )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+        if options["rezone"]:
+            return self._rezone(now, zone, options)
+        if found := day_zones.others(zone):
+            raise CommandError(f"{day_zones.words(found, zone)} {day_zones.REMEDY}")
         if options["audit"]:
             return self._audit(_services(options["service"]), now, zone)
         yesterday = day_of(now, zone) - timedelta(days=1)
@@ -78,6 +87,46 @@ class Command(BaseCommand):
                 " again; the log says what they were. Run it once more to see that nothing differs now."
             )
         self.stdout.write(f"{len(ids)} services audited; nothing differs.")
+
+    def _rezone(self, now: datetime, zone: tzinfo, options: Mapping[str, Any]) -> None:
+        if any(options[name] for name in ("first", "last", "service", "recount")):
+            raise CommandError("--rezone takes all days of all services. Leave --from, --to, --service, --recount out.")
+        is_dry_run, names = options["dry_run"], day_zones.others(zone)
+        if not names:
+            self.stdout.write(f"All stored days are days of {zone}. Nothing to do.")
+            return
+        relabelled = 0 if is_dry_run else day_zones.prepare(now, zone)
+        days, rows, changed, uncounted = day_zones.dates(now, zone), 0, 0, list[date]()
+        for number, day in enumerate(days, 1):
+            before = _figures(day, _services(None))
+            for done in day_zones.rezone(day, now, zone, is_dry_run=is_dry_run):
+                changed += self._show(before, done.days, print_each=is_dry_run)
+                rows += len(done.days)
+                if not done.is_recounted and day not in uncounted:
+                    uncounted.append(day)
+            if not is_dry_run:
+                day_zones.compress_until(day, now, zone)
+            self._progress(number, len(days), day)
+        verb = "would be" if is_dry_run else "were"
+        self.stdout.write(
+            f"{len(days)} days, {rows} rows, {verb} accounted in {zone} instead of {', '.join(names)}; {changed}"
+            f" figures {'would change' if is_dry_run else 'changed'}, {relabelled} sample days were relabelled."
+        )
+        if uncounted:
+            self.stdout.write(
+                f"Of {len(uncounted)} days ({uncounted[0]} to {uncounted[-1]}) raw checks are gone. Their time is"
+                f" accounted in {zone}. Their counts and response times cannot be cut at other midnights: they stay"
+                " those of the day in the other zone (counts_time_zone), and are left out of percentiles."
+            )
+        if is_dry_run:
+            return
+        if asked := day_zones.request_missing(min(days, default=day_of(now, zone)), now, zone):
+            self.stdout.write(f"{asked} days of services had no row in the other calendar: the engine accounts them.")
+        if left := day_zones.others(zone):
+            raise CommandError(
+                f"Somebody goes on storing days of {', '.join(left)}. Stop every process that still runs with another"
+                " PAGE_TIME_ZONE, then repeat: manage.py rollup --rezone"
+            )
 
     def _show(self, before: dict[str, Any], accounted: Sequence[rollup.Day], *, print_each: bool) -> int:
         changed = 0

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -13,6 +14,7 @@ from accounts.models import Role, User
 from database import partitions
 from database.locks import lock_in_transaction
 from incidents import system_status
+from monitoring import day_zones
 from monitoring.models import Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.sync import Refused, Wanted, sync
@@ -30,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--page-url", default="http://localhost:8000", help="where the status page is (default %(default)s)"
         )
+        parser.add_argument("--rezone", action="store_true", help="then bring days of another time zone into ours")
         parser.add_argument("--migrate", action="store_true", help="migrate first, in one process less")
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
@@ -38,6 +41,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
+        if options["rezone"]:
+            call_command("rollup", rezone=True)
+        elif found := day_zones.others(settings.PAGE_TIME_ZONE):
+            raise CommandError(f"{day_zones.words(found, settings.PAGE_TIME_ZONE)} {day_zones.REMEDY}")
         now = timezone.now()
         for table in RAW_TABLES:
             partitions.ensure_ahead(table, now)

@@ -37,6 +37,7 @@ class Command(BaseCommand):
         # manage.py takes it from the command line before the settings are read; here it is for `--help`.
         parser.add_argument("--state-dir", metavar="DIR", help="data, secrets and lock (default var/)")
         parser.add_argument("--workers", type=int, default=1, help="probe workers, each one core (default %(default)s)")
+        parser.add_argument("--rezone", action="store_true", help="first account days of another time zone in ours")
         parser.add_argument("--demo", action="store_true", help="show sample services with a made-up past")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +55,7 @@ class Command(BaseCommand):
                     Supervisor(keep_open=(descriptor,), log_format=log_format()) as supervisor,
                     contextlib.suppress(StopRequested),
                 ):
-                    start_all(supervisor, state, chosen, demo=options["demo"])
+                    start_all(supervisor, state, chosen, demo=options["demo"], rezone=options["rezone"])
                     pause.watch(supervisor, state.path, processes.is_of_engine)
         except (EmbeddedError, ChildFailed) as error:
             raise CommandError(str(error)) from error
@@ -62,7 +63,7 @@ class Command(BaseCommand):
             raise CommandError("Stopped, but not everything ended by itself; the lines above name what was killed.")
 
 
-def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool) -> None:
+def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool, rezone: bool) -> None:
     """Start everything in the order in which it needs each other. Raises what the supervisor and the servers raise."""
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
@@ -70,7 +71,8 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     # They need no database, and load while it is being prepared.
     for number in range(1, options.workers + 1):
         supervisor.start(processes.probe_worker(env, options, number))
-    supervisor.run(processes.manage(env, "first_run", "--migrate", "--page-url", page_url(options)))
+    first = ("first_run", "--migrate", "--page-url", page_url(options), *(("--rezone",) if rezone else ()))
+    supervisor.run(processes.manage(env, *first))
     if demo:
         start_demo(supervisor, env, options)
     broker_is_redis = "BROKER_URL" not in env
