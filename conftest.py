@@ -38,6 +38,14 @@ def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "USE_THREADS", False)
 
 
+@pytest.fixture(autouse=True)
+def go_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine go by the clock of this process, as without Redis: a test may have stopped that one."""
+    from monitoring import clock
+
+    monkeypatch.setattr(clock, "_clock", clock.BrokerClock(None))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.close()
 

@@ -31,6 +31,7 @@ from monitoring import daily, editing, phases, service_actions, signs
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
+from monitoring.clock import AHEAD
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.probes.model import Phases
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
@@ -231,6 +232,8 @@ class ServiceAdmin(ModelAdmin):
 
 def age(at: datetime, now: datetime) -> str:
     """Say how long ago something was, to the largest unit; under a minute in seconds."""
+    if at > now + AHEAD:
+        return _("in the future")
     seconds = max(0, int((now - at).total_seconds()))
     if seconds < 60:
         return _("%(seconds)d s ago") % {"seconds": seconds}

@@ -13,11 +13,12 @@ from enum import Enum
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from database.locks import lock_in_transaction
 from monitoring.bookkeeping import keep_span
 from monitoring.canaries import Look
+from monitoring.clock import AHEAD
 from monitoring.instants import from_ms
 from monitoring.models import RegionSight, Service, Span, SpanKind
 from monitoring.probes.model import ProbeResult, Verdict
@@ -44,9 +45,10 @@ def judge(
 ) -> dict[str, Sight]:
     """Return the sight of the regions of a lot (and of `regions`), by what the canaries of its worker say.
 
-    Must run in a transaction. No query without canaries; a cheap one per region while they answer.
+    A look in the future says nothing: it would be the newest word for as long as its clock was ahead. Must run in a
+    transaction. No query without canaries; a cheap one per region while they answer.
     """
-    if look is None:
+    if look is None or from_ms(look.looked_at_ms) > now + AHEAD:
         return {}
     by_region: defaultdict[str, list[ProbeResult]] = defaultdict(list, {region: [] for region in regions})
     for result in results:
@@ -57,22 +59,38 @@ def judge(
 
 @transaction.atomic
 def forget(now: datetime) -> int:
-    """End the blindness of regions whose workers fell silent, at their last word; return how many there were."""
+    """End the blindness of regions whose workers fell silent, at their last word; return how many there were.
+
+    So does what a region said in the future, before a clock was set right.
+    """
     silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - FORGOTTEN)
-    found = list(silent.order_by("region").select_for_update())
+    ahead = RegionSight.objects.filter(Q(failed_at__gt=now + AHEAD) | Q(answered_at__gt=now + AHEAD))
+    found = list((silent | ahead).order_by("region").select_for_update())
     for sight in found:
+        _forget_future(sight, now)
+        sight.save()
         _clear(sight, sight.failed_at or now, now)
     return len(found)
+
+
+def _forget_future(sight: RegionSight, now: datetime) -> None:
+    """Take back to now what a locked sight says of later; what is left may be judged by."""
+    for name in ("failing_since", "failed_at", "answered_at", "blind_since"):
+        at = getattr(sight, name)
+        if at is not None and at > now + AHEAD:
+            setattr(sight, name, None if name == "answered_at" else now)
 
 
 def _judge(region: str, results: Sequence[ProbeResult], look: Look, now: datetime) -> Sight:
     at = from_ms(look.looked_at_ms)
     if look.has_answer:
-        if RegionSight.objects.filter(region=region, failed_at__lt=at, failing_since__isnull=False).exists():
+        failing = Q(failed_at__lt=at) | Q(failed_at__gt=now + AHEAD)
+        if RegionSight.objects.filter(failing, region=region, failing_since__isnull=False).exists():
             _clear(RegionSight.objects.select_for_update().get(region=region), at, now)
         return Sight.CLEAR
     RegionSight.objects.bulk_create([RegionSight(region=region)], ignore_conflicts=True)
     sight = RegionSight.objects.select_for_update().get(region=region)
+    _forget_future(sight, now)
     if sight.answered_at is not None and at <= sight.answered_at:
         return Sight.CLEAR  # an old lot that was delivered late
     sight.failing_since = min(sight.failing_since or at, at)

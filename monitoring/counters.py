@@ -7,7 +7,8 @@ def add(name: str, number: int) -> None:
     """Raise a counter in the caller's transaction. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO engine_counters (name, value) VALUES (%s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET value = engine_counters.value + excluded.value",
+            "INSERT INTO engine_counters (name, value, raised_at) VALUES (%s, %s, clock_timestamp())"
+            " ON CONFLICT (name) DO UPDATE"
+            " SET value = engine_counters.value + excluded.value, raised_at = excluded.raised_at",
             [name, number],
         )

@@ -20,15 +20,17 @@ from django.db.models.functions import Coalesce
 from database.sql import statement
 from monitoring import accounting
 from monitoring.calendar_days import day_of
+from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.histogram import percentile_ms
-from monitoring.models import DispatchWatermark, EngineWorker, Hour, Service, ServiceHour, ServiceState
+from monitoring.live import is_ahead, is_silent, silent
+from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
 from monitoring.sla import Kind, figures_of_parts
 from monitoring.state import Status
 from monitoring.terms import TermsBook
-from monitoring.worker_stamps import LATE
+from monitoring.worker_stamps import LATE, seen_since
 
 KEPT_S = 30
 LISTED = 5
@@ -69,7 +71,7 @@ class Engine:
     lateness_p99_ms: float | None
     probe_workers: int  # seen lately, as the others
     engine_workers: int
-    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched
+    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
     pace: Pace
     expired_probes: int  # of the workers that are seen, since they started: too late to be made
@@ -132,19 +134,23 @@ def engine(now: datetime) -> Engine:
         cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
         checks, lateness = cursor.fetchone() or (0, None)
     watermark = DispatchWatermark.objects.first()
-    workers = list(EngineWorker.objects.filter(seen_at__gte=now - LATE))
+    workers = list(seen_since(now - LATE, now))
     return Engine(
         checks_per_s=checks / 60,
         lateness_p50_ms=lateness and lateness[0],
         lateness_p99_ms=lateness and lateness[1],
         probe_workers=sum(worker.role == "probe" for worker in workers),
         engine_workers=sum(worker.role == "engine" for worker in workers),
-        # The watermark runs ahead of the clock.
-        last_dispatch_s=max(0.0, (now - (watermark.dispatched_until - LEAD)).total_seconds()) if watermark else None,
+        last_dispatch_s=_dispatched_ago_s(watermark.dispatched_until, now) if watermark else None,
         skipped_slots=watermark.skipped_slots if watermark else 0,
         pace=pace(now),
         expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
     )
+
+
+def _dispatched_ago_s(until: datetime, now: datetime) -> float | None:
+    """Return when slots were handed out; the watermark runs ahead of the clock, but one in the future says nothing."""
+    return None if until > now + AHEAD else max(0.0, (now - (until - LEAD)).total_seconds())
 
 
 def trends(period: Period, now: datetime) -> Trends:
@@ -191,17 +197,17 @@ def _least_available(
 
 
 def _burning(now: datetime) -> QuerySet[Service]:
-    well = Q(state__status=Status.OPERATIONAL) & (Q(state__stale_at__gt=now) | Q(state__stale_at=None))
-    return Service.objects.monitored().exclude(well).select_related("state")
+    unwell = Q(state=None) | ~Q(state__status=Status.OPERATIONAL) | silent(now, "state__")
+    return Service.objects.monitored().filter(unwell).select_related("state")
 
 
 def _unwell(service: Service, now: datetime) -> Unwell:
     state: ServiceState | None = getattr(service, "state", None)
     status, since, error = Status.UNKNOWN, None, ""
     if state is not None and state.run_last_at is not None:
-        is_silent = state.stale_at is not None and state.stale_at <= now
-        status = Status.UNKNOWN if is_silent else Status(state.status)
-        since = state.run_last_at if is_silent else _since(state, status)
+        status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
+        since = state.run_last_at if is_silent(state, now) else _since(state, status)
+        since = None if is_ahead(state, now) else since
         error = state.last_error or ""
     return Unwell(
         id=service.id,

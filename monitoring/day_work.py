@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.utils import timezone
 
-from monitoring import day_zones, rollup
+from monitoring import clock, day_zones, rollup
 from monitoring.folded import schedule
 
 logger = logging.getLogger(__name__)
@@ -45,17 +44,17 @@ def run(steps: Mapping[str, Step] | None = None) -> None:
 
 def refresh_today(began: float) -> None:
     day_zones.require(settings.PAGE_TIME_ZONE)
-    rollup.refresh_today(timezone.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
+    rollup.refresh_today(clock.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
 
 
 def account(began: float) -> None:
     day_zones.require(settings.PAGE_TIME_ZONE)
-    rollup.plan(timezone.now(), settings.PAGE_TIME_ZONE)
+    rollup.plan(clock.now(), settings.PAGE_TIME_ZONE)
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 
 
 def fold(began: float) -> None:
-    schedule.fold_due(timezone.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
+    schedule.fold_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
 
 
 def left_s(spent_s: float) -> float:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from database.sql import statement
+from monitoring.clock import AHEAD
 from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark
 from monitoring.probes.model import ProbeSpec
@@ -82,9 +83,9 @@ def _watermark(now: datetime) -> DispatchWatermark:
 
 def _window(dispatched_until: datetime, now: datetime) -> tuple[datetime, datetime]:
     until = now + LEAD
-    if dispatched_until > until + LEAD:
-        # The clock was set back. Waiting for it to catch up would be a gap as long as the leap; slots handed out
-        # before have rows already, and a second check of one is not stored.
+    if dispatched_until > now + AHEAD:
+        # The clock was set back, so it had been ahead. Waiting for it to catch up would be a gap as long as the leap,
+        # and an outage in it would be told to nobody. Slots that have rows are measured again (see `future.py`).
         return now, until
     return max(dispatched_until, now - LOOK_BACK), until
 

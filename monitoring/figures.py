@@ -12,14 +12,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from database import partitions
+from monitoring import clock
 from monitoring.calendar_days import bounds
+from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.health import needed_regions
-from monitoring.models import DispatchWatermark, EngineWorker, Service
+from monitoring.models import DispatchWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.worker_stamps import LATE
+from monitoring.worker_stamps import LATE, seen_since
 from observability import metrics
 from observability.harmless import harmless
 
@@ -37,10 +39,10 @@ _lots = metrics.histogram("lot_size_checks", "Checks in a lot.", buckets=(1, 2, 
 _unused = metrics.counter("checks_not_stored", "Results that were not stored, by why.", ["why"])
 
 
-def count_recorded(new: Sequence[ProbeResult], *, duplicates: int, refused: int) -> None:
+def count_recorded(new: Sequence[ProbeResult], *, duplicates: int, refused: int, ahead: int) -> None:
     """Count a lot once it is committed: what was new in it, and what was not stored."""
     with harmless("figures of checks"):
-        _lots.observe(len(new) + duplicates + refused)
+        _lots.observe(len(new) + duplicates + refused + ahead)
         _lateness.observe_many(result.lateness_ms / 1000 for result in new)
         for verdict in Verdict:
             if number := sum(result.verdict is verdict for result in new):
@@ -48,7 +50,7 @@ def count_recorded(new: Sequence[ProbeResult], *, duplicates: int, refused: int)
         for kind in ErrorType:
             if number := sum(result.error_type is kind for result in new):
                 _failures.labels(kind.value).inc(number)
-        for why, number in (("duplicate", duplicates), ("refused", refused)):
+        for why, number in (("duplicate", duplicates), ("refused", refused), ("ahead", ahead)):
             if number:
                 _unused.labels(why).inc(number)
 
@@ -60,13 +62,16 @@ def of_dispatch() -> Iterable[Metric]:
         return
     yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
     yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
-    age = timezone.now() - (watermark.dispatched_until - LEAD)  # the watermark runs ahead of the clock
-    yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", max(0.0, age.total_seconds()))
+    age = clock.now() - (watermark.dispatched_until - LEAD)  # the watermark runs ahead of the clock
+    # One that lies in the future says nothing of when slots were handed out; its distance is no age to be calm about.
+    age_s = abs(age.total_seconds()) if age < -AHEAD else max(0.0, age.total_seconds())
+    yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
 
 
 def of_workers() -> Iterable[Metric]:
     """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
-    workers = list(EngineWorker.objects.filter(seen_at__gte=timezone.now() - LATE))
+    now = clock.now()
+    workers = list(seen_since(now - LATE, now))
     seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
     for role in ("probe", "engine"):
         seen.add_metric([role], sum(worker.role == role for worker in workers))
@@ -74,11 +79,16 @@ def of_workers() -> Iterable[Metric]:
     for name, words in {
         "held": "Specs that probe workers hold, waiting or under way.",
         "expired": "Specs dropped since the workers began, for they came too late.",
+        "ahead": "Specs refused since the workers began, for they were due too far ahead.",
         "lost": "Results lost since the workers began, for the broker was away too long.",
         "stalled": "Checks without a verdict since the workers began, for their worker stood still.",
         "own_errors": "Checks that failed by a fault of ours since the workers began.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
+    off = [abs((worker.facts or {}).get("clock_ahead_ms") or 0) / 1000 for worker in workers]
+    yield _gauge(
+        "worker_clock_offset_seconds", "Worst difference of a worker's clock from the broker's.", max(off, default=0.0)
+    )
 
 
 def of_services() -> Iterable[Metric]:

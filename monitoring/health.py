@@ -6,11 +6,12 @@ from datetime import timedelta
 import redis
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
-from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
+from monitoring import clock, clock_check
+from monitoring.clock import AHEAD
+from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
-from monitoring.worker_stamps import LATE
+from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
@@ -33,18 +34,21 @@ def check_dispatch() -> Finding:
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
         return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
-    late = timezone.now() - watermark.dispatched_until
+    late = clock.now() - watermark.dispatched_until
     if late > DISPATCH_LATE:
         return Finding(status=Health.UNHEALTHY, message=f"no slot was dispatched for {late.total_seconds():.0f} s")
+    if late < -AHEAD:
+        message = f"slots were dispatched {-late.total_seconds():.0f} s ahead: a clock was wrong, and none is since"
+        return Finding(status=Health.UNHEALTHY, message=message)
     return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
 
 
 def check_workers() -> Finding:
     """Ask that every region in use has a worker that was seen lately."""
-    now = timezone.now()
+    now = clock.now()
     needed = needed_regions()
     seen = defaultdict(list)
-    for worker in EngineWorker.objects.filter(seen_at__gte=now - FORGOTTEN):
+    for worker in seen_since(now - FORGOTTEN, now):
         for region in (worker.region or "").split(","):
             seen[region].append(worker.seen_at)
     missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - LATE)
@@ -56,7 +60,7 @@ def check_workers() -> Finding:
 
 def check_pace() -> Finding:
     """Ask whether what was due lately is stored."""
-    found = pace(timezone.now())
+    found = pace(clock.now())
     if found.is_behind:
         message = f"falling behind: {found.stored_per_s:,.0f} of {found.due_per_s:,.0f} checks/s"
         return Finding(status=Health.DEGRADED, message=message)
@@ -77,6 +81,16 @@ def check_network() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
+def check_clocks() -> Finding:
+    """Ask whose clock differs from the broker's, and whether anything was refused lately because of one."""
+    words = []
+    if off := clock_check.differing():
+        names = ", ".join(map(str, off))
+        words.append(f"clocks differ from the broker's: {names}; run chrony or systemd-timesyncd there")
+    words += clock_check.refused_lately()
+    return Finding(status=Health.DEGRADED if words else Health.HEALTHY, message="; ".join(words))
+
+
 register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     register("redis", check_redis)
@@ -84,3 +98,4 @@ register("dispatch", check_dispatch)
 register("workers", check_workers)
 register("pace", check_pace)
 register("network", check_network)
+register("clocks", check_clocks)

@@ -15,9 +15,10 @@ from fractions import Fraction
 from math import ceil
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from monitoring import blindness
+from monitoring.clock import AHEAD
 from monitoring.instants import to_ms
 from monitoring.models import Heartbeat, Service
 from monitoring.policies import REPORTED
@@ -143,15 +144,20 @@ def mark_overdue(now: datetime) -> int:
 
 
 def _follow_new_settings(now: datetime) -> None:
-    """Count anew from the last ping where the settings of a service are others than at its ping."""
-    other = _monitored().filter(last_ping_at__isnull=False).exclude(version=F("service__version"))
+    """Count again from the last ping where the settings of a service are others than at its ping.
+
+    From now, where that ping lies in the future: a clock was ahead, and nobody knows when it was.
+    """
+    is_other = ~Q(version=F("service__version")) | Q(last_ping_at__gt=now + AHEAD)
+    other = _monitored().filter(is_other, last_ping_at__isnull=False)
     changed = list(other.select_related("service").select_for_update(of=("self",), skip_locked=True)[:LOT])
     for heartbeat in changed:
         assert heartbeat.last_ping_at is not None
+        heartbeat.last_ping_at = min(heartbeat.last_ping_at, now)
         _schedule(heartbeat, heartbeat.last_ping_at)
         heartbeat.overdue_at = max(heartbeat.overdue_at or now, now)
     if changed:
-        Heartbeat.objects.bulk_update(changed, ["due_at", "overdue_at", "version"])
+        Heartbeat.objects.bulk_update(changed, ["last_ping_at", "due_at", "overdue_at", "version"])
 
 
 def _monitored() -> QuerySet[Heartbeat]:

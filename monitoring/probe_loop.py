@@ -26,6 +26,9 @@ BEGUN_IN_A_TURN = 50  # about 5 ms of work, as much again for each of the few tu
 LOT = 200  # recording one of 200 takes a quarter less than two of 100
 LOT_WAIT_S = 0.2
 STALLS_TOLD_S = 1.0  # one line for all that a standstill spoilt
+AHEAD_S = 5.0  # slots are handed out two seconds ahead; who hands out a later one goes by another clock
+EARLY_S = 0.01  # timers are true to a millisecond
+AHEAD_TOLD_S = 10.0
 KEPT_LOTS = 500  # while the broker takes none; those that finish then are lost, and counted
 
 MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
@@ -37,13 +40,14 @@ class ProbeLoop:
 
     `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; what it raises, making the loop
     raises. `publish` is called from one thread and may raise, in which case the lot is tried again. `counters` says
-    what happened since the start.
+    what happened since the start. `clock` gives the Unix seconds by which specs are due, and may leap.
     """
 
     def __init__(
         self, make_probe: MakeProbe, publish: Publish, *, max_held: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._make_probe, self._clock, self._max_held = make_probe, clock, max_held
+        self._ahead_told_at = -AHEAD_TOLD_S
         self._loop = uvloop.new_event_loop()
         self._room = threading.Condition()
         self._held = 0  # specs handed over and not yet finished
@@ -63,10 +67,10 @@ class ProbeLoop:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Return probes made, specs expired, probes without a verdict because this loop stood still, errors of ours
-        and results lost since the start, and specs held now.
+        """Return probes made, specs expired, specs refused for they were due too far ahead, probes without a verdict
+        because this loop stood still, errors of ours and results lost since the start, and specs held now.
         """
-        counts = dict.fromkeys(("probes", "expired", "stalled", "own_errors", "lost"), 0)
+        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "own_errors", "lost"), 0)
         return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
@@ -133,7 +137,22 @@ class ProbeLoop:
     def _plan(self, specs: Sequence[ProbeSpec]) -> None:
         now = self._clock()
         for spec in specs:
-            self._loop.call_later(max(0.0, spec.due_at_ms / 1000 - now), self._begin_or_wait, spec)
+            self._hold(spec, now)
+
+    def _hold(self, spec: ProbeSpec, now: float) -> None:
+        """Wait until a spec is due, but not for one of a far future: it would take the place of what is due now."""
+        ahead_s = spec.due_at_ms / 1000 - now
+        if ahead_s > AHEAD_S:
+            self._refuse(spec, ahead_s)
+        else:
+            self._loop.call_later(max(0.0, ahead_s), self._begin_or_wait, spec)
+
+    def _refuse(self, spec: ProbeSpec, ahead_s: float) -> None:
+        if self._loop.time() - self._ahead_told_at >= AHEAD_TOLD_S:
+            self._ahead_told_at = self._loop.time()
+            told = {**_named(spec), "ahead_s": round(ahead_s, 1)}
+            logger.error("specs refused: they are due too far ahead, so a clock is wrong", extra=told)
+        self._finish("ahead")
 
     def _begin_or_wait(self, spec: ProbeSpec) -> None:
         """Begin what is due, so little in one turn of the loop that those under way are read from in time.
@@ -158,9 +177,13 @@ class ProbeLoop:
             self._loop.call_soon(self._turn)
 
     def _begin(self, spec: ProbeSpec) -> None:
-        now_ms = self._clock() * 1000
+        now = self._clock()
+        now_ms = now * 1000
         if now_ms > spec.expires_at_ms:
             self._finish("expired")
+            return
+        if spec.due_at_ms / 1000 - now > EARLY_S:  # the clock was set back while it waited
+            self._hold(spec, now)
             return
         task = self._loop.create_task(self._attempt(spec, max(0.0, now_ms - spec.due_at_ms)))
         self._running.add(task)

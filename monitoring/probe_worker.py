@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from celery import current_app
 from celery.signals import worker_shutdown
 from django.conf import settings
 
-from monitoring import check_lines, messages, sealing
+from monitoring import check_lines, clock, messages, sealing
 from monitoring.canaries import Canaries, Look
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
@@ -33,7 +32,9 @@ def loop() -> ProbeLoop:
     global _loop
     with _lock:
         if _loop is None:
-            _loop = ProbeLoop(make_probe, _publish, max_held=settings.PROBE_MAX_IN_FLIGHT)
+            broker = clock.of_broker()
+            broker.seconds()  # asks the broker: in the loop itself, that would keep probes waiting
+            _loop = ProbeLoop(make_probe, _publish, max_held=settings.PROBE_MAX_IN_FLIGHT, clock=broker.seconds)
         return _loop
 
 
@@ -70,7 +71,7 @@ def _publish(results: Sequence[ProbeResult]) -> None:
 
 
 def _ask_canaries(urls: Sequence[str]) -> bool | None:
-    now_ms = int(time.time() * 1000)
+    now_ms = int(clock.seconds() * 1000)
     results = loop().ask([_canary_spec(url, now_ms) for url in urls], CANARY_TIMEOUT_S + 1)
     # Any status is an answer: it came over the network.
     return None if results is None else any(result.status_code is not None for result in results)
@@ -90,7 +91,7 @@ def _canary_spec(url: str, now_ms: int) -> ProbeSpec:
     )
 
 
-_canaries = Canaries(settings.CANARY_URLS, _ask_canaries, time.time)
+_canaries = Canaries(settings.CANARY_URLS, _ask_canaries, clock.seconds)
 
 
 @worker_shutdown.connect

@@ -25,6 +25,7 @@ from monitoring import (
     check_lines,
     counters,
     figures,
+    future,
     late_outages,
     rollup_requests,
     runs,
@@ -34,6 +35,7 @@ from monitoring import (
 from monitoring.answers import request_ms, response_ms
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
+from monitoring.clock import AHEAD
 from monitoring.fold_rules import PanelBook, RuleBook
 from monitoring.folded import moving
 from monitoring.folded.kinds import CHECKS
@@ -52,7 +54,6 @@ from observability.masking import mask_text
 logger = logging.getLogger(__name__)
 
 FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS
-AHEAD = timedelta(days=1)  # a worker whose clock is this far off would make partitions without end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,17 @@ class Recorded:
 
     stored: int
     duplicates: int
-    refused: int
+    refused: int  # long past
+    ahead: int  # refused as well: their instant is yet to come
     changes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """How many results of a batch are not stored whatever they say, for when they were made."""
+
+    past: int
+    ahead: int
 
 
 def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = None) -> Recorded:
@@ -70,32 +80,48 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
     `look` is what the canaries of the worker said when the lot was finished.
     """
-    taken = [_presentable(result) for result in results if now - kept() < from_ms(result.checked_at_ms) < now + AHEAD]
-    refused = len(results) - len(taken)
+    told = [result for result in results if from_ms(result.checked_at_ms) <= now + AHEAD]
+    taken = [_presentable(result) for result in told if from_ms(result.checked_at_ms) > now - kept()]
+    refused = Refused(ahead=len(results) - len(told), past=len(told) - len(taken))
     try:
         return _record(taken, refused, now, look)
     except IntegrityError as error:
         # Partitions are made ahead, so asking for them every time would be asking in vain; PostgreSQL says it itself.
         if not isinstance(error.__cause__, CheckViolation) or not _make_partitions(taken):
             raise
-        return _record(taken, refused, now, look)
+    except future.StatesAhead as found:
+        future.correct(found.service_ids, now)
+    return _record(taken, refused, now, look)
 
 
 @transaction.atomic
-def _record(taken: Sequence[ProbeResult], refused: int, now: datetime, look: Look | None) -> Recorded:
+def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look: Look | None) -> Recorded:
     _unfold_late(taken, now)
     sights = blindness.judge(taken, look, now=now)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = _store(taken, blind)
+    duplicates = len(taken) - len(new)
+    if duplicates:  # or their instants were measured before, by a clock that was ahead
+        future.refuse({result.service_id for result in taken}, now)
     check_lines.tell_recorded(new)
     told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]
     changes = _fold_all(told, now, {region for region, sight in sights.items() if sight is Sight.DOUBTFUL})
-    if refused:
-        logger.error("results refused: their time is a day ahead or long past", extra={"refused": refused})
-        counters.add("results_refused", refused)
-    duplicates = len(taken) - len(new)
-    transaction.on_commit(lambda: figures.count_recorded(new, duplicates=duplicates, refused=refused))
-    return Recorded(stored=len(new), duplicates=duplicates, refused=refused, changes=changes)
+    _count_refused(refused)
+    transaction.on_commit(
+        lambda: figures.count_recorded(new, duplicates=duplicates, refused=refused.past, ahead=refused.ahead)
+    )
+    return Recorded(stored=len(new), duplicates=duplicates, refused=refused.past, ahead=refused.ahead, changes=changes)
+
+
+def _count_refused(refused: Refused) -> None:
+    if refused.past:
+        logger.error("results refused: their time is long past", extra={"refused": refused.past})
+        counters.add("results_refused", refused.past)
+    if refused.ahead:
+        logger.error(
+            "results refused: their time is yet to come, so a clock is wrong", extra={"refused": refused.ahead}
+        )
+        counters.add("results_ahead", refused.ahead)
 
 
 def _unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:
@@ -124,24 +150,17 @@ def _store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[Pro
     """
     if not results:
         return []
-    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn.
-    ordered = sorted(results, key=lambda result: (result.checked_at_ms, result.service_id, result.region))
+    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn;
+    # once each, since one statement can't insert a row and find it there.
+    by_key = {(result.checked_at_ms, result.service_id, result.region): result for result in reversed(results)}
+    ordered = [by_key[key] for key in sorted(by_key)]
     with connection.cursor() as cursor:
         read_instants_fast(cursor)
         cursor.execute(statement("monitoring", "store_checks"), _arrays(_check_columns(ordered, blind)))
         stored = set(cursor.fetchall())
-    new = [result for result in ordered if _take(stored, result)]
+    new = [each for each in ordered if (each.service_id, from_ms(each.checked_at_ms), each.region) in stored]
     _store_requests(new)
     return new
-
-
-def _take(stored: set[tuple[str, datetime, str]], result: ProbeResult) -> bool:
-    """Take a result's key out of the stored ones; its twin in the same lot then finds it gone."""
-    key = (result.service_id, from_ms(result.checked_at_ms), result.region)
-    if key not in stored:
-        return False
-    stored.remove(key)
-    return True
 
 
 def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -226,6 +245,7 @@ def _fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[st
     for result in new:
         by_service[result.service_id].append(result)
     locked = states.lock(by_service)
+    future.refuse_locked(locked.values(), now)
     several = [id for id, held in locked.items() if len(held.regions) > 1]
     answers, panels = states.answers_of(several), PanelBook(several)
     late = _late(by_service, locked)

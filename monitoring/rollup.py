@@ -21,7 +21,7 @@ from django.utils import timezone
 from database import changes, retention
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import accounting, day_checks, day_requests, earlier_figures
+from monitoring import accounting, clock, day_checks, day_requests, earlier_figures
 from monitoring.accounting import Account
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day_audit import Auditor
@@ -80,11 +80,20 @@ def plan(now: datetime, zone: tzinfo) -> int:
         watermark = RollupWatermark.objects.first()
         first = watermark.planned_until + timedelta(days=1) if watermark else _first_day(zone, yesterday)
         first = max(first, day_of(now - KEPT, zone))
+        if watermark and watermark.planned_until > yesterday:
+            first = _close_again(yesterday)
         if first > yesterday:
             return 0
         asked = sum(request_missing(day, zone) for day in days_between(first, yesterday))
         RollupWatermark.objects.update_or_create(id=1, defaults={"planned_until": yesterday})
     return asked
+
+
+def _close_again(yesterday: date) -> date:
+    """Take back that days were closed which are not over, by a clock that was ahead; return the first that may be."""
+    UptimeRecord.objects.filter(date__gt=yesterday, is_settled=True).update(is_settled=False)
+    RollupWatermark.objects.update(planned_until=yesterday)
+    return yesterday + timedelta(days=1)
 
 
 def request_missing(day: date, zone: tzinfo) -> int:
@@ -138,7 +147,7 @@ def work_off_all(zone: tzinfo, budget_s: float) -> int:
     def work() -> int:
         total = 0
         try:
-            while time.monotonic() < ends_at and (done := work_off(timezone.now(), zone)):
+            while time.monotonic() < ends_at and (done := work_off(clock.now(), zone)):
                 total += done
         finally:
             connection.close()

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from monitoring.live import is_silent
 from monitoring.models import Service
 from monitoring.models.services import STATUS_LABELS
 from monitoring.probes.model import Verdict
@@ -48,7 +49,7 @@ def service_sign(service: Service, now: datetime) -> SafeString:
     state = getattr(service, "state", None)
     if state is None or state.run_last_at is None:
         return sign("nodata", _("No data yet"))
-    if state.stale_at is not None and state.stale_at <= now:
+    if is_silent(state, now):
         return sign("nodata", _("No data"))
     status = Status(state.status)
     return sign(TONES[status], str(STATUS_LABELS[status]), state.last_error or "")

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from monitoring import states, transitions
+from monitoring import future, states, transitions
 from monitoring.models import ServiceState, Transition
 from monitoring.state import Status, fall_silent
 
@@ -15,8 +15,10 @@ LOT = 500
 def mark_silent(now: datetime) -> int:
     """Make the status of every silent service unknown and return how many there were.
 
-    Reads the state table as a whole: an index on `stale_at` would cost every check more than this scan costs.
+    Reads the state table as a whole: an index on `stale_at` would cost every check more than this scan costs. States
+    that stand in the future are corrected, for those would not fall silent before their instant has come.
     """
+    future.correct_all(now)
     silent = Q(stale_at__lte=now) & ~Q(status=Status.UNKNOWN)
     service_ids = list(ServiceState.objects.filter(silent).order_by("pk").values_list("pk", flat=True))
     return sum(_mark(service_ids[start : start + LOT], now) for start in range(0, len(service_ids), LOT))

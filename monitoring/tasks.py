@@ -7,13 +7,13 @@ from typing import Any
 from celery import shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 from psycopg.errors import ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
 from monitoring import (
     blindness,
+    clock,
     day_work,
     dispatch,
     heartbeats,
@@ -33,7 +33,7 @@ DATABASE_AWAY_S = 0.5
 
 @shared_task(name="monitoring.dispatch_due", ignore_result=True, time_limit=30, soft_time_limit=20)
 def dispatch_due() -> None:
-    dispatch.dispatch_due(timezone.now(), _publish)
+    dispatch.dispatch_due(clock.now(), _publish)
 
 
 def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
@@ -66,7 +66,7 @@ def probe(specs: messages.Table) -> None:
 )
 def record(results: messages.Table) -> None:
     try:
-        recording.record(messages.unpack_results(results), timezone.now(), messages.look_of(results))
+        recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
             raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
@@ -78,18 +78,18 @@ def record(results: messages.Table) -> None:
 
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
 def worker_seen(stamp: dict[str, Any]) -> None:
-    worker_stamps.keep(stamp, timezone.now())
+    worker_stamps.keep(stamp, clock.now())
 
 
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)
 def mark_silent() -> None:
-    silence.mark_silent(timezone.now())
-    blindness.forget(timezone.now())
+    silence.mark_silent(clock.now())
+    blindness.forget(clock.now())
 
 
 @shared_task(name="monitoring.mark_overdue", ignore_result=True, time_limit=30, soft_time_limit=20)
 def mark_overdue() -> None:
-    heartbeats.mark_overdue(timezone.now())
+    heartbeats.mark_overdue(clock.now())
 
 
 @shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)
@@ -108,9 +108,9 @@ def work_on_days() -> None:
 @shared_task(name="monitoring.make_partitions", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
 def make_partitions() -> None:
     for table in RAW_TABLES:
-        partitions.ensure_ahead(table, timezone.now())
+        partitions.ensure_ahead(table, clock.now())
 
 
 @shared_task(name="monitoring.roll_up_hours", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
 def roll_up_hours() -> None:
-    hourly.roll_up(timezone.now())
+    hourly.roll_up(clock.now())

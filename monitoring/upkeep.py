@@ -11,17 +11,19 @@ from django.utils.translation import gettext_lazy
 
 from database import partitions, retention
 from database.models import DroppedPartition
-from monitoring import day_zones
+from monitoring import clock, day_zones
 from monitoring.calendar_days import day_of
+from monitoring.clock import AHEAD
+from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rollup_requests import CLOSING
-from monitoring.worker_stamps import is_alive
+from monitoring.worker_stamps import LATE, is_alive, seen_since
 from observability.upkeep import Finding, Table, bad, good, note, register, warning
 
 ROLLUP_LATE = timedelta(hours=6)
-CLOCK_BAD_MS = 2_000
+STAMP_LATE_MS = 2_000
 SHOWN = 30
 
 
@@ -29,7 +31,7 @@ def beat() -> Finding:
     row = DispatchWatermark.objects.first()
     if not Service.objects.monitored().exists():
         return note(_("Nothing is monitored, so nothing has to be dispatched."))
-    return judge_beat(timezone.now() - row.dispatched_until if row else None)
+    return judge_beat(clock.now() - row.dispatched_until if row else None)
 
 
 def judge_beat(late: timedelta | None) -> Finding:
@@ -37,6 +39,9 @@ def judge_beat(late: timedelta | None) -> Finding:
     remedy = _("Do beat and a worker of the queue “dispatch” run? See their logs.")
     if late is None:
         return bad(_("No check was ever dispatched."), remedy)
+    if late < -AHEAD:
+        says = _("Checks were dispatched %(seconds)s s ahead of time, and none is since: a clock was wrong.")
+        return bad(says % {"seconds": round(-late.total_seconds())}, remedy)
     if late > DISPATCH_LATE:
         seconds = {"seconds": round(late.total_seconds())}
         return bad(_("No check was dispatched for %(seconds)s s.") % seconds, remedy)
@@ -44,7 +49,7 @@ def judge_beat(late: timedelta | None) -> Finding:
 
 
 def workers() -> Finding:
-    return judge_workers(list(EngineWorker.objects.order_by("role", "name")), needed_regions(), timezone.now())
+    return judge_workers(list(EngineWorker.objects.order_by("role", "name")), needed_regions(), clock.now())
 
 
 def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: datetime) -> Finding:
@@ -75,20 +80,27 @@ def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: 
 
 
 def clocks() -> Finding:
-    now = timezone.now()
-    alive = [worker for worker in EngineWorker.objects.order_by("name") if is_alive(worker, now)]
-    return judge_clocks({worker.name: int((worker.facts or {}).get("behind_ms", 0)) for worker in alive})
+    """Compare the clocks of the workers and of this process with the broker's."""
+    now = clock.now()
+    behind_ms = {each.name: int((each.facts or {}).get("behind_ms", 0)) for each in seen_since(now - LATE, now)}
+    ours = clock.of_broker().wall_ahead()
+    return judge_clocks(workers_ahead() | ({_("this process"): ours} if ours is not None else {}), behind_ms)
 
 
-def judge_clocks(behind_ms: Mapping[str, int]) -> Finding:
-    """Judge how long after its sending each worker's newest stamp arrived, by two clocks; negative: theirs is ahead."""
-    off = {name: ms for name, ms in behind_ms.items() if abs(ms) > CLOCK_BAD_MS}
-    if not off:
-        return good(_("The clocks of all workers agree with ours within two seconds."))
-    says = _("Clock or messages are off by seconds: %(workers)s") % {
-        "workers": ", ".join(f"{name} ({-ms / 1000:+.1f} s)" for name, ms in off.items())
-    }
-    return warning(says, _("Run a time service there; where clocks agree, the queue “results” falls behind."))
+def judge_clocks(ahead: Mapping[str, timedelta], behind_ms: Mapping[str, int]) -> Finding:
+    """Judge by how much clocks are ahead of the broker's, and how long after its sending each newest stamp arrived."""
+    if off := {name: by for name, by in ahead.items() if abs(by) >= DIFFERS}:
+        says = _("Clocks differ from the broker's: %(clocks)s") % {
+            "clocks": ", ".join(f"{name} ({by.total_seconds():+.1f} s)" for name, by in off.items())
+        }
+        remedy = _("Run chrony or systemd-timesyncd there: timedatectl set-ntp true. The engine goes by the broker's.")
+        return warning(says, remedy)
+    if late := {name: ms for name, ms in behind_ms.items() if abs(ms) > STAMP_LATE_MS}:
+        says = _("Messages of workers arrive late: %(workers)s") % {
+            "workers": ", ".join(f"{name} ({ms / 1000:+.1f} s)" for name, ms in late.items())
+        }
+        return warning(says, _("The queue “results” falls behind: docs/operations.md, “Scale”."))
+    return good(_("All clocks agree with the broker's within two seconds."))
 
 
 def rollups() -> Finding:

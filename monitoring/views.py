@@ -2,11 +2,11 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from monitoring import clock
 from monitoring.heartbeats import MESSAGE_LENGTH, Answer, Report, ping
 
 BODY_BYTES = 10_000  # the rest is not read
@@ -25,7 +25,7 @@ def heartbeat(request: HttpRequest, token: str, word: str = "", exit_code: int =
         exit_code=exit_code or None,
         message=_message(request),
     )
-    answer = Answer.UNKNOWN if exit_code > HIGHEST_EXIT_CODE else ping(token, report, timezone.now())
+    answer = Answer.UNKNOWN if exit_code > HIGHEST_EXIT_CODE else ping(token, report, clock.now())
     status, text = ANSWERS[answer]
     return HttpResponse(
         text, status=status, content_type="text/plain", headers={"Retry-After": "1"} if status == 429 else {}

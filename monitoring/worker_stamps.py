@@ -8,14 +8,16 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from kombu.exceptions import OperationalError
 
-from monitoring import blindness
+from monitoring import blindness, clock, counters
 from monitoring.canaries import Look, packed, unpacked
+from monitoring.clock import AHEAD
 from monitoring.models import EngineWorker
 
 logger = logging.getLogger(__name__)
@@ -55,8 +57,8 @@ class Stamper:
     def _run(self) -> None:
         while True:
             try:
-                said = {"counters": dict(self._counters()), "look": packed(self._look()), "sent_at": _now()}
-                self._send({**self._about, **said})
+                said = {"counters": dict(self._counters()), "look": packed(self._look())}
+                self._send({**self._about, **said, "sent_at": _now(), "clock_ahead_ms": _clock_ahead_ms()})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
             except Exception:  # whatever it is, the next stamp must be tried, or a worker that works is taken for dead
@@ -71,7 +73,8 @@ def unique_name(hostname: str) -> str:
 
 
 def keep(stamp: Mapping[str, Any], now: datetime) -> None:
-    """Keep the newest stamp of a worker, and judge by what its canaries say. One statement where there are none."""
+    """Keep the newest stamp of a worker, and judge by what its canaries say. Two statements where there are none."""
+    _count_specs_ahead(stamp)
     look = unpacked(stamp.get("look"))
     if look is not None and stamp["region"]:
         with transaction.atomic():
@@ -94,22 +97,44 @@ def keep(stamp: Mapping[str, Any], now: datetime) -> None:
     )
 
 
+def _count_specs_ahead(stamp: Mapping[str, Any]) -> None:
+    """Note when a worker refused specs: it counts them since its start, which does not say whether it still does."""
+    before = EngineWorker.objects.filter(name=stamp["name"]).values_list("counters", flat=True).first() or {}
+    if (more := stamp["counters"].get("ahead", 0) - before.get("ahead", 0)) > 0:
+        counters.add("specs_ahead", more)
+
+
 def is_alive(worker: EngineWorker, now: datetime) -> bool:
-    return worker.seen_at >= now - LATE
+    return now - LATE <= worker.seen_at <= now + AHEAD
+
+
+def seen_since(at: datetime, now: datetime) -> QuerySet[EngineWorker]:
+    """Choose the workers that were seen since then; a stamp in the future says nothing of when it was made."""
+    return EngineWorker.objects.filter(seen_at__range=(at, now + AHEAD))
 
 
 def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return what a worker says of itself and how long its stamp took, by its clock and ours."""
+    """Return what a worker says of itself, and how long its stamp took.
+
+    Both ends go by the broker's clock, so that is the queue's doing; where there is none, it is their clocks' as well.
+    """
     sent_at = stamp.get("sent_at")  # an older release sends neither
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
-    return {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
+    facts = {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
+    return {**facts, "clock_ahead_ms": stamp.get("clock_ahead_ms")}
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat()
+    return clock.now().isoformat()
+
+
+def _clock_ahead_ms() -> int | None:
+    ahead = clock.of_broker().wall_ahead()
+    return None if ahead is None else round(ahead.total_seconds() * 1000)
 
 
 def forget(now: datetime) -> int:
     """Delete workers that were not seen for a week: each restart makes a new name. Returns how many."""
-    deleted, _by_model = EngineWorker.objects.filter(seen_at__lt=now - FORGOTTEN).delete()
+    is_old = Q(seen_at__lt=now - FORGOTTEN) | Q(seen_at__gt=now + FORGOTTEN)  # the latter by a clock that was ahead
+    deleted, _by_model = EngineWorker.objects.filter(is_old).delete()
     return deleted

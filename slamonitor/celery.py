@@ -13,13 +13,14 @@ import os
 import sys
 from typing import Any
 
-from celery import Celery
 from celery.schedules import crontab
 from celery.signals import beat_init, task_postrun, worker_init
 
+from slamonitor.schedule import Engine
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "slamonitor.settings")
 
-app = Celery("slamonitor")
+app: Any = Engine("slamonitor", task_cls="slamonitor.schedule:EngineTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -60,7 +61,7 @@ app.conf.beat_schedule = {
 
 app.conf.update(
     # The timetable needs no memory: everything in it is done again soon, and what must not be missed is due "since".
-    beat_scheduler="celery.beat:Scheduler",
+    beat_scheduler="slamonitor.schedule:Timetable",
     beat_max_loop_interval=1,
     broker_connection_retry_on_startup=True,
     broker_transport_options={

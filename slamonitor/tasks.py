@@ -2,8 +2,8 @@
 
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 
+from monitoring import clock
 from slamonitor import backup_night
 from slamonitor.upkeep import nightly
 
@@ -11,10 +11,10 @@ from slamonitor.upkeep import nightly
 @shared_task(name="slamonitor.nightly_upkeep", ignore_result=True, time_limit=3600, soft_time_limit=3500)
 def nightly_upkeep() -> None:
     """Acknowledged early and called again every five minutes: what is due and not done is found again."""
-    nightly.run(timezone.now(), settings.PAGE_TIME_ZONE)
+    nightly.run(clock.now(), settings.PAGE_TIME_ZONE)
 
 
 @shared_task(name="slamonitor.keep_backups", ignore_result=True, time_limit=30, soft_time_limit=20)
 def keep_backups() -> None:
     """Start what is due in a process of its own and return; asked every minute, so what was killed is found again."""
-    backup_night.begin_due(timezone.now())
+    backup_night.begin_due(clock.now())

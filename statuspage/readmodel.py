@@ -10,6 +10,7 @@ from incidents.models import Incident, IncidentUpdate, SystemStatus
 from monitoring import daily
 from monitoring.calendar_days import day_of
 from monitoring.daily import Record
+from monitoring.live import is_ahead, is_silent
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.state import Status
@@ -26,7 +27,7 @@ class ServiceLine:
     group: str  # services of one group stand together; empty: of none
     status: Status  # live: unknown as soon as no check has arrived for too long, whatever is stored
     is_critical: bool
-    checked_at: datetime | None  # the newest check; None: never measured
+    checked_at: datetime | None  # the newest check; None: never measured, or nobody knows when
     is_silent: bool  # it was measured once and is not any more
     down_since: datetime | None  # first failed check of the outage, where that is known
     response_ms: float | None
@@ -91,16 +92,15 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
             created_on=day_of(service.created_at, zone),
             days=days,
         )
-    is_silent = state.stale_at is not None and state.stale_at <= now
-    status = Status.UNKNOWN if is_silent else Status(state.status)
+    status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
     return ServiceLine(
         id=service.id,
         name=name,
         group=service.group_name,
         status=status,
         is_critical=service.is_critical,
-        checked_at=state.run_last_at,
-        is_silent=is_silent,
+        checked_at=None if is_ahead(state, now) else state.run_last_at,
+        is_silent=is_silent(state, now),
         # While a service is confirmed down its open run began with the first failed check.
         down_since=state.run_first_at if status is Status.DOWN and state.verdict == Verdict.BAD else None,
         response_ms=state.last_response_ms,

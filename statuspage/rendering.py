@@ -130,7 +130,7 @@ def _state(line: ServiceLine) -> str:
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Degraded"),
         Status.DOWN: _("Down"),
-        Status.UNKNOWN: _("No data") if line.checked_at else _("No data yet"),
+        Status.UNKNOWN: _("No data") if line.checked_at or line.is_silent else _("No data yet"),
     }
     return words[line.status]
 
@@ -139,7 +139,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
     now = model.read_at
     note = ""
     if line.checked_at is None:
-        note = _("waiting for the first check")
+        note = _("not measured now") if line.is_silent else _("waiting for the first check")
     elif line.is_silent:
         note = _("not measured since %(time)s") % {"time": clock(line.checked_at, now, settings.PAGE_TIME_ZONE)}
     return Row(

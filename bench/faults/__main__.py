@@ -7,11 +7,15 @@ from importlib import import_module
 from types import SimpleNamespace
 
 from bench.faults.fault import Fault, Outcome, as_json, now, show, table
+from bench.faults.process_clocks import movable
 from bench.faults.stage import Stage
 from bench.faults.targets import switched
 from bench.installation import running, target
 
-SUBJECTS = ("kills", "servers_away", "results_again", "two_beats", "clock_leaps", "crowd", "frozen_worker")
+SUBJECTS = (
+    *("kills", "servers_away", "results_again", "two_beats"),
+    *("clock_leaps", "process_clocks", "crowd", "frozen_worker"),
+)
 FULL = {"steady": 300, "crowd": 2000, "crowd_interval_ms": 10_000, "fault_s": 20}
 SMALL = {"steady": 20, "crowd": 50, "crowd_interval_ms": 2_000, "fault_s": 4}
 
@@ -40,12 +44,14 @@ def run(faults: list[Fault], sizes: SimpleNamespace) -> list[Outcome]:
     """Show faults one after another, each on an installation that is at full rate again."""
     with ExitStack() as stack:
         stage = Stage(
-            installation=stack.enter_context(running()),
+            installation=stack.enter_context(running(**stack.enter_context(movable()))),
             steady=sizes.steady,
             steady_url=stack.enter_context(target()),
             crowd=sizes.crowd,
             crowd_interval_ms=sizes.crowd_interval_ms,
             crowd_target=stack.enter_context(switched()),
+            dead_target=stack.enter_context(switched()),
+            dying_target=stack.enter_context(switched()),
             fault_s=sizes.fault_s,
         )
         stage.load()

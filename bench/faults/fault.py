@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from threading import Timer
 from typing import Any
 
 from bench.faults.stage import Evidence, Stage
 
 RECOVERS_WITHIN_S = 10.0
+DIES_AFTER_S = 1.0  # a target dies so long after a fault began
 
 
 class NotShown(Exception):
@@ -47,13 +49,20 @@ def show(fault: Fault, stage: Stage) -> Outcome:
         return Outcome(name=fault.name, promise=fault.promise, verdict=verdict, measured=measured, evidence=evidence)
 
     begun = now()
+    death = Timer(DIES_AFTER_S, stage.dying_target.tell, ["fail"])
+    death.start()
     try:
         said = fault.strike(stage)
-        evidence = stage.evidence(begun, now())
+        lifted = now()
+        death.join()
+        evidence = stage.evidence(begun, begun + timedelta(seconds=DIES_AFTER_S), lifted)
     except NotShown as reason:
         return outcome("not shown", str(reason))
     except AssertionError as error:
         return outcome("broken", str(error).splitlines()[0])
+    finally:
+        death.join()
+        stage.dying_target.tell("answer")
     broken = evidence.broken(fault.recovers_within_s)
     measured = ", ".join(filter(None, [said, _words(evidence)]))
     return outcome("broken" if broken else "kept", "; ".join([*broken, measured]), evidence)
@@ -66,7 +75,8 @@ def now() -> datetime:
 def _words(evidence: Evidence) -> str:
     gap = f"{evidence.missing} slots missing" if evidence.missing else "no slot missing"
     unknown = f", {evidence.unknown_s} s unknown" if evidence.unknown_s else ""
-    return f"full rate after {evidence.recovery_s:.1f} s, {gap}{unknown}, {evidence.doubled} doubled"
+    told = f"outage told after {evidence.told_after_s:.1f} s"
+    return f"full rate after {evidence.recovery_s:.1f} s, {gap}{unknown}, {evidence.doubled} doubled, {told}"
 
 
 def table(outcomes: list[Outcome]) -> str:

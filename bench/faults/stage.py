@@ -20,6 +20,7 @@ SHOWS_WITHIN_S = 6  # what is handed out already goes on for a while
 STORED_WITHIN_S = 2
 PATIENCE_S = 90
 HOLD_S = 3  # for which a check of each second speaks: 2.5 intervals, rounded up
+FAILING = 5  # services whose target is down all the time, and as many whose target dies while the fault lasts
 SERVICE = "- {{id: {0}, name: {0}, endpoint_url: '{1}/{0}', check_interval: {2}, timeout: 900}}"
 
 DOUBLED = """
@@ -60,6 +61,8 @@ class Evidence:
     )
     false_outages: int  # changes of steady services to down or degraded; their target answered all the time
     down_s: int  # in the ledger of one of them
+    hidden_s: int  # called up in the ledger of one whose target was down
+    told_after_s: float  # from the end of the fault until a target that had died while it lasted was called down
     unknown_s: int
     expected_unknown_s: int  # by its rows alone: what no check speaks for
     recovery_s: float  # from the end of the fault to the first of three seconds in a row without a gap
@@ -70,6 +73,8 @@ class Evidence:
             f"{self.doubled} doubled": self.doubled,
             f"{self.false_outages} outages that did not happen": self.false_outages,
             f"{self.down_s} s called down": self.down_s,
+            f"{self.hidden_s} s of outages called up": self.hidden_s,
+            f"an outage told after {self.told_after_s:.1f} s": self.told_after_s > recovers_within_s,
             f"{self.unknown_s} s unknown where {self.expected_unknown_s} s were not seen": abs(
                 self.unknown_s - self.expected_unknown_s
             )
@@ -89,10 +94,31 @@ class Stage:
     crowd: int  # services that fail at once when told to
     crowd_interval_ms: int
     crowd_target: Switched
+    dead_target: Switched  # fails all the time
+    dying_target: Switched  # fails when told to, in the middle of a fault
     fault_s: int  # how long the faults last that last
 
     def load(self) -> None:
-        self._sync(SERVICE.format(f"steady-{number:04}", self.steady_url, 1000) for number in range(self.steady))
+        self.dead_target.tell("fail")
+        steady = (SERVICE.format(f"steady-{number:04}", self.steady_url, 1000) for number in range(self.steady))
+        failing = (
+            SERVICE.format(f"{name}-{number}", target.url, 1000)
+            for name, target in (("dead", self.dead_target), ("dying", self.dying_target))
+            for number in range(FAILING)
+        )
+        self._sync([*steady, *failing])
+        self.told("dead", "mo")
+        self.told("dying", "o")
+
+    def told(self, name: str, status: str) -> float:
+        """Wait until all services of a name have a status, and return how long it took."""
+        began = time.monotonic()
+        have = "SELECT count(*) FROM services WHERE id LIKE %s AND status = %s"
+        self.wait(
+            lambda: self.installation.query(have, f"{name}-%", status) == [(FAILING,)],
+            f"not all of {name} became {status}",
+        )
+        return time.monotonic() - began
 
     def set_crowd(self, *, is_active: bool) -> None:
         """Add the crowd, or pause it."""
@@ -148,8 +174,11 @@ class Stage:
         os.kill(pids[which], signum)
         return pids[which]
 
-    def evidence(self, begun: datetime, lifted: datetime) -> Evidence:
-        """Wait until all is well again, and look at everything from `begun` on."""
+    def evidence(self, begun: datetime, died: datetime, lifted: datetime) -> Evidence:
+        """Wait until all is well again, and look at everything from `begun` on; `died`: when the dying target did."""
+        self.told("dying", "mo")
+        told_after_s = max(0.0, (datetime.now(UTC) - lifted).total_seconds())
+        self.told("dead", "mo")
         recovered = self.full_rate_at(lifted)
         since, until = _whole(begun), recovered + timedelta(seconds=FULL_S)
         (stored,) = self.ask(
@@ -158,7 +187,12 @@ class Stage:
             since,
             until,
         )[0]
-        ledger = self.wait(lambda: self._ledger(since, until), "the ledger cannot be read")
+        ledger = self.wait(lambda: self._ledger("steady-0000", since, until), "the ledger cannot be read")
+        hidden_s = self._hidden_s("dead-0", since, until)
+        # The last good check still speaks for some seconds.
+        hidden_s += self._hidden_s("dying-0", _whole(died) + timedelta(seconds=HOLD_S + 1), _whole(datetime.now(UTC)))
+        self.dying_target.tell("answer")
+        self.told("dying", "o")
         return Evidence(
             missing=self.steady * round((until - since).total_seconds()) - stored,
             doubled=self._doubled(),
@@ -168,15 +202,23 @@ class Stage:
                 begun,
             )[0][0],
             down_s=ledger["down"],
+            hidden_s=hidden_s,
+            told_after_s=told_after_s,
             unknown_s=ledger["unknown"],
             expected_unknown_s=self._unseen_s(since, until),
             recovery_s=max(0.0, (recovered - lifted).total_seconds()),
         )
 
-    def _ledger(self, since: datetime, until: datetime) -> dict[str, int]:
+    def _ledger(self, service_id: str, since: datetime, until: datetime) -> dict[str, int]:
         window = f"from={since:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}"
-        seconds: dict[str, int] = self.installation.page(f"services/steady-0000/ledger.json?{window}").json()["seconds"]
+        answer = self.installation.page(f"services/{service_id}/ledger.json?{window}").json()
+        seconds: dict[str, int] = answer["seconds"]
         return seconds
+
+    def _hidden_s(self, service_id: str, since: datetime, until: datetime) -> int:
+        """Return for how long a service is called up whose target was down."""
+        ledger = self.wait(lambda: self._ledger(service_id, since, until), "the ledger cannot be read")
+        return ledger["operational"] + ledger["partial"]
 
     def _doubled(self) -> int:
         """Return by how many the checks counted in runs, and the requests, differ from the rows of checks."""

@@ -72,7 +72,7 @@ class CheckOut(BaseModel):
     interval_ms: int = Field(description="In force then; says for how long it speaks.")
     phases: PhasesOut
     trace_id: str = Field(description="By which its target saw it, in `traceparent` and `X-Trace-Id`.")
-    is_blind: bool = Field(description="Our own network failed: it says nothing of the service and counts as unknown.")
+    is_blind: bool = Field(description="Our network failed or our clock was ahead: it says nothing of the service.")
 
 
 class CheckPage(BaseModel):

@@ -23,7 +23,9 @@ from monitoring.api.parameters import (
     number_of,
 )
 from monitoring.api.service_schemas import STATUS
+from monitoring.clock import AHEAD
 from monitoring.instants import from_us, to_us
+from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import Service, Transition
 from monitoring.probes.model import Verdict
 from monitoring.state import Cause, Status
@@ -44,7 +46,10 @@ class StateOut(BaseModel):
     group: str
     is_critical: bool
     is_active: bool = Field(description="False while it is paused.")
-    status: Status = Field(description=STATUS + " Without a check for 2.5 intervals and the timeout it is `nd`.")
+    status: Status = Field(
+        description=STATUS
+        + " Without a check for 2.5 intervals and the timeout, or with one in the future, it is `nd`."
+    )
     since: datetime | None = Field(description="When its status changed last.")
     last_checked_at: datetime | None
     last_verdict: Verdict | None
@@ -93,7 +98,7 @@ def list_states(
 ) -> StatePage:
     """How all services are now, in order of their ids. One query."""
     now = timezone.now()
-    chosen = _with_states().filter(archived_at=None)
+    chosen = _with_states(now).filter(archived_at=None)
     if filters.is_active is not None:
         chosen = chosen.filter(is_active=filters.is_active)
     if filters.status is not None:
@@ -117,8 +122,9 @@ def list_states(
 )
 def read_state(request: HttpRequest, service_id: str) -> StateOut:
     """How it is now."""
-    service = _with_states().filter(pk=service_id).first()
-    return _state(service or service_changes.find(service_id), timezone.now())
+    now = timezone.now()
+    service = _with_states(now).filter(pk=service_id).first()
+    return _state(service or service_changes.find(service_id), now)
 
 
 @router.get(
@@ -138,15 +144,15 @@ def list_transitions(
     return TransitionPage(items=[_transition(each) for each in shown], next_cursor=link_next(request, response, last))
 
 
-def _with_states() -> QuerySet[Service]:
-    newest = Transition.objects.filter(service=OuterRef("pk")).order_by("-edge_end_at")
+def _with_states(now: datetime) -> QuerySet[Service]:
+    newest = Transition.objects.filter(service=OuterRef("pk"), edge_end_at__lte=now + AHEAD).order_by("-edge_end_at")
     since = Subquery(newest.values("edge_end_at")[:1])
     return Service.objects.select_related("state").annotate(since=since)
 
 
 def _has_status(status: Status, now: datetime) -> Q:
     """Choose as `_status` tells."""
-    unknown = Q(state=None) | Q(state__stale_at__lte=now)
+    unknown = Q(state=None) | silent(now, "state__")
     if status is Status.UNKNOWN:
         return unknown | Q(state__status=status)
     return Q(state__status=status) & ~unknown
@@ -154,7 +160,7 @@ def _has_status(status: Status, now: datetime) -> Q:
 
 def _status(service: Service, now: datetime) -> Status:
     state = getattr(service, "state", None)
-    if state is None or (state.stale_at is not None and state.stale_at <= now):
+    if state is None or is_silent(state, now):
         return Status.UNKNOWN
     return Status(state.status)
 
@@ -169,7 +175,7 @@ def _state(service: Service, now: datetime) -> StateOut:
         is_active=service.is_active,
         status=_status(service, now),
         since=getattr(service, "since", None),
-        last_checked_at=state.run_last_at if state else None,
+        last_checked_at=state.run_last_at if state and not is_ahead(state, now) else None,
         last_verdict=Verdict(state.verdict) if state and state.verdict else None,
         last_response_ms=state.last_response_ms if state else None,
         last_status_code=state.last_status_code if state else None,

@@ -29,13 +29,12 @@ class Migration(migrations.Migration):
                 'db_table': 'former_regions',
             },
         ),
-        migrations.RemoveField(
-            model_name='servicestate',
-            name='run_previous_at',
-        ),
-        migrations.RemoveField(
-            model_name='servicestate',
-            name='streak_last_at',
+        # The release before still writes both columns, which may be null; they go with a later one.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RemoveField(model_name='servicestate', name='run_previous_at'),
+                migrations.RemoveField(model_name='servicestate', name='streak_last_at'),
+            ],
         ),
         migrations.AddField(
             model_name='servicestate',

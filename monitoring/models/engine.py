@@ -32,8 +32,8 @@ class EngineWorker(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     counters = models.JSONField(default=dict)  # since `started_at`: probes, expired, our own errors; and in flight now
-    # Its release and user, and how long its newest stamp took by its clock and ours (`behind_ms`, negative where its
-    # clock is ahead). Null: written by a release that did not know of it.
+    # Its release and user, how long its newest stamp took (`behind_ms`), and by how much its machine's clock is ahead
+    # of the broker's (`clock_ahead_ms`, null where not known). Null: written by a release that did not know of it.
     facts = models.JSONField(null=True)
 
     class Meta:
@@ -48,6 +48,7 @@ class EngineCounter(models.Model):
 
     name = models.TextField(primary_key=True)
     value = models.BigIntegerField(default=0)
+    raised_at = models.DateTimeField(null=True)  # last; by the database's clock
 
     class Meta:
         db_table = "engine_counters"

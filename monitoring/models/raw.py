@@ -21,7 +21,8 @@ ERROR_TYPES = [
 ]
 
 
-BLIND = "blind"  # a key of the metadata: which canaries did not answer either
+BLIND = "blind"  # a key of the metadata: why the check says nothing, such as which canaries did not answer either
+AHEAD = "ahead"  # another one, with that: its instant had not come yet when it was recorded
 
 
 class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no arguments when running
@@ -33,7 +34,9 @@ class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no argume
 
 class CheckQuerySet(models.QuerySet["WatchServerLog"]):
     def speaking(self) -> Self:
-        """Leave out failures of our own network (see `monitoring/blindness.py`): they say nothing of a service."""
+        """Leave out what says nothing of a service: failures of our own network (`monitoring/blindness.py`), and checks
+        that a clock put into the future (`monitoring/future.py`).
+        """
         return self.exclude(metadata__has_key=BLIND)
 
 

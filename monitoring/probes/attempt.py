@@ -69,9 +69,16 @@ class Attempt:
         late_ms = self._elapsed_ms() - timeout_ms
         if late_ms > STALL_MS:
             raise Stalled(f"deadline of {timeout_ms} ms noticed {late_ms:.0f} ms late")
-        stood_ms = (self.tools.standstill.seconds() - self._stood_still_s) * 1000
+        stood_ms = self._stood_still_ms()
         if stood_ms >= max(STALL_SHARE * timeout_ms, STALL_LEAST_MS):
             raise Stalled(f"our loop stood still for {stood_ms:.0f} of {timeout_ms} ms")
+
+    def _check_slowness(self, total_ms: float, degraded_over_ms: int) -> None:
+        """Raise `Stalled` when it was slow only with the time for which our loop stood still."""
+        # Not ok either: the time that it took would be stored, and is not the target's.
+        stood_ms = self._stood_still_ms()
+        if total_ms - stood_ms <= degraded_over_ms:
+            raise Stalled(f"took {total_ms:.0f} ms, for {stood_ms:.0f} of which our loop stood still")
 
     def _result(self, finding: Finding, degraded_over_ms: int | None, is_http: bool) -> ProbeResult:
         total_ms = self._elapsed_ms()
@@ -83,6 +90,7 @@ class Attempt:
         requests = tuple(hop.measured(failure if hop is self.hops[-1] else None, self.redact) for hop in self.hops)
         phases = total([request.phases for request in requests], total_ms)
         if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
+            self._check_slowness(total_ms, degraded_over_ms)
             words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(phases)}"
             finding = Finding(Verdict.SLOW, None, words)
         return ProbeResult(
@@ -100,6 +108,9 @@ class Attempt:
             requests=requests if is_http else (),
             trace_id=self.spec.trace_id,
         )
+
+    def _stood_still_ms(self) -> float:
+        return (self.tools.standstill.seconds() - self._stood_still_s) * 1000
 
     def _elapsed_ms(self) -> float:
         return (self.tools.clock() - self._started) * 1000

@@ -99,13 +99,13 @@ def test_the_span_ends_when_a_canary_answers_and_failures_count_again():
 
 def test_the_same_lots_again_change_nothing():
     for _ in range(2):
-        lot(60, "bbbb")
+        lot(60, "bbbb", now=START + timedelta(seconds=66))
         lot(65, "bbbb")
     for _ in range(2):
         lot(300, "oooo", has_answer=True)
     before = Span.objects.values().get()
 
-    lot(65, "bbbb")
+    lot(65, "bbbb", now=START + timedelta(seconds=301))
 
     assert Span.objects.values().get() == before
     assert RegionSight.objects.get().blind_since is None
@@ -153,7 +153,7 @@ def test_time_in_which_services_answered_though_no_canary_did_is_not_blind():
 
 def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
     yesterday = START.date() - timedelta(days=1)
-    lot(-7200, "bbbb")
+    lot(-7200, "bbbb", now=START)
     rollup.roll_up(yesterday, SERVICES, START + timedelta(hours=1), UTC)
     RollupRequest.objects.all().delete()
 

@@ -1,9 +1,12 @@
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from monitoring.models import DispatchWatermark, EngineWorker
+from monitoring import clock, clock_check, counters, worker_stamps
+from monitoring.clock import BrokerClock
+from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker
 from monitoring.tests.factories import make_service
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +52,62 @@ def test_a_stopped_beat_is_unhealthy_and_says_since_when(client, time_machine):
 
     assert (code, status) == (503, "unhealthy")
     assert dependencies["dispatch"]["message"] == "no slot was dispatched for 60 s"
+
+
+def test_a_dispatch_in_the_future_is_unhealthy(client):
+    dispatched(-3600)
+
+    _code, status, dependencies = health(client)
+
+    assert status == "unhealthy"
+    assert "s ahead: a clock was wrong" in dependencies["dispatch"]["message"]
+
+
+def test_a_worker_seen_in_the_future_is_not_taken_for_alive(client):
+    make_service()
+    make_worker(seen_s_ago=-3600)
+    dispatched(-2)
+
+    assert health(client)[2]["workers"]["status"] == "unhealthy"
+
+
+def test_clocks_that_differ_are_named_with_the_amount_and_the_remedy(client):
+    make_worker()
+    EngineWorker.objects.update(facts={"clock_ahead_ms": -3_000})
+    make_worker("seoul")
+
+    found = health(client)[2]["clocks"]
+
+    assert found["status"] == "degraded"
+    assert "probe default (-3.0 s)" in found["message"] and "chrony" in found["message"]
+    assert "seoul" not in found["message"]
+
+
+def test_the_clock_of_postgresql_and_our_own_are_judged_as_well(client, monkeypatch):
+    broker = BrokerClock(lambda: time.time() - 3600, measures_itself=False)
+    assert broker.measure()
+    monkeypatch.setattr(clock, "_clock", broker)
+
+    message = health(client)[2]["clocks"]["message"]
+
+    assert "PostgreSQL (+3600.0 s)" in message and "this process (+3600.0 s)" in message
+
+
+def test_what_was_refused_for_its_future_is_said_for_some_minutes(client):
+    counters.add("results_ahead", 7)
+    assert "7 results refused, for their time was yet to come" in health(client)[2]["clocks"]["message"]
+
+    EngineCounter.objects.update(raised_at=timezone.now() - clock_check.LATELY)
+    assert health(client)[2]["clocks"]["status"] == "healthy"
+
+
+def test_specs_that_a_worker_refused_are_counted_once(client):
+    stamp = {"name": "p", "role": "probe", "region": None, "started_at": timezone.now().isoformat(), "look": None}
+    for refused in (3, 3, 5):
+        worker_stamps.keep({**stamp, "counters": {"ahead": refused}}, timezone.now())
+
+    assert EngineCounter.objects.get(name="specs_ahead").value == 5
+    assert "specs refused" in health(client)[2]["clocks"]["message"]
 
 
 def test_nothing_dispatched_yet_is_degraded_only(client):

@@ -175,6 +175,18 @@ def test_a_new_rhythm_counts_from_the_last_ping(service, token):
     assert mark_overdue(START + 11 * MINUTE) == 1
 
 
+def test_after_a_ping_in_the_future_silence_is_told_a_period_after_the_clock_was_set_right(token):
+    ping(token, GOOD, START + 24 * HOUR)
+    mark_overdue(START)
+    mark_silent(START)
+    assert status() == "nd"
+
+    assert mark_overdue(START + HOUR + 4 * MINUTE) == 0
+    assert mark_overdue(START + HOUR + 5 * MINUTE) == 1
+
+    assert status() == "mo"
+
+
 def test_a_flood_of_pings_is_turned_away(token):
     ping(token, GOOD, START)
 

@@ -27,7 +27,7 @@ def room() -> None:
 
 def store(hours: float, verdict: str = "ok", response_ms: float = 40.5) -> None:
     phases = Phases(total_ms=response_ms)
-    record([make_result(hours * 3600, verdict, phases=phases, requests=())], NOW)
+    record([make_result(hours * 3600, verdict, phases=phases, requests=())], max(NOW, START + timedelta(hours=hours)))
 
 
 def counts() -> list[tuple[int, int, int]]:

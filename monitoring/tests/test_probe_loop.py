@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from monitoring import probe_loop
-from monitoring.probe_loop import LOT, ProbeLoop
+from monitoring.probe_loop import AHEAD_S, LOT, ProbeLoop
 from monitoring.probes.attempt import Stalled
 from monitoring.tests.factories import START_MS, make_result
 from monitoring.tests.test_messages import SPEC
@@ -112,6 +112,40 @@ def test_an_expired_spec_is_dropped_and_counted(started):
 
     assert loop.counters["expired"] == 3
     assert len(broker.results) == 1
+
+
+def test_a_spec_of_a_far_future_is_refused_and_takes_no_place(started, caplog):
+    broker = Broker()
+    loop = started(broker, max_held=10)
+
+    loop.submit(specs(10, due_in_s=3600))
+    loop.submit(specs(1))
+    broker.wait_for(1)
+
+    assert loop.finish(PATIENCE_S)
+    assert (loop.counters["ahead"], loop.counters["held"]) == (10, 0)
+    assert caplog.text.count("specs refused: they are due too far ahead") == 1
+
+
+@pytest.mark.parametrize("back_s", [3.0, 3600.0])
+def test_nothing_begins_too_soon_because_the_clock_was_set_back(back_s):
+    now, broker = [1_700_000_000.0], Broker()
+    loop = ProbeLoop(answering(), broker, max_held=10, clock=lambda: now[0])
+    try:
+        due_ms = round(now[0] * 1000) + 100
+        now[0] -= 0.05
+        loop.submit([replace(SPEC, due_at_ms=due_ms, expires_at_ms=due_ms + 10_000)])
+        now[0] -= back_s
+        if back_s > AHEAD_S:
+            assert loop.finish(PATIENCE_S)
+            assert loop.counters["ahead"] == 1
+        else:
+            assert not loop.finish(0.3)
+            now[0] += back_s + 0.2
+            broker.wait_for(1)
+            assert broker.results[0].lateness_ms < 200
+    finally:
+        loop.stop(5)
 
 
 def test_a_fault_of_ours_is_no_result(started, caplog):

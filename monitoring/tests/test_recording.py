@@ -6,6 +6,7 @@ import pytest
 
 from database import changes
 from monitoring import recording
+from monitoring.clock import AHEAD
 from monitoring.models import (
     ApiResponseTime,
     CheckRun,
@@ -116,12 +117,23 @@ def test_checks_of_a_removed_service_are_kept_without_a_state():
     assert not ServiceState.objects.exists()
 
 
-def test_a_result_more_than_a_day_ahead_is_refused_and_counted():
+def test_a_result_of_the_future_is_refused_and_counted():
+    make_service()
+    ahead_s = (NOW - START + AHEAD).total_seconds()
+
+    recorded = record(make_result(ahead_s + 0.001), make_result(ahead_s))
+
+    assert (recorded.stored, recorded.ahead, recorded.refused) == (1, 1, 0)
+    counter = EngineCounter.objects.get(name="results_ahead")
+    assert counter.value == 1 and counter.raised_at is not None
+
+
+def test_a_result_long_past_is_refused_and_counted():
     make_service()
 
-    recorded = record(make_result(26 * 3600), make_result(0))
+    recorded = record(make_result(-100 * 86_400), make_result(0))
 
-    assert (recorded.stored, recorded.refused) == (1, 1)
+    assert (recorded.stored, recorded.ahead, recorded.refused) == (1, 0, 1)
     assert EngineCounter.objects.get(name="results_refused").value == 1
 
 
@@ -203,7 +215,7 @@ def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
 
     while arrival:
         lot, arrival = arrival[:7], arrival[7:]
-        record(*[make_result(seconds, verdict) for seconds, verdict in lot])
+        recording.record([make_result(seconds, verdict) for seconds, verdict in lot], START + timedelta(hours=2))
 
     single = (Run.of(Verdict(v), START + timedelta(seconds=s), hold_s=150) for s, v in sorted(checks))
     recorded = (

@@ -303,7 +303,7 @@ def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
         make_old_service(f"service-{number:02}")
     ids = list(Service.objects.values_list("id", flat=True))
 
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(22):
         rollup.roll_up(DAY, ids, LATER, UTC)
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 def test_a_service_without_checks_becomes_unknown_once():
     make_service()
     make_service("fresh")
-    recording.record([make_result(0), make_result(100, service_id="fresh")], START)
+    recording.record([make_result(0), make_result(100, service_id="fresh")], START + timedelta(seconds=100))
     now = START + timedelta(seconds=156)  # 2.5 intervals and the timeout after the first
 
     assert mark_silent(now) == 1

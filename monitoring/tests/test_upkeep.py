@@ -69,25 +69,36 @@ def test_a_stamp_brings_release_user_and_the_difference_of_clocks():
         "look": None,
         "facts": {"version": "0.1.0", "uid": 1000},
         "sent_at": (NOW - timedelta(seconds=3)).isoformat(),
+        "clock_ahead_ms": -1200,
     }
 
     worker_stamps.keep(stamp, NOW)
 
-    assert EngineWorker.objects.get().facts == {"version": "0.1.0", "uid": 1000, "behind_ms": 3000}
-    del stamp["facts"], stamp["sent_at"]  # of a release before this one
+    assert EngineWorker.objects.get().facts == {
+        **{"version": "0.1.0", "uid": 1000},
+        **{"behind_ms": 3000, "clock_ahead_ms": -1200},
+    }
+    del stamp["facts"], stamp["sent_at"], stamp["clock_ahead_ms"]  # of a release before this one
     worker_stamps.keep(stamp, NOW)
-    assert EngineWorker.objects.get().facts == {"behind_ms": 0}
+    assert EngineWorker.objects.get().facts == {"behind_ms": 0, "clock_ahead_ms": None}
 
 
 @pytest.mark.parametrize(
-    ("behind_ms", "verdict"), [(150, "good"), (-1_900, "good"), (2_500, "warning"), (-60_000, "warning")]
+    ("ahead_s", "verdict"), [(0.15, "good"), (-1.9, "good"), (2.5, "warning"), (60, "warning"), (-3600, "warning")]
 )
-def test_a_workers_clock_may_be_off_by_two_seconds(behind_ms, verdict):
-    found = upkeep.judge_clocks({"probe1": behind_ms})
+def test_a_clock_may_be_off_by_two_seconds(ahead_s, verdict):
+    found = upkeep.judge_clocks({"probe1": timedelta(seconds=ahead_s)}, {"probe1": 0})
 
     assert found.verdict == verdict
-    if behind_ms == -60_000:
-        assert "probe1 (+60.0 s)" in found.says
+    if verdict == "warning":
+        assert f"probe1 ({ahead_s:+.1f} s)" in found.says
+
+
+def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock():
+    found = upkeep.judge_clocks({"probe1": timedelta()}, {"probe1": 2_500})
+
+    assert found.verdict == "warning"
+    assert "probe1 (+2.5 s)" in found.says and "results" in found.remedy
 
 
 @pytest.mark.django_db

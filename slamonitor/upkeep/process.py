@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from database.models import NightlyRun
+from monitoring import clock
 from monitoring.models import EngineWorker
 from monitoring.worker_stamps import is_alive
 from observability.upkeep import Finding, Table, bad, good, note, warning
@@ -50,7 +51,7 @@ def judge_versions(ours: str, of_workers: Collection[str]) -> Finding:
 
 
 def user() -> Finding:
-    alive = [worker for worker in EngineWorker.objects.order_by("name") if is_alive(worker, timezone.now())]
+    alive = [worker for worker in EngineWorker.objects.order_by("name") if is_alive(worker, clock.now())]
     roots = [worker.name for worker in alive if worker.facts and worker.facts.get("uid") == 0]
     return judge_user(is_root=os.geteuid() == 0, workers=roots)
 

@@ -199,6 +199,31 @@ def test_timeout_of_a_loop_that_often_stood_still_is_no_verdict(
     run(scenario())
 
 
+@pytest.mark.parametrize(("stood_s", "said"), [(39.0, None), (39.9, "for 39900 of which our loop stood still")])
+def test_an_answer_is_slow_only_without_the_time_our_loop_stood_still(
+    run: Run, tools: Tools, stood_s: float, said: str | None
+) -> None:
+    async def scenario() -> None:
+        clock, stopwatch = Clock(), Clock()
+        answers = asyncio.Event()
+
+        async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await answers.wait()
+            await says(OK)(reader, writer)
+
+        async with serving(late) as target:
+            standing = replace(tools, standstill=Standstill(clock), clock=stopwatch)
+            spec = make_spec(target.url(), settings={"degraded_over_ms": 500})
+            running = asyncio.ensure_future(probe(spec, standing))
+            await until(lambda: target.requests or clock.looks > 0)
+            clock.ahead_s, stopwatch.ahead_s = TICK_S + stood_s, 40.0
+            answers.set()
+            with pytest.raises(Stalled, match=said) if said else contextlib.nullcontext():
+                assert (await running).verdict is Verdict.SLOW
+
+    run(scenario())
+
+
 def test_a_loop_says_for_how_long_it_stood_still_in_all(run: Run) -> None:
     async def scenario() -> None:
         clock = Clock()

@@ -1,0 +1,149 @@
+"""The one clock of an installation: the broker's, as every process sees it, on whatever machine that runs.
+
+A process measures how far the broker's clock is from its own monotonic one and reckons from there, so neither a wrong
+wall clock nor one that leaps under way moves a slot. Where the broker isn't Redis, or was never reached, it is the
+wall clock of this machine.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+# Nothing measured lies further ahead of whoever records it: slots are handed out two seconds ahead, no check is over
+# before its slot, and three seconds are left for clocks that differ.
+AHEAD = timedelta(seconds=5)
+
+EVERY_S, RETRY_S = 10.0, 1.0
+LEAPT_S = 0.2  # the wall clock moved by so much against the monotonic one: perhaps the broker's did, too
+SLOWEST_S = 1.0  # an answer that took longer says too little
+TOLD_S = 2.0  # a wall clock that is this far off is worth a line in the log
+
+Ask = Callable[[], float]  # returns Unix seconds by the broker's clock, and raises when it cannot be reached
+
+
+class BrokerClock:
+    """Tell the time by a clock that is asked now and then; may be used from several threads, and after a fork."""
+
+    def __init__(
+        self,
+        ask: Ask | None,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        measures_itself: bool = True,
+    ) -> None:
+        """Without `ask` it is the wall clock. Without `measures_itself` somebody else calls `measure`."""
+        self._ask, self._wall, self._monotonic = ask, wall, monotonic
+        self._base: float | None = None  # Unix seconds of the broker − monotonic seconds
+        self._wall_base = 0.0  # the same of our wall clock, when it was last looked at
+        self._wanted = threading.Event()
+        self._measures_itself, self._pid = measures_itself, 0
+        self._lock = threading.Lock()
+
+    def seconds(self) -> float:
+        """Return Unix seconds."""
+        if self._ask is None:
+            return self._wall()
+        if self._measures_itself and self._pid != os.getpid():  # threads do not survive a fork
+            self._begin()
+        monotonic = self._monotonic()
+        if abs(self._wall() - monotonic - self._wall_base) > LEAPT_S:
+            self._wanted.set()
+        return monotonic + (self._wall_base if self._base is None else self._base)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+    def wall_ahead(self) -> timedelta | None:
+        """Return by how much this machine's wall clock is ahead of the broker's; None where that is not known."""
+        seconds = self.seconds()
+        return None if self._base is None else timedelta(seconds=self._wall() - seconds)
+
+    def measure(self) -> bool:
+        """Ask once, and say whether the answer was good for anything."""
+        before = self._monotonic()
+        self._wall_base = self._wall() - before
+        if self._ask is None:
+            return True
+        try:
+            theirs = self._ask()
+        except (redis.RedisError, OSError):
+            return False
+        after = self._monotonic()
+        if after - before > SLOWEST_S:
+            return False
+        # Whatever base these bounds allow is as good as another one; keeping it keeps the time free of jitter.
+        least, most = theirs - after, theirs - before
+        if self._base is None or not least <= self._base <= most:
+            self._keep((least + most) / 2)
+        return True
+
+    def _keep(self, base: float) -> None:
+        moved_s = base - (self._wall_base if self._base is None else self._base)
+        if abs(moved_s) > TOLD_S:
+            logger.warning("going by the broker's clock, which leapt or differs", extra={"by_s": round(moved_s, 3)})
+        self._base = base
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            if self._base is None:
+                self.measure()
+            self._wanted = threading.Event()
+            threading.Thread(target=self._run, name="broker-clock", daemon=True).start()
+            self._pid = os.getpid()
+
+    def _run(self) -> None:
+        is_known = self._base is not None
+        while True:
+            self._wanted.wait(EVERY_S if is_known else RETRY_S)
+            self._wanted.clear()
+            is_known = self.measure()
+
+
+def _asking_redis() -> Ask | None:
+    if not settings.REDIS_URL or not settings.CELERY_BROKER_URL.startswith("redis"):
+        return None
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
+
+    def ask() -> float:
+        seconds, microseconds = client.time()
+        return float(seconds) + microseconds / 1_000_000
+
+    return ask
+
+
+_clock: BrokerClock | None = None
+_lock = threading.Lock()
+
+
+def of_broker() -> BrokerClock:
+    """Return the clock of this process."""
+    global _clock
+    if _clock is None:
+        with _lock:
+            _clock = _clock or BrokerClock(_asking_redis())
+    return _clock
+
+
+def now() -> datetime:
+    """Return the time by the broker's clock: what the engine goes by. People are shown their own machine's time."""
+    return of_broker().now()
+
+
+def seconds() -> float:
+    """Return the same in Unix seconds."""
+    return of_broker().seconds()
