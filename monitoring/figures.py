@@ -78,6 +78,8 @@ def of_workers() -> Iterable[Metric]:
         "own_errors": "Checks that failed by a fault of ours since the workers began.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
+    words = "Messages refused since the workers began, for we did not sign them."
+    yield _gauge("messages_refused", words, sum(worker.counters.get("refused_messages", 0) for worker in workers))
 
 
 def of_services() -> Iterable[Metric]:

@@ -8,12 +8,14 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.worker_stamps import LATE
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
+REFUSED_LATELY = timedelta(minutes=10)
 FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
 
 
@@ -77,6 +79,18 @@ def check_network() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
+def check_messages() -> Finding:
+    """Ask whether workers lately refused messages on the broker."""
+    now = timezone.now()
+    lately_ms = to_ms(now - REFUSED_LATELY)
+    counters = EngineWorker.objects.filter(seen_at__gte=now - FORGOTTEN).values_list("counters", flat=True)
+    refused = sum(each["refused_messages"] for each in counters if each.get("refused_at_ms", 0) > lately_ms)
+    if refused:
+        message = f"workers refused {refused:,} messages that were not signed with our SECRETS_KEY"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
 register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     register("redis", check_redis)
@@ -84,3 +98,4 @@ register("dispatch", check_dispatch)
 register("workers", check_workers)
 register("pace", check_pace)
 register("network", check_network)
+register("messages", check_messages)

@@ -37,6 +37,11 @@ def loop() -> ProbeLoop:
         return _loop
 
 
+def probes_from(region: str) -> bool:
+    """Say whether this worker takes the messages of a region."""
+    return f"probes.{region}" in current_app.amqp.queues.consume_from
+
+
 def counters() -> dict[str, int]:
     """Return what the loop has counted, or nothing before its first batch."""
     return _loop.counters if _loop else {}

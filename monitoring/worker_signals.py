@@ -8,6 +8,7 @@ from celery.signals import worker_ready, worker_shutdown
 
 from monitoring import probe_worker
 from monitoring.worker_stamps import Stamper, unique_name
+from observability.refusals import refusals
 from observability.views import VERSION
 
 PROBES = "probes."
@@ -22,7 +23,7 @@ def _begin(sender: Any, **_: Any) -> None:
         name=unique_name(sender.hostname),
         role="probe" if regions else "engine",
         region=",".join(regions) or None,
-        counters=probe_worker.counters,
+        counters=lambda: {**probe_worker.counters(), **refusals.counters()},
         look=lambda: probe_worker.look(has_failures=False),
         facts={"version": VERSION, "uid": os.geteuid()},
     )
