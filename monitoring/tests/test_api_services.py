@@ -235,8 +235,9 @@ def test_secrets_are_never_returned_and_stay_as_dots(program):
     for response in (shown, patched, refused, listed):
         content = response.content.decode()
         assert SECRET not in content and sealing.PREFIX not in content
-    stored = Service.objects.get().check_settings["headers"]["Authorization"]["secret"]
-    assert sealing.unseal(stored) == SECRET
+    service = Service.objects.get()
+    stored = service.check_settings["headers"]["Authorization"]["secret"]
+    assert sealing.unseal(stored, service.place.at("headers.Authorization")) == SECRET
 
 
 def test_dots_where_no_secret_is_are_refused(program):

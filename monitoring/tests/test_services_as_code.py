@@ -1,5 +1,6 @@
 """Checks, secrets, parents, removal and export in a services file."""
 
+import asyncio
 import io
 import json
 import logging
@@ -18,6 +19,8 @@ from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probe_worker import make_tools
 from monitoring.probes import KINDS
 from monitoring.probes.model import ProbeSpec
+from monitoring.probes.requests import origin_of
+from monitoring.probes.secrets import Place
 from monitoring.progress import Progress
 from monitoring.services_export import export
 from monitoring.services_file import sync_file
@@ -58,6 +61,20 @@ def problems(text: str, **options) -> list[str]:
 def exported(*ids: str) -> str:
     services = Service.objects.present().order_by("id")
     return "".join(export(services.filter(id__in=ids) if ids else services))
+
+
+def unsealed(text: str, place: Place) -> str:
+    """Open a secret as a probe worker does."""
+
+    async def unseal() -> str:
+        return make_tools().unseal(text, place)
+
+    return asyncio.run(unseal())
+
+
+def secret_of(header: str) -> str:
+    service = Service.objects.get()
+    return unsealed(service.check_settings["headers"][header]["secret"], service.place.at(f"headers.{header}"))
 
 
 def dispatched() -> list[ProbeSpec]:
@@ -176,17 +193,17 @@ def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
 def test_a_probe_worker_opens_what_a_message_brings():
     sync(WITH_SECRET)
 
-    opened = sealing.unseal(dispatched()[0].settings["headers"]["Authorization"]["secret"])
+    spec = dispatched()[0]
 
-    assert opened == f"Bearer {SECRET}"
+    sealed, place = spec.settings["headers"]["Authorization"]["secret"], Place(spec.service_id, origin_of(spec.url))
+    assert unsealed(sealed, place.at("headers").at("Authorization")) == f"Bearer {SECRET}"
 
 
 def test_what_comes_from_a_variable_is_secret_where_secrets_may_stand():
     sync(HEAD + "    check: {headers: {X-Key: '${API_TOKEN}', Accept: text/html}}\n")
 
-    headers = Service.objects.get().check_settings["headers"]
-    assert sealing.unseal(headers["X-Key"]["secret"]) == SECRET
-    assert headers["Accept"] == "text/html"
+    assert secret_of("X-Key") == SECRET
+    assert Service.objects.get().check_settings["headers"]["Accept"] == "text/html"
 
 
 def test_the_same_secret_again_changes_nothing():
@@ -205,7 +222,7 @@ def test_an_unchanged_secret_is_kept_and_must_be_there():
     assert "X-Key:\n        secret: unchanged" in exported()
 
     assert sync(text % "unchanged") == "0 created, 0 updated, 1 unchanged"
-    assert sealing.unseal(Service.objects.get().check_settings["headers"]["X-Key"]["secret"]) == "literal"
+    assert secret_of("X-Key") == "literal"
 
 
 def test_a_reference_that_holds_more_than_a_word_is_not_exported():
@@ -223,9 +240,8 @@ def test_a_saved_form_keeps_masked_secrets_and_seals_new_ones():
     service.full_clean()
     service.save()
 
-    headers = Service.objects.get().check_settings["headers"]
-    assert sealing.unseal(headers["Authorization"]["secret"]) == f"Bearer {SECRET}"
-    assert sealing.unseal(headers["X-New"]["secret"]) == "another"
+    assert secret_of("Authorization") == f"Bearer {SECRET}"
+    assert secret_of("X-New") == "another"
     assert Service.objects.get().version == 2
 
 
@@ -236,25 +252,17 @@ def test_keys_are_changed_by_syncing_under_the_new_one(settings):
 
     settings.SECRET_KEY = "the-old-key-is-gone-and-nobody-needs-it"
 
-    assert sealing.unseal(Service.objects.get().check_settings["headers"]["Authorization"]["secret"]).endswith(SECRET)
+    assert secret_of("Authorization").endswith(SECRET)
 
 
 def test_a_secret_under_a_lost_key_is_an_error_without_the_text(settings):
-    sealed = sealing.seal(SECRET)
+    place = Place("payments", "https://pay.example.com:443", "headers.X-Key")
+    sealed = sealing.seal(SECRET, place)
     settings.SECRET_KEY = "another-key-that-is-long-enough-for-us"
 
     with pytest.raises(sealing.Unsealable, match="SECRETS_KEY") as raised:
-        make_tools_unseal(sealed)
+        unsealed(sealed, place)
     assert sealed not in str(raised.value)
-
-
-def make_tools_unseal(text: str) -> str:
-    import asyncio
-
-    async def unseal() -> str:
-        return make_tools().unseal(text)
-
-    return asyncio.run(unseal())
 
 
 # --- groups, parents, removal ---------------------------------------------------------------------------------------

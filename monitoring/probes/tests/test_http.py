@@ -137,7 +137,7 @@ def test_secret_with_a_line_break_is_not_sent(run: Run, tools: Tools) -> None:
     async def scenario() -> None:
         async with serving(says(OK)) as target:
             spec = make_spec(target.url(), settings={"headers": {"X": {"secret": "a"}}})
-            result = await probe(spec, replace(tools, unseal=lambda sealed: f"{sealed}\r\nY: b"))
+            result = await probe(spec, replace(tools, unseal=lambda sealed, place: f"{sealed}\r\nY: b"))
 
         assert why(result) == (ErrorType.UNKNOWN, "a header of the request holds a line break")
         assert target.requests == []
