@@ -32,7 +32,9 @@ from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin
 from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
+from monitoring.refused_targets import refused_targets
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.service_form import FIELDSETS, ServiceForm
 from monitoring.sla import percentage
@@ -178,6 +180,7 @@ class ServiceAdmin(ModelAdmin):
         context: dict[str, Any] = {"service": service}
         if service is not None:
             context["sign"] = signs.service_sign(service, timezone.now())
+            context["refused"] = refused_targets(timezone.now()).get(service.pk)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     # --- What can be done ---------------------------------------------------------------------------------------------
@@ -225,7 +228,10 @@ class ServiceAdmin(ModelAdmin):
         context = {**self.admin_site.each_context(request), "service": service}
         context |= {"title": _("Check now"), "back": reverse("admin:monitoring_service_change", args=[service.pk])}
         if service.check_kind.is_active:
-            context |= _attempt_shown(service)
+            try:
+                context |= _attempt_shown(service)
+            except NotAllowed as error:
+                context["refused"] = str(error)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 

@@ -75,6 +75,7 @@ def of_workers() -> Iterable[Metric]:
         "expired": "Specs dropped since the workers began, for they came too late.",
         "lost": "Results lost since the workers began, for the broker was away too long.",
         "stalled": "Checks without a verdict since the workers began, for their worker stood still.",
+        "refused": "Checks without a verdict since the workers began, for our own settings refuse the address.",
         "own_errors": "Checks that failed by a fault of ours since the workers began.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))

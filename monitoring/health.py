@@ -11,6 +11,7 @@ from django.utils import timezone
 from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
 from monitoring.pace import pace
+from monitoring.refused_targets import refused_targets
 from monitoring.worker_stamps import LATE
 from observability.health import Finding, Health, register
 
@@ -91,6 +92,14 @@ def check_messages() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
+def check_targets() -> Finding:
+    """Ask whether our own settings forbid to probe what is monitored. How many only: everybody reads this."""
+    if refused := refused_targets(timezone.now()):
+        message = f"not checked, for our own settings refuse the address: {len(refused)} services; see manage.py doctor"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
 register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     register("redis", check_redis)
@@ -99,3 +108,4 @@ register("workers", check_workers)
 register("pace", check_pace)
 register("network", check_network)
 register("messages", check_messages)
+register("targets", check_targets)

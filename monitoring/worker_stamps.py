@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)
+UNPROBED = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
 
 
 class Stamper:
@@ -38,8 +39,10 @@ class Stamper:
         counters: Callable[[], Mapping[str, int]],
         look: Callable[[], Look | None] = lambda: None,
         facts: Mapping[str, Any] | None = None,
+        unprobed: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._send, self._counters, self._look = send, counters, look
+        self._unprobed = unprobed
         self._about: dict[str, Any] = {"name": name, "role": role, "region": region, "started_at": _now()}
         self._about["facts"] = dict(facts or {})
         self._stopping = threading.Event()
@@ -56,7 +59,7 @@ class Stamper:
         while True:
             try:
                 said = {"counters": dict(self._counters()), "look": packed(self._look()), "sent_at": _now()}
-                self._send({**self._about, **said})
+                self._send({**self._about, **said, "unprobed": dict(self._unprobed())})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
             except Exception:  # whatever it is, the next stamp must be tried, or a worker that works is taken for dead
@@ -102,7 +105,8 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return what a worker says of itself and how long its stamp took, by its clock and ours."""
     sent_at = stamp.get("sent_at")  # an older release sends neither
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
-    return {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
+    said = {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
+    return {**said, UNPROBED: stamp["unprobed"]} if stamp.get("unprobed") else said
 
 
 def _now() -> str:

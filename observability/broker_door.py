@@ -64,7 +64,7 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]  # kombu is not typed
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except Exception as error:
             if _is_of_broker(error, (*self.connection_errors, *self.connection.channel_errors, Empty)):
                 raise

@@ -8,7 +8,7 @@ its purpose.
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from kombu.serialization import register
-from kombu.utils.json import dumps
+from kombu.utils import json
 
 NAME, CONTENT_TYPE = "signed-json", "application/x-signed-json"
 PURPOSE = b"sla-monitor: messages on the broker"
 COVERED = ("task", "id", "eta", "expires")  # headers
+_written: Callable[[Any], str] = json.dumps  # as Celery does, which writes instants, too; kombu is not typed
 MAC_LENGTH = 44  # characters of base64
 
 
@@ -58,13 +59,13 @@ def _cover_headers(headers: dict[str, Any], body: Any, **_: Any) -> None:
 
 
 def _signed(body: Any) -> str:
-    about = dumps(body[2].pop("signed", None)).encode()
-    content = dumps(body)
+    about = _written(body[2].pop("signed", None)).encode()
+    content = _written(body)
     return _mac(root_keys()[0], about, content.encode()).decode() + content
 
 
 def _covered(headers: Mapping[str, Any]) -> bytes:
-    return dumps([headers.get(name) for name in COVERED]).encode()
+    return _written([headers.get(name) for name in COVERED]).encode()
 
 
 def _mac(key: str, about: bytes, content: bytes) -> bytes:
@@ -78,4 +79,6 @@ def _unverified(_body: Any) -> NoReturn:
     raise Forged("its signature was not verified")  # only `broker_door` opens a body
 
 
-register(NAME, _signed, _unverified, content_type=CONTENT_TYPE, content_encoding="utf-8")
+register(  # type: ignore[no-untyped-call]
+    NAME, _signed, _unverified, content_type=CONTENT_TYPE, content_encoding="utf-8"
+)

@@ -149,6 +149,7 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
         "pace",
         "network",
         "messages",
+        "targets",
     ]
 
 
