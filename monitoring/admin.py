@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms.widgets import Script
@@ -32,6 +32,7 @@ from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin
 from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
+from monitoring.plain_secrets import warnings_of
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
 from monitoring.refused_targets import refused_targets
@@ -164,6 +165,8 @@ class ServiceAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
         editing.save(obj, form.changed_data if change else None)
+        for warning in warnings_of(obj):
+            messages.warning(request, warning)
 
     def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         if _is_autocomplete(request):  # ids and names

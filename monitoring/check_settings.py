@@ -44,7 +44,8 @@ def judged(
         sealed = sealing.sealed(written, stored, place, before)
     except sealing.NothingKept as error:
         what = _(
-            "there is no secret yet that could stay unchanged. Write the secret, or ${NAME} to take it from there."
+            "there is no secret yet that could stay unchanged. Write the secret, or ${SERVICE_TOKEN} to take it from"
+            " there."
         )
         raise ValidationError({"check_settings": [_error(error.path, str(what))]}) from None
     except sealing.LeftBehind as error:

@@ -83,6 +83,7 @@ class Outcome:
     updated: Mapping[str, Sequence[Difference]]
     unchanged: int
     removed: Sequence[str] = ()
+    warnings: Sequence[Problem] = ()  # what is no mistake, but should be looked at
 
     @property
     def has_changes(self) -> bool:

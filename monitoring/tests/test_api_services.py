@@ -418,6 +418,12 @@ def test_only_so_many_wait_for_checks_at_once(program):
         ("{", "application/json", (400, "MALFORMED_REQUEST")),
         ('{"id": NaN}', "application/json", (400, "MALFORMED_REQUEST")),
         ('{"id": "a", "id": "b"}', "application/json", (400, "MALFORMED_REQUEST")),
+        (
+            f"{{{','.join(f'{n!r}:1' for n in map(str, range(60_000)))},'59999':2}}".replace("'", '"'),
+            "application/json",
+            (400, "MALFORMED_REQUEST"),
+        ),
+        ('{"id": "a", "id": "b"}', "application/json", (400, "MALFORMED_REQUEST")),
         (b"\xff\xfe", "application/json", (400, "MALFORMED_REQUEST")),
         ("[" * 100_000, "application/json", (400, "MALFORMED_REQUEST")),
         ("9" * 5_000, "application/json", (400, "MALFORMED_REQUEST")),

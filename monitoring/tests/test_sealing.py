@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.apps import apps
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,3 +229,36 @@ def test_a_seal_says_nothing_of_the_secret(caplog):
         sealing.unseal(sealed, replace(PLACE, origin="https://evil.example:443"))
 
     assert SECRET not in sealed + str(error.value) + caplog.text
+
+
+# --- What stands in the clear -----------------------------------------------------------------------------------------
+
+HEADERS = {"X-Api-Key": "k", "X-Note": "Bearer abcdef0123456789", "Accept": "*/*"}
+PLAIN = {"headers": HEADERS, "body": "password=hunter2"}
+HINTS = ("check.headers.X-Api-Key: ", "check.headers.X-Note: ", "check.body: ", "endpoint_url: ")
+
+
+def test_plain_values_that_look_secret_are_told_and_never_repeated(program, admin, capsys, tmp_path):
+    file = tmp_path / "services.json"  # JSON is YAML
+    check = {**PLAIN, "method": "POST"}
+    wanted = {"id": "plain", "name": "Plain", "endpoint_url": "https://a.example/?access_token=hunter2", "check": check}
+    file.write_text(json.dumps({"services": [wanted]}))
+
+    call_command("sync_services", str(file))
+    told = capsys.readouterr().err
+    answer = program.get("services/plain").json()["warnings"]
+    page = admin.client.get("/admin/monitoring/service/plain/change/")
+    form = page.context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+    saved = {**shown, "metadata": "{}", "tags": "", "regions": "default", "description": "x"}
+    after = admin.client.post("/admin/monitoring/service/plain/change/", saved, follow=True)
+
+    assert [line.startswith(hint) for line, hint in zip(answer, HINTS, strict=True)] == [True] * 4
+    assert "hunter2" not in str(answer) + told
+    for hint in HINTS:
+        assert f"services.json:1: warning: {hint}" in told
+    assert "check.headers.X-Api-Key" in after.content.decode()
+
+
+def test_what_is_sealed_or_harmless_is_not_told(payments, program):
+    assert program.get("services/payments").json()["warnings"] == []

@@ -41,11 +41,11 @@ WITH_SECRET = (
     + """\
     check:
       headers:
-        Authorization: {secret: "Bearer ${API_TOKEN}"}
+        Authorization: {secret: "Bearer ${SERVICE_TOKEN}"}
         Accept: application/json
 """
 )
-VARIABLES = {"API_TOKEN": SECRET}
+VARIABLES = {"SERVICE_TOKEN": SECRET}
 
 
 def sync(text: str, **options) -> str:
@@ -151,33 +151,50 @@ def test_a_changed_setting_raises_the_version_and_is_told():
 
 
 def test_variables_are_filled_in_anywhere_and_numbers_stay_numbers():
-    text = HEAD.replace("pay.example.com", "${HOST}") + "    timeout: ${MS}\n    description: 'costs $${MS}'\n"
-    sync(text, variables={"HOST": "pay.test", "MS": "2500"})
+    text = (
+        HEAD.replace("pay.example.com", "${SERVICE_HOST}")
+        + "    timeout: ${SERVICE_MS}\n    description: 'costs $${SERVICE_MS}'\n"
+    )
+    sync(text, variables={"SERVICE_HOST": "pay.test", "SERVICE_MS": "2500"})
 
     service = Service.objects.get()
     assert (service.endpoint_url, service.timeout) == ("https://pay.test/health", 2500)
-    assert service.description == "costs ${MS}"
+    assert service.description == "costs ${SERVICE_MS}"
 
 
 def test_a_missing_variable_is_told_with_line_key_and_remedy():
     (problem,) = problems(WITH_SECRET, variables={})
 
     assert problem == (
-        "7: check.headers.Authorization.secret: the environment has no variable API_TOKEN."
-        " Set it, or write $${API_TOKEN} if it is meant as such."
+        "7: check.headers.Authorization.secret: the environment has no variable SERVICE_TOKEN."
+        " Set it, or write $${SERVICE_TOKEN} if it is meant as such."
     )
 
 
-def test_a_wrong_value_from_the_environment_is_not_repeated():
-    (problem,) = problems(HEAD + "    timeout: ${API_TOKEN}\n")
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PATH", "service_x"]
+)
+def test_no_variable_is_filled_in_that_was_not_meant_for_services(name):
+    for text in (HEAD.replace("pay.example.com", f"x.example/${{{name}}}"), WITH_SECRET.replace("SERVICE_TOKEN", name)):
+        (problem,) = problems(text, variables={name: SECRET})
 
-    assert problem == "5: timeout: ${API_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+        assert f"only variables whose names begin with SERVICE_ are. Set SERVICE_{name}" in problem
+        assert SECRET not in problem and not Service.objects.exists()
+
+
+def test_a_wrong_value_from_the_environment_is_not_repeated():
+    (problem,) = problems(HEAD + "    timeout: ${SERVICE_TOKEN}\n")
+
+    assert (
+        problem
+        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+    )
 
 
 def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
     caplog.set_level(logging.DEBUG)
     sync(WITH_SECRET)
-    told = sync(WITH_SECRET, variables={"API_TOKEN": SECRET + "-new"})
+    told = sync(WITH_SECRET, variables={"SERVICE_TOKEN": SECRET + "-new"})
     service = Service.objects.get()
     published = [json.dumps(messages.pack_specs(dispatched()))]
     with connection.cursor() as cursor:
@@ -200,7 +217,7 @@ def test_a_probe_worker_opens_what_a_message_brings():
 
 
 def test_what_comes_from_a_variable_is_secret_where_secrets_may_stand():
-    sync(HEAD + "    check: {headers: {X-Key: '${API_TOKEN}', Accept: text/html}}\n")
+    sync(HEAD + "    check: {headers: {X-Key: '${SERVICE_TOKEN}', Accept: text/html}}\n")
 
     assert secret_of("X-Key") == SECRET
     assert Service.objects.get().check_settings["headers"]["Accept"] == "text/html"
@@ -226,7 +243,7 @@ def test_an_unchanged_secret_is_kept_and_must_be_there():
 
 
 def test_a_reference_that_holds_more_than_a_word_is_not_exported():
-    sync(HEAD + "    check: {headers: {X-Key: {secret: 'user:pass-${API_TOKEN}'}}}\n")
+    sync(HEAD + "    check: {headers: {X-Key: {secret: 'user:pass-${SERVICE_TOKEN}'}}}\n")
 
     assert "secret: unchanged" in exported()
     assert "pass" not in exported()
@@ -362,7 +379,7 @@ def test_a_dry_run_shows_a_plan_and_changes_nothing(file, capsys):
 
 
 def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("API_TOKEN", SECRET)
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     sync(WITH_SECRET + FAMILY.removeprefix("services:\n"))
     call_command("export_services")
     file = tmp_path / "exported.yaml"
@@ -370,7 +387,7 @@ def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
 
     call_command("sync_services", str(file), "--prune")
 
-    assert "secret: Bearer ${API_TOKEN}" in file.read_text()
+    assert "secret: Bearer ${SERVICE_TOKEN}" in file.read_text()
     assert capsys.readouterr().out == "0 created, 0 updated, 3 unchanged\n"
 
 
