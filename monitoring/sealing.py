@@ -3,8 +3,7 @@
 A secret is `{"secret": "<text>"}` anywhere in the settings of a check. A seal is bound to its place (the service, the
 origin of its address, and the key in the settings): copied anywhere else, it does not open.
 
-Rotating keys: put a new one in front of `SECRETS_KEY`, save or sync each service once more (what an old key sealed is
-sealed anew), then drop the old one.
+Rotating keys: docs/operations.md; what an old key sealed is sealed anew when its service is saved or synced.
 """
 
 import base64
