@@ -73,7 +73,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # not typed
 def is_known(request: HttpRequest, name: str) -> bool:
     """Say whether somebody of this name has signed in with this browser before."""
     known = request.get_signed_cookie(KNOWN, None, salt=KNOWN, max_age=KNOWN_FOR)
-    return bool(known) and User.objects.filter(pk=known, username=name).exists()
+    return known is not None and User.objects.filter(pk=known, username=name).exists()
 
 
 def remember_browser(response: HttpResponse, user: User) -> None:

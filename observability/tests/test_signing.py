@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ def test_a_message_is_opened_as_it_was_signed():
     assert opened(signed({"größe": [1.5, None]})) == [[{"größe": [1.5, None]}], {}, {"callbacks": None}]
 
 
+@hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 @given(st.data())
 def test_any_changed_byte_is_noticed(data):
     raw = bytearray(signed(["payments", 1]).encode())
