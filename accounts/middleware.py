@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+
+from accounts import lockout
 
 CHANGE_PASSWORD = "admin:password_change"
 WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
@@ -45,6 +48,18 @@ def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
             if now - request.session.get("renewed_at", 0) >= RENEWED_AFTER_S:
                 request.session["renewed_at"] = now
         return get_response(request)
+
+    return middleware
+
+
+def remember_browser(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Mark the browser in which somebody signs in; see `accounts/lockout.py`."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if request.method == "POST" and request.path == reverse(settings.LOGIN_URL) and request.user.is_authenticated:
+            lockout.remember_browser(response, request.user)
+        return response
 
     return middleware
 

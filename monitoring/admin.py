@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms.widgets import Script
@@ -33,7 +33,10 @@ from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
 from monitoring.clock import AHEAD
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
+from monitoring.plain_secrets import warnings_of
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
+from monitoring.refused_targets import refused_targets
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.service_form import FIELDSETS, ServiceForm
 from monitoring.sla import percentage
@@ -163,6 +166,8 @@ class ServiceAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
         editing.save(obj, form.changed_data if change else None)
+        for warning in warnings_of(obj):
+            messages.warning(request, warning)
 
     def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         if _is_autocomplete(request):  # ids and names
@@ -179,6 +184,7 @@ class ServiceAdmin(ModelAdmin):
         context: dict[str, Any] = {"service": service}
         if service is not None:
             context["sign"] = signs.service_sign(service, timezone.now())
+            context["refused"] = refused_targets(timezone.now()).get(service.pk)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     # --- What can be done ---------------------------------------------------------------------------------------------
@@ -226,7 +232,10 @@ class ServiceAdmin(ModelAdmin):
         context = {**self.admin_site.each_context(request), "service": service}
         context |= {"title": _("Check now"), "back": reverse("admin:monitoring_service_change", args=[service.pk])}
         if service.check_kind.is_active:
-            context |= _attempt_shown(service)
+            try:
+                context |= _attempt_shown(service)
+            except NotAllowed as error:
+                context["refused"] = str(error)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 

@@ -32,7 +32,10 @@ class Attempt:
 
 
 def check_now(service: Service, now: datetime, *, at_most_ms: int | None = None) -> Attempt:
-    """Check a service, which must be one that is probed; `at_most_ms` shortens a longer timeout."""
+    """Check a service, which must be one that is probed; `at_most_ms` shortens a longer timeout.
+
+    Raises `NotAllowed` where our own rules refuse its address.
+    """
     timeout_ms = min(service.timeout, at_most_ms or service.timeout)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result, addresses = runner.run(_attempt(_spec_of(service, timeout_ms, now)))

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from monitoring import sealing
 from monitoring.probes import KINDS
 from monitoring.probes.heartbeat import HeartbeatSettings
+from monitoring.probes.secrets import Place
 from monitoring.probes.settings import Problem
 from monitoring.wording import did_you_mean
 
@@ -28,8 +29,10 @@ def is_probed(kind: str) -> bool:
     return kind in KINDS and KINDS[kind].is_active
 
 
-def judged(kind: str, written: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with their secrets sealed; `stored` are the ones that they replace.
+def judged(
+    kind: str, written: Mapping[str, Any], stored: Mapping[str, Any], place: Place, before: Place
+) -> dict[str, Any]:
+    """Return settings with their secrets sealed at `place`; `stored` are the ones that they replace, at `before`.
 
     Raises `ValidationError` for the field check_settings with every problem; `key_of` tells the key of each.
     """
@@ -38,12 +41,15 @@ def judged(kind: str, written: Mapping[str, Any], stored: Mapping[str, Any]) -> 
         params = {"kind": kind, "hint": did_you_mean(kind, KINDS), "known": ", ".join(KINDS)}
         raise ValidationError({"kind": ValidationError(what, params=params)})
     try:
-        sealed = sealing.sealed(written, stored)
+        sealed = sealing.sealed(written, stored, place, before)
     except sealing.NothingKept as error:
         what = _(
-            "there is no secret yet that could stay unchanged. Write the secret, or ${NAME} to take it from there."
+            "there is no secret yet that could stay unchanged. Write the secret, or ${SERVICE_TOKEN} to take it from"
+            " there."
         )
         raise ValidationError({"check_settings": [_error(error.path, str(what))]}) from None
+    except sealing.LeftBehind as error:
+        raise ValidationError({"check_settings": [_left_behind(key, error) for key in error.keys]}) from None
     except sealing.Unsealable:
         raise ValidationError(
             {"check_settings": [_error("", str(_("a sealed secret was not sealed here.")))]}
@@ -82,6 +88,14 @@ def words_of(error: ValidationError) -> str:
 def _error(key: str, what: str) -> ValidationError:
     path = f"{PREFIX}{key}" if key else "check"
     return ValidationError("%(path)s: %(what)s", params={"path": path, "key": key, "what": what})
+
+
+def _left_behind(key: str, error: sealing.LeftBehind) -> ValidationError:
+    what = _(
+        "the address leads to another origin (%(before)s → %(after)s), and a secret does not follow by itself."
+        " Write the secret again where it may be sent there, or keep the address."
+    )
+    return _error(key, str(what) % {"before": error.before or "–", "after": error.after or "–"})
 
 
 def _words(problem: Problem) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from monitoring import sealing
 from monitoring.models import Service
+from monitoring.probes.requests import origin_of
+from monitoring.probes.secrets import Place
 from monitoring.wording import shown
 
 # What people decide about a service; everything else the monitor keeps by itself.
@@ -81,6 +83,7 @@ class Outcome:
     updated: Mapping[str, Sequence[Difference]]
     unchanged: int
     removed: Sequence[str] = ()
+    warnings: Sequence[Problem] = ()  # what is no mistake, but should be looked at
 
     @property
     def has_changes(self) -> bool:
@@ -108,7 +111,7 @@ class Draft:
 def draft(wanted: Wanted, stored: Service | None) -> Draft:
     values = {**wanted.values, **_names(wanted.values, stored)}
     if "check_settings" in values and stored is not None:
-        values["check_settings"] = _like_stored(values["check_settings"], stored.check_settings)
+        values["check_settings"] = _like_stored(values, stored)
     if stored is None:
         return Draft(wanted=wanted, service=Service(**{"id": wanted.id, **values}), is_new=True, differences=())
     service = copy.copy(stored)
@@ -131,11 +134,13 @@ def _names(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
     return dict.fromkeys(("name", "display_name"), values[given.pop()])
 
 
-def _like_stored(written: Any, stored: Any) -> Any:
+def _like_stored(values: Mapping[str, Any], stored: Service) -> Any:
     """Return settings whose secrets, where they are the stored ones, are sealed as those are."""
+    written = values["check_settings"]
+    place = Place(stored.id, origin_of(values.get("endpoint_url", stored.endpoint_url) or ""))
     try:
-        return sealing.sealed(written, stored)
-    except (sealing.NothingKept, sealing.Unsealable):
+        return sealing.sealed(written, stored.check_settings, place, stored.place)
+    except (sealing.NothingKept, sealing.LeftBehind, sealing.Unsealable):
         return written  # the model will say what is wrong with it
 
 

@@ -82,6 +82,7 @@ def of_workers() -> Iterable[Metric]:
         "ahead": "Specs refused since the workers began, for they were due too far ahead.",
         "lost": "Results lost since the workers began, for the broker was away too long.",
         "stalled": "Checks without a verdict since the workers began, for their worker stood still.",
+        "refused": "Checks without a verdict since the workers began, for our own settings refuse the address.",
         "own_errors": "Checks that failed by a fault of ours since the workers began.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
@@ -89,6 +90,8 @@ def of_workers() -> Iterable[Metric]:
     yield _gauge(
         "worker_clock_offset_seconds", "Worst difference of a worker's clock from the broker's.", max(off, default=0.0)
     )
+    words = "Messages refused since the workers began, for we did not sign them."
+    yield _gauge("messages_refused", words, sum(worker.counters.get("refused_messages", 0) for worker in workers))
 
 
 def of_services() -> Iterable[Metric]:

@@ -61,9 +61,9 @@ def _sealed(value: Any, path: Path, templates: Mapping[Path, str], may_hold: boo
     if is_secret(value):
         text, template = value[KEY], templates.get((*path, KEY), "")
         is_kept = text in (sealing.UNCHANGED, sealing.MASK) and not template
-        return value if is_kept else {KEY: sealing.seal(text, reference(template))}
+        return value if is_kept else {KEY: sealing.seal(text, sealing.DRAFT, reference(template))}
     if isinstance(value, str) and may_hold and path in templates:
-        return {KEY: sealing.seal(value, reference(templates[path]))}
+        return {KEY: sealing.seal(value, sealing.DRAFT, reference(templates[path]))}
     if isinstance(value, dict):
         return {key: _sealed(each, (*path, key), templates, may_hold) for key, each in value.items()}
     if isinstance(value, list):

@@ -9,12 +9,15 @@ from django.db import connection
 
 from monitoring import clock, clock_check
 from monitoring.clock import AHEAD
+from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
+from monitoring.refused_targets import refused_targets
 from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
+REFUSED_LATELY = timedelta(minutes=10)
 FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
 
 
@@ -91,6 +94,26 @@ def check_clocks() -> Finding:
     return Finding(status=Health.DEGRADED if words else Health.HEALTHY, message="; ".join(words))
 
 
+def check_messages() -> Finding:
+    """Ask whether workers lately refused messages on the broker."""
+    now = clock.now()
+    lately_ms = to_ms(now - REFUSED_LATELY)
+    counters = seen_since(now - FORGOTTEN, now).values_list("counters", flat=True)
+    refused = sum(each["refused_messages"] for each in counters if each.get("refused_at_ms", 0) > lately_ms)
+    if refused:
+        message = f"workers refused {refused:,} messages that were not signed with our SECRETS_KEY"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
+def check_targets() -> Finding:
+    """Ask whether our own settings forbid to probe what is monitored. How many only: everybody reads this."""
+    if refused := refused_targets(clock.now()):
+        message = f"not checked, for our own settings refuse the address: {len(refused)} services; see manage.py doctor"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
 register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     register("redis", check_redis)
@@ -99,3 +122,5 @@ register("workers", check_workers)
 register("pace", check_pace)
 register("network", check_network)
 register("clocks", check_clocks)
+register("messages", check_messages)
+register("targets", check_targets)

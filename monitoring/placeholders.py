@@ -1,9 +1,13 @@
-"""Fill `${NAME}` in text from the environment. `$${` is a `${` that is meant as such."""
+"""Fill `${SERVICE_…}` in text from the environment. `$${` is a `${` that is meant as such.
+
+No other variable is filled in: whoever writes a services file could have our own secrets sent anywhere.
+"""
 
 import re
 from collections.abc import Mapping
 
 _PLACEHOLDER = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
+PREFIX = "SERVICE_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # Apart from its placeholders a reference may hold one word, like Bearer: anything longer could be a secret itself.
 _REFERENCE = re.compile(r"([A-Za-z]{1,20} )?(\$\{[A-Za-z_][A-Za-z0-9_]*\})+", re.ASCII)
@@ -25,7 +29,12 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
             return match[1]
         if not _NAME.fullmatch(match[2]):
             raise Unfilled(
-                "${…} holds no name of a variable. Write ${API_TOKEN}, or $${ for a ${ that is meant as such"
+                "${…} holds no name of a variable. Write ${SERVICE_TOKEN}, or $${ for a ${ that is meant as such"
+            )
+        if not match[2].startswith(PREFIX):
+            raise Unfilled(
+                f"{match[2]} is not filled in: only variables whose names begin with {PREFIX} are. Set"
+                f" {PREFIX}{match[2]} and write ${{{PREFIX}{match[2]}}}, or $${{{match[2]}}} if it is meant as such"
             )
         if match[2] not in variables:
             raise Unfilled(

@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from monitoring.probes.attempt import Stalled
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
@@ -67,10 +68,11 @@ class ProbeLoop:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Return probes made, specs expired, specs refused for they were due too far ahead, probes without a verdict
-        because this loop stood still, errors of ours and results lost since the start, and specs held now.
+        """Return probes made, specs expired, specs refused because they were due too far ahead, probes without a
+        verdict because this loop stood still or our own rules forbade the address, errors of ours and results lost
+        since the start, and specs held now.
         """
-        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "own_errors", "lost"), 0)
+        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "refused", "own_errors", "lost"), 0)
         return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
@@ -197,6 +199,8 @@ class ProbeLoop:
         except Stalled as stall:
             self._note_stall(stall)
             self._finish("stalled")
+        except NotAllowed:
+            self._finish("refused")  # `probe` has noted whom and why
         except Exception:
             # Ours, not the target's: no verdict is stored, so the time shows as a gap instead of as their downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))

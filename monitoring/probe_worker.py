@@ -14,10 +14,12 @@ from monitoring.canaries import Canaries, Look
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
 from monitoring.probes.address import AddressPolicy
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.resolver import Resolver, parse_nameserver
 from monitoring.probes.tools import Tools
 from monitoring.specs import trace_id
+from monitoring.unprobed import unprobed
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,11 @@ def loop() -> ProbeLoop:
         return _loop
 
 
+def probes_from(region: str) -> bool:
+    """Say whether this worker takes the messages of a region."""
+    return f"probes.{region}" in current_app.amqp.queues.consume_from
+
+
 def counters() -> dict[str, int]:
     """Return what the loop has counted, or nothing before its first batch."""
     return _loop.counters if _loop else {}
@@ -54,7 +61,17 @@ def make_tools() -> Tools:
 
 def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]:
     tools = make_tools()
-    return lambda spec, lateness_ms: probe(spec, tools, lateness_ms=lateness_ms)
+
+    async def attempt(spec: ProbeSpec, lateness_ms: float) -> ProbeResult:
+        try:
+            result = await probe(spec, tools, lateness_ms=lateness_ms)
+        except NotAllowed as error:
+            unprobed.note(spec.service_id, str(error))
+            raise
+        unprobed.forget(spec.service_id)
+        return result
+
+    return attempt
 
 
 def look(*, has_failures: bool) -> Look | None:

@@ -1,34 +1,44 @@
 """Seal the secrets of services: encrypted at rest and in messages, opened where a request is made, shown to nobody.
 
-A secret is `{"secret": "<text>"}` anywhere in the settings of a check. Rotating keys: put a new one in front of
-`SECRETS_KEY`, save or sync each service once more (what an old key sealed is sealed anew), then drop the old one.
+A secret is `{"secret": "<text>"}` anywhere in the settings of a check. A seal is bound to its place (the service, the
+origin of its address, and the key in the settings): copied anywhere else, it does not open.
+
+Rotating keys: docs/operations.md; what an old key sealed is sealed anew when its service is saved or synced.
 """
 
 import base64
+import binascii
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from monitoring.probes.secrets import KEY, is_secret, map_secrets
+from monitoring.probes.secrets import KEY, Place, is_secret, map_secrets
+from observability.signing import derived, root_keys
 
 PREFIX = "sealed:"
-PURPOSE = b"sla-monitor: secrets of services"
+BOUND = "sealed:2:"  # bound to a place; without the 2 a seal is of an older release, which bound none
+PURPOSE, OLDER_PURPOSE = b"sla-monitor: secrets of services, each at its place", b"sla-monitor: secrets of services"
+NONCE_BYTES = 12
 UNCHANGED = "unchanged"  # what an export says of a secret that it cannot name; taken back, it keeps what is stored
 MASK = "••••"  # what forms show; taken back, it keeps what is stored
+DRAFT = Place("", "", "of a file that is being read")  # until it is known what it belongs to
 
 
 class Unsealable(Exception):
-    """A sealed text that none of our keys opens. Says nothing of the text."""
+    """A sealed text that none of our keys opens here. Says nothing of the text."""
 
     def __init__(self) -> None:
-        super().__init__("a secret cannot be opened: SECRETS_KEY (or SECRET_KEY) is not the one it was sealed with")
+        super().__init__(
+            "a secret cannot be opened: SECRETS_KEY (or SECRET_KEY) is not the one it was sealed with, or it was sealed"
+            " for another service, another origin, or by an older release; write the secret again"
+        )
 
 
 class NothingKept(Exception):
@@ -39,52 +49,54 @@ class NothingKept(Exception):
         self.path = path
 
 
+class LeftBehind(Exception):
+    """Secrets are to stay as they are, but the address leads to another origin, where they do not go unasked."""
+
+    def __init__(self, keys: Sequence[str], before: str, after: str) -> None:
+        super().__init__(f"{', '.join(keys)}: {before} → {after}")
+        self.keys, self.before, self.after = keys, before, after
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A secret and the reference to the environment that it came from, such as `Bearer ${API_TOKEN}`."""
+    """A secret and the reference to the environment that it came from, such as `Bearer ${SERVICE_TOKEN}`."""
 
     value: str
     reference: str | None = None
 
 
-def seal(value: str, reference: str | None = None) -> str:
+def seal(value: str, place: Place, reference: str | None = None) -> str:
     """Return a text that says nothing, another one each time."""
-    content = json.dumps([value, reference]).encode()
-    return PREFIX + _fernet(*_keys()).encrypt(content).decode()
+    nonce, content = os.urandom(NONCE_BYTES), json.dumps([value, reference]).encode()
+    sealed = _cipher(root_keys()[0]).encrypt(nonce, content, _bound(place))
+    return BOUND + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
-def unseal(text: str) -> str:
+def unseal(text: str, place: Place) -> str:
     """Return the secret. Raises `Unsealable`."""
-    return opened(text).value
+    return opened(text, place).value
 
 
-def opened(text: str) -> Opened:
+def opened(text: str, place: Place) -> Opened:
     """Return the secret and where it came from. Raises `Unsealable`."""
-    try:
-        value, reference = json.loads(_fernet(*_keys()).decrypt(text.removeprefix(PREFIX).encode()))
-    except (InvalidToken, UnicodeEncodeError):
-        raise Unsealable from None
-    return Opened(value, reference)
+    return _opened(text, place, root_keys())
 
 
 def is_sealed(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
-def sealed(written: Any, stored: Any, path: str = "") -> Any:
-    """Return settings with every secret sealed; one that is the same as the stored one stays as that is sealed.
+def sealed(written: Any, stored: Any, place: Place, before: Place) -> Any:
+    """Return settings with every secret sealed at its place; one that is the same as the stored one stays as it is.
 
-    Raises `NothingKept` where a secret is said to be unchanged and none is stored, `Unsealable` for a foreign seal.
+    `before` is where the stored ones belong. Raises `NothingKept` where a secret is said to be unchanged and none is
+    stored, `LeftBehind` for those that are where the origin is another one, `Unsealable` for a foreign seal.
     """
-    if is_secret(written):
-        return {KEY: _sealed(written[KEY], stored[KEY] if is_secret(stored) else None, path)}
-    if isinstance(written, Mapping):
-        before = stored if isinstance(stored, Mapping) else {}
-        return {key: sealed(value, before.get(key), f"{path}.{key}" if path else key) for key, value in written.items()}
-    if isinstance(written, list):
-        older = stored if isinstance(stored, list) and len(stored) == len(written) else [None] * len(written)
-        return [sealed(value, before, path) for value, before in zip(written, older, strict=True)]
-    return written
+    left: list[str] = []
+    result = _sealed_below(written, stored, place, before, left)
+    if left:
+        raise LeftBehind(left, before.origin, place.origin)
+    return result
 
 
 def has_plain(values: Any) -> bool:
@@ -99,56 +111,122 @@ def masked(values: Any) -> Any:
     return map_secrets(values, lambda _: MASK)
 
 
-def exported(values: Any) -> Any:
+def exported(values: Any, place: Place) -> Any:
     """Return settings as a file may hold them: each secret as where it came from, or as unchanged."""
 
-    def reference(text: str) -> str:
+    def reference(text: str, at: Place) -> str:
         try:
-            return opened(text).reference or UNCHANGED
+            return opened(text, at).reference or UNCHANGED
         except Unsealable:
             return UNCHANGED
 
-    return map_secrets(values, reference)
+    return _map_at(values, place, reference)
 
 
-def _sealed(text: str, stored: str | None, path: str) -> str:
-    if text == stored:
-        return text
-    if text in (UNCHANGED, MASK):
+def bound(values: Any, place: Place) -> Any:
+    """Return settings of which the seals of an older release are bound to their places. Raises `Unsealable`."""
+
+    def bind(text: str, at: Place) -> str:
+        if text.startswith(BOUND):
+            return text
+        older = _opened_older(text)
+        return seal(older.value, at, older.reference)
+
+    return _map_at(values, place, bind)
+
+
+def _map_at(values: Any, place: Place, change: Callable[[str, Place], str]) -> Any:
+    if is_secret(values):
+        return {KEY: change(values[KEY], place)}
+    if isinstance(values, Mapping):
+        return {key: _map_at(each, place.at(key), change) for key, each in values.items()}
+    return [_map_at(each, place, change) for each in values] if isinstance(values, list) else values
+
+
+def _sealed_below(written: Any, stored: Any, place: Place, before: Place, left: list[str]) -> Any:
+    if is_secret(written):
+        return {KEY: _sealed(written[KEY], stored[KEY] if is_secret(stored) else None, place, before, left)}
+    if isinstance(written, Mapping):
+        older = stored if isinstance(stored, Mapping) else {}
+        return {
+            key: _sealed_below(value, older.get(key), place.at(key), before.at(key), left)
+            for key, value in written.items()
+        }
+    if isinstance(written, list):
+        listed = stored if isinstance(stored, list) and len(stored) == len(written) else [None] * len(written)
+        return [_sealed_below(*each, place, before, left) for each in zip(written, listed, strict=True)]
+    return written
+
+
+def _sealed(text: str, stored: str | None, place: Place, before: Place, left: list[str]) -> str:
+    if text == stored or text in (UNCHANGED, MASK):
         if stored is None:
-            raise NothingKept(path)
-        text = stored
+            raise NothingKept(place.key)
+        if before != place:
+            left.append(place.key)
+            return stored
+        return stored if text == stored else _renewed(stored, place)
+    if is_sealed(text) and _opens(text, place):
+        return text  # it was sealed here a moment ago
+    wanted = opened(text, DRAFT) if is_sealed(text) else Opened(text)
+    if stored is not None and before == place and _is_newest(stored, place, wanted):
+        return stored
+    return seal(wanted.value, place, wanted.reference)
+
+
+def _renewed(text: str, place: Place) -> str:
+    """Return a stored seal as the newest key and this release make it."""
     try:
-        wanted = opened(text) if is_sealed(text) else Opened(text)
+        wanted = opened(text, place) if text.startswith(BOUND) else _opened_older(text)
     except Unsealable:
-        if text == stored:
-            return text  # the key is lost, but nobody asks for a change: a probe will say so
-        raise
-    for each in (stored, text):
-        if each is not None and _is_newest(each, wanted):
-            return each
-    return seal(wanted.value, wanted.reference)
+        return text  # the key is lost, but nobody asks for a change: a probe will say so
+    return text if _is_newest(text, place, wanted) else seal(wanted.value, place, wanted.reference)
 
 
-def _is_newest(text: str, wanted: Opened) -> bool:
+def _opens(text: str, place: Place) -> bool:
+    try:
+        opened(text, place)
+    except Unsealable:
+        return False
+    return True
+
+
+def _is_newest(text: str, place: Place, wanted: Opened) -> bool:
     """Tell whether a text is the wanted secret, sealed with the newest key."""
     try:
-        content = _fernet(_keys()[0]).decrypt(text.removeprefix(PREFIX).encode())
-    except (InvalidToken, UnicodeEncodeError):
+        return _opened(text, place, root_keys()[:1]) == wanted
+    except Unsealable:
         return False
-    return is_sealed(text) and bool(json.loads(content) == [wanted.value, wanted.reference])
 
 
-def _keys() -> list[str]:
-    return [*settings.SECRETS_KEYS, settings.SECRET_KEY]
+def _opened(text: str, place: Place, keys: Sequence[str]) -> Opened:
+    try:
+        raw = base64.b64decode(text.removeprefix(BOUND), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise Unsealable from None
+    for key in keys if text.startswith(BOUND) else ():
+        try:
+            content = _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(place))
+        except (InvalidTag, ValueError):  # the latter for what is too short
+            continue
+        return Opened(*json.loads(content))
+    raise Unsealable
 
 
-@lru_cache(maxsize=4)
-def _fernet(*keys: str) -> MultiFernet:
-    return MultiFernet([Fernet(_derived(key)) for key in keys])
+def _opened_older(text: str) -> Opened:
+    """Open a seal of a release that bound none; only for sealing it anew. Raises `Unsealable`."""
+    ciphers = [Fernet(base64.urlsafe_b64encode(derived(key, OLDER_PURPOSE))) for key in root_keys()]
+    try:
+        return Opened(*json.loads(MultiFernet(ciphers).decrypt(text.removeprefix(PREFIX).encode())))
+    except (InvalidToken, UnicodeEncodeError):
+        raise Unsealable from None
+
+
+def _bound(place: Place) -> bytes:
+    """Return a place as the data that a seal is authenticated with."""
+    return json.dumps([place.service_id, place.origin, place.key]).encode()
 
 
 @lru_cache(maxsize=16)
-def _derived(key: str) -> bytes:
-    """Derive a key of its own from a text key: what opens secrets signs no sessions."""
-    return base64.urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(key.encode()))
+def _cipher(key: str) -> AESGCM:
+    return AESGCM(derived(key, PURPOSE))

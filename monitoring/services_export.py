@@ -51,7 +51,7 @@ def _written(service: Service) -> dict[str, Any]:
         if column not in BELOW_CHECK and (column in ALWAYS or value != getattr(default, column)):
             written[KEYS.get(column, column)] = _escaped(value)
     if service.check_settings or service.kind != default.kind:
-        settings = _escaped(sealing.exported(service.check_settings))
+        settings = _escaped(sealing.exported(service.check_settings, service.place))
         written["check"] = {"kind": service.kind, **settings}
     return written
 

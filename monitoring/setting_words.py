@@ -50,6 +50,7 @@ WORDS = (
     _("Verify the certificate"),
     _("Whether a certificate must be trusted, in date and for that name; a fault is told in any case."),
     _("it is not a mapping. Write `Name: value` lines below it."),
+    _("there are %(count)s values, more than %(most)s. Leave some out."),
     _("there are more than %(count)s headers."),
     _("%(value)s is not the name of a header."),
     _("it is longer than %(length)s bytes."),

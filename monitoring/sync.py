@@ -17,6 +17,7 @@ from monitoring import check_settings, day_rules, pauses, revival, service_rows,
 from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
+from monitoring.plain_secrets import plain_secrets
 from monitoring.wording import did_you_mean, shown
 from observability.events import Action, Subject, tell_when_committed
 
@@ -72,6 +73,7 @@ def sync(
         updated={each.service.id: each.differences for each in changed if not each.is_new},
         unchanged=len(drafts) - len(changed),
         removed=removed,
+        warnings=[each.wanted.problem(*found) for each in drafts for found in plain_secrets(each.service)],
     )
 
 

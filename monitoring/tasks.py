@@ -27,6 +27,7 @@ from monitoring import (
 )
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
+from observability.refusals import refusals
 
 DATABASE_AWAY_S = 0.5
 
@@ -52,7 +53,11 @@ def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
 @shared_task(name="monitoring.probe", ignore_result=True, acks_late=False)
 def probe(specs: messages.Table) -> None:
     """Hand a batch to the event loop and return; no time limit, as the pool of threads enforces none."""
-    probe_worker.loop().submit(messages.unpack_specs(specs))
+    unpacked = messages.unpack_specs(specs)
+    if not all(probe_worker.probes_from(region) for region in {spec.region for spec in unpacked}):
+        # Signed by us, but somebody moved it here: its results would be taken for those of the other region.
+        return refusals.note("its region is not probed from here", task="monitoring.probe")
+    probe_worker.loop().submit(unpacked)
 
 
 @shared_task(

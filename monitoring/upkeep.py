@@ -18,6 +18,7 @@ from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
+from monitoring.refused_targets import judge, refused_targets
 from monitoring.rollup_requests import CLOSING
 from monitoring.worker_stamps import LATE, is_alive, seen_since
 from observability.upkeep import Finding, Table, bad, good, note, register, warning
@@ -202,6 +203,7 @@ AREA = "engine"
 register("beat", gettext_lazy("Beat"), beat, area=AREA)
 register("workers", gettext_lazy("Workers"), workers, area=AREA)
 register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
+register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
 register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
 register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
 register("retention", gettext_lazy("Retention"), retained, area=AREA)

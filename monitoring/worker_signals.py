@@ -7,7 +7,9 @@ from celery import current_app
 from celery.signals import worker_ready, worker_shutdown
 
 from monitoring import probe_worker
+from monitoring.unprobed import unprobed
 from monitoring.worker_stamps import Stamper, unique_name
+from observability.refusals import refusals
 from observability.views import VERSION
 
 PROBES = "probes."
@@ -22,8 +24,9 @@ def _begin(sender: Any, **_: Any) -> None:
         name=unique_name(sender.hostname),
         role="probe" if regions else "engine",
         region=",".join(regions) or None,
-        counters=probe_worker.counters,
+        counters=lambda: {**probe_worker.counters(), **refusals.counters()},
         look=lambda: probe_worker.look(has_failures=False),
+        unprobed=unprobed.shown,
         facts={"version": VERSION, "uid": os.geteuid()},
     )
     stamper.start()

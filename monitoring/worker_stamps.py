@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)
+UNPROBED = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
 
 
 class Stamper:
@@ -40,8 +41,10 @@ class Stamper:
         counters: Callable[[], Mapping[str, int]],
         look: Callable[[], Look | None] = lambda: None,
         facts: Mapping[str, Any] | None = None,
+        unprobed: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._send, self._counters, self._look = send, counters, look
+        self._unprobed = unprobed
         self._about: dict[str, Any] = {"name": name, "role": role, "region": region, "started_at": _now()}
         self._about["facts"] = dict(facts or {})
         self._stopping = threading.Event()
@@ -58,6 +61,7 @@ class Stamper:
         while True:
             try:
                 said = {"counters": dict(self._counters()), "look": packed(self._look())}
+                said["unprobed"] = dict(self._unprobed())
                 self._send({**self._about, **said, "sent_at": _now(), "clock_ahead_ms": _clock_ahead_ms()})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
@@ -121,7 +125,8 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     sent_at = stamp.get("sent_at")  # an older release sends neither
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
     facts = {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
-    return {**facts, "clock_ahead_ms": stamp.get("clock_ahead_ms")}
+    facts["clock_ahead_ms"] = stamp.get("clock_ahead_ms")
+    return {**facts, UNPROBED: stamp["unprobed"]} if stamp.get("unprobed") else facts
 
 
 def _now() -> str:

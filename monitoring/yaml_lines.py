@@ -12,6 +12,7 @@ from yaml.constructor import SafeConstructor
 
 MAX_BYTES = 16 * 1024 * 1024  # about 40,000 services
 MAX_DEPTH = 20
+LONGEST_KEY = 100  # of a path; a key of a megabyte above many others would be copied for each of them
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RESOLVER: Any = yaml.resolver.Resolver()
 OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
@@ -70,7 +71,7 @@ def lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
-                yield from lines_below(value, f"{path}.{key.value}")
+                yield from lines_below(value, f"{path}.{key.value[:LONGEST_KEY]}")
 
 
 def refill(node: yaml.ScalarNode, text: str, *, is_text: bool) -> None:

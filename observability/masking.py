@@ -25,7 +25,7 @@ NAME_ENDS = (
 NAMES = {"pwd", "pass", "auth", "jwt", "pin", "dsn", "sig", "signature", "cvv", "cvc", "secrets", "passwords", "tokens"}
 
 PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
-JWT = r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"
+JWT = r"\beyJ[\w-]{5,2000}\.[\w-]{5,}(?:\.[\w-]*)?"
 HOOKS = r"hooks\.slack\.com/services/[\w/-]+|discord(?:app)?\.com/api/webhooks/[\w/-]+"
 ISSUED = (
     r"(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA|AIPA)[A-Z0-9]{16}",  # Amazon
@@ -41,7 +41,8 @@ ISSUED = (
 )
 SHAPES = re.compile("|".join((PEM, JWT, HOOKS, *(rf"(?<![\w-])(?:{issued})" for issued in ISSUED))), re.DOTALL)
 # All up to the last @ before the host, for passwords that should have been escaped and were not.
-URL_CREDENTIALS = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#"'<>]+@""")
+# A scheme is short; without a bound, text of many dots would be read again from each of them.
+URL_CREDENTIALS = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#"'<>]+@""")
 # Words may follow "basic" as well ("basic authentication"): a token is long, or has digits or capitals inside.
 SCHEMES = re.compile(r"(?:\b|(?<=%20))((?i:bearer|basic)(?:\s|%20)+)(?=\S{20}|\S*[0-9=]|\S*[a-z][A-Z])[\w.~+/=-]{8,}")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5}|\d{13,19})(?![\w-])")

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.db import DataError
 from django.http import HttpRequest, HttpResponseBase
 
 from observability import errors, trace
@@ -46,9 +48,13 @@ class ObservabilityMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer an exception of a view. Those of other middleware come as responses, written by Django."""
-        if not is_api(request):
-            return None
-        return answer_exception(request, exception)
+        if is_api(request):
+            return answer_exception(request, exception)
+        if isinstance(exception, DataError):
+            # Such as a NUL, or more than a column holds: what a form lets through is the sender's mistake, not a fault.
+            logger.warning("input cannot be stored", exc_info=exception)
+            raise BadRequest("input cannot be stored") from exception
+        return None
 
 
 def context_of(request: HttpRequest) -> TraceContext:

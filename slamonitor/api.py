@@ -38,6 +38,7 @@ Services, their checks, and figures that can be explained.
   `Idempotency-Key` a request that is sent twice is done once.
 - **Limits.** `RateLimit-Remaining` says how many requests are left; after a 429 wait for `Retry-After` seconds.
 """.strip()
+LONGEST_KEY = 100  # of what is told
 JSON_TYPES = ("application/json",)
 
 
@@ -71,8 +72,9 @@ class _Twice(ValueError):
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _value in pairs]
-        raise _Twice(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        seen: set[str] = set()
+        twice = next(key for key, _value in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Twice(f"the key {twice[:LONGEST_KEY]!r} is there twice")
     return found
 
 

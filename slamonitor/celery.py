@@ -15,7 +15,9 @@ from typing import Any
 
 from celery.schedules import crontab
 from celery.signals import beat_init, task_postrun, worker_init
+from kombu.transport import TRANSPORT_ALIASES
 
+from observability import signing
 from slamonitor.schedule import Engine
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "slamonitor.settings")
@@ -69,6 +71,10 @@ app.conf.update(
         # Whoever sends is told soon that the broker is away: every message is only a nudge, or is tried again by us.
         **{"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
     },
+    # Every message is signed, and workers open no others.
+    task_serializer=signing.NAME,
+    accept_content=["json"],  # what is inside, once it is verified
+    worker_consumer="observability.broker_door:Consumer",
     task_ignore_result=True,
     task_default_queue="alerts",
     task_create_missing_queues=True,
@@ -79,6 +85,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
 )
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "observability.broker_door:Transport"))
 
 
 # Celery would close the pool before and after each task of a prefork worker, and a new connection costs PostgreSQL more

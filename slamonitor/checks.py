@@ -92,6 +92,13 @@ def _dangerous() -> Iterator[Error]:
             hint="Use at least 32 random characters; separate an old key, still needed for opening, by a comma.",
             id="slamonitor.E007",
         )
+    if settings.HTTPS and not settings.TRUSTED_PROXIES:
+        yield Error(
+            "TRUSTED_PROXIES: it is 0, but HTTPS=true says that a proxy serves TLS. Every visitor then has the address"
+            " of that proxy, and a few wrong passwords lock everybody out.",
+            hint="Set TRUSTED_PROXIES to the number of your proxies, mostly 1; each must write X-Forwarded-For.",
+            id="slamonitor.E010",
+        )
     if not settings.DEBUG and "*" in settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS: '*' lets anybody choose the host name in our links.",

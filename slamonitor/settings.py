@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.OneTimePasswordMiddleware",
     "accounts.middleware.renew_session",
+    "accounts.middleware.remember_browser",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "statuspage.middleware.content_security_policy",
@@ -150,13 +151,15 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # together: nobody can lock another out from elsewhere
-AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # the failures that a sign-in forgives
+AXES_FAILURE_LIMIT = 5  # of those; the other limits are in `accounts/lockout.py`
+AXES_HANDLER = "accounts.lockout.Handler"
+AXES_USERNAME_CALLABLE = "accounts.lockout.name_of"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.say_locked"
-AXES_CLIENT_IP_CALLABLE = "observability.visitors.client_ip"
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.neighbourhood_address"
 AXES_DISABLE_ACCESS_LOG = True  # failures are kept while they count, and nothing else
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -9,6 +9,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.lockout import neighbourhood_address
 from accounts.models import User
 from accounts.permissions import Role
 from accounts.tests.cast import Person, make_person
@@ -119,6 +120,92 @@ def test_names_that_do_not_exist_are_locked_in_the_same_way(db):
     client = Client()
 
     assert [sign_in(client, "wrong", "nobody").status_code for _try in range(5)] == [200, 200, 200, 200, 429]
+
+
+def fail(address: str, names: list[str]) -> list[int]:
+    return [sign_in(Client(REMOTE_ADDR=address), "wrong", name).status_code for name in names]
+
+
+def test_many_names_from_one_address_lock_it(newcomer):
+    _user, password = newcomer
+
+    answers = fail("198.51.100.7", [f"name{number}" for number in range(26)])
+
+    assert (answers[:24], answers[24:]) == ([200] * 24, [429, 429])
+    assert sign_in(Client(REMOTE_ADDR="198.51.100.7"), password).status_code == 429
+    assert sign_in(Client(REMOTE_ADDR="198.51.100.8"), password).status_code == 302
+
+
+def test_a_network_of_ipv6_is_one_neighbourhood(newcomer):
+    _user, password = newcomer
+    for number in range(5):
+        fail(f"2001:db8:1:2::{number:x}", ["new"])
+
+    assert sign_in(Client(REMOTE_ADDR="2001:db8:1:2:ffff::1"), password).status_code == 429
+    assert sign_in(Client(REMOTE_ADDR="2001:db8:1:3::1"), password).status_code == 302
+
+
+def test_a_name_is_locked_for_strangers_wherever_they_are_and_not_for_its_owner(newcomer):
+    _user, password = newcomer
+    at_home, at_a_friends = Client(REMOTE_ADDR="203.0.113.1"), Client(REMOTE_ADDR="203.0.113.2")
+    sign_in(at_home, password)
+    at_home.post("/admin/logout/")
+    for number in range(25):
+        fail(f"198.51.100.{number}", ["new"] * 4)
+
+    assert fail("198.51.100.200", ["new"]) == [429]
+    assert sign_in(at_a_friends, password).status_code == 429
+    assert fail("198.51.100.200", ["another"]) == [200]
+    assert sign_in(at_home, password).status_code == 302
+
+
+def test_the_mark_of_a_browser_is_for_its_own_name_and_cannot_be_made_up(newcomer, admin):
+    _user, password = newcomer
+    for number in range(25):
+        fail(f"198.51.100.{number}", ["new"] * 4)
+    forged, others = Client(), Client()
+    forged.cookies["known_browser"] = "1:aaaaaa:bbbbbbbbbbbbbbbbbbbb"
+    admin.user.set_password(OWN)
+    admin.user.save()
+    assert sign_in(others, OWN, admin.user.username).status_code == 302
+    cookie = others.cookies["known_browser"]
+    others.post("/admin/logout/")
+
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", LOGIN)
+    assert [sign_in(client, password).status_code for client in (forged, others)] == [429, 429]
+
+
+def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer):
+    _user, password = newcomer
+    here = Client(REMOTE_ADDR="198.51.100.7")
+    for number in range(24):
+        fail("198.51.100.7", [f"name{number}"])
+        if number % 4 == 0:
+            assert sign_in(here, password).status_code == 302
+
+    assert fail("198.51.100.7", ["another"]) == [429]
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "x" * 5_000, "\0", "a\0b", "한" * 300])
+def test_any_name_is_only_a_wrong_one(db, name):
+    assert [sign_in(Client(), "wrong", name).status_code for _try in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("address", "neighbourhood"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("unknown", None),
+        ("1.2.3.4:5678", None),
+        ("", None),
+    ],
+)
+def test_failures_are_counted_by_neighbourhood(db, address, neighbourhood):
+    assert neighbourhood_address(RequestFactory().get("/", REMOTE_ADDR=address)) == neighbourhood
+    assert sign_in(Client(REMOTE_ADDR=address), "wrong").status_code == 200
 
 
 @pytest.mark.parametrize(

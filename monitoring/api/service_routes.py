@@ -29,6 +29,7 @@ from monitoring.api.service_schemas import (
 from monitoring.check_now import check_now
 from monitoring.models import Service
 from monitoring.probes import KINDS
+from monitoring.probes.failures import NotAllowed
 from monitoring.state import Status
 from observability.errors import ApiError
 
@@ -214,5 +215,8 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
         raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"})
     try:
         return attempt_out(check_now(service, timezone.now(), at_most_ms=AT_MOST_MS))
+    except NotAllowed as error:
+        words = _("It is not checked: %(why)s. That is our own setting; the time is unknown.")
+        raise ApiError("ADDRESS_REFUSED", words % {"why": error}, status=409) from error
     finally:
         _seats.release()

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from monitoring.api.check_schemas import check_schema
 from monitoring.models import Service
 from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
+from monitoring.plain_secrets import warnings_of
 from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -54,6 +55,7 @@ class ServiceOut(BaseModel):
     recovery_threshold: int | None = Field(None, description="Good checks in a row until it is up again.")
     metadata: dict[str, Any] = Field({}, description="Free notes of yours.")
     version: int = Field(0, description="Grows with every change of what a probe must know.")
+    warnings: list[str] = Field([], description="Settings in the clear that look like secrets, and what to do.")
 
 
 def shown(service: Service, *, with_settings: bool) -> ServiceOut:
@@ -88,6 +90,7 @@ def _settings(service: Service) -> dict[str, Any]:
         "recovery_threshold": service.recovery_threshold,
         "metadata": service.metadata,
         "version": service.version,
+        "warnings": warnings_of(service),
     }
 
 

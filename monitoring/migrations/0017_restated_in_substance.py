@@ -46,23 +46,23 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='accountingpolicy',
             name='late_maintenance',
-            field=models.TextField(choices=[('count', 'accounted as measured'), ('restate', 'excluded, and shown as entered late')], default='restate', verbose_name='maintenance entered later'),
+            field=models.TextField(choices=[('count', 'accounted as measured'), ('restate', 'excluded, and shown as entered late')], default='restate', db_default='restate', verbose_name='maintenance entered later'),
         ),
         # Versions that are in the books leave out late maintenance, as they always did; new ones count it.
         migrations.AlterField(
             model_name='accountingpolicy',
             name='late_maintenance',
-            field=models.TextField(choices=[('count', 'accounted as measured'), ('restate', 'excluded, and shown as entered late')], default='count', verbose_name='maintenance entered later'),
+            field=models.TextField(choices=[('count', 'accounted as measured'), ('restate', 'excluded, and shown as entered late')], default='count', db_default='count', verbose_name='maintenance entered later'),
         ),
         migrations.AddField(
             model_name='accountingpolicy',
             name='maintenance_notice_hours',
-            field=models.SmallIntegerField(default=0, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(2160)], verbose_name='notice of maintenance (hours)'),
+            field=models.SmallIntegerField(db_default=0, default=0, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(2160)], verbose_name='notice of maintenance (hours)'),
         ),
         migrations.AddField(
             model_name='restatement',
             name='is_self_approved',
-            field=models.BooleanField(default=False, editable=False, verbose_name='self-approved'),
+            field=models.BooleanField(db_default=False, default=False, editable=False, verbose_name='self-approved'),
         ),
         migrations.RunSQL(
             "UPDATE restatements SET is_self_approved = TRUE WHERE is_approved AND proposed_by_id = decided_by_id",

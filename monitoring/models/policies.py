@@ -55,11 +55,15 @@ class AccountingPolicy(models.Model):
     maintenance_notice_hours = models.SmallIntegerField(  # 0: it must only not be entered afterwards
         _("notice of maintenance (hours)"),
         default=0,
+        db_default=0,
         validators=[MinValueValidator(0), MaxValueValidator(LONGEST_NOTICE_HOURS)],
     )
     # The first versions had no such rule, and what they publish stays as it was: they restate.
     late_maintenance = models.TextField(
-        _("maintenance entered later"), choices=LateMaintenance.choices, default=LateMaintenance.COUNT
+        _("maintenance entered later"),
+        choices=LateMaintenance.choices,
+        default=LateMaintenance.COUNT,
+        db_default=LateMaintenance.COUNT,
     )
     major_below = models.DecimalField(  # a day with downtime is `mo` below this uptime, else `po`
         _("a day is a major outage below (%)"), max_digits=5, decimal_places=2, default="95.00"

@@ -29,7 +29,7 @@ class Restatement(models.Model):
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     is_approved = models.BooleanField(_("approved"), null=True)  # null: not decided yet
     is_self_approved = models.BooleanField(  # there was no second admin to ask; says so for good
-        _("self-approved"), default=False, editable=False
+        _("self-approved"), default=False, db_default=False, editable=False
     )
 
     class Meta:

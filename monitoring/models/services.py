@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from monitoring import check_settings, sealing
 from monitoring.probes import KINDS
 from monitoring.probes.kind import Kind
+from monitoring.probes.requests import origin_of
+from monitoring.probes.secrets import Place
 from monitoring.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
@@ -239,6 +241,16 @@ class Service(models.Model):
         """Return the settings of the check as people may see them; given back as they are, secrets stay."""
         return dict(sealing.masked(self.check_settings))
 
+    @property
+    def place(self) -> Place:
+        """Return where its secrets belong."""
+        return Place(self.id, origin_of(self.endpoint_url or ""))
+
+    @property
+    def stored_place(self) -> Place:
+        """Return where the secrets belong that are stored."""
+        return Place(self.id, origin_of((self._stored or {}).get("endpoint_url") or ""))
+
     def clean(self) -> None:
         """Judge what depends on several columns; seals the secrets that were given. No query."""
         if len(set(self.regions)) != len(self.regions):
@@ -259,9 +271,9 @@ class Service(models.Model):
         """Judge address and settings by the kind, and say all that is wrong with either."""
         errors: dict[str, Any] = {}
         self.endpoint_url = self.endpoint_url or None
-        before = (self._stored or {}).get("check_settings", {})
+        written, stored = self.check_settings or {}, (self._stored or {}).get("check_settings", {})
         try:
-            self.check_settings = check_settings.judged(self.kind, self.check_settings or {}, before)
+            self.check_settings = check_settings.judged(self.kind, written, stored, self.place, self.stored_place)
         except ValidationError as error:
             errors |= error.error_dict
         try:
@@ -290,7 +302,8 @@ class Service(models.Model):
         self.endpoint_url = self.endpoint_url or None
         self.phase_ms = phase_of(self.id, self.check_interval) if check_settings.is_probed(self.kind) else None
         if sealing.has_plain(self.check_settings):
-            self.check_settings = sealing.sealed(self.check_settings, (self._stored or {}).get("check_settings"))
+            stored = (self._stored or {}).get("check_settings")
+            self.check_settings = sealing.sealed(self.check_settings, stored, self.place, self.stored_place)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.derive()

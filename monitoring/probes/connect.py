@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import httpx
 
 from monitoring.probes.address import refusal
-from monitoring.probes.failures import connect_words
+from monitoring.probes.failures import NotAllowed, connect_words
 from monitoring.probes.timeline import Hop
 from monitoring.probes.tools import Tools
 
@@ -34,12 +34,12 @@ C = TypeVar("C", bound=Abortable)
 
 
 async def addresses_of(host: str, tools: Tools) -> list[str]:
-    """Return the addresses of a host that may be dialled. Raises `ResolutionFailed` or `httpx.ConnectError`."""
+    """Return the addresses of a host that may be dialled. Raises `ResolutionFailed` or `NotAllowed`."""
     addresses = await tools.resolver.resolve(host)
     refusals = [refusal(address, tools.policy) for address in addresses]
     good = [address for address, reason in zip(addresses, refusals, strict=True) if reason is None]
     if not good:
-        raise httpx.ConnectError(refusals[0] or "")
+        raise NotAllowed(refusals[0] if addresses[0] == host else f"{host}: {refusals[0]}")
     return good
 
 

@@ -9,12 +9,11 @@ import dns.message
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
-import httpx
 
 from monitoring.probes.address import literal, refusal
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.dns_client import DnsClient
-from monitoring.probes.failures import bad, printable
+from monitoring.probes.failures import NotAllowed, bad, printable
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.resolver import parse_nameserver
@@ -85,12 +84,12 @@ async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_m
 
 
 def _client(settings: DnsSettings, tools: Tools) -> DnsClient:
-    """Return a client of the servers to ask. Raises `httpx.ConnectError` for one that must not be dialled."""
+    """Return a client of the servers to ask. Raises `NotAllowed` for one that must not be dialled."""
     if settings.resolver is None:
         return tools.resolver.client
     server = parse_nameserver(settings.resolver)
     if reason := refusal(server[0], tools.policy):
-        raise httpx.ConnectError(reason)
+        raise NotAllowed(reason)
     return DnsClient([server])
 
 

@@ -13,6 +13,10 @@ class ResolutionFailed(httpx.ConnectError):
     """The name of the target gave no address."""
 
 
+class NotAllowed(RuntimeError):
+    """Our own rules forbid to connect to an address. That tells nothing of the target: there is no verdict."""
+
+
 # Exceptions that are the target's fault; whatever else leaves the transport is a bug of ours.
 TARGET_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
 

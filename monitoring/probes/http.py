@@ -4,6 +4,7 @@ import httpx
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.expectations import judge
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.http_settings import HttpSettings
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
@@ -33,9 +34,13 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
         hop = attempt.begin(str(url), url.raw_host.decode("ascii"), method)
         seen.add((hop.url, method))
         request = requests.build(url, method, len(hops))
-        response = await send(
-            request, hop, attempt.tools, keep_body=settings.wants_body, verify_tls=settings.verify_tls
-        )
+        try:
+            response = await send(
+                request, hop, attempt.tools, keep_body=settings.wants_body, verify_tls=settings.verify_tls
+            )
+        except NotAllowed as error:
+            # Led there by the target, but it is still our own rule that ends the attempt: nobody knows what is behind.
+            raise NotAllowed(f"redirected to {shown(str(url))}: {error}" if len(hops) > 1 else str(error)) from error
         hop.end()
         step = next_step(request, response) if settings.follow_redirects else None
         if step is None:

@@ -13,9 +13,10 @@ from monitoring.probes.content import ACCEPT_ENCODING
 from monitoring.probes.failures import printable
 from monitoring.probes.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.model import ProbeSpec
-from monitoring.probes.secrets import Secret
+from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 REDIRECTS = 5
 NO_BODY = httpx.ByteStream(b"")
 WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
@@ -29,7 +30,17 @@ Origin = tuple[str, bytes, int | None]
 class Requests:
     """Makes the requests of one attempt. Credentials and headers of a service go nowhere but to its own origin."""
 
-    __slots__ = ("_authorization", "_body", "_home", "_own", "_secrets", "_trace_id", "_user_agent", "first_url")
+    __slots__ = (
+        "_authorization",
+        "_body",
+        "_home",
+        "_own",
+        "_place",
+        "_secrets",
+        "_trace_id",
+        "_user_agent",
+        "first_url",
+    )
 
     def __init__(self, spec: ProbeSpec, settings: HttpSettings, tools: Tools) -> None:
         """Read the URL of the service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
@@ -39,6 +50,7 @@ class Requests:
         self._user_agent = tools.user_agent
         self._body = settings.body.encode()
         self._secrets: list[str] = []
+        self._place = Place(spec.service_id, origin_of(spec.url))
         self._own = list(self._opened(settings, tools)) if settings.headers else []
 
     def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
@@ -74,7 +86,7 @@ class Requests:
     def _opened(self, settings: HttpSettings, tools: Tools) -> Iterator[Header]:
         for name, value in settings.headers:
             if isinstance(value, Secret):
-                value = tools.unseal(value.sealed)
+                value = tools.unseal(value.sealed, self._place.at(f"headers.{name}"))
                 # Also what follows "Bearer", which may come back alone.
                 for part in (value, value.split(" ")[-1]):
                     if len(part) >= SHORTEST_SECRET:
@@ -109,6 +121,18 @@ def _cut_off(secret: str, text: str) -> str:
 def check_url(text: str) -> None:
     """Judge the URL of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
     _checked(_parse(text))
+
+
+@lru_cache(maxsize=65_536)
+def origin_of(text: str) -> str:
+    """Return scheme, host and port of a URL, such as https://api.example.com:443; empty for one without them."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, UnicodeError):
+        return ""
+    port = url.port or DEFAULT_PORTS.get(url.scheme)
+    host = url.raw_host.decode("ascii", "replace")
+    return f"{url.scheme}://{host}:{port}" if host and port else ""
 
 
 def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.URL, str] | None:

@@ -1,7 +1,7 @@
 """Secrets inside settings: they travel sealed, as `{"secret": "<sealed>"}`, and are opened when a request is made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 KEY = "secret"
@@ -15,6 +15,19 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret belongs: it opens for one service, at one origin, under one key of its settings, nowhere else."""
+
+    service_id: str
+    origin: str  # such as https://api.example.com:443; empty where there is no address that has one
+    key: str = ""  # such as headers.Authorization
+
+    def at(self, key: str) -> "Place":
+        """Return the place of a key below this one."""
+        return replace(self, key=f"{self.key}.{key}" if self.key else key)
 
 
 def is_secret(value: Any) -> bool:

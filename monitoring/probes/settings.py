@@ -4,7 +4,7 @@ A settings class describes each field by `setting(…)`, from which forms, docum
 are msgids with parameters: translating them is up to whoever shows them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from monitoring.wording import near, shown
 
 TEXT_LENGTH = 1_000
+MOST = 50  # values of one setting: each costs the probe loop time, which all other probes wait for
 LONGEST_MS = 600_000
 
 
@@ -211,9 +212,17 @@ def is_text(value: Any, notes: Notes, *, at: str = "", is_hidden: bool = False) 
     return True
 
 
-def texts(value: Any, notes: Notes) -> tuple[str, ...]:
-    """Read one text or a list of them. A `Reader`."""
+def few(value: Any, notes: Notes, most: int = MOST) -> Sequence[Any]:
+    """Return a list, or one value as a list of it, and note a list that is too long."""
     found = value if isinstance(value, list | tuple) else [value]
+    if len(found) > most:
+        notes.add("there are %(count)s values, more than %(most)s. Leave some out.", None, count=len(found), most=most)
+    return found[:most]
+
+
+def texts(value: Any, notes: Notes, most: int = MOST) -> tuple[str, ...]:
+    """Read one text or a list of them. A `Reader`."""
+    found = few(value, notes, most)
     for number, each in enumerate(found, 1):
         if is_text(each, notes) and (not each or len(each.encode()) > TEXT_LENGTH):
             message = "text %(number)s is empty or longer than %(length)s bytes."

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from monitoring.probes.address import AddressPolicy
 from monitoring.probes.certificates import client_context, unverified_context
 from monitoring.probes.resolver import Resolver
+from monitoring.probes.secrets import Place
 from monitoring.probes.standstill import Standstill
+
+Unseal = Callable[[str, Place], str]  # opens the sealed text of a secret at its place
+
+
+def _as_it_is(sealed: str, place: Place) -> str:
+    return sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,4 +29,4 @@ class Tools:
     user_agent: str = "SLA-Monitor/0.1"
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
-    unseal: Callable[[str], str] = str  # opens the sealed text of a secret; what it raises is a failure of ours
+    unseal: Unseal = _as_it_is  # what it raises is a failure of ours

@@ -9,12 +9,11 @@ from monitoring.probes.certificates import fault_of
 from monitoring.probes.connect import addresses_of, connect
 from monitoring.probes.connection import Connection
 from monitoring.probes.content import decode
-from monitoring.probes.requests import NO_BODY
+from monitoring.probes.requests import DEFAULT_PORTS, NO_BODY
 from monitoring.probes.timeline import Hop, Stage
 from monitoring.probes.tls import TlsLayer
 from monitoring.probes.tools import Tools
 
-PORTS = {"http": 80, "https": 443}
 IS_CUT = "is_cut"  # an extension of our answers
 
 
@@ -43,7 +42,7 @@ async def send(
     def make() -> Connection[Answer]:
         return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
 
-    connection = await connect(addresses, request.url.port or PORTS[request.url.scheme], make, hop)
+    connection = await connect(addresses, request.url.port or DEFAULT_PORTS[request.url.scheme], make, hop)
     try:
         if is_tls:
             hop.enter(Stage.TLS)

@@ -235,8 +235,9 @@ def test_secrets_are_never_returned_and_stay_as_dots(program):
     for response in (shown, patched, refused, listed):
         content = response.content.decode()
         assert SECRET not in content and sealing.PREFIX not in content
-    stored = Service.objects.get().check_settings["headers"]["Authorization"]["secret"]
-    assert sealing.unseal(stored) == SECRET
+    service = Service.objects.get()
+    stored = service.check_settings["headers"]["Authorization"]["secret"]
+    assert sealing.unseal(stored, service.place.at("headers.Authorization")) == SECRET
 
 
 def test_dots_where_no_secret_is_are_refused(program):
@@ -416,6 +417,12 @@ def test_only_so_many_wait_for_checks_at_once(program):
     [
         ("{", "application/json", (400, "MALFORMED_REQUEST")),
         ('{"id": NaN}', "application/json", (400, "MALFORMED_REQUEST")),
+        ('{"id": "a", "id": "b"}', "application/json", (400, "MALFORMED_REQUEST")),
+        (
+            f"{{{','.join(f'{n!r}:1' for n in map(str, range(60_000)))},'59999':2}}".replace("'", '"'),
+            "application/json",
+            (400, "MALFORMED_REQUEST"),
+        ),
         ('{"id": "a", "id": "b"}', "application/json", (400, "MALFORMED_REQUEST")),
         (b"\xff\xfe", "application/json", (400, "MALFORMED_REQUEST")),
         ("[" * 100_000, "application/json", (400, "MALFORMED_REQUEST")),

@@ -135,3 +135,15 @@ def test_an_unreachable_redis_is_named_without_its_password(client, settings):
 
     assert (code, dependencies["redis"]["status"]) == (503, "unhealthy")
     assert "secret" not in str(dependencies)
+
+
+@pytest.mark.parametrize(("refused_s_ago", "status"), [(1, "degraded"), (3600, "healthy")])
+def test_messages_that_were_refused_lately_are_told(client, refused_s_ago, status):
+    make_worker()
+    refused_at = timezone.now() - timedelta(seconds=refused_s_ago)
+    EngineWorker.objects.update(counters={"refused_messages": 1234, "refused_at_ms": refused_at.timestamp() * 1000})
+
+    found = health(client)[2]["messages"]
+
+    assert found["status"] == status
+    assert ("refused 1,234 messages" in found.get("message", "")) == (status == "degraded")

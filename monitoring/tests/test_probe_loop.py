@@ -10,6 +10,7 @@ import pytest
 from monitoring import probe_loop
 from monitoring.probe_loop import AHEAD_S, LOT, ProbeLoop
 from monitoring.probes.attempt import Stalled
+from monitoring.probes.failures import NotAllowed
 from monitoring.tests.factories import START_MS, make_result
 from monitoring.tests.test_messages import SPEC
 
@@ -161,6 +162,19 @@ def test_a_fault_of_ours_is_no_result(started, caplog):
 
     assert (loop.counters["own_errors"], loop.counters["probes"]) == (1, 1)
     assert "probe failed by a fault of ours" in caplog.text
+
+
+def test_an_address_that_our_own_rules_refuse_is_no_result_and_no_fault(started, caplog):
+    async def refuse(spec, lateness_ms):
+        raise NotAllowed("refused to connect to 127.0.0.1")
+
+    broker = Broker()
+    loop = started(broker, refuse)
+    loop.submit(specs(3))
+
+    assert loop.finish(PATIENCE_S)
+    assert (loop.counters["refused"], loop.counters["own_errors"], broker.results) == (3, 0, [])
+    assert "fault of ours" not in caplog.text
 
 
 def test_what_a_standstill_spoils_is_no_result_and_one_line(started, caplog):

@@ -1,5 +1,6 @@
 """Checks, secrets, parents, removal and export in a services file."""
 
+import asyncio
 import io
 import json
 import logging
@@ -18,6 +19,8 @@ from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probe_worker import make_tools
 from monitoring.probes import KINDS
 from monitoring.probes.model import ProbeSpec
+from monitoring.probes.requests import origin_of
+from monitoring.probes.secrets import Place
 from monitoring.progress import Progress
 from monitoring.services_export import export
 from monitoring.services_file import sync_file
@@ -38,11 +41,11 @@ WITH_SECRET = (
     + """\
     check:
       headers:
-        Authorization: {secret: "Bearer ${API_TOKEN}"}
+        Authorization: {secret: "Bearer ${SERVICE_TOKEN}"}
         Accept: application/json
 """
 )
-VARIABLES = {"API_TOKEN": SECRET}
+VARIABLES = {"SERVICE_TOKEN": SECRET}
 
 
 def sync(text: str, **options) -> str:
@@ -58,6 +61,20 @@ def problems(text: str, **options) -> list[str]:
 def exported(*ids: str) -> str:
     services = Service.objects.present().order_by("id")
     return "".join(export(services.filter(id__in=ids) if ids else services))
+
+
+def unsealed(text: str, place: Place) -> str:
+    """Open a secret as a probe worker does."""
+
+    async def unseal() -> str:
+        return make_tools().unseal(text, place)
+
+    return asyncio.run(unseal())
+
+
+def secret_of(header: str) -> str:
+    service = Service.objects.get()
+    return unsealed(service.check_settings["headers"][header]["secret"], service.place.at(f"headers.{header}"))
 
 
 def dispatched() -> list[ProbeSpec]:
@@ -134,33 +151,50 @@ def test_a_changed_setting_raises_the_version_and_is_told():
 
 
 def test_variables_are_filled_in_anywhere_and_numbers_stay_numbers():
-    text = HEAD.replace("pay.example.com", "${HOST}") + "    timeout: ${MS}\n    description: 'costs $${MS}'\n"
-    sync(text, variables={"HOST": "pay.test", "MS": "2500"})
+    text = (
+        HEAD.replace("pay.example.com", "${SERVICE_HOST}")
+        + "    timeout: ${SERVICE_MS}\n    description: 'costs $${SERVICE_MS}'\n"
+    )
+    sync(text, variables={"SERVICE_HOST": "pay.test", "SERVICE_MS": "2500"})
 
     service = Service.objects.get()
     assert (service.endpoint_url, service.timeout) == ("https://pay.test/health", 2500)
-    assert service.description == "costs ${MS}"
+    assert service.description == "costs ${SERVICE_MS}"
 
 
 def test_a_missing_variable_is_told_with_line_key_and_remedy():
     (problem,) = problems(WITH_SECRET, variables={})
 
     assert problem == (
-        "7: check.headers.Authorization.secret: the environment has no variable API_TOKEN."
-        " Set it, or write $${API_TOKEN} if it is meant as such."
+        "7: check.headers.Authorization.secret: the environment has no variable SERVICE_TOKEN."
+        " Set it, or write $${SERVICE_TOKEN} if it is meant as such."
     )
 
 
-def test_a_wrong_value_from_the_environment_is_not_repeated():
-    (problem,) = problems(HEAD + "    timeout: ${API_TOKEN}\n")
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PATH", "service_x"]
+)
+def test_no_variable_is_filled_in_that_was_not_meant_for_services(name):
+    for text in (HEAD.replace("pay.example.com", f"x.example/${{{name}}}"), WITH_SECRET.replace("SERVICE_TOKEN", name)):
+        (problem,) = problems(text, variables={name: SECRET})
 
-    assert problem == "5: timeout: ${API_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+        assert f"only variables whose names begin with SERVICE_ are. Set SERVICE_{name}" in problem
+        assert SECRET not in problem and not Service.objects.exists()
+
+
+def test_a_wrong_value_from_the_environment_is_not_repeated():
+    (problem,) = problems(HEAD + "    timeout: ${SERVICE_TOKEN}\n")
+
+    assert (
+        problem
+        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+    )
 
 
 def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
     caplog.set_level(logging.DEBUG)
     sync(WITH_SECRET)
-    told = sync(WITH_SECRET, variables={"API_TOKEN": SECRET + "-new"})
+    told = sync(WITH_SECRET, variables={"SERVICE_TOKEN": SECRET + "-new"})
     service = Service.objects.get()
     published = [json.dumps(messages.pack_specs(dispatched()))]
     with connection.cursor() as cursor:
@@ -176,17 +210,17 @@ def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
 def test_a_probe_worker_opens_what_a_message_brings():
     sync(WITH_SECRET)
 
-    opened = sealing.unseal(dispatched()[0].settings["headers"]["Authorization"]["secret"])
+    spec = dispatched()[0]
 
-    assert opened == f"Bearer {SECRET}"
+    sealed, place = spec.settings["headers"]["Authorization"]["secret"], Place(spec.service_id, origin_of(spec.url))
+    assert unsealed(sealed, place.at("headers").at("Authorization")) == f"Bearer {SECRET}"
 
 
 def test_what_comes_from_a_variable_is_secret_where_secrets_may_stand():
-    sync(HEAD + "    check: {headers: {X-Key: '${API_TOKEN}', Accept: text/html}}\n")
+    sync(HEAD + "    check: {headers: {X-Key: '${SERVICE_TOKEN}', Accept: text/html}}\n")
 
-    headers = Service.objects.get().check_settings["headers"]
-    assert sealing.unseal(headers["X-Key"]["secret"]) == SECRET
-    assert headers["Accept"] == "text/html"
+    assert secret_of("X-Key") == SECRET
+    assert Service.objects.get().check_settings["headers"]["Accept"] == "text/html"
 
 
 def test_the_same_secret_again_changes_nothing():
@@ -205,11 +239,11 @@ def test_an_unchanged_secret_is_kept_and_must_be_there():
     assert "X-Key:\n        secret: unchanged" in exported()
 
     assert sync(text % "unchanged") == "0 created, 0 updated, 1 unchanged"
-    assert sealing.unseal(Service.objects.get().check_settings["headers"]["X-Key"]["secret"]) == "literal"
+    assert secret_of("X-Key") == "literal"
 
 
 def test_a_reference_that_holds_more_than_a_word_is_not_exported():
-    sync(HEAD + "    check: {headers: {X-Key: {secret: 'user:pass-${API_TOKEN}'}}}\n")
+    sync(HEAD + "    check: {headers: {X-Key: {secret: 'user:pass-${SERVICE_TOKEN}'}}}\n")
 
     assert "secret: unchanged" in exported()
     assert "pass" not in exported()
@@ -223,9 +257,8 @@ def test_a_saved_form_keeps_masked_secrets_and_seals_new_ones():
     service.full_clean()
     service.save()
 
-    headers = Service.objects.get().check_settings["headers"]
-    assert sealing.unseal(headers["Authorization"]["secret"]) == f"Bearer {SECRET}"
-    assert sealing.unseal(headers["X-New"]["secret"]) == "another"
+    assert secret_of("Authorization") == f"Bearer {SECRET}"
+    assert secret_of("X-New") == "another"
     assert Service.objects.get().version == 2
 
 
@@ -236,25 +269,17 @@ def test_keys_are_changed_by_syncing_under_the_new_one(settings):
 
     settings.SECRET_KEY = "the-old-key-is-gone-and-nobody-needs-it"
 
-    assert sealing.unseal(Service.objects.get().check_settings["headers"]["Authorization"]["secret"]).endswith(SECRET)
+    assert secret_of("Authorization").endswith(SECRET)
 
 
 def test_a_secret_under_a_lost_key_is_an_error_without_the_text(settings):
-    sealed = sealing.seal(SECRET)
+    place = Place("payments", "https://pay.example.com:443", "headers.X-Key")
+    sealed = sealing.seal(SECRET, place)
     settings.SECRET_KEY = "another-key-that-is-long-enough-for-us"
 
     with pytest.raises(sealing.Unsealable, match="SECRETS_KEY") as raised:
-        make_tools_unseal(sealed)
+        unsealed(sealed, place)
     assert sealed not in str(raised.value)
-
-
-def make_tools_unseal(text: str) -> str:
-    import asyncio
-
-    async def unseal() -> str:
-        return make_tools().unseal(text)
-
-    return asyncio.run(unseal())
 
 
 # --- groups, parents, removal ---------------------------------------------------------------------------------------
@@ -355,7 +380,7 @@ def test_a_dry_run_shows_a_plan_and_changes_nothing(file, capsys):
 
 
 def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("API_TOKEN", SECRET)
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     sync(WITH_SECRET + FAMILY.removeprefix("services:\n"))
     call_command("export_services")
     file = tmp_path / "exported.yaml"
@@ -363,7 +388,7 @@ def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
 
     call_command("sync_services", str(file), "--prune")
 
-    assert "secret: Bearer ${API_TOKEN}" in file.read_text()
+    assert "secret: Bearer ${SERVICE_TOKEN}" in file.read_text()
     assert capsys.readouterr().out == "0 created, 0 updated, 3 unchanged\n"
 
 

@@ -19,6 +19,7 @@ from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.processes import Options
+from slamonitor.tests.broker import take
 from slamonitor.tests.distance import far_away
 from slamonitor.tests.installation import wait_until
 
@@ -78,16 +79,14 @@ def specs_of(url: str, due_at_ms: int, number: int) -> list[ProbeSpec]:
 def received(broker: Connection, count: int, seconds: float) -> list[ProbeResult]:
     """Take results out of their queue until there are so many, or the time is over."""
     found: list[ProbeResult] = []
-    deadline = time.monotonic() + seconds
-    with broker.SimpleQueue("results") as queue:
-        while len(found) < count and time.monotonic() < deadline:
-            try:
-                message = queue.get(timeout=1)
-            except queue.Empty:
-                continue
-            message.ack()
-            if message.headers["task"] == "monitoring.record":
-                found += messages.unpack_results(message.payload[0][0])
+
+    def have_come() -> bool:
+        while (message := take(broker, "results")) is not None:
+            task, args = message
+            found.extend(messages.unpack_results(args[0]) if task == "monitoring.record" else ())
+        return len(found) >= count
+
+    wait_until(have_come, seconds, lambda: f"{len(found)} of {count} results came")
     return found
 
 

@@ -148,6 +148,9 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
         "workers",
         "pace",
         "network",
+        "clocks",
+        "messages",
+        "targets",
     ]
 
 

@@ -106,8 +106,24 @@ def test_a_bad_file_stops_the_start_in_words(
     assert "xxxx" not in done.stderr and "yyyy" not in done.stderr
 
 
+def test_behind_tls_the_number_of_proxies_must_be_told() -> None:
+    done = run("-c", "import slamonitor.wsgi", HTTPS="true")
+
+    assert done.returncode != 0
+    assert "TRUSTED_PROXIES: it is 0, but HTTPS=true" in done.stderr and "mostly 1" in done.stderr
+
+
 def test_the_deployment_checks_have_nothing_to_say_of_a_production() -> None:
-    done = run("manage.py", "check", "--deploy", "--fail-level", "DEBUG", HTTPS="true", SECRET_KEY="aB3$x9" * 10)
+    done = run(
+        "manage.py",
+        "check",
+        "--deploy",
+        "--fail-level",
+        "DEBUG",
+        HTTPS="true",
+        TRUSTED_PROXIES="1",
+        SECRET_KEY="aB3$x9" * 10,
+    )
 
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout

@@ -88,7 +88,7 @@ def test_a_forged_result_cannot_replace_one_that_is_there():
 
 def test_messages_are_json_and_nothing_that_runs():
     assert list(app.conf.accept_content) == ["json"]
-    assert app.conf.task_serializer == "json"
+    assert app.conf.task_serializer == "signed-json"
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from monitoring.check_now import Attempt, check_now
 from monitoring.models import Service
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases, ProbeResult, Verdict
 from monitoring.wording import did_you_mean
 
@@ -27,7 +28,12 @@ class Command(BaseCommand):
         if not service.check_kind.is_active:
             self.stdout.write(f"not probed: a {service.check_kind.label.lower()}")
             return
-        attempt = check_now(service, timezone.now())
+        try:
+            attempt = check_now(service, timezone.now())
+        except NotAllowed as error:
+            self.stdout.write(f"{self.style.WARNING('NOT CHECKED')}  {service.id}  {error}")
+            self.stdout.write("  Our own settings say so, not the target: no check is stored, and the time is unknown.")
+            sys.exit(2)
         result = attempt.result
         is_bad = result.verdict is Verdict.BAD
         verdict = (self.style.ERROR if is_bad else self.style.SUCCESS)(result.verdict.upper())

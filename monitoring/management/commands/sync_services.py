@@ -34,6 +34,8 @@ class Command(BaseCommand):
             raise CommandError(f"{count} problem{'s' * (count > 1)} in {name}; nothing was changed.") from refused
         finally:
             progress.end()
+        for warning in outcome.warnings:
+            self.stderr.write(self.style.WARNING(f"{name}:{warning.line}: warning: {warning}"))
         if not is_dry:
             self.stdout.write(str(outcome))
             return

@@ -10,6 +10,7 @@ import pytest
 from monitoring.probes import probe
 from monitoring.probes.json_path import NotThere, equal, get, parse
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
+from monitoring.probes.secrets import Place
 from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.targets import drips, redirects, says, serving
 from monitoring.probes.tools import Tools
@@ -212,7 +213,7 @@ def test_secret_is_opened_for_the_request_and_seen_nowhere_else(run: Run, tools:
     async def scenario() -> None:
         secret = "s3cr3t/+key"
         routes = {"/": f"/echo?{secret}"}
-        opening = replace(tools, unseal=lambda sealed: {"SEALED": f"Bearer {secret}"}[sealed])
+        opening = replace(tools, unseal=lambda sealed, place: {"SEALED": f"Bearer {secret}"}[sealed])
         settings = {
             "headers": {"Authorization": {"secret": "SEALED"}},
             "json_equals": {"path": "$.auth", "value": "x"},
@@ -235,7 +236,7 @@ def test_secret_is_opened_for_the_request_and_seen_nowhere_else(run: Run, tools:
 
 
 def test_secret_that_cannot_be_opened_is_ours(run: Run, tools: Tools) -> None:
-    def unseal(sealed: str) -> str:
+    def unseal(sealed: str, place: Place) -> str:
         raise LookupError("no such key")
 
     spec = make_spec("http://127.0.0.1:9/", settings={"headers": {"X": {"secret": "S"}}})

@@ -11,6 +11,7 @@ import pytest
 from monitoring.probes import attempt, probe
 from monitoring.probes.address import AddressPolicy
 from monitoring.probes.attempt import Stalled
+from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.probes.resolver import Resolver
 from monitoring.probes.standstill import TICK_S, Standstill
@@ -103,12 +104,6 @@ def test_other_status_is_an_http_error_in_words(run: Run, tools: Tools, status: 
         ("http:///path", ErrorType.UNKNOWN, "address has no host"),
         ("ftp://user:secret@x/", ErrorType.HTTP, "only http and https"),
         ("http://no.invalid/", ErrorType.DNS, "no such host: no.invalid"),
-        (
-            "http://user:secret@0xa9fea9fe/",
-            ErrorType.CONNECTION,
-            "refused to connect to 169.254.169.254: cloud",
-        ),
-        ("http://[::ffff:169.254.169.254]/", ErrorType.CONNECTION, "cloud metadata addresses are never probed"),
     ],
 )
 def test_address_that_cannot_be_probed_is_a_value(
@@ -124,20 +119,28 @@ def test_address_that_cannot_be_probed_is_a_value(
 def test_private_address_names_the_setting(run: Run, tools: Tools) -> None:
     strict = replace(tools, policy=AddressPolicy(allow_private=False))
 
-    result = run(probe(make_spec("http://2130706433/"), strict))
+    with pytest.raises(NotAllowed) as refused:
+        run(probe(make_spec("http://127.0.0.1/"), strict))
 
-    assert why(result) == (
-        ErrorType.CONNECTION,
+    assert str(refused.value) == (
         "refused to connect to 127.0.0.1: it is a loopback address; "
-        "set PROBE_ALLOW_PRIVATE=true to probe such addresses",
+        "set PROBE_ALLOW_PRIVATE=true to probe such addresses"
     )
+
+
+@pytest.mark.parametrize("host", ["user:secret@0xa9fea9fe", "[::ffff:169.254.169.254]"])
+def test_what_is_never_probed_gets_no_verdict(run: Run, tools: Tools, host: str) -> None:
+    with pytest.raises(NotAllowed, match="cloud metadata addresses are never probed") as refused:
+        run(probe(make_spec(f"http://{host}/"), tools))
+
+    assert "secret" not in str(refused.value)
 
 
 def test_secret_with_a_line_break_is_not_sent(run: Run, tools: Tools) -> None:
     async def scenario() -> None:
         async with serving(says(OK)) as target:
             spec = make_spec(target.url(), settings={"headers": {"X": {"secret": "a"}}})
-            result = await probe(spec, replace(tools, unseal=lambda sealed: f"{sealed}\r\nY: b"))
+            result = await probe(spec, replace(tools, unseal=lambda sealed, place: f"{sealed}\r\nY: b"))
 
         assert why(result) == (ErrorType.UNKNOWN, "a header of the request holds a line break")
         assert target.requests == []

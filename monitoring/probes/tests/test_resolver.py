@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from monitoring.probes import probe
+from monitoring.probes import dns_client, probe
 from monitoring.probes.failures import ResolutionFailed
 from monitoring.probes.hosts import parse_hosts
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
@@ -161,3 +161,15 @@ def test_nameservers_are_read(text: str, server: tuple[str, int]) -> None:
 def test_other_nameservers_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"DNS server|invalid literal"):
         parse_nameserver(text)
+
+
+def test_an_answer_of_too_many_records_is_not_read(run: Run) -> None:
+    async def scenario() -> None:
+        many = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(dns_client.RECORDS + 1)]
+        async with naming({("few.test", "A"): [TRUNCATED, *many[1:]], ("many.test", "A"): [TRUNCATED, *many]}) as names:
+            resolver = Resolver([names.address])
+            assert len(await resolver.resolve("few.test")) == dns_client.RECORDS
+            with pytest.raises(ResolutionFailed, match="more than 256 records"):
+                await resolver.resolve("many.test")
+
+    run(scenario())

@@ -65,6 +65,11 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
         ("http", {"expected_status": True}, None),
         ("http", {"expected_status": [301, 302]}, None),  # needs follow_redirects: false
         ("http", {"keyword_present": ["a", ""]}, None),
+        ("http", {"keyword_present": ["a"] * 21}, None),
+        ("http", {"keyword_absent": ["a"] * 2_400}, None),
+        ("http", {"expected_status": [200] * 51}, None),
+        ("http", {"json_equals": [{"path": "$.a", "value": 1}] * 51}, None),
+        ("dns", {"values": ["192.0.2.1"] * 51}, None),
         ("http", {"keyword_present": "a", "method": "HEAD"}, None),
         ("http", {"json_equals": {"path": "$.a"}}, None),
         ("http", {"json_equals": {"path": "$.a", "value": [1]}}, None),
