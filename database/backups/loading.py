@@ -3,12 +3,14 @@
 import secrets
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psycopg
 from psycopg import Connection, sql
 
 from database.backups import container, contents, encryption
@@ -19,7 +21,8 @@ from database.backups.progress import Progress
 from database.backups.server import Server, first_line, major
 from database.sql import statement
 
-SHOWN = 5  # differences that a message names
+SHOWN = 5  # differences or sessions that a message names
+PATIENCE_S = 30.0  # with others in a database that is to go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +78,19 @@ def _check_raw(path: Path, wanted: RawFile, of: Path) -> None:
 
 
 @contextmanager
-def fresh_database(server: Server, name: str) -> Iterator[Server]:
-    """Make an empty database that is like the server's own, and drop it when the block fails. Raises `BackupError`."""
+def fresh_database(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> Iterator[Server]:
+    """Make an empty database that is like the server's own, and drop it when the block fails. Raises `BackupError`.
+
+    What the block raised is what is raised; a problem with cleaning up after it is a note of that.
+    """
     create(server, name)
     try:
         yield server.of(name)
-    except BaseException:
-        with suppress(BackupError):  # the first problem is the one to tell
-            drop(server, name)
+    except BaseException as first:
+        try:
+            drop(server, name, patience_s=patience_s)
+        except BackupError as error:
+            first.add_note(str(error))
         raise
 
 
@@ -95,10 +103,12 @@ def create(server: Server, name: str) -> None:
         ).fetchone() or ("",)
         try:
             connection.execute(command)
-        except Exception as error:
+        except psycopg.Error as error:
+            is_forbidden = isinstance(error, psycopg.errors.InsufficientPrivilege)
+            remedy = f" An administrator of the server can allow it: ALTER ROLE {connection.info.user} CREATEDB"
             raise BackupError(
-                f"The database {name} for the restored data cannot be made: {first_line(error)}. An administrator of"
-                f" the server can allow it: ALTER ROLE {connection.info.user} CREATEDB"
+                f"The database {name} for the restored data cannot be made: {first_line(error)}."
+                + (remedy if is_forbidden else "")
             ) from error
 
 
@@ -108,10 +118,47 @@ def load_and_compare(server: Server, programs: Programs, found: Source, progress
     compare(server, found.tables, progress)
 
 
-def drop(server: Server, name: str) -> None:
-    """Drop a database, whoever still looks at it."""
-    with server.administration() as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+def drop(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> None:
+    """Drop a database, whoever still looks at it. Raises `BackupError` when somebody does for longer than we wait."""
+    ends_at = time.monotonic() + patience_s
+    try:
+        with server.administration() as connection:
+            while not _is_dropped(connection, name):
+                if time.monotonic() >= ends_at:
+                    raise BackupError(_kept_words(connection, name))
+                time.sleep(0.2)
+    except psycopg.Error as error:
+        raise BackupError(f"The database {name} could not be dropped: {first_line(error)}.") from error
+
+
+def _is_dropped(connection: Connection[Any], name: str) -> bool:
+    """Try to drop a database, and say whether it is gone.
+
+    FORCE ends our own sessions but fails at an autovacuum worker, which is a superuser's. Without FORCE PostgreSQL ends
+    autovacuum workers by itself, and waits five seconds for all others. So both have their turn.
+    """
+    command = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    try:
+        connection.execute(command + sql.SQL(" WITH (FORCE)"))
+        return True
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+        pass
+    try:
+        connection.execute(command)
+        return True
+    except psycopg.errors.ObjectInUse:
+        return False
+
+
+def _kept_words(connection: Connection[Any], name: str) -> str:
+    """Say who keeps a database, and what can be done."""
+    query = "SELECT pid, usename FROM pg_stat_activity WHERE datname = %s ORDER BY pid"
+    users = [f"session {pid} of {user or 'the server itself'}" for pid, user in connection.execute(query, [name])]
+    return (
+        f"The database {name} could not be dropped: it is used by {', '.join(users[:SHOWN]) or 'others'}. It takes"
+        " space until the next backup, proof or restore, which drops it. To do it now, let an administrator of the"
+        f" server run: DROP DATABASE IF EXISTS {sql.Identifier(name).as_string()} WITH (FORCE)"
+    )
 
 
 def exists(server: Server, name: str) -> bool:

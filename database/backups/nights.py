@@ -22,12 +22,24 @@ from database.models import BackupReport
 def back_up(server: Server, folder: Folder, progress: Progress, *, kept_days: int, kind: Kind = Kind.WHOLE) -> Taken:
     """Take a backup, copy it, and delete what is too old. Raises `BackupError`."""
     with reports.reported(BackupReport.BACKUP) as report:
+        _make_room(server, progress)
         taken = take(server, folder, kind, progress=progress)
         report.file, report.size_bytes = taken.path.name, taken.size_bytes
         if bucket.is_on():
             bucket.upload(folder.path, [*taken.raw_paths, taken.path], progress)
         delete_old(server, folder, progress, kept_days=kept_days)
     return taken
+
+
+def _make_room(server: Server, progress: Progress) -> None:
+    """Drop what a killed proof left: on a full disk it would keep us from the backup, and so from the next proof."""
+    try:
+        with server.reserved():
+            replacing.drop_left_behind(server)
+    except Busy:
+        raise
+    except BackupError as error:  # such as a role that may not look at other databases; the backup needs none
+        progress.step(str(error))
 
 
 def delete_old(server: Server, folder: Folder, progress: Progress, *, kept_days: int) -> list[Path]:

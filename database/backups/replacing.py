@@ -42,7 +42,12 @@ def prove(server: Server, found: Source, progress: Progress) -> None:
     with server.reserved():
         with loading.fresh_database(server, name) as fresh:
             loading.load_and_compare(fresh, programs, found, progress)
-        loading.drop(server, name)
+        _drop_at_last(server, name, progress, "the proof has succeeded")
+
+
+def drop_left_behind(server: Server) -> None:
+    """Drop what a proof or restore left that was killed; nobody else may be at one. Raises `BackupError`."""
+    loading.drop(server, RESTORING.format(server.database))
 
 
 def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEngine, progress: Progress) -> Taken:
@@ -58,7 +63,7 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
             with stop_engine():
                 safety = _dumped(server, folder, progress)
                 _replace_rows(server, found, progress)
-            loading.drop(server, fresh.database)
+            _drop_at_last(server, fresh.database, progress, "the restore has succeeded")
             return safety
         schema.bring_up_to_date(fresh, found.manifest.migrations)
         progress.step("stopping the engine")
@@ -71,7 +76,7 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
                 _end_sessions(connection, [server.database], but=APPLICATION)
             progress.step("changing over")
             _change_over(server, fresh)
-    _drop_replaced(server, progress)
+    _drop_at_last(server, REPLACED.format(server.database), progress, "the restore has succeeded")
     return safety
 
 
@@ -147,13 +152,12 @@ def _change_over(server: Server, fresh: Server) -> None:
                 ) from error
 
 
-def _drop_replaced(server: Server, progress: Progress) -> None:
-    """Give the space of the old data back; where that fails the restore has succeeded all the same."""
-    name = REPLACED.format(server.database)
+def _drop_at_last(server: Server, name: str, progress: Progress, what_holds: str) -> None:
+    """Give the space of a database back that is not needed any more. What has succeeded stays so where that fails."""
     try:
         loading.drop(server, name)
-    except (BackupError, psycopg.Error) as error:
-        progress.step(f"the old data are still in the database {name}, which could not be dropped: {error}")
+    except BackupError as error:
+        progress.step(f"{what_holds}; {error}")
 
 
 def _end_sessions(connection: Connection[Any], databases: list[str], but: str | None = None) -> None:

@@ -28,7 +28,8 @@ class BackupCommand(BaseCommand):
         try:
             self.work(application_server(), Folder(settings.BACKUP_DIR), Progress(sys.stderr), options)
         except BackupError as error:
-            raise CommandError(str(error)) from error
+            notes = getattr(error, "__notes__", [])
+            raise CommandError("\nBesides: ".join([str(error), *notes])) from error
         finally:
             signal.signal(signal.SIGTERM, before)
 
