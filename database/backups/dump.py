@@ -15,7 +15,7 @@ from database.backups.server import Server
 
 # Behind somebody's long DDL we would wait, and inserts behind us.
 OPTIONS = ("--no-owner", "--no-privileges", "--no-password", "--lock-wait-timeout=10s", "--encoding=UTF8")
-# A reader that restores restricts psql itself (`loading.py`). The other line only servers from 17 on understand, and
+# The first is psql's, and we load without it (`loading.py`). The other line only servers from 17 on understand, and
 # newer programs write it for an older server, too.
 ONLY_SOMETIMES = re.compile(rb"^(\\(un)?restrict .*|SET transaction_timeout = 0;)\n", re.MULTILINE)
 TAIL_BYTES = 4096  # pg_dump's own last lines stand in so much of the end
