@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from database.backups import loading, nights, programs, replacing
+from database.backups import contents, loading, nights, programs, replacing
+from database.backups.contents import Table
 from database.backups.folder import Folder, Index, Written
 from database.backups.manifest import Kind
 from database.backups.problem import BackupError
@@ -158,6 +159,32 @@ def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder):
 
     assert without_counters(live) == checks
     assert data_of(live)["public.change_counters"].rows == 4
+
+
+@pytest.mark.parametrize("kind", list(Kind)[:4])
+def test_every_kind_of_backup_restores_beside(live: Server, folder: Folder, kind: Kind):
+    names = [table.plain_name for table in tables_of(live)] if kind is Kind.TABLES else []
+    taken = take(live, folder, kind, names)
+    other = live.of(f"{live.database}_replaced")  # is dropped after the test
+
+    with loading.source(taken.path) as found:
+        replacing.beside(live, found, other.database, SILENT)
+
+    assert {table.name for table in tables_of(other)} == {table.name for table in tables_of(live)}
+
+
+def test_a_table_with_a_trigger_is_backed_up_and_replaced(live: Server, folder: Folder):
+    before = data_of(live)["public.services"]
+    taken = take(live, folder, Kind.TABLES, ["services", "incident"])
+
+    restore(live, taken.path, folder)
+
+    assert data_of(live)["public.services"] == before
+
+
+def tables_of(server: Server) -> list[Table]:
+    with server.connect() as connection:
+        return contents.tables(connection)
 
 
 def test_rows_added_after_a_table_was_restored_get_new_ids(live: Server, folder: Folder):
