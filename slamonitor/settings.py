@@ -234,7 +234,7 @@ DATABASE_DISK = env.text("DATABASE_DISK", "")  # a path on PostgreSQL's disk, wh
 SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones are logged, whatever the server logs
 
 # --- Backups --------------------------------------------------------------------------------------------------------
-PG_BIN = env.text("PG_BIN", "")  # where pg_dump and psql are; looked for when empty
+PG_BIN = env.text("PG_BIN", "")  # where pg_dump is; looked for when empty
 # Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks. What
 # `manage.py up` starts is told its folder, the usual one too, and must look where a command in another shell does.
 IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()

@@ -1,12 +1,14 @@
 """The file: gzip members one after another, so that `zcat FILE` shows plain SQL, and a seal over all of them.
 
-Members are the head (the manifest), then parts of SQL, then the seal: SHA-256 of all bytes before it, in a member of
-fixed bytes. So any byte that is cut off, flipped or added shows, also those that gzip's own checksum leaves out.
+Members are the head (the manifest), then parts of SQL, then the seal: SHA-256 of all bytes before it and its signature
+(`signing.py`), in a member of fixed bytes. So any byte that is cut off, flipped or added shows, also those that gzip's
+own checksum leaves out, and so does a file that somebody else sealed.
 """
 
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import struct
 import zlib
@@ -15,16 +17,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from database.backups import manifest
+from database.backups import manifest, signing
 from database.backups.manifest import Manifest
-from database.backups.problem import BackupError
+from database.backups.problem import BackupError, Foreign
 
 GZIP = 31  # window bits: zlib writes and reads gzip's frame
 LEVEL = 3  # of 9; half the time of the usual 6 for a tenth more bytes
 CHUNK = 1 << 18
 LONGEST_HEAD = 1 << 24
 MAGIC = b"\x1f\x8b"
-SEAL_WORDS = b"-- The end. SHA-256 of the bytes before this member: %s\n"
+UNSIGNED_SEAL = b"-- The end. SHA-256 of the bytes before this member: %s\n"  # of releases that did not sign
+SIGNED_SEAL = UNSIGNED_SEAL + b"-- Signed with the key %s: %s\n"
+SEAL = re.compile(
+    re.escape(UNSIGNED_SEAL % b"digest").replace(b"digest", rb"(?P<digest>[0-9a-f]{64})")
+    + rb"(?:-- Signed with the key (?P<key>[0-9a-f]{8}): (?P<signature>[0-9a-f]{64})\n)?"
+)
 
 
 class Writer:
@@ -43,7 +50,9 @@ class Writer:
 
     def seal(self) -> None:
         """Write the last member; nothing may follow."""
-        self._file.write(_seal(self._digest.hexdigest()))
+        digest = self._digest.hexdigest()
+        key_id, signature = signing.sign(digest)
+        self._file.write(_stored(SIGNED_SEAL % (digest.encode(), key_id.encode(), signature.encode())))
 
     def _write(self, compressed: bytes) -> None:
         self._digest.update(compressed)
@@ -86,21 +95,39 @@ def remove_leftovers(folder: Path) -> None:
             part.unlink()
 
 
-def check(path: Path) -> Manifest:
-    """Read every byte and return the manifest. Raises `BackupError`, whatever is wrong with the file."""
+def check(path: Path, *, foreign: bool = False) -> Manifest:
+    """Read every byte and return the manifest. Raises `BackupError`, whatever is wrong with the file.
+
+    `foreign` takes a file that is whole and not signed by us, which otherwise raises `Foreign`.
+    """
     with opened(path) as file:
         found = _head(path, file)
-        size = file.seek(0, os.SEEK_END)
-        seal_bytes = len(_seal("0" * 64))
-        file.seek(max(0, size - seal_bytes))
-        seal = file.read()
+        seal_at, seal = _seal(file)
         file.seek(0)
-        if seal != _seal(_digest_of(file, size - seal_bytes)):
+        if seal is None or seal["digest"].decode() != _digest_of(file, seal_at):
             raise BackupError(
                 f"{path} is damaged or cut off: its bytes are not those that were written. Nothing was touched. Use"
                 " another backup, or fetch this one again from where it was copied."
             )
+    if not foreign:
+        _require_ours(path, seal)
     return found
+
+
+def _require_ours(path: Path, seal: re.Match[bytes]) -> None:
+    if seal["key"] is None:
+        raise Foreign(
+            f"{path} is not signed, so anybody may have written it; releases before this one did not sign. Nothing was"
+            " touched. If you are sure that nobody could change it, add --foreign."
+        )
+    digest, key_id, signature = (seal[name].decode() for name in ("digest", "key", "signature"))
+    if not signing.is_ours(digest, key_id, signature):
+        raise Foreign(
+            f"{path} was not made by this installation: it is signed with the key {key_id}, and SECRETS_KEY and"
+            f" SECRET_KEY have {', '.join(signing.key_ids())}. Nothing was touched. If it is of a machine before this"
+            " one, or of a key before this one, add that key to SECRETS_KEY after a comma. If you know who made it"
+            " and trust them, add --foreign."
+        )
 
 
 def head(path: Path) -> Manifest:
@@ -111,16 +138,20 @@ def head(path: Path) -> Manifest:
 
 def parts(path: Path) -> Iterator[Iterator[bytes]]:
     """Yield the members between head and seal, each as chunks of SQL; read each before asking for the next."""
+    members = texts(path)
+    for _ in next(members, iter(())):
+        pass
+    yield from members
+
+
+def texts(path: Path) -> Iterator[Iterator[bytes]]:
+    """Yield the members before the seal, the head first, each as chunks; read each before asking for the next."""
     with opened(path) as file:
         reader = _Members(file)
-        for number, member in enumerate(reader):
-            if number == 0:
-                for _ in member:
-                    pass
-            elif reader.is_last():
+        for member in reader:
+            if reader.is_last():
                 return
-            else:
-                yield member
+            yield member
 
 
 @contextmanager
@@ -139,7 +170,7 @@ class _Members:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._rest = b""
-        self._seal_at = file.seek(0, os.SEEK_END) - len(_seal("0" * 64))
+        self._seal_at, _ = _seal(file)
         file.seek(0)
 
     def __iter__(self) -> Iterator[Iterator[bytes]]:
@@ -180,9 +211,21 @@ def _digest_of(file: BinaryIO, size: int) -> str:
     return digest.hexdigest()
 
 
-def _seal(digest: str) -> bytes:
-    """Return the last member: one stored block, made by hand so that its bytes never depend on a library."""
-    text = SEAL_WORDS % digest.encode()
+def _seal(file: BinaryIO) -> tuple[int, re.Match[bytes] | None]:
+    """Return where the last member begins and what it says; None: the file does not end with a seal."""
+    size = file.seek(0, os.SEEK_END)
+    for digits in ((64, 8, 64), (64,)):
+        words = (SIGNED_SEAL if len(digits) > 1 else UNSIGNED_SEAL) % tuple(b"0" * count for count in digits)
+        file.seek(max(0, size - len(_stored(words))))
+        member = file.read()
+        found = SEAL.search(member)
+        if found and _stored(found[0]) == member:
+            return size - len(member), found
+    return size, None
+
+
+def _stored(text: bytes) -> bytes:
+    """Return a member of one stored block, made by hand so that its bytes never depend on a library."""
     block = struct.pack("<BHH", 1, len(text), len(text) ^ 0xFFFF) + text
     return MAGIC + b"\x08\0\0\0\0\0\0\xff" + block + struct.pack("<II", zlib.crc32(text), len(text))
 

@@ -15,13 +15,15 @@ from database.backups.server import Server
 
 # Behind somebody's long DDL we would wait, and inserts behind us.
 OPTIONS = ("--no-owner", "--no-privileges", "--no-password", "--lock-wait-timeout=10s", "--encoding=UTF8")
-# A reader that restores restricts psql itself (`loading.py`). The other line only servers from 17 on understand, and
+# The first is psql's, and we load without it (`loading.py`). The other line only servers from 17 on understand, and
 # newer programs write it for an older server, too.
 ONLY_SOMETIMES = re.compile(rb"^(\\(un)?restrict .*|SET transaction_timeout = 0;)\n", re.MULTILINE)
 TAIL_BYTES = 4096  # pg_dump's own last lines stand in so much of the end
 FOREIGN_KEY = re.compile(
     r"ALTER TABLE ONLY \S+\s+ADD CONSTRAINT \S+ FOREIGN KEY \([^;]*?\) REFERENCES (?P<table>[^;(]+)\([^;]*;\n"
 )
+# The server writes each in one line.
+TRIGGER = re.compile(r"^CREATE (?:CONSTRAINT )?TRIGGER .*;\n", re.MULTILINE)
 
 
 class Vanished(BackupError):
@@ -37,10 +39,10 @@ class Dumper:
     snapshot: str
 
     def schema(self, section: str, tables: Collection[str] = ()) -> bytes:
-        """Return the SQL of `pre-data` or `post-data`; of some tables only, without foreign keys to others."""
+        """Return the SQL of `pre-data` or `post-data`; of some tables only, without what needs anything else."""
         with self._output("--section", section, *(f"--table={name}" for name in tables)) as output:
             text = ONLY_SOMETIMES.sub(b"", output.read())
-        return without_foreign_keys(text.decode(), tables).encode() if tables else text
+        return standing_alone(text.decode(), tables).encode() if tables else text
 
     def rows(self, *, only: Collection[str] = (), without: Collection[str] = ()) -> Iterator[bytes]:
         """Yield the rows as COPY statements; locks the tables that they are read from, and no other ones."""
@@ -79,9 +81,9 @@ def cleaned(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield kept if last < 0 else kept[: last + 1]
 
 
-def without_foreign_keys(sql: str, tables: Collection[str]) -> str:
-    """Take out the foreign keys to tables that are not among these."""
-    return FOREIGN_KEY.sub(lambda found: found[0] if found["table"].strip() in tables else "", sql)
+def standing_alone(sql: str, tables: Collection[str]) -> str:
+    """Take out the triggers, whose functions no table brings along, and foreign keys to tables not among these."""
+    return FOREIGN_KEY.sub(lambda found: found[0] if found["table"].strip() in tables else "", TRIGGER.sub("", sql))
 
 
 def _problem(words: str) -> BackupError:

@@ -1,28 +1,27 @@
 """Load a backup into a database of its own, and compare what then stands there with what was read."""
 
-import secrets
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
 
-from database.backups import container, contents, encryption
+from database.backups import confinement, container, contents, encryption, statements
 from database.backups.manifest import Content, Kind, Manifest, RawFile
-from database.backups.problem import BackupError
-from database.backups.programs import Programs, programs_for
+from database.backups.problem import BackupError, Foreign
 from database.backups.progress import Progress
 from database.backups.server import Server, first_line, major
+from database.backups.statements import Statement
 from database.sql import statement
 
 SHOWN = 5  # differences or sessions that a message names
 PATIENCE_S = 30.0  # with others in a database that is to go
+OPTIONS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,7 @@ class Source:
     manifest: Manifest
     raw_files: Sequence[RawFile]
     raw_folder: Path
+    is_foreign: bool  # taken although it may not be signed by us
 
     @property
     def tables(self) -> dict[str, Content]:
@@ -42,25 +42,45 @@ class Source:
 
 
 @contextmanager
-def source(path: Path, choose: Callable[[Sequence[RawFile]], Sequence[RawFile]] | None = None) -> Iterator[Source]:
+def source(
+    path: Path,
+    choose: Callable[[Sequence[RawFile]], Sequence[RawFile]] | None = None,
+    *,
+    foreign: bool = False,
+) -> Iterator[Source]:
     """Check a backup and its closed days, all of them or the ones chosen, before anything is touched.
 
+    They must be whole, hold nothing but what our backups hold, and be signed by us, unless `foreign` files are taken.
     Raises `BackupError`.
     """
     with encryption.plain(path) as clear:
-        try:
-            manifest = container.check(clear)
-        except BackupError as error:
-            raise BackupError(str(error).replace(str(clear), str(path))) from error
+        manifest = _checked(clear, path, foreign=foreign)
         if manifest.kind is Kind.RAW_DAY:
             raise BackupError(f"{path} holds one day of raw rows. Name the backup of a night, which brings it along.")
         wanted = choose(manifest.raw_files) if choose else manifest.raw_files
         for each in wanted:
-            _check_raw(path.parent / "raw" / each.file, each, path)
-        yield Source(path=path, clear=clear, manifest=manifest, raw_files=wanted, raw_folder=path.parent / "raw")
+            _check_raw(path.parent / "raw" / each.file, each, path, foreign=foreign)
+        yield Source(
+            path=path,
+            clear=clear,
+            manifest=manifest,
+            raw_files=wanted,
+            raw_folder=path.parent / "raw",
+            is_foreign=foreign,
+        )
 
 
-def _check_raw(path: Path, wanted: RawFile, of: Path) -> None:
+def _checked(clear: Path, path: Path, *, foreign: bool) -> Manifest:
+    """Check one file, and speak of it under its own name where `clear` is what it decrypts to."""
+    try:
+        manifest = container.check(clear, foreign=foreign)
+        statements.examine(chain.from_iterable(container.texts(clear)), path)
+    except BackupError as error:
+        raise type(error)(str(error).replace(str(clear), str(path))) from error
+    return manifest
+
+
+def _check_raw(path: Path, wanted: RawFile, of: Path, *, foreign: bool) -> None:
     if not path.exists():
         raise BackupError(
             f"{of} needs {path}, which is not there. Nothing was touched. Fetch it, or do without the raw checks of"
@@ -68,7 +88,9 @@ def _check_raw(path: Path, wanted: RawFile, of: Path) -> None:
         )
     with encryption.plain(path) as clear:
         try:
-            holds = dict(container.check(clear).tables)
+            holds = dict(_checked(clear, path, foreign=foreign).tables)
+        except Foreign:
+            raise
         except BackupError as error:
             raise BackupError(
                 f"{error} While its day is still in the database: delete the file, and the next backup writes it anew."
@@ -112,10 +134,15 @@ def create(server: Server, name: str) -> None:
             ) from error
 
 
-def load_and_compare(server: Server, programs: Programs, found: Source, progress: Progress) -> None:
-    """Load a backup into an empty database, and hold that to the manifest. Raises `BackupError`."""
-    load(server, programs, found, progress)
-    compare(server, found.tables, progress)
+def load_and_compare(fresh: Server, found: Source, progress: Progress) -> None:
+    """Load a backup into an empty database, and hold that to the manifest. Raises `BackupError`.
+
+    Both are done by a role that can reach nothing else: reading what a stranger made may run what he wrote.
+    """
+    with confinement.confined(fresh, progress, is_required=found.is_foreign) as guest:
+        load(guest, found, progress)
+        confinement.wait_until_gone(fresh, guest)
+        compare(guest, found.tables, progress)
 
 
 def drop(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> None:
@@ -127,6 +154,7 @@ def drop(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> None:
                 if time.monotonic() >= ends_at:
                     raise BackupError(_kept_words(connection, name))
                 time.sleep(0.2)
+            confinement.drop_role(connection, name)
     except psycopg.Error as error:
         raise BackupError(f"The database {name} could not be dropped: {first_line(error)}.") from error
 
@@ -166,8 +194,8 @@ def exists(server: Server, name: str) -> bool:
         return connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
-def require_version(server: Server, found: Source) -> Programs:
-    """Return the programs that load a backup. Raises `BackupError` for one of a newer server."""
+def require_version(server: Server, found: Source) -> None:
+    """Raise `BackupError` for a backup of a newer server."""
     with server.administration() as connection:
         version = major(connection)
     if found.manifest.server_major > version:
@@ -176,55 +204,32 @@ def require_version(server: Server, found: Source) -> Programs:
             f" newer one writes does not load into an older one. Nothing was touched. Use a server of version"
             f" {found.manifest.server_major} or newer."
         )
-    return programs_for(version)
 
 
-def load(server: Server, programs: Programs, found: Source, progress: Progress) -> None:
+def load(server: Server, found: Source, progress: Progress) -> None:
     """Run the SQL of a backup in one transaction, closed days between rows and indexes. Raises `BackupError`."""
     total = found.manifest.sql_bytes + sum(
         (found.raw_folder / each.file).stat().st_size * 5 for each in found.raw_files
     )
-    feed(server, programs, progress.count("loading", _sql(found), total), found.path)
-
-
-def feed(server: Server, programs: Programs, chunks: Iterator[bytes], path: Path) -> None:
-    """Let psql run SQL in one transaction; it takes no commands of the shell. Raises `BackupError` with its words."""
-    command = [
-        programs.psql,
-        "--no-psqlrc",
-        "--quiet",
-        "--single-transaction",
-        "--set=ON_ERROR_STOP=1",
-        "--no-password",
-    ]
-    options = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
-    env = server.environment(LC_ALL="C", PGOPTIONS=options)
-    with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(
-            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-        ) as process:
-            assert process.stdin is not None
-            try:
-                _write(process.stdin, chunks)
-            except BaseException:
-                process.kill()
-                raise
-        errors.seek(0)
-        if process.returncode != 0:
-            raise BackupError(f"{path} could not be loaded: {_reason(errors.read())}. The data are as they were.")
-
-
-def _write(pipe: IO[bytes], chunks: Iterator[bytes]) -> None:
-    key = secrets.token_hex(16)
     try:
-        with suppress(BrokenPipeError):  # psql stopped; it says why
-            pipe.write(b"\\restrict %s\n" % key.encode())
-            for chunk in chunks:
-                pipe.write(chunk)
-            pipe.write(b"\n\\unrestrict %s\n" % key.encode())
-    finally:
-        with suppress(BrokenPipeError):
-            pipe.close()
+        with server.connect(options=OPTIONS) as connection, connection.transaction():
+            # Examined again while it runs: the files may have been changed since.
+            for each in statements.statements(progress.count("loading", _sql(found), total), found.path):
+                _run(connection, each)
+    except psycopg.Error as error:
+        raise BackupError(
+            f"{found.path} could not be loaded: {first_line(error)}. The data are as they were."
+        ) from error
+
+
+def _run(connection: Connection[Any], read: Statement) -> None:
+    if read.is_copy:
+        with connection.cursor().copy(read.text) as copy:
+            for rows in read.rows:
+                copy.write(rows)
+    else:
+        # `binary` stands for the extended protocol, in which the server takes one statement and no second.
+        connection.execute(read.text, binary=True)
 
 
 def _sql(found: Source) -> Iterator[bytes]:
@@ -237,17 +242,14 @@ def _sql(found: Source) -> Iterator[bytes]:
                         yield from rows
 
 
-def _reason(errors: bytes) -> str:
-    lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
-    told = [line.partition("ERROR:  ")[2] or line for line in lines if "ERROR:" in line or "FATAL:" in line]
-    return "; ".join(told or lines[-2:]) or "psql ended without a word"
-
-
 def compare(server: Server, expected: Mapping[str, Content], progress: Progress) -> None:
     """Hold every table to its rows and its checksum. Raises `BackupError` with what differs."""
     progress.step(f"comparing {len(expected)} tables with what was read")
-    with server.connect() as connection:
-        differing = [told for name, content in expected.items() if (told := _difference(connection, name, content))]
+    try:
+        with server.connect() as connection:
+            differing = [told for name, content in expected.items() if (told := _difference(connection, name, content))]
+    except psycopg.Error as error:
+        raise BackupError(f"What was loaded cannot be compared with what was read: {first_line(error)}.") from error
     if differing:
         more = f" and {len(differing) - SHOWN} more tables" if len(differing) > SHOWN else ""
         raise BackupError(f"What was loaded is not what was read: {'; '.join(differing[:SHOWN])}{more}.")

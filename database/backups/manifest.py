@@ -10,7 +10,7 @@ from typing import Any
 
 from database.backups.problem import BackupError
 
-FORMAT = 1
+FORMAT = 2  # 2: the seal is signed
 FIRST_WORDS = b"-- Backup of SLA Monitor"
 FILE = re.compile(r"\w[\w.-]*")  # of a closed day: who can write where copies are kept must not choose where we write
 

@@ -81,10 +81,12 @@ def newest(folder: Folder) -> Path:
     return path
 
 
-def prove(server: Server, folder: Folder, path: Path, progress: Progress, *, only_due: bool = False) -> None:
+def prove(
+    server: Server, folder: Folder, path: Path, progress: Progress, *, only_due: bool = False, foreign: bool = False
+) -> None:
     """Restore a backup and compare it, with all of its closed days or those that are due. Raises `BackupError`."""
     index = folder.index()
-    with loading.source(path, (lambda days: due_days(index, days)) if only_due else None) as found:
+    with loading.source(path, (lambda days: due_days(index, days)) if only_due else None, foreign=foreign) as found:
         replacing.prove(server, found, progress)
         proven = {each.file for each in found.raw_files}
     now, index = timezone.now().isoformat(), folder.index()  # read again: a backup may have been taken meanwhile

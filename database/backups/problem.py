@@ -7,3 +7,7 @@ class BackupError(Exception):
 
 class Busy(BackupError):
     """Another backup or restore of the same database is running."""
+
+
+class Foreign(BackupError):
+    """A file is whole, and none of our keys signed it."""

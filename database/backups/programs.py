@@ -1,4 +1,4 @@
-"""Find pg_dump and psql that work together with a server: `PG_BIN`, the PATH, Debian's folders, the embedded ones."""
+"""Find a pg_dump that works together with a server: `PG_BIN`, the PATH, Debian's folders, the embedded ones."""
 
 import importlib.util
 import re
@@ -14,13 +14,11 @@ from django.conf import settings
 from database.backups.problem import BackupError
 
 OLDEST_SERVER = 15
-# From these on psql knows \restrict, which keeps a doctored file from running commands of the shell (CVE-2025-8714).
-RESTRICTING = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """The two programs of one PostgreSQL installation."""
+    """The programs of one PostgreSQL installation."""
 
     folder: Path
     version: tuple[int, int]
@@ -28,10 +26,6 @@ class Programs:
     @property
     def pg_dump(self) -> str:
         return str(self.folder / "pg_dump")
-
-    @property
-    def psql(self) -> str:
-        return str(self.folder / "psql")
 
 
 def programs_for(server_major: int) -> Programs:
@@ -42,25 +36,20 @@ def programs_for(server_major: int) -> Programs:
     if server_major < OLDEST_SERVER:
         raise BackupError(f"The server is PostgreSQL {server_major}; {OLDEST_SERVER} or newer is needed.")
     found = installed()
-    fitting = [each for each in found if each.version[0] >= server_major and restricts(each.version)]
+    fitting = [each for each in found if each.version[0] >= server_major]
     if fitting:
         return min(fitting, key=lambda each: each.version)
     listed = ", ".join(f"{'.'.join(map(str, each.version))} in {each.folder}" for each in found) or "none"
     raise BackupError(
-        f"The server is PostgreSQL {server_major} and needs pg_dump and psql of the same major version or newer, with"
-        f" their updates of August 2025; found: {listed}. Install postgresql-client-{server_major}, or let PG_BIN name"
-        " the folder where they are."
+        f"The server is PostgreSQL {server_major} and needs pg_dump of the same major version or newer; found:"
+        f" {listed}. Install postgresql-client-{server_major}, or let PG_BIN name the folder where it is."
     )
 
 
-def restricts(version: tuple[int, int]) -> bool:
-    return version[0] >= 18 or version[1] >= RESTRICTING.get(version[0], 0)
-
-
 def installed() -> list[Programs]:
-    """Return every installation here that has both programs, in the order of looking."""
+    """Return every installation here, in the order of looking."""
     folders = dict.fromkeys(folder.resolve() for folder in _candidates())
-    versions = {folder: _version(folder) for folder in folders if (folder / "psql").exists()}
+    versions = {folder: _version(folder) for folder in folders}
     return [Programs(folder=folder, version=version) for folder, version in versions.items() if version]
 
 

@@ -2,10 +2,11 @@
 
 Whether one has changed since (rows that came late, a day that was folded) is asked of PostgreSQL's own counters, which
 costs nothing. Where these differ its rows are summed up, and only where the sum differs it is dumped again. The name of
-a file states its content, so a file is never written over and older backups still find theirs.
+a file states its content and the key that signed it, so a file is never written over and older backups still find
+theirs. A day that no key of ours signed is dumped again for as long as its partition is there.
 """
 
-from database.backups import contents, encryption
+from database.backups import contents, encryption, signing
 from database.backups.container import Writer
 from database.backups.contents import Table
 from database.backups.folder import SEALED, Folder, Index, RawDay
@@ -24,7 +25,7 @@ def keep(server: Server, folder: Folder, progress: Progress) -> dict[str, RawFil
     for number, table in enumerate(closed, 1):
         known = index.days.get(table.plain_name)
         words = f"closed day {table.plain_name}, {number} of {len(closed)}"
-        if known is None or known.signature != table.signature or (known.file.endswith(SEALED) != encryption.is_on()):
+        if known is None or known.signature != table.signature or not _is_as_written_now(known.file):
             known = _dumped(server, folder, table, progress, words)
         days[table.plain_name] = known
     folder.remember(Index(days=days, backups=index.backups))
@@ -36,10 +37,17 @@ def keep(server: Server, folder: Folder, progress: Progress) -> dict[str, RawFil
     }
 
 
+def _is_as_written_now(name: str) -> bool:
+    """Say whether a file is signed with a key that we still have, and encrypted where we encrypt."""
+    stem, _, ending = name.partition(".")
+    return stem.rpartition("_")[2] in signing.key_ids() and ending.endswith(SEALED) == encryption.is_on()
+
+
 def _dumped(server: Server, folder: Folder, table: Table, progress: Progress, words: str) -> RawDay:
     with snapshot(server) as moment:
         content = contents.content(moment.connection, table.name)
-        name = f"{table.plain_name}_{content.rows}_{content.checksum}.sql.gz" + SEALED * encryption.is_on()
+        stem = f"{table.plain_name}_{content.rows}_{content.checksum}_{signing.key_ids()[0]}"
+        name = stem + ".sql.gz" + SEALED * encryption.is_on()
         if not (folder.raw / name).exists():
             progress.step(words)
             _write(moment, folder, name, table, content, progress)

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from database.backups import container, contents, loading, schema
+from database.backups import contents, loading, schema
 from database.backups.folder import Folder
 from database.backups.loading import Source
 from database.backups.manifest import Kind
@@ -28,20 +28,20 @@ StopEngine = Callable[[], AbstractContextManager[None]]
 
 def beside(server: Server, found: Source, name: str, progress: Progress) -> None:
     """Load a backup into a database that does not exist yet. Raises `BackupError`."""
-    programs = loading.require_version(server, found)
+    loading.require_version(server, found)
     if loading.exists(server, name):
         raise BackupError(f"There is a database {name} already. Nothing was touched. Choose another name, or drop it.")
     with loading.fresh_database(server, name) as fresh:
-        loading.load_and_compare(fresh, programs, found, progress)
+        loading.load_and_compare(fresh, found, progress)
 
 
 def prove(server: Server, found: Source, progress: Progress) -> None:
     """Load a backup into a database that is dropped again, and compare. Raises `BackupError`."""
-    programs = loading.require_version(server, found)
+    loading.require_version(server, found)
     name = RESTORING.format(server.database)
     with server.reserved():
         with loading.fresh_database(server, name) as fresh:
-            loading.load_and_compare(fresh, programs, found, progress)
+            loading.load_and_compare(fresh, found, progress)
         _drop_at_last(server, name, progress, "the proof has succeeded")
 
 
@@ -56,13 +56,13 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
     Raises `BackupError`; the data are then as they were.
     """
     require_restorable(found)
-    programs = loading.require_version(server, found)
+    loading.require_version(server, found)
     with server.reserved(), loading.fresh_database(server, RESTORING.format(server.database)) as fresh:
-        loading.load_and_compare(fresh, programs, found, progress)
+        loading.load_and_compare(fresh, found, progress)
         if found.manifest.kind is Kind.TABLES:
             with stop_engine():
                 safety = _dumped(server, folder, progress)
-                _replace_rows(server, found, progress)
+                _replace_rows(server, fresh, found, progress)
             _drop_at_last(server, fresh.database, progress, "the restore has succeeded")
             return safety
         schema.bring_up_to_date(fresh, found.manifest.migrations)
@@ -176,26 +176,47 @@ def _end_sessions(connection: Connection[Any], databases: list[str], but: str | 
             ) from error
 
 
-def _replace_rows(server: Server, found: Source, progress: Progress) -> None:
-    """Put the rows of some tables in the place of those that are there, in one transaction."""
-    with server.connect() as connection:
-        if set(contents.migrations(connection)) != set(found.manifest.migrations):
+def _replace_rows(live: Server, fresh: Server, found: Source, progress: Progress) -> None:
+    """Put the rows of some tables in the place of those that are there, in one transaction. Raises `BackupError`.
+
+    They come from the database that the file was loaded into: nothing that the file says runs in the live one.
+    """
+    with live.connect() as new, fresh.connect() as old:
+        if set(contents.migrations(new)) != set(found.manifest.migrations):
             raise BackupError(
                 f"{found.path} holds tables of another release; they may not fit. Nothing was changed. Restore it"
                 " --into a database of its own and take over what you need."
             )
-    names = list(found.manifest.tables)
-    loading.feed(server, loading.require_version(server, found), _replacement(found, names), found.path)
+        names = sorted(found.manifest.tables)
+        if missing := set(names) - {table.name for table in contents.tables(new)}:
+            raise BackupError(f"The live database has no table {', '.join(sorted(missing))}. Nothing was changed.")
+        try:
+            with new.transaction():  # foreign keys are checked at its end
+                for name in names:
+                    new.execute(sql.SQL("DELETE FROM ONLY {}").format(_trusted(name)))
+                for name in names:
+                    _copy(old, new, name)
+                new.execute("UPDATE public.change_counters SET value = value + 1")
+        except psycopg.Error as error:
+            raise BackupError(f"The rows cannot be replaced: {first_line(error)}. Nothing was changed.") from error
     progress.step(f"{len(names)} tables replaced")
 
 
-def _replacement(found: Source, names: list[str]) -> Iterator[bytes]:
-    # Foreign keys are checked at the end of the transaction.
-    yield "".join(f"DELETE FROM {name};\n" for name in names).encode()
-    for number, part in enumerate(container.parts(found.clear)):
-        if number == 1:
-            yield from part
-        else:
-            for _ in part:
-                pass
-    yield b"UPDATE public.change_counters SET value = value + 1;\n"
+def _copy(old: Connection[Any], new: Connection[Any], name: str) -> None:
+    """Copy the rows of a table from one database to another, and lead its sequences on past them."""
+    columns = new.execute(
+        "SELECT attname, pg_get_serial_sequence(%s, attname) FROM pg_attribute WHERE attrelid = %s::regclass"
+        " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+        [name, name],
+    ).fetchall()
+    table, listed = _trusted(name), sql.SQL(", ").join(sql.Identifier(column) for column, _ in columns)
+    with (
+        old.cursor().copy(sql.SQL("COPY {} ({}) TO STDOUT").format(table, listed)) as read,
+        new.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, listed)) as written,
+    ):
+        for rows in read:
+            written.write(rows)
+    for column, sequence in columns:
+        if sequence:
+            query = sql.SQL("SELECT setval({}, greatest(nextval({}), (SELECT max({}) FROM ONLY {})))")
+            new.execute(query.format(sequence, sequence, sql.Identifier(column), table))

@@ -6,8 +6,9 @@ set -euo pipefail
 
 psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
 	-v user="$DB_USER" -v password="$DB_PASSWORD" -v database="$DB_NAME" <<-'SQL'
-	-- CREATEDB: a backup is verified in a database of its own.
-	CREATE ROLE :"user" LOGIN CREATEDB PASSWORD :'password';
+	-- CREATEDB: a backup is verified in a database of its own. CREATEROLE: it is loaded by a role that can reach nothing
+	-- else.
+	CREATE ROLE :"user" LOGIN CREATEDB CREATEROLE PASSWORD :'password';
 	-- The upkeep screen reads the server's own figures.
 	GRANT pg_monitor TO :"user";
 	CREATE DATABASE :"database" OWNER :"user";

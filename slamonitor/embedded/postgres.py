@@ -248,9 +248,12 @@ class EmbeddedPostgres:
             connection.autocommit = True
             found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
             verb = "CREATE" if found is None else "ALTER"
-            # CREATEDB: a backup is restored into a database of its own, and tests make theirs.
+            # CREATEDB: a backup is restored into a database of its own, and tests make theirs. CREATEROLE: it is loaded
+            # by a role that can reach nothing else.
             connection.execute(
-                sql.SQL(verb + " ROLE {} LOGIN CREATEDB PASSWORD {}").format(sql.Identifier(ROLE), self.password)
+                sql.SQL(verb + " ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(
+                    sql.Identifier(ROLE), self.password
+                )
             )
             connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(ROLE)))
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:

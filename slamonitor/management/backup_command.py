@@ -13,6 +13,7 @@ from database.backups.problem import BackupError
 from database.backups.progress import Progress
 from database.backups.server import Server, application_server
 
+FOREIGN = "take a file that is not signed with a key of this installation; its SQL is examined all the same"
 LEISURELY = 10  # of `nice`: the engine comes first
 
 

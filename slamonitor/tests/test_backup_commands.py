@@ -113,6 +113,20 @@ def test_a_restore_beside_tells_what_it_has(folder: Folder):
     assert told == f"Restored into the database {name}. It has 0 services, 0 users, 0 uptime_records, 0 incident.\n"
 
 
+def test_a_backup_that_we_did_not_sign_is_restored_and_proven_only_when_told_so(folder: Folder, settings):
+    run("backup", "--without-raw")
+    (path,) = folder.backups()
+    settings.SECRETS_KEYS, settings.SECRET_KEY = ["a new key that is long enough for us"], "and another, for sessions"
+
+    for command in (["verify_backup"], ["verify_backup", str(path), "--quick"], ["restore", path.name, "--yes"]):
+        with pytest.raises(CommandError, match=r"not made by this installation.*add --foreign"):
+            run(*command)
+    with pytest.raises(CommandError, match=r"--foreign is for a file that you name"):
+        run("verify_backup", "--foreign")
+
+    assert run("verify_backup", str(path), "--foreign") == f"{path} can be restored.\n"
+
+
 def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     server = application_server()
     monkeypatch.setattr(engine_stop, "GOING_S", 0)

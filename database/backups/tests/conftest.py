@@ -26,7 +26,7 @@ def template(django_db_setup: None, django_db_blocker, tmp_path_factory: pytest.
         taken = take(server, Folder(tmp_path_factory.mktemp("template")), Kind.WITHOUT_RAW)
         loading.create(server, TEMPLATE)
         with loading.source(taken.path) as found:
-            loading.load(server.of(TEMPLATE), loading.require_version(server, found), found, SILENT)
+            loading.load(server.of(TEMPLATE), found, SILENT)
         fill(server.of(TEMPLATE))
         yield server.of(TEMPLATE)
         loading.drop(server, TEMPLATE)

@@ -119,7 +119,7 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(folder: Folder):
 
 
 def rewritten(whole: Path, folder: Folder, sql: bytes = b"", **changes: object) -> Path:
-    """Write a backup again with another manifest, properly sealed, as a stranger could."""
+    """Write a backup again with another manifest, properly sealed and signed."""
     folder.path.mkdir(exist_ok=True)
     path = folder.path / whole.name
     with path.open("wb") as file:
@@ -150,18 +150,11 @@ def test_a_dump_of_a_newer_server_is_refused(live: Server, whole: Path, folder: 
 
 
 def test_rows_that_are_not_those_that_were_read_are_noticed(live: Server, whole: Path, folder: Folder):
-    path = rewritten(whole, folder, sql=b"DELETE FROM public.change_counters WHERE topic = 'page';")
+    rows = b"COPY public.change_counters (topic, value) FROM stdin;\none more\t1\n\\.\n"
+    path = rewritten(whole, folder, sql=rows)
 
-    with untouched(live), pytest.raises(BackupError, match=r"change_counters has 3 rows instead of 4"):
+    with untouched(live), pytest.raises(BackupError, match=r"change_counters has 5 rows instead of 4"):
         restore(live, path, folder)
-
-
-def test_a_doctored_file_runs_no_command_of_the_shell(live: Server, whole: Path, folder: Folder, tmp_path: Path):
-    path = rewritten(whole, folder, sql=f"\\! touch {tmp_path}/owned\n".encode())
-
-    with untouched(live), pytest.raises(BackupError, match="restricted"):
-        restore(live, path, folder)
-    assert not (tmp_path / "owned").exists()
 
 
 def test_a_damaged_closed_day_is_refused_with_a_remedy(live: Server, folder: Folder):

@@ -146,21 +146,21 @@ def test_a_proof_that_fails_says_why_and_leaves_nothing(live: Server, folder: Fo
             connection.execute(query, [restoring(live)])
 
     breaking = Interfering("loading", lambda: wait_and(live, end_its_sessions))
-    with loading.source(taken.path) as found, pytest.raises(BackupError, match="not be loaded: FATAL:  terminating"):
+    with loading.source(taken.path) as found, pytest.raises(BackupError, match="not be loaded: terminating"):
         replacing.prove(live, found, breaking)
 
     assert databases(live) == {live.database}
 
 
 def wait_and(live: Server, act: Callable[[], None]) -> None:
-    """Act when psql has connected."""
+    """Act when the load has begun."""
 
     def is_there() -> bool:
         with live.administration() as connection:
             query = "SELECT FROM pg_stat_activity WHERE datname = %s"
             return connection.execute(query, [restoring(live)]).fetchone() is not None
 
-    wait_until(is_there, "psql did not come")
+    wait_until(is_there, "nobody came to load")
     act()
 
 

@@ -36,7 +36,7 @@ def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server
 
     second = take(live, folder)
 
-    assert [path.name.rpartition("_")[0] for path in first.raw_paths] == [
+    assert [path.name.rsplit("_", 2)[0] for path in first.raw_paths] == [
         f"watch_server_logs_{day:%Y%m%d}_50" for day in CLOSED
     ]
     assert f"public.watch_server_logs_{OPEN:%Y%m%d}" in first.manifest.tables

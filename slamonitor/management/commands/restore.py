@@ -16,7 +16,7 @@ from database.backups.manifest import Kind
 from database.backups.progress import Progress
 from database.backups.server import Server
 from slamonitor.engine_stop import engine_stopped
-from slamonitor.management.backup_command import BackupCommand
+from slamonitor.management.backup_command import FOREIGN, BackupCommand
 
 TOLD = ("services", "users", "uptime_records", "incident")
 
@@ -32,12 +32,15 @@ class Command(BackupCommand):
         parser.add_argument("file", metavar="FILE", help="a path, or the name of a backup in BACKUP_DIR or the bucket")
         parser.add_argument("--into", metavar="DB", help="a database that does not exist yet; the present data stay")
         parser.add_argument("--without-raw", action="store_true", help="leave closed days of raw checks out")
+        parser.add_argument("--foreign", action="store_true", help=FOREIGN)
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
         path = find(options["file"], folder, progress, with_raw=not options["without_raw"])
         progress.step(f"checking {path}")
-        with loading.source(path, (lambda _: []) if options["without_raw"] else None) as found:
+        with loading.source(
+            path, (lambda _: []) if options["without_raw"] else None, foreign=options["foreign"]
+        ) as found:
             if options["into"]:
                 replacing.beside(server, found, options["into"], progress)
                 return self._tell(server.of(options["into"]), f"Restored into the database {options['into']}.")
