@@ -55,6 +55,7 @@ def web(env: Mapping[str, str], options: Options) -> Process:
         env=env,
         cwd=CHECKOUT,
         ready=lambda: _accepts(options.host, options.port),
+        lives_at=(_reached_at(options.host), options.port),
         raise_file_limit=True,
         stop_stage=ENGINE,
     )
@@ -160,10 +161,14 @@ def _celery() -> tuple[str, ...]:
 
 
 def _accepts(host: str, port: int) -> bool:
-    """Say whether a TCP connection succeeds; a wildcard address is reached by its loopback."""
-    with_loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    """Say whether a TCP connection succeeds."""
     try:
-        with socket.create_connection((with_loopback, port), timeout=1):
+        with socket.create_connection((_reached_at(host), port), timeout=1):
             return True
     except OSError:
         return False
+
+
+def _reached_at(host: str) -> str:
+    """Return where a listener on this address is reached: a wildcard by its loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
