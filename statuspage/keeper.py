@@ -95,12 +95,14 @@ class Keeper:
         return self._marked_stale(edition.model, now)
 
     def edition_at_once(self, now: datetime) -> Edition | None:
-        """Return the page to serve now if neither the database nor rendering must be waited for, else None."""
+        """Return the page to serve now without waiting for anything; None where it must be read or marked first.
+
+        The caller sees to it that polls go on without visitors, so that what is there is a poll old at most while the
+        database answers; while it doesn't, nothing newer can be had.
+        """
         self._poll_if_due(now)
         edition = self._edition
-        if edition is None or self._must_wait(now):
-            return None
-        if now - edition.model.read_at < STALE:
+        if edition is None or now - edition.model.read_at < STALE:
             return edition
         return self._stale if _is_marked(self._stale, edition.model, now) else None
 
