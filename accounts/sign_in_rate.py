@@ -4,8 +4,8 @@ Lock-out (`accounts/lockout.py`) counts failures by name, and only once a passwo
 """
 
 import math
-import time
 from collections.abc import Callable
+from time import monotonic as now_s
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -27,7 +27,7 @@ def limit(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or request.path_info != reverse("admin:login"):
             return get_response(request)
-        wait_s = math.ceil(attempts.take(neighbourhood(client_ip(request)), time.monotonic()))
+        wait_s = math.ceil(attempts.take(neighbourhood(client_ip(request)), now_s()))
         return _say_too_often(wait_s) if wait_s else get_response(request)
 
     return middleware

@@ -9,6 +9,11 @@ from accounts import sign_in_rate
 LOGIN = "/admin/login/"
 
 
+@pytest.fixture(autouse=True)
+def clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in_rate, "now_s", lambda: 1000.0)
+
+
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect the passwords that are hashed, and hash them quickly."""
