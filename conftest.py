@@ -46,6 +46,16 @@ def go_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_clock", clock.BrokerClock(None))
 
 
+@pytest.fixture(autouse=True)
+def begin_with_no_sign_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test be turned away for the sign-ins of others."""
+    from accounts import sign_in_rate
+    from observability.buckets import Buckets
+
+    fresh = Buckets(sign_in_rate.AT_ONCE, sign_in_rate.THEN_EVERY_S, sign_in_rate.MOST_ADDRESSES)
+    monkeypatch.setattr(sign_in_rate, "attempts", fresh)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.close()
 

@@ -45,7 +45,7 @@ def _name(pid: int) -> str:
         (" beat", "beat"),
         ("--hostname probe", "probe worker"),
         ("--hostname engine", "engine worker"),
-        ("granian", "web"),
+        ("slamonitor.web", "web"),
         ("postgres", "PostgreSQL"),
         ("redis", "Redis"),
         ("valkey", "Redis"),

@@ -31,22 +31,29 @@ def answer_within(name: str, seconds: float, ask: Callable[[], T]) -> T:
     While a question of this name is under way, who asks it again waits for the same answer: what hangs costs one
     thread, however often it is asked.
     """
+    return asked(name, ask).result(seconds)
+
+
+def asked(name: str, ask: Callable[[], T]) -> Future[T]:
+    """Ask in a thread of its own and return the answer to be; that of a question of this name under way, if one is."""
     if not USE_THREADS:
-        return ask()
+        future: Future[T] = Future()
+        _answer(future, ask, closes=False)
+        return future
     with _lock:
-        future = _asked.get(name)
-        if future is None or future.done():
-            future = Future()
-            threading.Thread(target=_answer, args=(future, ask), name=f"ask {name}", daemon=True).start()
-            _asked[name] = future  # not before: without a thread nobody would ever answer it
-    answer: T = future.result(seconds)
-    return answer
+        known = _asked.get(name)
+        if known is None or known.done():
+            known = Future()
+            threading.Thread(target=_answer, args=(known, ask), name=f"ask {name}", daemon=True).start()
+            _asked[name] = known  # not before: without a thread nobody would ever answer it
+    return known
 
 
-def _answer(future: Future[T], ask: Callable[[], T]) -> None:
+def _answer(future: Future[T], ask: Callable[[], T], *, closes: bool = True) -> None:
     try:
         future.set_result(ask())
     except Exception as error:
         future.set_exception(error)
     finally:
-        connections.close_all()
+        if closes:
+            connections.close_all()

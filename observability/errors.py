@@ -24,6 +24,7 @@ from observability.masking import mask, mask_text
 
 PROBLEM = "application/problem+json"  # RFC 9457
 RETRY_S = 5  # after a dependency was found down
+LONGEST_ACCEPT = 1_000  # characters of the header that are looked at
 OF_THE_BODY = {
     "Content-Type",
     "Content-Length",
@@ -42,13 +43,16 @@ STANDARD: dict[int, tuple[str, str]] = {
     404: ("NOT_FOUND", gettext_noop("There is nothing under this address.")),
     405: ("METHOD_NOT_ALLOWED", gettext_noop("This address does not take that method.")),
     406: ("NOT_ACCEPTABLE", gettext_noop("None of the accepted formats can be given.")),
+    408: ("REQUEST_TIMEOUT", gettext_noop("The request did not arrive in time.")),
     409: ("CONFLICT", gettext_noop("This collides with what is there already.")),
     412: ("PRECONDITION_FAILED", gettext_noop("It was changed meanwhile. Read it again, then change it.")),
     413: ("PAYLOAD_TOO_LARGE", gettext_noop("The request is too large.")),
+    414: ("URI_TOO_LONG", gettext_noop("The address is too long.")),
     415: ("UNSUPPORTED_MEDIA_TYPE", gettext_noop("This content type is not understood.")),
     422: ("VALIDATION_FAILED", gettext_noop("Some values cannot be taken.")),
     428: ("PRECONDITION_REQUIRED", gettext_noop("Send If-Match with the version that you mean to change.")),
     429: ("RATE_LIMITED", gettext_noop("Too many requests. Wait a little.")),
+    431: ("HEADERS_TOO_LARGE", gettext_noop("The headers of the request are too large.")),
     500: ("INTERNAL_ERROR", gettext_noop("Something went wrong here. It has been noted under this trace id.")),
     503: ("DEPENDENCY_UNAVAILABLE", gettext_noop("Something that we need does not answer. Try again soon.")),
 }
@@ -161,6 +165,10 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
 
 
 def _prefers_problem(request: HttpRequest) -> bool:
+    # Django compares each type of the header with each other: a long one is not worth that.
+    accept = request.headers.get("Accept", "")
+    if PROBLEM not in accept or len(accept) > LONGEST_ACCEPT:
+        return False
     return request.get_preferred_type(["application/json", PROBLEM]) == PROBLEM
 
 

@@ -1,15 +1,19 @@
 """One answer to "is it well?": apps register their checks, and this folds them."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 
 import httpx
 
-from observability.deadlines import answer_within
+from observability import deadlines
+from observability.deadlines import asked
 
-ANSWER_WITHIN_S = 2.0
+ANSWER_WITHIN_S = 1.5  # all checks together
+KEPT_S = 1.0  # for which an answer is given again
 STARTED = time.monotonic()  # when this process loaded its apps
 
 
@@ -42,7 +46,7 @@ _needed_to_serve: set[str] = set()
 
 
 def register(name: str, checker: Checker, *, needed_to_serve: bool = False) -> None:
-    """Let a check be part of the answer; what takes longer than two seconds is unhealthy.
+    """Let a check be part of the answer; what is not there in time is unhealthy.
 
     `needed_to_serve`: without it a web process should get no visitors (`/readyz`).
     """
@@ -57,9 +61,30 @@ def register_url(name: str, url: str) -> None:
 
 
 def examine(*, only_needed_to_serve: bool = False) -> list[Dependency]:
-    """Run the checks; one that raises is unhealthy, with the class of what it raised, nothing internal."""
+    """Run the checks side by side; one that raises is unhealthy, with the class of what it raised, nothing internal."""
+    deadline = time.monotonic() + ANSWER_WITHIN_S
     names = [name for name in _checkers if not only_needed_to_serve or name in _needed_to_serve]
-    return [_examine(name, _checkers[name]) for name in names]
+    return [_judged(name, future, deadline) for name, future in [(name, _begun(name)) for name in names]]
+
+
+def recent(*, only_needed_to_serve: bool = False) -> list[Dependency]:
+    """Return what `examine` says now or said a moment ago: however many ask at once, they wait for one examination."""
+    if not deadlines.USE_THREADS:
+        return examine(only_needed_to_serve=only_needed_to_serve)
+    kept = _kept[only_needed_to_serve]
+    with kept.lock:
+        if time.monotonic() - kept.at >= KEPT_S:
+            kept.found = examine(only_needed_to_serve=only_needed_to_serve)
+            kept.at = time.monotonic()
+        return kept.found
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.lock, self.found, self.at = threading.Lock(), list[Dependency](), -KEPT_S
+
+
+_kept = {True: _Kept(), False: _Kept()}
 
 
 def overall(dependencies: list[Dependency]) -> Health:
@@ -68,16 +93,34 @@ def overall(dependencies: list[Dependency]) -> Health:
     return max((dependency.finding.status for dependency in dependencies), key=order.index, default=Health.HEALTHY)
 
 
-def _examine(name: str, checker: Checker) -> Dependency:
+Timed = tuple[Finding, float]  # and the seconds it took
+
+
+def _begun(name: str) -> "Future[Timed]":
+    def timed() -> Timed:
+        began = time.perf_counter()
+        return _checkers[name](), time.perf_counter() - began
+
+    try:
+        return asked(f"health of {name}", timed)
+    except Exception as error:  # no thread to be had
+        failed: Future[Timed] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _judged(name: str, future: "Future[Timed]", deadline: float) -> Dependency:
     began = time.perf_counter()
     try:
-        finding = answer_within(f"health of {name}", ANSWER_WITHIN_S, checker)
+        finding, took_s = future.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
-        finding = Finding(status=Health.UNHEALTHY, message=f"no answer within {ANSWER_WITHIN_S:g} s")
+        message = f"no answer within {ANSWER_WITHIN_S:g} s"
+        finding, took_s = Finding(status=Health.UNHEALTHY, message=message), ANSWER_WITHIN_S
     except Exception as error:
         # Whatever it is, a check that cannot be made is the finding.
         finding = Finding(status=Health.UNHEALTHY, message=type(error).__name__)
-    return Dependency(name=name, finding=finding, response_ms=round((time.perf_counter() - began) * 1000, 1))
+        took_s = time.perf_counter() - began
+    return Dependency(name=name, finding=finding, response_ms=round(took_s * 1000, 1))
 
 
 def _ask(url: str) -> Finding:

@@ -39,7 +39,7 @@ class ObservabilityMiddleware:
             response = self.get_response(request)
             if is_api(request):
                 response = errors.in_format(request, response)
-                _add_headers(response, context, began)
+                add_headers(response, context, took_ms=(time.perf_counter() - began) * 1000)
             with harmless("request"):
                 took_s = time.perf_counter() - began
                 measure(request, response, took_s)
@@ -63,18 +63,18 @@ def context_of(request: HttpRequest) -> TraceContext:
     return trace.accept({name: given[variable] for name, variable in _VARIABLES.items() if variable in given})
 
 
-def _add_headers(response: HttpResponseBase, context: TraceContext, began: float) -> None:
-    took_ms = f"{(time.perf_counter() - began) * 1000:.3f}"
-    headers = response.headers
+def add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: float) -> None:
+    """Add what every answer of the API carries."""
+    took, headers = f"{took_ms:.3f}", response.headers
     headers[trace.TRACE_ID] = context.trace_id
     headers[trace.TRACEPARENT] = context.traceparent
     if context.job_id:
         headers[trace.JOB_ID] = context.job_id
     if context.project_id:
         headers[trace.PROJECT_ID] = context.project_id
-    headers["X-Processing-Time"] = took_ms  # ms
+    headers["X-Processing-Time"] = took  # ms
     headers["X-Service"] = settings.SERVICE_NAME
-    headers["Server-Timing"] = ", ".join(filter(None, (headers.get("Server-Timing"), f"app;dur={took_ms}")))
+    headers["Server-Timing"] = ", ".join(filter(None, (headers.get("Server-Timing"), f"app;dur={took}")))
 
 
 def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContext, took_ms: float) -> None:

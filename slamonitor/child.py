@@ -36,6 +36,7 @@ class Process:
     raise_file_limit: bool = False
     ready: Callable[[], bool] | None = None  # None: ready as soon as it runs; must return within a second or two
     ready_timeout_s: float = 60.0
+    lives_at: tuple[str, int] | None = None  # where /livez answers; a process that stops answering is killed
     stop_stage: int = 0  # lower stages end first
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 2.0  # then SIGKILL
@@ -80,14 +81,17 @@ def signal_group(pid: int, signum: signal.Signals) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process exists, whoever's it is."""
+    """Say whether a process runs, whoever's it is; one that has ended and waits to be reaped does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:  # it has ended just now, or this system has no /proc
+        return not Path("/proc/self").exists()
 
 
 def raise_file_limit() -> None:

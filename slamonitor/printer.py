@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import select
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from observability.logs import JSON, LINE, as_json
-from observability.masking import mask_text
+from observability.masking import LONGEST, mask, mask_text
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 PATIENCE_S = 0.5  # for a reader that is slow; then lines are dropped, for who waits here restarts nobody
@@ -27,23 +28,22 @@ class Printer:
         self._colours = output.isatty() and "NO_COLOR" not in os.environ
         self._names: dict[str, int] = {}
         self._dropped = 0
+        self._rest = b""  # of a line for which there was no room
 
     def line(self, name: str, text: str) -> None:
         """Print a line of a child, or of our own."""
-        # Names before values do not count: the first admin's password is printed on purpose, once.
-        text = mask_text(text, named=False)
-        self._write(self._as_json(name, text) if self._form == JSON else f"{self._label(name)} {text}")
+        self._write(self._as_json(name, text) if self._form == JSON else f"{self._label(name)} {_masked(text)}")
 
     def _as_json(self, name: str, text: str) -> str:
-        if text.startswith(JSON_LINE) and text.endswith("}"):
-            return text
+        if text.startswith(JSON_LINE) and text.endswith("}") and (line := _masked_line(text)):
+            return line
         return as_json(
             at=self._now().astimezone(UTC),
             level="INFO",
             service=self._service,
             process=name,
             logger="output",
-            message=text,
+            message=_masked(text),
             metadata={},
         )
 
@@ -55,22 +55,55 @@ class Printer:
         return f"\x1b[{colour}m{label}\x1b[0m"
 
     def _write(self, line: str) -> None:
-        if not self._has_room():
+        if not self._finish_line():
             self._dropped += 1
             return
         dropped, self._dropped = self._dropped, 0
         if dropped:
             self.line("up", f"{dropped} lines were dropped")
-        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the children must still be ended
-            self._output.write(f"{line}\n")
-            self._output.flush()
+        self._rest += f"{line}\n".encode(errors="replace")
+        self._finish_line()
 
-    def _has_room(self) -> bool:
-        """Wait a moment for a slow reader, but only once until it reads again."""
-        try:
-            descriptor = self._output.fileno()
-        except (OSError, ValueError, io.UnsupportedOperation):
-            return True
-        with contextlib.suppress(OSError, ValueError):
-            return bool(select.select([], [descriptor], [], 0.0 if self._dropped else PATIENCE_S)[1])
+    def _finish_line(self) -> bool:
+        """Write what is left of the last line, as far as there is room; say whether there is some for another one."""
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the children must still be ended
+            descriptor = self._descriptor()
+            if descriptor is None:
+                self._output.write(self._rest.decode())
+                self._rest = b""
+                return True
+            while self._rest:
+                if not self._has_room(descriptor):
+                    return False
+                # A pipe that has room at all has it for so much; a longer write would wait for its reader.
+                self._rest = self._rest[os.write(descriptor, self._rest[: select.PIPE_BUF]) :]
+            return self._has_room(descriptor)
+        self._rest = b""
         return True
+
+    def _descriptor(self) -> int | None:
+        """Return where to write; None for a text in memory."""
+        try:
+            return self._output.fileno()
+        except io.UnsupportedOperation:
+            return None
+
+    def _has_room(self, descriptor: int) -> bool:
+        """Wait a moment for a slow reader, but only once until it reads again."""
+        return bool(select.select([], [descriptor], [], 0.0 if self._dropped else PATIENCE_S)[1])
+
+
+def _masked(text: str) -> str:
+    # Names before values do not count: the first admin's password is printed on purpose, once.
+    return mask_text(text, named=False)
+
+
+def _masked_line(text: str) -> str | None:
+    """Mask a line that is an object already; None when it is none. A long one keeps its form and level."""
+    if len(text) <= LONGEST:
+        return _masked(text)
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return None
+    return json.dumps(mask(said), ensure_ascii=False, separators=(",", ":"))

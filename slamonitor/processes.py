@@ -4,7 +4,6 @@ The order of ending is the way of a check: beat plans no more, probe workers han
 engine stores it, and only then do the page, Redis and PostgreSQL go.
 """
 
-import os
 import signal
 import socket
 import sys
@@ -19,8 +18,6 @@ from slamonitor.embedded.redis import impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT
 
 BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to last
-# Fewer than the process has database connections (DB_MAX_CONNECTIONS, 10), and few for few cores: Python runs one.
-WEB_THREADS = min(8, 2 * (os.cpu_count() or 1) + 1)
 ENGINE_QUEUES = "dispatch,results,alerts,rollups"
 ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; ticks and results cannot wait
 
@@ -52,17 +49,15 @@ def web(env: Mapping[str, str], options: Options) -> Process:
     return Process(
         name="web",
         command=(
-            *(program("granian"), "--interface", "wsgi", "--host", options.host, "--port", str(options.port)),
-            *("--workers", "1", "--blocking-threads", str(WEB_THREADS), "--no-ws"),
-            *("--log-level", "warning", "--log-config", "slamonitor/granian_logs.json"),
-            *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "1"),
-            "slamonitor.wsgi:application",
+            *(sys.executable, "-m", "slamonitor.web"),
+            *("--host", options.host, "--port", str(options.port)),
         ),
         env=env,
         cwd=CHECKOUT,
         ready=lambda: _accepts(options.host, options.port),
+        lives_at=(_reached_at(options.host), options.port),
+        raise_file_limit=True,
         stop_stage=ENGINE,
-        death_signal=signal.SIGTERM,  # its workers end with it only when it is asked to
     )
 
 
@@ -166,10 +161,14 @@ def _celery() -> tuple[str, ...]:
 
 
 def _accepts(host: str, port: int) -> bool:
-    """Say whether a TCP connection succeeds; a wildcard address is reached by its loopback."""
-    with_loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    """Say whether a TCP connection succeeds."""
     try:
-        with socket.create_connection((with_loopback, port), timeout=1):
+        with socket.create_connection((_reached_at(host), port), timeout=1):
             return True
     except OSError:
         return False
+
+
+def _reached_at(host: str) -> str:
+    """Return where a listener on this address is reached: a wildcard by its loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "accounts.sign_in_rate.limit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -111,7 +112,7 @@ if DATABASE is None and env.get("DB_PASSWORD") is not None:
         "USER": env.text("DB_USER", "sla_monitor"),
         "PASSWORD": env.text("DB_PASSWORD", ""),
     }
-DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 10, 1, 1000)  # per process
+DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 24, 1, 1000)  # per process
 DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait for a free connection
 # Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
 DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}

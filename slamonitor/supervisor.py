@@ -21,6 +21,7 @@ from typing import IO, Self, TextIO
 from observability.logs import LINE
 from slamonitor import guardian
 from slamonitor.child import Process, signal_group, spawn
+from slamonitor.life import SILENT_S, Life
 from slamonitor.printer import Printer
 
 TICK_S = 0.1
@@ -29,6 +30,7 @@ HEALTHY_AFTER_S = 60.0  # a child that ran this long starts again with the first
 STOP_WITHIN_S = 9.5  # all stages together; the promise is ten seconds
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READ_BYTES = 65_536
+LONGEST_LINE_BYTES = 4 * READ_BYTES  # the longest of ours has 65,536 characters
 
 
 class ChildFailed(Exception):
@@ -48,6 +50,7 @@ class Child:
     started_at: float  # seconds of the supervisor's clock, as `restart_at` is
     deaths: int = 0  # in a row
     restart_at: float | None = None  # None while it runs
+    life: Life | None = None
     unfinished: bytes = b""  # the beginning of a line whose end is still to come
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=15))
 
@@ -190,6 +193,10 @@ class Supervisor:
 
     def _restart_dead(self) -> None:
         for child in self._children:
+            if child.restart_at is None and child.life is not None and child.life.is_silent(self._clock()):
+                self.say(f"{child.process.name} has not answered for {SILENT_S:g} s and is killed")
+                signal_group(child.popen.pid, signal.SIGKILL)
+                child.popen.wait()
             if child.restart_at is None and child.popen.poll() is not None:
                 self._bury(child)
                 self._plan_restart(child, _ending(child))
@@ -219,6 +226,7 @@ class Supervisor:
 
     def _adopt(self, child: Child) -> None:
         """Listen to a child just started, and name it to the guardian."""
+        child.life = Life(child.process.lives_at) if child.process.lives_at else None
         self._tell_guardian(f"+ {child.popen.pid} {int(child.process.death_signal)}")
         os.set_blocking(_output(child).fileno(), False)
         self._selector.register(_output(child), selectors.EVENT_READ, child)
@@ -227,6 +235,8 @@ class Supervisor:
         """Kill what is left of a child's group (the pool of a killed worker, say), and print its last words."""
         signal_group(child.popen.pid, signal.SIGKILL)
         child.popen.wait()
+        if child.life is not None:
+            child.life.close()
         self._tell_guardian(f"- {child.popen.pid}")
         output = _output(child)
         while self._read(child):
@@ -256,7 +266,7 @@ class Supervisor:
                 self._selector.unregister(_output(child))
             return False
         *lines, child.unfinished = (child.unfinished + chunk).split(b"\n")
-        if len(child.unfinished) > READ_BYTES:
+        if len(child.unfinished) > LONGEST_LINE_BYTES:
             lines, child.unfinished = [*lines, child.unfinished], b""
         for line in lines:
             self._print(child, line)

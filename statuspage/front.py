@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from statuspage import language
 from statuspage.keeper import keeper
-from statuspage.rendering import Headers
+from statuspage.rendering import Answer, Headers
 from statuspage.visits import visits
 
 Environ = Mapping[str, Any]
@@ -25,8 +25,39 @@ def reply(environ: Environ, now: datetime) -> Reply | None:
     edition = keeper.edition(now)
     if edition is None:
         return None
-    wanted = language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    answer = edition.answer(wanted)
+    wanted = _language_of(environ)
+    return _form_of(edition.answer(wanted), wanted, environ)
+
+
+def at_once(environ: Environ) -> tuple[str, Headers, bytes] | None:
+    """Return status, headers and body for a plain visit, or None where that is none or must wait for something.
+
+    For an event loop, which must not wait; it then leaves the visit to a thread.
+    """
+    if not _is_plain_visit(environ):
+        return None
+    began_s = time.perf_counter()
+    edition = keeper.edition_at_once(timezone.now())
+    wanted = _language_of(environ)
+    answer = edition.finished(wanted) if edition is not None else None
+    if answer is None:
+        return None
+    status, headers, body, _spoken = _form_of(answer, wanted, environ)
+    visits.note((environ["REQUEST_METHOD"], status[:3], wanted), began_s, time.perf_counter())
+    return status, headers, body
+
+
+def poll() -> None:
+    """See whether the page has changed, though nobody visits: so that the next visitor need not wait for that."""
+    keeper.edition_at_once(timezone.now())
+
+
+def _language_of(environ: Environ) -> str:
+    return language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+
+def _form_of(answer: Answer, wanted: str, environ: Environ) -> Reply:
+    """Choose between the forms of an answer: unchanged, compressed and plain."""
     if answer.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
         return "304 Not Modified", answer.unchanged_headers, b"", wanted
     if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
@@ -46,7 +77,7 @@ def front_door(application: Application) -> Application:
             return application(environ, start_response)
         status, headers, body, spoken = visit
         method = environ["REQUEST_METHOD"]
-        start_response(status, headers)
+        start_response(status, list(headers))
         visits.note((method, status[:3], spoken), began_s, time.perf_counter())
         return [] if method == "HEAD" else [body]
 

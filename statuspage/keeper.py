@@ -28,7 +28,7 @@ TRUST = timedelta(milliseconds=500)  # how long after a poll a page is served wi
 STALE = timedelta(seconds=15)
 STALE_STEP = timedelta(seconds=10)  # how often a stale page is rendered again, for its age
 NEVER = datetime.min.replace(tzinfo=UTC)
-PATIENCE_S, FIRST_PATIENCE_S = 1.0, 5.0
+SHORT_PATIENCE_S, PATIENCE_S, FIRST_PATIENCE_S = 0.05, 1.0, 5.0
 
 Job = Callable[[], None]
 
@@ -42,6 +42,10 @@ class Edition:
         self.asked: set[str] = set()  # languages that visitors wanted
         self._answers = {code: render(model, code, stale_at) for code in languages}
         self._rendering = threading.Lock()
+
+    def finished(self, language: str) -> Answer | None:
+        """Return the page for a visitor if it is rendered already."""
+        return self._answers.get(language)
 
     def answer(self, language: str) -> Answer:
         """Return the page for a visitor."""
@@ -81,18 +85,41 @@ class Keeper:
 
     def edition(self, now: datetime) -> Edition | None:
         """Return the page to serve now; None while the database has never been reached."""
-        if not _within(POLL, self._polled_at, now) and self._polling.acquire(blocking=False):
-            self._polled_at = now
-            self._done.clear()
-            self._run(lambda: self._poll(now))
-        must_wait = not self._is_failing and not _within(TRUST, self._confirmed_at, now)
-        if must_wait and not self._done.wait(PATIENCE_S if self._edition else FIRST_PATIENCE_S):
+        self._poll_if_due(now)
+        if self._must_wait(now) and not self._done.wait(self._patience_s(now)):
             # Once one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
             self._is_failing = True
         edition = self._edition
         if edition is None or now - edition.model.read_at < STALE:
             return edition
         return self._marked_stale(edition.model, now)
+
+    def edition_at_once(self, now: datetime) -> Edition | None:
+        """Return the page to serve now without waiting for anything; None where it must be read or marked first.
+
+        The caller sees to it that polls go on without visitors, so that what is there is a poll old at most while the
+        database answers; while it doesn't, nothing newer can be had.
+        """
+        self._poll_if_due(now)
+        edition = self._edition
+        if edition is None or now - edition.model.read_at < STALE:
+            return edition
+        return self._stale if _is_marked(self._stale, edition.model, now) else None
+
+    def _poll_if_due(self, now: datetime) -> None:
+        if not _within(POLL, self._polled_at, now) and self._polling.acquire(blocking=False):
+            self._polled_at = now
+            self._done.clear()
+            self._run(lambda: self._poll(now))
+
+    def _must_wait(self, now: datetime) -> bool:
+        return not self._is_failing and not _within(TRUST, self._confirmed_at, now)
+
+    def _patience_s(self, now: datetime) -> float:
+        """Return how long a visitor waits for a poll: hardly, where there is a page that may be shown as it is."""
+        if self._edition is None:
+            return FIRST_PATIENCE_S
+        return SHORT_PATIENCE_S if _within(STALE, self._edition.model.read_at, now) else PATIENCE_S
 
     def _poll(self, now: datetime) -> None:
         succeeded = False
@@ -117,9 +144,15 @@ class Keeper:
     def _marked_stale(self, model: PageModel, now: datetime) -> Edition:
         """Return the page with a word on its age. Several threads may render the same at once, which does no harm."""
         stale = self._stale
-        if stale is None or stale.model is not model or _stale_steps(stale) != (now - model.read_at) // STALE_STEP:
+        if not _is_marked(stale, model, now):
             stale = self._stale = Edition(model, stale_at=now)
+        assert stale is not None
         return stale
+
+
+def _is_marked(stale: Edition | None, model: PageModel, now: datetime) -> bool:
+    """Tell whether an edition has the right word on the age of the page."""
+    return stale is not None and stale.model is model and _stale_steps(stale) == (now - model.read_at) // STALE_STEP
 
 
 def _stale_steps(edition: Edition) -> int:

@@ -27,7 +27,7 @@ TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "majo
 # a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
 
-Headers = list[tuple[str, str]]
+Headers = tuple[tuple[str, str], ...]
 
 
 WORSE = (Status.OPERATIONAL, Status.UNKNOWN, Status.PARTIAL, Status.DOWN)
@@ -191,21 +191,21 @@ def _moment(at: datetime, now: datetime) -> Moment:
 
 def _answer(html: bytes, language: str) -> Answer:
     tag = f'"{blake2b(html, digest_size=9).hexdigest()}"'
-    common = [
+    common = (
         ("ETag", f"W/{tag}"),  # weak: the same for both encodings
         ("Cache-Control", CACHE_CONTROL),
         ("Vary", "Accept-Encoding, Accept-Language, Cookie"),
         ("Content-Language", language),
         *standing_headers(),
-    ]
-    typed = [*common, ("Content-Type", "text/html; charset=utf-8")]
+    )
+    typed = (*common, ("Content-Type", "text/html; charset=utf-8"))
     # The page holds nothing secret and echoes nothing, so compressing it gives nothing away.
     gzipped = gzip.compress(html, compresslevel=6, mtime=0)
     return Answer(
         tag=tag,
         html=html,
-        html_headers=[*typed, ("Content-Length", str(len(html)))],
+        html_headers=(*typed, ("Content-Length", str(len(html)))),
         gzipped=gzipped,
-        gzipped_headers=[*typed, ("Content-Length", str(len(gzipped))), ("Content-Encoding", "gzip")],
+        gzipped_headers=(*typed, ("Content-Length", str(len(gzipped))), ("Content-Encoding", "gzip")),
         unchanged_headers=common,
     )

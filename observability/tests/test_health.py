@@ -79,6 +79,39 @@ def test_hanging_checker_is_unhealthy_and_costs_one_thread(monkeypatch: pytest.M
     may_end.set()
 
 
+def test_checks_are_made_side_by_side_with_one_deadline_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "USE_THREADS", True)
+    everybody_is_here = threading.Barrier(5)
+
+    def wait() -> Finding:
+        everybody_is_here.wait(10)  # one after another, none would ever pass
+        return finding(Health.HEALTHY)
+
+    for number in range(5):
+        health.register(f"meeting {number}", wait)
+
+    assert {each.finding.status for each in health.examine()} == {Health.HEALTHY}
+
+
+def test_those_who_ask_at_once_wait_for_one_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "USE_THREADS", True)
+    monkeypatch.setattr(health, "_kept", {True: health._Kept(), False: health._Kept()})
+    made: list[int] = []
+
+    def count() -> Finding:
+        made.append(1)
+        return finding(Health.HEALTHY)
+
+    health.register("counted", count)
+    threads = [threading.Thread(target=health.recent) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(made) == 1
+
+
 def test_question_for_which_there_was_no_thread_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from slamonitor.child import Process, is_alive
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.supervisor import STOP_WITHIN_S, ChildFailed, Supervisor
+from slamonitor.tests.installation import free_port
 
 PATIENCE_S = 8.0  # less than a child here is given to end, and more than a busy machine needs
 SLEEP = "import os, time; print('pid', os.getpid(), flush=True); time.sleep(300)"
@@ -111,6 +113,32 @@ def test_what_a_killed_child_leaves_dies_before_the_restart(watched: Watched) ->
         until(lambda: not any(map(is_running, before)))
 
     until(lambda: not any(map(is_running, pids(watched.text))))
+
+
+LISTENS = """
+import http.server, os, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+    protocol_version = "HTTP/1.1"
+print("pid", os.getpid(), flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+def test_a_child_that_stands_still_is_killed_and_restarted(watched: Watched) -> None:
+    port = free_port()
+    listener = program("web", LISTENS, lives_at=("127.0.0.1", port))
+    listener = replace(listener, command=(*listener.command, str(port)))
+
+    with watched.supervisor as supervisor:
+        supervisor.start(listener)
+        watched.watch_until(lambda: getattr(supervisor._children[0].life, "_answered_at", None) is not None)
+        os.kill(pids(watched.text)[0], signal.SIGSTOP)
+        watched.watch_until(lambda: len(pids(watched.text)) == 2, within_s=60)
+
+    assert "web has not answered for 10 s and is killed" in watched.text
 
 
 def test_process_that_dies_while_starting_stops_the_start_with_its_words(watched: Watched) -> None:

@@ -42,6 +42,20 @@ def test_visit_right_after_another_asks_nothing(django_assert_num_queries):
         assert keeper.edition(NOW + seconds(0.2)) is first
 
 
+def test_an_event_loop_is_given_what_there_is_and_never_waits():
+    jobs: list[Job] = []
+    keeper = Keeper(run=jobs.append)
+
+    assert keeper.edition_at_once(NOW) is None
+    jobs.pop()()
+    first = keeper.edition_at_once(NOW + seconds(1))
+    assert first is not None and len(jobs) == 1, "a poll is due, and hangs"
+    assert keeper.edition_at_once(NOW + seconds(14)) is first
+    assert keeper.edition_at_once(NOW + seconds(16)) is None, "it must be marked as old first, which takes a moment"
+    jobs.pop()()
+    assert keeper.edition_at_once(NOW + seconds(1.1)) is first
+
+
 def test_poll_without_change_asks_for_the_counter_alone(django_assert_num_queries):
     keeper = reading_keeper()
     first = keeper.edition(NOW)

@@ -1,0 +1,173 @@
+"""What others hold of the web process: half requests, silence, slow requests; and a web process that stands still.
+
+Meanwhile a visitor, a load balancer and a job come again and again, each on a new connection.
+"""
+
+import signal
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx
+
+from bench.faults.fault import Fault
+from bench.faults.stage import Stage
+from slamonitor.child import raise_file_limit
+
+WITHIN_MS = 100.0
+CLOSED_WITHIN_S = 30.0
+BACK_WITHIN_S = 30.0  # ten of silence, and a start
+HALF = (
+    b"POST /heartbeat/nonsense HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n",
+    b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\nusername=",
+    b"POST /api/browser_errors HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+)
+HALF_OF_EACH, SILENT = 20, 1_100
+JOB = "services:\n- {id: job, name: job, check: {kind: heartbeat, period: 3600}}"
+
+
+class Visits:
+    """What came of the visits to each address."""
+
+    def __init__(self) -> None:
+        self.took_ms: defaultdict[str, list[float]] = defaultdict(list)
+        self.failures: list[str] = []
+
+    def words(self) -> str:
+        """Return the worst of twenty for each address. Raises AssertionError where one is too slow, or failed."""
+        assert not self.failures, f"{len(self.failures)} visits failed: {self.failures[0]}"
+        slow = {name: sorted(took)[-1 - len(took) // 20] for name, took in self.took_ms.items()}
+        said = ", ".join(f"{name} {took:.0f} ms" for name, took in slow.items())
+        assert all(took <= WITHIN_MS for took in slow.values()), f"p95: {said}"
+        return f"{sum(map(len, self.took_ms.values()))} visits answered, p95: {said}"
+
+
+@contextmanager
+def visiting(stage: Stage) -> Iterator[Visits]:
+    """Visit the page and `/livez`, and report as a job, all the time."""
+    stage.installation.manage("sync_services", "-", text=JOB)
+    path = urlsplit(stage.installation.manage("heartbeat_url", "--rotate", "job").split()[-1]).path
+    visits, is_over = Visits(), threading.Event()
+    thread = threading.Thread(target=_visit, args=(stage.installation.port, path, visits, is_over))
+    thread.start()
+    try:
+        yield visits
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _visit(port: int, heartbeat: str, visits: Visits, is_over: threading.Event) -> None:
+    addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", heartbeat)}
+    with httpx.Client(trust_env=False, timeout=10, headers={"Connection": "close"}) as client:
+        while not is_over.wait(0.15):  # pings of a service that come closer than 100 ms are turned away
+            for name, (method, path) in addresses.items():
+                began = time.perf_counter()
+                try:
+                    answer = client.request(method, f"http://127.0.0.1:{port}{path}")
+                    if answer.status_code != 200:
+                        visits.failures.append(f"{name} {answer.status_code}")
+                except httpx.TransportError as error:
+                    visits.failures.append(f"{name} {error!r}")
+                visits.took_ms[name].append((time.perf_counter() - began) * 1000)
+
+
+def _hold(stack: ExitStack, port: int, number: int, said: bytes = b"") -> list[socket.socket]:
+    held = []
+    for _ in range(number):
+        held.append(stack.enter_context(socket.create_connection(("127.0.0.1", port))))
+        held[-1].sendall(said)
+    return held
+
+
+def open_sockets(stage: Stage) -> str:
+    with visiting(stage) as visits, ExitStack() as stack:
+        for said in HALF:
+            _hold(stack, stage.installation.port, HALF_OF_EACH, said)
+        time.sleep(stage.fault_s)
+    return f"{len(HALF) * HALF_OF_EACH} held, {visits.words()}"
+
+
+def silent_connections(stage: Stage) -> str:
+    raise_file_limit()
+    with visiting(stage) as visits, ExitStack() as stack:
+        began = time.monotonic()
+        held = _hold(stack, stage.installation.port, SILENT)
+        for each in held:
+            each.settimeout(max(0.1, began + CLOSED_WITHIN_S - time.monotonic()))
+            assert _is_closed(each), f"a silent connection is open after {CLOSED_WITHIN_S:g} s"
+        took_s = time.monotonic() - began
+    return f"{SILENT} closed within {took_s:.0f} s, {visits.words()}"
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def slow_requests(stage: Stage) -> str:
+    """Ledgers of 400 days, sign-ins, health checks and long headers, twenty of each at once."""
+    base = f"http://127.0.0.1:{stage.installation.port}"
+    with httpx.Client(base_url=base, trust_env=False) as client:
+        client.get("/admin/login/")
+        token = client.cookies["csrftoken"]
+    form = {"username": "nobody", "password": "wrong", "csrfmiddlewaretoken": token}
+    today = datetime.now(UTC).date()
+    window = {"from": str(today - timedelta(days=399)), "to": str(today)}
+    asks: list[Callable[[httpx.Client], httpx.Response]] = [
+        lambda client: client.get("/services/steady-0000/ledger", params=window),
+        lambda client: client.post("/admin/login/", data=form, cookies={"csrftoken": token}),
+        lambda client: client.get("/health"),
+        lambda client: client.get("/api/v1/services", headers={"Accept": "a/b," * 97_500}),
+    ]
+    until = time.monotonic() + stage.fault_s
+    with visiting(stage) as visits:
+        threads = [threading.Thread(target=_ask, args=(base, ask, until)) for ask in asks for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return f"{len(threads)} at once, {visits.words()}"
+
+
+def _ask(base: str, ask: Callable[[httpx.Client], httpx.Response], until: float) -> None:
+    while time.monotonic() < until:
+        try:
+            with httpx.Client(base_url=base, trust_env=False, timeout=30) as client:
+                ask(client)
+        except httpx.TransportError:
+            continue  # refused while it was still sending
+        time.sleep(0.1)
+
+
+def stopped_web(stage: Stage) -> str:
+    stage.kill("slamonitor.web", signal.SIGSTOP)
+    began = time.monotonic()
+    stage.wait(lambda: stage.installation.page().status_code == 200, "the page does not come back")
+    took_s = time.monotonic() - began
+    assert took_s <= BACK_WITHIN_S, f"page after {took_s:.1f} s"
+    return f"page after {took_s:.1f} s"
+
+
+def _fault(name: str, strike: Callable[[Stage], str], promise: str = "") -> Fault:
+    otherwise = "page, `/livez` and heartbeats are answered, 95 % of them within 100 ms; no slot missing"
+    return Fault(name=name, promise=promise or otherwise, strike=partial(strike))
+
+
+FAULTS = [
+    _fault("open sockets: half requests", open_sockets),
+    _fault("silent connections", silent_connections),
+    _fault("slow requests", slow_requests),
+    _fault("web process stopped (SIGSTOP)", stopped_web, "`up` notices within 10 s and starts it again"),
+]

@@ -1,0 +1,277 @@
+"""One connection: it is read, waited for and written in the event loop, each with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from enum import Enum
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import httptools
+
+from slamonitor.web import limits
+from slamonitor.web.messages import TOGETHER_BYTES, Request, Response, meta_name, split_url, written
+from slamonitor.web.pools import Job, Pool
+
+if TYPE_CHECKING:
+    from slamonitor.web.server import Server
+
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 5
+WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "headers", 503: "memory"}  # of figures
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    REQUEST = "request"  # the next one, or what was answered being read
+    HEADERS = "headers"  # of a request that has begun
+    BODY = "body"
+    THREAD = "thread"  # one of its pool, to be free and then to answer
+    LINGERS = "lingers"  # refused; what still comes is thrown away
+    CLOSED = "closed"
+
+
+OF_CLIENTS = (State.REQUEST, State.HEADERS, State.BODY, State.LINGERS)  # wait for the other side
+
+
+class Connection(asyncio.Protocol):
+    """The parser calls `on_…`, the loop `connection_…` and `data_received`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._request = Request()  # that is being read
+        self._later: deque[Request] = deque()  # complete, behind one that is being answered
+        self._current: Request | None = None  # that a thread answers or is waited for
+        self._job: Job = lambda: None
+        self._pool: Pool | None = None
+        self._transport: Any = None
+        self._address = self.neighbourhood = ""
+        self._is_ending = False  # nothing more is read
+        self.state = State.REQUEST
+        self.deadline = inf  # seconds of the loop's clock
+
+    # --- The loop ---------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.deadline = self._server.now() + limits.HEADERS_WITHIN_S
+        if not self._server.admit(self, self._address):
+            transport.abort()  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_ending:
+            return
+        if self.state is State.REQUEST:
+            self.state, self.deadline = State.HEADERS, self._server.now() + limits.HEADERS_WITHIN_S
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._is_ending = True  # another protocol was offered; we go on in this one, for one answer
+        except httptools.HttpParserCallbackError:
+            logger.exception("request could not be handled")
+            self._transport.abort()
+        except httptools.HttpParserError:
+            self._refuse(self._request, 400)
+        if self.state is State.HEADERS and self._request.header_bytes > limits.MOST_HEADER_BYTES:
+            self._refuse(self._request, 431)
+
+    def eof_received(self) -> bool:
+        """Answer what was asked even if the other side says no more; else close."""
+        self._is_ending = True
+        return self.state is State.THREAD
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._current and self._pool and self._pool.withdraw(self._job):
+            self._server.release(self._current)  # what a thread has already is released when that is done
+        for request in (self._request, *self._later):
+            self._server.release(request)
+        self._later.clear()
+        self.state, self.deadline = State.CLOSED, inf
+        self._server.forget(self)
+
+    # --- The parser -------------------------------------------------------------------------------------------------
+
+    def on_url(self, url: bytes) -> None:
+        if self._is_ending:
+            return
+        request = self._request
+        request.url += url
+        if len(request.url) > limits.MOST_URL_BYTES:
+            self._refuse(request, 414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_ending:
+            return
+        request = self._request
+        request.header_bytes += len(name) + len(value) + 4
+        request.headers += 1
+        if request.header_bytes > limits.MOST_HEADER_BYTES or request.headers > limits.MOST_HEADERS:
+            self._refuse(request, 431)
+            return
+        key = meta_name(name)
+        if key is None:
+            return
+        meta, text = request.meta, value.decode("latin-1")
+        if key in meta:
+            if key == "HTTP_HOST":
+                self._refuse(request, 400)
+            text = f"{meta[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
+        meta[key] = text
+
+    def on_headers_complete(self) -> None:
+        if self._is_ending:
+            return
+        request, meta = self._request, self._request.meta
+        request.is_headed = True
+        try:
+            meta["PATH_INFO"], meta["QUERY_STRING"] = split_url(request.url)
+        except ValueError:
+            self._refuse(request, 400)
+            return
+        meta["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
+        meta["SERVER_PROTOCOL"] = f"HTTP/{self._parser.get_http_version()}"
+        meta["REMOTE_ADDR"] = self._address
+        # Who offers another protocol is answered in this one, and what may follow in the other is not read.
+        request.keep_alive = self._parser.should_keep_alive() and "HTTP_UPGRADE" not in meta
+        if "CONTENT_LENGTH" in meta or "HTTP_TRANSFER_ENCODING" in meta:
+            self._expect_body(request)
+
+    def _expect_body(self, request: Request) -> None:
+        meta = request.meta
+        pool = self._server.pools.of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
+        if int(meta.get("CONTENT_LENGTH", 0)) > pool.most_body_bytes and not pool.cuts_bodies:
+            self._refuse(request, 413)
+            return
+        if self.state is State.HEADERS:
+            self.state, self.deadline = State.BODY, self._server.now() + limits.BODY_WITHIN_S
+        if meta.get("HTTP_EXPECT", "").lower() == "100-continue" and not self._later:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        if self._is_ending:
+            return
+        request = self._request
+        pool = self._server.pools.of(request.meta["REQUEST_METHOD"], request.meta["PATH_INFO"])
+        room = pool.most_body_bytes - request.body_bytes
+        if len(body) > room:
+            if not pool.cuts_bodies:
+                self._refuse(request, 413)
+                return
+            body = body[:room]
+        if body and not self._server.hold(request, body):
+            self._refuse(request, 503)
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        if self._is_ending or not request.is_headed:
+            return
+        self._request = Request()
+        if self.state is State.THREAD:
+            self._later.append(request)
+            if len(self._later) > limits.MOST_PIPELINED:
+                self._transport.abort()
+        else:
+            self._answer(request)
+
+    # --- Answers ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, request: Request) -> None:
+        if self._transport.get_write_buffer_size() > limits.MOST_UNREAD_BYTES:
+            self._transport.abort()
+            return
+        response = self._server.at_once(request)
+        if response is not None:
+            self._send(request, response)
+            return
+        meta = request.meta
+        pool = self._server.pools.of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
+        self._current, self._pool, self._job = request, pool, partial(self._server.work, self, request)
+        self.state, self.deadline = State.THREAD, self._server.now() + limits.THREAD_WITHIN_S
+        if not pool.submit(self._job):
+            self._turn_away(request, pool)
+
+    def finish(self, request: Request, response: Response) -> None:
+        """Send what a thread has made of a request, and go on with the next one."""
+        if self.state is State.CLOSED:
+            self._server.release(request)
+        else:
+            self._send(request, response)
+
+    def _turn_away(self, request: Request, pool: Pool) -> None:
+        headers = {"Retry-After": str(RETRY_S)}
+        self._send(request, self._server.refuse(request, 503, headers, f"no thread of {pool.name}"))
+
+    def _send(self, request: Request, response: Response) -> None:
+        self._server.release(request)
+        self._current = None
+        keep_alive = request.keep_alive and not self._is_ending and not self._server.is_stopping
+        meta = request.meta
+        is_head, is_old = meta["REQUEST_METHOD"] == "HEAD", meta["SERVER_PROTOCOL"] == "HTTP/1.0"
+        head, body = written(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
+        write = self._transport.write
+        if len(body) <= TOGETHER_BYTES:
+            write(head + body)
+        else:
+            write(head)
+            write(body)
+        patience_s = limits.IDLE_S + len(body) / limits.SLOWEST_BYTES_PER_S
+        self.state, self.deadline = State.REQUEST, self._server.now() + patience_s
+        if not keep_alive:
+            self._is_ending = True
+            self._transport.close()  # once all is written; the deadline holds for that
+        elif self._later:
+            self._answer(self._later.popleft())
+
+    def _refuse(self, request: Request, status: int) -> None:
+        """Send an error and read no more of this connection."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        if self.state is State.THREAD:  # an earlier request is not answered yet, and comes first
+            return
+        request.keep_alive = False
+        response = self._server.refuse(
+            request, status, {"Retry-After": str(RETRY_S)} if status == 503 else {}, WHY[status]
+        )
+        is_head = request.meta.get("REQUEST_METHOD") == "HEAD"
+        head, body = written(response, is_head=is_head, keep_alive=False, is_old=False)
+        self._server.release(request)
+        self._transport.write(head + body)
+        # To close with data unread would make the kernel take back what was written.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self.state, self.deadline = State.LINGERS, self._server.now() + limits.LINGER_S
+
+    # --- Deadlines --------------------------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Give up what was not there in time."""
+        self.deadline = inf
+        if self.state is State.BODY or (self.state is State.HEADERS and self._request.url):
+            self._refuse(self._request, 408)
+        elif self.state is not State.THREAD:
+            self._transport.abort()
+        elif self._current and self._pool and self._pool.withdraw(self._job):
+            self._turn_away(self._current, self._pool)
+
+    def end(self) -> None:
+        """Close unless a request is under way: the process is to end."""
+        if self.state in OF_CLIENTS:
+            self._transport.abort()
+
+    def evict(self) -> bool:
+        """Make room for somebody else, if this one only waits for the other side."""
+        if self.state not in OF_CLIENTS:
+            return False
+        self._server.forget(self)
+        self._transport.abort()
+        return True

@@ -1,0 +1,37 @@
+"""What is answered in the event loop itself, and so whatever else hangs: the public page, and that we live."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from observability import views
+from observability.harmless import harmless
+from observability.request_figures import measure_many
+from slamonitor.web.messages import Response, status_line
+from statuspage import front
+from statuspage.headers import standing_headers
+
+
+def from_memory(meta: Mapping[str, Any]) -> Response | None:
+    """Return the answer to a request if it needs neither database nor waiting, else None."""
+    path = meta["PATH_INFO"]
+    if path == "/":
+        visit = front.at_once(meta)
+        return Response(*visit) if visit is not None else None
+    if path == "/livez" and meta["REQUEST_METHOD"] in ("GET", "HEAD"):
+        return _life(meta)
+    return None
+
+
+def _life(meta: Mapping[str, Any]) -> Response:
+    began_s = time.perf_counter()
+    request = HttpRequest()
+    request.META, request.method = dict(meta), meta["REQUEST_METHOD"]
+    answer = views.show_life(request)
+    for name, value in standing_headers():
+        answer.headers.setdefault(name, value)
+    with harmless("request"):
+        measure_many(meta["REQUEST_METHOD"], "observability:livez", "200", [time.perf_counter() - began_s])
+    return Response(status_line(answer.status_code), list(answer.items()), answer.content)

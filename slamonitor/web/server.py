@@ -1,0 +1,146 @@
+"""All connections of the process: who gets in, what is answered from memory, and what threads do."""
+
+import asyncio
+import logging
+import sys
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from observability import metrics
+from observability.buckets import neighbourhood
+from observability.harmless import harmless
+from slamonitor.web import limits
+from slamonitor.web.connection import Connection
+from slamonitor.web.memory import from_memory
+from slamonitor.web.messages import Request, Response, environ_of, run, status_line
+from slamonitor.web.pools import Pools
+from slamonitor.web.refusals import refusal
+
+logger = logging.getLogger(__name__)
+
+SWEPT_EVERY_S = 0.5
+
+_open = metrics.open_gauge("web_connections", "Connections to the web process.")
+_refused = metrics.counter("web_refused", "Requests that went no further than the event loop.", ["why"])
+_evicted = metrics.counter("web_evicted", "Connections closed to make room for others.", ["whose"])
+
+Connections = OrderedDict[Connection, None]  # oldest first
+
+
+class Server:
+    """One per process. All but `work` is called in the event loop."""
+
+    def __init__(
+        self,
+        application: Any,
+        loop: asyncio.AbstractEventLoop,
+        address: tuple[str, int],
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self._application, self._loop, self._address = application, loop, address
+        self.now = now or loop.time  # seconds
+        self.pools = Pools()
+        self.is_stopping = False
+        self._most = limits.most_connections()
+        self._all: Connections = OrderedDict()
+        self._of: defaultdict[str, Connections] = defaultdict(OrderedDict)
+        self._held_bytes = 0
+        self._emptied = asyncio.Event()  # of connections, once `stop` waits for that
+
+    # --- Connections ------------------------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """Take a connection. The oldest that waits for its client makes room, of the same address first."""
+        # Behind a proxy of ours all connections are that proxy's.
+        whose = "" if settings.TRUSTED_PROXIES or not address else neighbourhood(address)
+        mine = self._of[whose]
+        if whose and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
+            return False
+        if len(self._all) >= self._most and not self._evict(self._all, "all"):
+            return False
+        connection.neighbourhood = whose
+        self._all[connection] = self._of[whose][connection] = None
+        _open.inc()
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        if connection not in self._all:
+            return
+        del self._all[connection]
+        mine = self._of[connection.neighbourhood]
+        del mine[connection]
+        if not mine:
+            del self._of[connection.neighbourhood]
+        _open.dec()
+        if not self._all:
+            self._emptied.set()
+
+    def _evict(self, connections: Connections, whose: str) -> bool:
+        if not any(connection.evict() for connection in connections):
+            return False
+        _evicted.labels(whose).inc()
+        return True
+
+    def keep_sweeping(self) -> None:
+        self.sweep()
+        self._loop.call_later(SWEPT_EVERY_S, self.keep_sweeping)
+
+    def sweep(self) -> None:
+        """Give up what is late."""
+        now = self.now()
+        for connection in [each for each in self._all if each.deadline <= now]:
+            connection.expire()
+
+    # --- Requests ---------------------------------------------------------------------------------------------------
+
+    def hold(self, request: Request, body: bytes) -> bool:
+        """Keep a piece of a body; return False when too much is kept already."""
+        if self._held_bytes + len(body) > limits.MOST_HELD_BYTES:
+            return False
+        self._held_bytes += len(body)
+        request.body_bytes += len(body)
+        request.body.append(body)
+        return True
+
+    def release(self, request: Request) -> None:
+        """Forget the body of a request."""
+        self._held_bytes -= request.body_bytes
+        request.body_bytes = 0
+        request.body.clear()
+
+    def at_once(self, request: Request) -> Response | None:
+        """Return what can be answered from memory."""
+        return from_memory(request.meta)
+
+    def work(self, connection: Connection, request: Request) -> None:
+        """Answer a request. Called in a thread of its pool."""
+        try:
+            response = run(self._application, environ_of(request, server=self._address, stderr=sys.stderr))
+        except Exception:
+            logger.exception("application failed")
+            response = self._refusal(request, 500, {})
+        self._loop.call_soon_threadsafe(connection.finish, request, response)
+
+    def refuse(self, request: Request, status: int, headers: Mapping[str, str], why: str) -> Response:
+        """Return the answer to a request that goes no further, and count it."""
+        with harmless("refused"):
+            _refused.labels(why).inc()
+        return self._refusal(request, status, headers)
+
+    def _refusal(self, request: Request, status: int, headers: Mapping[str, str]) -> Response:
+        found = refusal(request.meta, status, headers)
+        return Response(status_line(status), list(found.items()), found.content)  # type: ignore[attr-defined]
+
+    # --- The end ----------------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Close what is idle, and everything else when it is answered; return when nothing is left."""
+        self.is_stopping = True
+        for connection in list(self._all):
+            connection.end()
+        self._emptied.clear()
+        if self._all:
+            await self._emptied.wait()
