@@ -68,6 +68,7 @@ class Engine:
     lateness_p99_ms: float | None
     probe_workers: int  # seen lately, as the others
     engine_workers: int
+    dispatch_workers: int
     last_dispatch_s: float | None  # ago; None: nothing was ever dispatched
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
     pace: Pace
@@ -138,6 +139,7 @@ def engine(now: datetime) -> Engine:
         lateness_p99_ms=lateness and lateness[1],
         probe_workers=sum(worker.role == "probe" for worker in workers),
         engine_workers=sum(worker.role == "engine" for worker in workers),
+        dispatch_workers=sum(worker.role == "dispatch" for worker in workers),
         # The watermark runs ahead of the clock.
         last_dispatch_s=max(0.0, (now - (watermark.dispatched_until - LEAD)).total_seconds()) if watermark else None,
         skipped_slots=watermark.skipped_slots if watermark else 0,

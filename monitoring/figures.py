@@ -18,7 +18,7 @@ from monitoring.models import DispatchWatermark, EngineWorker, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.worker_stamps import LATE
+from monitoring.worker_stamps import LATE, ROLES
 from observability import metrics
 from observability.harmless import harmless
 
@@ -67,7 +67,7 @@ def of_workers() -> Iterable[Metric]:
     """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
     workers = list(EngineWorker.objects.filter(seen_at__gte=timezone.now() - LATE))
     seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
-    for role in ("probe", "engine"):
+    for role in ROLES:
         seen.add_metric([role], sum(worker.role == role for worker in workers))
     yield seen
     for name, words in {

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from monitoring.models import DispatchWatermark, EngineWorker, RegionSight, Service
 from monitoring.pace import pace
-from monitoring.worker_stamps import LATE
+from monitoring.worker_stamps import DISPATCH, LATE
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
@@ -35,8 +35,16 @@ def check_dispatch() -> Finding:
         return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
     late = timezone.now() - watermark.dispatched_until
     if late > DISPATCH_LATE:
-        return Finding(status=Health.UNHEALTHY, message=f"no slot was dispatched for {late.total_seconds():.0f} s")
+        message = f"no slot was dispatched for {late.total_seconds():.0f} s"
+        if not _has_dispatcher():
+            message += "; no process dispatches, start one: manage.py run dispatch"
+        return Finding(status=Health.UNHEALTHY, message=message)
     return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
+
+
+def _has_dispatcher() -> bool:
+    """Say whether a worker for dispatch alone was seen lately. One query."""
+    return EngineWorker.objects.filter(role=DISPATCH, seen_at__gte=timezone.now() - LATE).exists()
 
 
 def check_workers() -> Finding:

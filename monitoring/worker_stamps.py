@@ -7,13 +7,14 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from database.locks import wait_briefly
 from monitoring import blindness
 from monitoring.canaries import Look, packed, unpacked
 from monitoring.models import EngineWorker
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)
+PROBES = "probes."  # and the region: a queue of probe workers
+PROBE, ENGINE, DISPATCH = ROLES = ("probe", "engine", "dispatch")
 
 
 class Stamper:
@@ -65,17 +68,25 @@ class Stamper:
                 return
 
 
+def role_of(queues: Collection[str]) -> str:
+    """Return the role of a worker of these queues; with further queues it is no dispatcher, as they may hold it up."""
+    if any(name.startswith(PROBES) for name in queues):
+        return PROBE
+    return DISPATCH if set(queues) == {"dispatch"} else ENGINE
+
+
 def unique_name(hostname: str) -> str:
     """Tell apart workers of the same name: on another machine, or before and after a restart."""
     return f"{hostname} {socket.gethostname()} {os.getpid()}"
 
 
+@transaction.atomic
 def keep(stamp: Mapping[str, Any], now: datetime) -> None:
-    """Keep the newest stamp of a worker, and judge by what its canaries say. One statement where there are none."""
+    """Keep the newest stamp of a worker, and judge by what its canaries say."""
+    wait_briefly()
     look = unpacked(stamp.get("look"))
     if look is not None and stamp["region"]:
-        with transaction.atomic():
-            blindness.judge([], look, stamp["region"].split(","), now=now)
+        blindness.judge([], look, stamp["region"].split(","), now=now)
     EngineWorker.objects.bulk_create(
         [
             EngineWorker(

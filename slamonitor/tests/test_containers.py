@@ -17,7 +17,7 @@ from slamonitor.tests import compose
 
 UNITS = CHECKOUT / "deploy" / "systemd"
 SECRETS = {name: name.lower() * 4 for name in ("DB_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "SECRETS_KEY")}
-OURS = ("migrate", "web", "worker", "probe", "beat")
+OURS = ("migrate", "web", "worker", "dispatch", "probe", "beat")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_postgres_is_that_of_the_embedded_server_tuned_as_specified(services: di
 def test_every_process_waits_for_what_it_needs(services: dict[str, dict]):
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
 
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "dispatch", "beat"):
         assert services[name]["depends_on"] == {"postgres": healthy, "redis": healthy, "migrate": done}
     assert services["probe"]["depends_on"] == {"redis": healthy}
     assert all("healthcheck" in services[name] for name in ("postgres", "redis"))
@@ -164,7 +164,7 @@ def test_systemd_understands_the_units(units: Path):
     assert (done.returncode, ours) == (0, []), done.stderr
 
 
-@pytest.mark.parametrize("name", ["web", "engine", "probe", "beat"])
+@pytest.mark.parametrize("name", ["web", "engine", "dispatch", "probe", "beat"])
 def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str):
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 
@@ -176,9 +176,9 @@ def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str):
 
 
 def test_containers_units_and_up_start_the_same_processes(services: dict[str, dict]):
-    commands = [services[name]["command"][1] for name in ("web", "worker", "probe", "beat")]
+    commands = [services[name]["command"][1] for name in ("web", "worker", "dispatch", "probe", "beat")]
 
-    assert commands == ["web", "engine", "probe", "beat"]
+    assert commands == ["web", "engine", "dispatch", "probe", "beat"]
     target = (UNITS / "slamonitor.target").read_text()
     assert all(f"slamonitor-{name}@1.service" in target for name in commands)
 
@@ -202,7 +202,7 @@ def test_a_command_beside_the_units_has_their_settings(tmp_path: Path):
     assert {"SLAMONITOR_STATE_DIR=/nonexistent", "BACKUP_DIR=/var/lib/slamonitor/backups"} <= set(given)
 
 
-@pytest.mark.parametrize("name", ["web", "engine", "beat"])
+@pytest.mark.parametrize("name", ["web", "engine", "dispatch", "beat"])
 def test_units_count_into_one_folder_for_metrics(name: str):
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 

@@ -128,7 +128,7 @@ def site(plain_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> It
         said = site.run("migrate", site.services["migrate"]["command"][0])
         assert re.search(r"password +([a-z2-9]{4}-){3}", said), said
         site.run("worker", "sync_services", "-", text=services_file(address))
-        for name in ("web", "worker", "probe", "beat"):
+        for name in ("web", "worker", "dispatch", "probe", "beat"):
             site.start(name)
         wait_until(site.is_served, 30, site.logs)
         yield site

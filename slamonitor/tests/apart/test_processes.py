@@ -115,6 +115,7 @@ def serves(site: Site, process: subprocess.Popen[bytes]) -> bool:
 
 
 READY: dict[str, Callable[[Site, "subprocess.Popen[bytes]"], bool]] = {
+    "dispatch": has_stamped,
     "engine": has_stamped,
     "probe": has_stamped,
     "beat": has_broker,
