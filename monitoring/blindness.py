@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from database.locks import lock_in_transaction
+from database.locks import lock_in_transaction, wait_briefly
 from monitoring.bookkeeping import keep_span
 from monitoring.canaries import Look
 from monitoring.instants import from_ms
@@ -58,6 +58,7 @@ def judge(
 @transaction.atomic
 def forget(now: datetime) -> int:
     """End the blindness of regions whose workers fell silent, at their last word; return how many there were."""
+    wait_briefly()
     silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - FORGOTTEN)
     found = list(silent.order_by("region").select_for_update())
     for sight in found:
