@@ -104,6 +104,15 @@ class Stage:
             for number in range(self.crowd)
         )
 
+    def wait_for_crowd(self, status: str) -> float:
+        """Wait until the whole crowd has a status, and return for how many seconds."""
+        began = time.monotonic()
+        having = "SELECT count(*) FROM services WHERE id LIKE 'crowd-%%' AND status = %s"
+        self.wait(
+            lambda: self.installation.query(having, status) == [(self.crowd,)], f"not all of the crowd became {status}"
+        )
+        return time.monotonic() - began
+
     def _sync(self, lines: Iterable[str]) -> None:
         self.installation.manage("sync_services", "-", text="\n".join(["services:", *lines]))
 
