@@ -25,6 +25,7 @@ from slamonitor.tests.targets import Target, serving
 SECRETS = {
     "DB_PASSWORD": 'a pass\'word of the "database"',  # which must not need to be harmless
     "REDIS_PASSWORD": "redispassword0123456789",
+    "REDIS_PROBE_PASSWORD": "probepassword0123456789",
     "SECRET_KEY": "for-tests-only: signs what the web process hands out in cookies",
     "SECRETS_KEY": "for-tests-only: seals what probes must know and nobody else",
 }
