@@ -96,7 +96,7 @@ class Stage:
 
     def set_crowd(self, *, is_active: bool) -> None:
         """Add the crowd, or pause it."""
-        rest = "" if is_active else ", is_active: false"
+        rest = f", is_active: {str(is_active).lower()}"  # said in either case: what a file leaves out stays as it is
         self._sync(
             SERVICE.format(f"crowd-{number:04}", self.crowd_target.url, self.crowd_interval_ms).replace(
                 "}", f"{rest}}}"

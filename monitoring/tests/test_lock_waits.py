@@ -12,9 +12,8 @@ from psycopg.errors import LockNotAvailable
 from time_machine import TimeMachineFixture
 
 from database import locks, partitions
-from incidents.tasks import follow_transitions
-from monitoring import messages, recording, tasks
-from monitoring.models import WatchServerLog
+from monitoring import messages, recording, tasks, transitions
+from monitoring.models import Transition, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -80,19 +79,16 @@ def test_what_comes_often_leaves_a_lock_to_its_next_call(lock: str, task: Callab
     assert "a lock held up a task" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "lock",
-    [
-        "LOCK TABLE transition_claims IN EXCLUSIVE MODE",
-        f"SELECT pg_advisory_lock({locks.key_of('system_status')})",
-    ],
-)
-def test_transitions_stay_unhandled_behind_a_lock(lock: str):
-    with held(lock), pytest.raises(OperationalError) as raised:
-        follow_transitions()
+def test_transitions_stay_unhandled_behind_a_lock():
+    def claim() -> list[Transition]:
+        with transitions.claimed("anybody", now=NOW) as found:
+            return found
+
+    with held("LOCK TABLE transition_claims IN EXCLUSIVE MODE"), pytest.raises(OperationalError) as raised:
+        claim()
 
     assert isinstance(raised.value.__cause__, LockNotAvailable)
-    follow_transitions()
+    assert claim() == []
 
 
 def test_who_makes_a_partition_waits_briefly_for_another_who_does():
