@@ -6,8 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --compose ]; then
     shift
-    trap 'docker compose start probe worker beat' EXIT
-    docker compose stop beat probe worker
+    trap 'docker compose start probe worker dispatch beat' EXIT
+    docker compose stop beat dispatch probe worker
     docker compose run --rm worker restore "$@"
     exit
 fi

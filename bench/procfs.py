@@ -44,6 +44,7 @@ def _name(pid: int) -> str:
     for word, name in (
         (" beat", "beat"),
         ("--hostname probe", "probe worker"),
+        ("--hostname dispatch", "dispatch"),
         ("--hostname engine", "engine worker"),
         ("slamonitor.web", "web"),
         ("postgres", "PostgreSQL"),

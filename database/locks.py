@@ -1,10 +1,24 @@
-"""Advisory locks, named in words: they keep two processes from doing one piece of upkeep at the same moment."""
+"""Advisory locks, named in words: they keep two processes from doing one piece of upkeep at the same moment.
+
+And how long a transaction waits for locks of any kind.
+"""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+
+LOCK_WAIT_MS = 3_000
+
+
+def wait_briefly() -> None:
+    """Let no statement of this transaction wait longer than `LOCK_WAIT_MS` for a lock; it raises OperationalError then.
+
+    A task that waits holds one of the few places of the engine, and others could work there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS:d}ms'")
 
 
 def lock_in_transaction(name: str) -> None:

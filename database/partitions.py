@@ -178,11 +178,11 @@ def _create(table: str, day: date) -> None:
     parent, child = sql.Identifier(table), sql.Identifier(name_of(table, day))
     start, end = (sql.Literal(f"{edge:%Y-%m-%d} 00:00:00+00") for edge in (day, day + timedelta(days=1)))
     with transaction.atomic(), connection.cursor() as cursor:
+        # Without a limit our wait for the parent would queue every insert behind a long reader.
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         lock_in_transaction(f"partitions of {table}")
         if day in existing(table):
             return  # another process was quicker
-        # Without a limit our wait for the parent would queue every insert behind a long reader.
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(child, parent))
         cursor.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(parent, child, start, end)

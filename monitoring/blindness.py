@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from database.locks import lock_in_transaction
+from database.locks import lock_in_transaction, wait_briefly
 from monitoring.bookkeeping import keep_span
 from monitoring.canaries import Look
 from monitoring.clock import AHEAD
@@ -63,6 +63,7 @@ def forget(now: datetime) -> int:
 
     So does what a region said in the future, before a clock was set right.
     """
+    wait_briefly()
     silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - FORGOTTEN)
     ahead = RegionSight.objects.filter(Q(failed_at__gt=now + AHEAD) | Q(answered_at__gt=now + AHEAD))
     found = list((silent | ahead).order_by("region").select_for_update())

@@ -72,6 +72,7 @@ class Engine:
     probe_workers: int  # seen lately, as the others
     engine_workers: int
     last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
+    dispatch_workers: int
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
     pace: Pace
     expired_probes: int  # of the workers that are seen, since they started: too late to be made
@@ -141,6 +142,7 @@ def engine(now: datetime) -> Engine:
         lateness_p99_ms=lateness and lateness[1],
         probe_workers=sum(worker.role == "probe" for worker in workers),
         engine_workers=sum(worker.role == "engine" for worker in workers),
+        dispatch_workers=sum(worker.role == "dispatch" for worker in workers),
         last_dispatch_s=_dispatched_ago_s(watermark.dispatched_until, now) if watermark else None,
         skipped_slots=watermark.skipped_slots if watermark else 0,
         pace=pace(now),

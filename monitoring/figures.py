@@ -21,7 +21,7 @@ from monitoring.models import DispatchWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.worker_stamps import LATE, seen_since
+from monitoring.worker_stamps import LATE, ROLES, seen_since
 from observability import metrics
 from observability.harmless import harmless
 
@@ -73,7 +73,7 @@ def of_workers() -> Iterable[Metric]:
     now = clock.now()
     workers = list(seen_since(now - LATE, now))
     seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
-    for role in ("probe", "engine"):
+    for role in ROLES:
         seen.add_metric([role], sum(worker.role == role for worker in workers))
     yield seen
     for name, words in {

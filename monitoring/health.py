@@ -13,7 +13,7 @@ from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.refused_targets import refused_targets
-from monitoring.worker_stamps import LATE, seen_since
+from monitoring.worker_stamps import DISPATCH, LATE, seen_since
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)
@@ -39,11 +39,20 @@ def check_dispatch() -> Finding:
         return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
     late = clock.now() - watermark.dispatched_until
     if late > DISPATCH_LATE:
-        return Finding(status=Health.UNHEALTHY, message=f"no slot was dispatched for {late.total_seconds():.0f} s")
+        message = f"no slot was dispatched for {late.total_seconds():.0f} s"
+        if not _has_dispatcher():
+            message += "; no process dispatches, start one: manage.py run dispatch"
+        return Finding(status=Health.UNHEALTHY, message=message)
     if late < -AHEAD:
         message = f"slots were dispatched {-late.total_seconds():.0f} s ahead: a clock was wrong, and none is since"
         return Finding(status=Health.UNHEALTHY, message=message)
     return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
+
+
+def _has_dispatcher() -> bool:
+    """Say whether a worker for dispatch alone was seen lately. One query."""
+    now = clock.now()
+    return seen_since(now - LATE, now).filter(role=DISPATCH).exists()
 
 
 def check_workers() -> Finding:

@@ -17,6 +17,7 @@ from math import ceil
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from database.locks import wait_briefly
 from monitoring import blindness
 from monitoring.clock import AHEAD
 from monitoring.instants import to_ms
@@ -120,6 +121,7 @@ def ping(token: str, report: Report, now: datetime) -> Answer:
 @transaction.atomic
 def mark_overdue(now: datetime) -> int:
     """Write a bad check for each deadline that passed in silence; return how many. Two queries while all is well."""
+    wait_briefly()
     _follow_new_settings(now)
     overdue = _monitored().filter(overdue_at__lte=now).order_by("overdue_at")
     late = list(overdue.select_related("service").select_for_update(of=("self",), skip_locked=True)[:LOT])

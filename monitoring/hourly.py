@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from database.locks import try_lock_in_transaction
+from database.locks import try_lock_in_transaction, wait_briefly
 from database.sql import statement
 from monitoring.histogram import BUCKETS, PER_DOUBLING
 from monitoring.models import Hour, ServiceHour
@@ -28,6 +28,7 @@ def roll_up(now: datetime) -> int:
     """
     began = time.monotonic()
     with transaction.atomic():
+        wait_briefly()
         last = Hour.objects.order_by("hour_at").last()
         if not try_lock_in_transaction("hours") or (last and _is_resting(last, now)):
             return 0

@@ -19,6 +19,7 @@ from psycopg.errors import CheckViolation
 
 from database import partitions
 from database.bulk import array, read_instants_fast
+from database.locks import wait_briefly
 from database.sql import statement
 from monitoring import (
     blindness,
@@ -96,6 +97,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
 @transaction.atomic
 def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look: Look | None) -> Recorded:
+    wait_briefly()  # behind a lock on a raw table the batch goes back to its queue
     _unfold_late(taken, now)
     sights = blindness.judge(taken, look, now=now)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from database.locks import wait_briefly
 from monitoring import future, states, transitions
 from monitoring.models import ServiceState, Transition
 from monitoring.state import Status, fall_silent
@@ -27,6 +28,7 @@ def mark_silent(now: datetime) -> int:
 @transaction.atomic
 def _mark(service_ids: list[str], now: datetime) -> int:
     """Judge again under the lock: a check may have arrived since."""
+    wait_briefly()
     changed = []
     locked = states.lock(service_ids)
     for held in locked.values():

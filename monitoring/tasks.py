@@ -1,13 +1,19 @@
-"""The engine's doors: each task parses its arguments and calls one function."""
+"""The engine's doors: each task parses its arguments and calls one function.
 
+The engine has three places. Frequent tasks wait only briefly for locks. Long ones (work on days, nightly
+upkeep) take one place each, however often they are called, so one place always remains.
+"""
+
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
-from psycopg.errors import ProgramLimitExceeded
+from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
@@ -28,6 +34,8 @@ from monitoring import (
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 from observability.refusals import refusals
+
+logger = logging.getLogger(__name__)
 
 DATABASE_AWAY_S = 0.5
 
@@ -83,18 +91,21 @@ def record(results: messages.Table) -> None:
 
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
 def worker_seen(stamp: dict[str, Any]) -> None:
-    worker_stamps.keep(stamp, clock.now())
+    with _again_soon("worker_seen"):
+        worker_stamps.keep(stamp, clock.now())
 
 
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)
 def mark_silent() -> None:
-    silence.mark_silent(clock.now())
-    blindness.forget(clock.now())
+    with _again_soon("mark_silent"):
+        silence.mark_silent(clock.now())
+        blindness.forget(clock.now())
 
 
 @shared_task(name="monitoring.mark_overdue", ignore_result=True, time_limit=30, soft_time_limit=20)
 def mark_overdue() -> None:
-    heartbeats.mark_overdue(clock.now())
+    with _again_soon("mark_overdue"):
+        heartbeats.mark_overdue(clock.now())
 
 
 @shared_task(name="monitoring.sweep_transitions", ignore_result=True, time_limit=30, soft_time_limit=20)
@@ -118,4 +129,16 @@ def make_partitions() -> None:
 
 @shared_task(name="monitoring.roll_up_hours", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
 def roll_up_hours() -> None:
-    hourly.roll_up(clock.now())
+    with _again_soon("roll_up_hours"):
+        hourly.roll_up(clock.now())
+
+
+@contextmanager
+def _again_soon(task: str) -> Iterator[None]:
+    """Leave to the next call, which comes soon, what a lock held up: others need the place."""
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        logger.warning("a lock held up a task; its next call tries again", extra={"task": task, "why": str(error)})

@@ -13,6 +13,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from database import changes
+from database.locks import wait_briefly
 from monitoring.models import Service, Transition, TransitionClaim
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
     At least once: a block that raises, or a process that dies in it, leaves them for the next call.
     """
     with transaction.atomic():
+        wait_briefly()
         claims = list(
             TransitionClaim.objects.filter(consumer=consumer, done_at=None)
             .select_related("transition")

@@ -77,6 +77,9 @@ def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: 
         return bad(_("Nobody probes from: %(regions)s") % words, remedy % words, table)
     if not any(worker.role == "engine" for worker in alive):
         return bad(_("Nobody records results."), _("Start one: manage.py run engine"), table)
+    if not any(worker.role == "dispatch" for worker in alive):
+        says = _("No process is there to dispatch checks and nothing else.")
+        return bad(says, _("Start one: manage.py run dispatch; CHANGELOG.md, “Upgrading”."), table)
     return good(_("%(count)s workers are alive.") % {"count": len(alive)}, table)
 
 

@@ -8,21 +8,21 @@ from celery.signals import worker_ready, worker_shutdown
 
 from monitoring import probe_worker
 from monitoring.unprobed import unprobed
-from monitoring.worker_stamps import Stamper, unique_name
+from monitoring.worker_stamps import PROBES, Stamper, role_of, unique_name
 from observability.refusals import refusals
 from observability.views import VERSION
 
-PROBES = "probes."
 _stampers: list[Stamper] = []
 
 
 @worker_ready.connect
 def _begin(sender: Any, **_: Any) -> None:
-    regions = [name.removeprefix(PROBES) for name in current_app.amqp.queues.consume_from if name.startswith(PROBES)]
+    queues = list(current_app.amqp.queues.consume_from)
+    regions = [name.removeprefix(PROBES) for name in queues if name.startswith(PROBES)]
     stamper = Stamper(
         send=lambda stamp: current_app.send_task("monitoring.worker_seen", args=[stamp], retry=False, expires=60),
         name=unique_name(sender.hostname),
-        role="probe" if regions else "engine",
+        role=role_of(queues),
         region=",".join(regions) or None,
         counters=lambda: {**probe_worker.counters(), **refusals.counters()},
         look=lambda: probe_worker.look(has_failures=False),

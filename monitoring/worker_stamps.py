@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from kombu.exceptions import OperationalError
 
+from database.locks import wait_briefly
 from monitoring import blindness, clock, counters
 from monitoring.canaries import Look, packed, unpacked
 from monitoring.clock import AHEAD
@@ -26,6 +27,8 @@ EVERY_S = 5.0
 LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)
 UNPROBED = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
+PROBES = "probes."  # and the region: a queue of probe workers
+PROBE, ENGINE, DISPATCH = ROLES = ("probe", "engine", "dispatch")
 
 
 class Stamper:
@@ -71,18 +74,26 @@ class Stamper:
                 return
 
 
+def role_of(queues: Collection[str]) -> str:
+    """Return the role of a worker of these queues; with further queues it is no dispatcher, as they may hold it up."""
+    if any(name.startswith(PROBES) for name in queues):
+        return PROBE
+    return DISPATCH if set(queues) == {"dispatch"} else ENGINE
+
+
 def unique_name(hostname: str) -> str:
     """Tell apart workers of the same name: on another machine, or before and after a restart."""
     return f"{hostname} {socket.gethostname()} {os.getpid()}"
 
 
+@transaction.atomic
 def keep(stamp: Mapping[str, Any], now: datetime) -> None:
-    """Keep the newest stamp of a worker, and judge by what its canaries say. Two statements where there are none."""
+    """Keep the newest stamp of a worker, and judge by what its canaries say."""
+    wait_briefly()
     _count_specs_ahead(stamp)
     look = unpacked(stamp.get("look"))
     if look is not None and stamp["region"]:
-        with transaction.atomic():
-            blindness.judge([], look, stamp["region"].split(","), now=now)
+        blindness.judge([], look, stamp["region"].split(","), now=now)
     EngineWorker.objects.bulk_create(
         [
             EngineWorker(

@@ -33,11 +33,14 @@ Collect = Callable[[], Iterable[Metric]]
 
 
 class ReservedFile(MmapedDict):
-    """The library's file, with its space reserved: writing to a mapped file on a full disk would kill the process."""
+    """The library's file, with its space reserved: writing to a mapped file on a full disk would kill the process.
+
+    Only its owner may read it, whatever the umask.
+    """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         if not read_mode:
-            with Path(filename).open("ab") as file:
+            with open(os.open(filename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
                 if file.tell() == 0:
                     _reserve(file.fileno(), FIRST_BYTES)
         super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
@@ -164,7 +167,7 @@ def _prepared(path: Path) -> str | None:
     """Return the directory if figures can be written there."""
     trial = path / f"trial-{_writer()}"
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial.write_bytes(b"\0" * FIRST_BYTES)
         trial.unlink()
     except OSError as error:

@@ -109,14 +109,29 @@ def collect_garbage_rarely(**_: Any) -> None:
 
 
 @worker_init.connect
-@beat_init.connect
+def keep_probes_apart(sender: Any = None, **_: Any) -> None:
+    # What a worker has taken and not acknowledged lies in Redis, too, for all workers together. Under names of their
+    # own probe workers need no right to that of the engine (deploy/redis/users.acl).
+    if _only_probes(sender):
+        names = {f"{key}_key": f"probes:{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, **names}
+
+
+@worker_init.connect
 def stop_on_wrong_settings(sender: Any = None, **_: Any) -> None:
     from slamonitor.checks import stop_on_problems
 
     stop_on_problems(needs_database=not _only_probes(sender))
 
 
+@beat_init.connect
+def stop_beat_on_wrong_settings(**_: Any) -> None:
+    from slamonitor.checks import stop_on_problems
+
+    stop_on_problems(needs_database=False)  # it only sends
+
+
 def _only_probes(worker: Any) -> bool:
-    """Tell whether a worker listens to probe queues alone, so that it needs no database. Beat needs none either."""
+    """Tell whether a worker listens to probe queues alone, so that it needs no database."""
     queues = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
     return all(name.startswith("probes.") for name in queues)

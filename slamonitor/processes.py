@@ -1,7 +1,7 @@
 """Which processes make one installation, with their options and the order in which they end.
 
-The order of ending is the way of a check: beat plans no more, probe workers hand over what they have measured, the
-engine stores it, and only then do the page, Redis and PostgreSQL go.
+The order of ending is the way of a check: beat and dispatch plan no more, probe workers hand over what they have
+measured, the engine stores it, and only then do the page, Redis and PostgreSQL go.
 """
 
 import signal
@@ -18,8 +18,10 @@ from slamonitor.embedded.redis import impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT
 
 BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to last
-ENGINE_QUEUES = "dispatch,results,alerts,rollups"
-ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; ticks and results cannot wait
+ENGINE_QUEUES = "results,alerts,rollups"
+ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; results cannot wait
+# Workers would tell each other about themselves, which nothing here reads.
+WITHOUT_CHATTER = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,7 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
         command=(
             *_worker(f"probe{number}", f"probes.{options.region}"),
             *("--pool", "threads", "--concurrency", "4"),
-            # They would tell the other workers about each other, which nothing here reads.
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            *WITHOUT_CHATTER,
         ),
         env=_worker_env(env),
         cwd=CHECKOUT,
@@ -91,14 +92,27 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
     )
 
 
+def dispatcher(env: Mapping[str, str]) -> Process:
+    """Describe the worker that hands out slots and does nothing else, so that no other work can keep it from that."""
+    return Process(
+        name="dispatch",
+        # Ticks follow each other, so one process is enough, and the worker itself runs them.
+        command=(*_worker("dispatch", "dispatch"), "--pool", "solo", *WITHOUT_CHATTER),
+        env=_worker_env(env),
+        cwd=CHECKOUT,
+        stop_stage=BEAT,
+        stop_timeout_s=1.0,
+    )
+
+
 def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) -> Process:
-    """Describe the worker that plans and records; it is told to end when the results are stored."""
+    """Describe the worker that records, tells and accounts; it is told to end when the results are stored."""
     return Process(
         name="engine",
         command=(
             *_worker("engine", ENGINE_QUEUES),
             *("--pool", "prefork", "--concurrency", str(ENGINE_PROCESSES), "-O", "fair"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            *WITHOUT_CHATTER,
         ),
         env=_worker_env(env),
         cwd=CHECKOUT,

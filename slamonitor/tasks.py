@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
+from database.locks import one_at_a_time
 from monitoring import clock
 from slamonitor import backup_night
 from slamonitor.upkeep import nightly
@@ -11,7 +12,9 @@ from slamonitor.upkeep import nightly
 @shared_task(name="slamonitor.nightly_upkeep", ignore_result=True, time_limit=3600, soft_time_limit=3500)
 def nightly_upkeep() -> None:
     """Acknowledged early and called again every five minutes: what is due and not done is found again."""
-    nightly.run(clock.now(), settings.PAGE_TIME_ZONE)
+    with one_at_a_time("nightly upkeep") as is_ours:  # one place of the engine, however long it takes
+        if is_ours:
+            nightly.run(clock.now(), settings.PAGE_TIME_ZONE)
 
 
 @shared_task(name="slamonitor.keep_backups", ignore_result=True, time_limit=30, soft_time_limit=20)

@@ -1,7 +1,5 @@
 """Many targets fail at once, and recover at once."""
 
-import time
-
 from bench.faults.fault import Fault
 from bench.faults.stage import Stage
 
@@ -10,11 +8,11 @@ TOLD_WITHIN_S = 25  # interval 10 s, re-check 5 s, timeout 1 s, and the time to 
 
 def strike(stage: Stage) -> str:
     stage.set_crowd(is_active=True)
-    _wait_until_all(stage, "o")
+    stage.wait_for_crowd("o")
     stage.crowd_target.tell("fail")
-    down_s = _wait_until_all(stage, "mo")
+    down_s = stage.wait_for_crowd("mo")
     stage.crowd_target.tell("answer")
-    up_s = _wait_until_all(stage, "o")
+    up_s = stage.wait_for_crowd("o")
     changes = dict(
         stage.ask(
             "SELECT to_status, count(*) FROM transitions WHERE service_id LIKE 'crowd-%' AND to_status <> 'nd'"
@@ -25,20 +23,6 @@ def strike(stage: Stage) -> str:
     assert changes == {"mo": stage.crowd, "o": stage.crowd}, f"not one change each: {changes}"
     assert down_s < TOLD_WITHIN_S, f"all were called down after {down_s:.1f} s"
     return f"all {stage.crowd} down after {down_s:.1f} s, up after {up_s:.1f} s, one change each"
-
-
-def _wait_until_all(stage: Stage, status: str) -> float:
-    began = time.monotonic()
-    stage.wait(
-        lambda: (
-            stage.installation.query("SELECT count(*) FROM services WHERE id LIKE 'crowd-%%' AND status = %s", status)[
-                0
-            ][0]
-            == stage.crowd
-        ),
-        f"not all of the crowd became {status}",
-    )
-    return time.monotonic() - began
 
 
 FAULTS = [

@@ -26,6 +26,7 @@ class Fault:
     # NotShown, or AssertionError for a promise that was not kept.
     strike: Callable[[Stage], str]
     recovers_within_s: float = RECOVERS_WITHIN_S
+    loses_no_slot: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,9 @@ def show(fault: Fault, stage: Stage) -> Outcome:
     finally:
         death.join()
         stage.dying_target.tell("answer")
-    broken = evidence.broken(fault.recovers_within_s)
+    broken = list(evidence.broken(fault.recovers_within_s))
+    if fault.loses_no_slot and evidence.missing:
+        broken.append(f"{evidence.missing} slots lost")
     measured = ", ".join(filter(None, [said, _words(evidence)]))
     return outcome("broken" if broken else "kept", "; ".join([*broken, measured]), evidence)
 

@@ -49,6 +49,7 @@ def _fault(name: str, strike: Callable[[Stage], str]) -> Fault:
 FAULTS = [
     _fault("beat", partial(kill, pattern="app slamonitor beat", which=0)),
     _fault("probe worker", partial(kill, pattern="--hostname probe", which=0)),
+    _fault("dispatch", partial(kill, pattern="--hostname dispatch", which=0)),
     _fault("engine worker", partial(kill, pattern="--hostname engine", which=0)),
     _fault("a process of the engine's pool", partial(kill, pattern="--hostname engine", which=-1)),
     _fault("web", kill_web),

@@ -63,7 +63,7 @@ def fill_disk(stage: Stage) -> str:
         try:
             _fill(ballast)
             time.sleep(stage.fault_s)
-            waiting = _results_waiting(stage)
+            waiting = results_waiting(stage)
         finally:
             ballast.unlink(missing_ok=True)
             connection.execute(move.format(table, sql.Identifier("pg_default")))
@@ -79,7 +79,7 @@ def _fill(ballast: Path) -> None:
             file.write(bytes(8192))
 
 
-def _results_waiting(stage: Stage) -> int:
+def results_waiting(stage: Stage) -> int:
     with _redis(stage) as client:
         return int(client.llen("results")) + int(client.hlen("unacked"))
 

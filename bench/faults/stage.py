@@ -122,13 +122,22 @@ class Stage:
 
     def set_crowd(self, *, is_active: bool) -> None:
         """Add the crowd, or pause it."""
-        rest = "" if is_active else ", is_active: false"
+        rest = f", is_active: {str(is_active).lower()}"  # said in either case: what a file leaves out stays as it is
         self._sync(
             SERVICE.format(f"crowd-{number:04}", self.crowd_target.url, self.crowd_interval_ms).replace(
                 "}", f"{rest}}}"
             )
             for number in range(self.crowd)
         )
+
+    def wait_for_crowd(self, status: str) -> float:
+        """Wait until the whole crowd has a status, and return for how many seconds."""
+        began = time.monotonic()
+        having = "SELECT count(*) FROM services WHERE id LIKE 'crowd-%%' AND status = %s"
+        self.wait(
+            lambda: self.installation.query(having, status) == [(self.crowd,)], f"not all of the crowd became {status}"
+        )
+        return time.monotonic() - began
 
     def _sync(self, lines: Iterable[str]) -> None:
         self.installation.manage("sync_services", "-", text="\n".join(["services:", *lines]))

@@ -67,7 +67,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # its own: another command may write the same
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             mark_in_use(file)
             yield file
@@ -80,6 +80,12 @@ def written(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that is closed to others, whatever the umask; one that exists keeps its mode."""
+    for missing in [each for each in (*reversed(path.parents), path) if not each.exists()]:
+        missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def mark_in_use(file: BinaryIO) -> None:

@@ -65,7 +65,7 @@ def plain(path: Path) -> Iterator[Path]:
 def clear_file(folder: Path) -> Iterator[BinaryIO]:
     """Yield a file that only we may read, which is gone after the block and swept up after a crash."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        container.make_folder(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".clear-", suffix=".part") as file:
             container.mark_in_use(file)  # type: ignore[arg-type]
             yield file  # type: ignore[misc]  # a wrapper that behaves as the file

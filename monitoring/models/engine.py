@@ -27,7 +27,7 @@ class EngineWorker(models.Model):
     """A worker process that said it is alive, through the same queue as its results."""
 
     name = models.TextField(primary_key=True)
-    role = models.TextField()  # probe, engine
+    role = models.TextField()  # probe, engine, dispatch
     region = models.TextField(null=True)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()

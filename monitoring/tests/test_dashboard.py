@@ -72,7 +72,12 @@ def test_the_engine_says_how_it_is(django_assert_num_queries):
     make_service()
     store("payments", "ggg", until=timedelta(seconds=1))
     DispatchWatermark.objects.create(dispatched_until=NOW + timedelta(seconds=1.2), skipped_slots=7)
-    for name, role, age_s in [("probe1", "probe", 3), ("engine", "engine", 3), ("gone", "probe", 90)]:
+    for name, role, age_s in [
+        ("probe1", "probe", 3),
+        ("engine", "engine", 3),
+        ("dispatch", "dispatch", 3),
+        ("gone", "probe", 90),
+    ]:
         EngineWorker.objects.create(
             name=name, role=role, started_at=START, seen_at=NOW - timedelta(seconds=age_s), counters={"expired": 2}
         )
@@ -82,9 +87,9 @@ def test_the_engine_says_how_it_is(django_assert_num_queries):
 
     assert engine.checks_per_s == pytest.approx(1 / 60)
     assert engine.lateness_p50_ms == engine.lateness_p99_ms == 1.5
-    assert (engine.probe_workers, engine.engine_workers) == (1, 1)
+    assert (engine.probe_workers, engine.engine_workers, engine.dispatch_workers) == (1, 1, 1)
     assert engine.last_dispatch_s == pytest.approx(0.8)
-    assert (engine.skipped_slots, engine.expired_probes) == (7, 4)
+    assert (engine.skipped_slots, engine.expired_probes) == (7, 6)
 
 
 def test_an_engine_that_never_ran_says_so():

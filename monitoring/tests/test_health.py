@@ -12,11 +12,11 @@ from monitoring.tests.factories import make_service
 pytestmark = pytest.mark.django_db
 
 
-def make_worker(region="default", seen_s_ago=1.0):
+def make_worker(region="default", seen_s_ago=1.0, role="probe"):
     now = timezone.now()
     EngineWorker.objects.create(
-        name=f"probe {region}",
-        role="probe",
+        name=f"{role} {region}",
+        role=role,
         region=region,
         started_at=now,
         seen_at=now - timedelta(seconds=seen_s_ago),
@@ -47,6 +47,7 @@ def test_all_is_well_when_slots_go_out_and_workers_were_seen(client):
 def test_a_stopped_beat_is_unhealthy_and_says_since_when(client, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
     dispatched(60)
+    make_worker(None, role="dispatch")
 
     code, status, dependencies = health(client)
 
@@ -108,6 +109,16 @@ def test_specs_that_a_worker_refused_are_counted_once(client):
 
     assert EngineCounter.objects.get(name="specs_ahead").value == 5
     assert "specs refused" in health(client)[2]["clocks"]["message"]
+
+
+def test_where_nobody_dispatches_health_says_what_to_start(client):
+    dispatched(60)
+    make_worker(None, role="engine")
+    make_worker(None, role="dispatch", seen_s_ago=21)
+
+    dependencies = health(client)[2]
+
+    assert dependencies["dispatch"]["message"].endswith("no process dispatches, start one: manage.py run dispatch")
 
 
 def test_nothing_dispatched_yet_is_degraded_only(client):

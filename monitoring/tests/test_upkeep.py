@@ -37,21 +37,22 @@ def test_a_silent_beat_is_bad_after_seconds():
     assert (found.verdict, "42 s" in found.says, "beat" in found.remedy) == (Verdict.BAD, True, True)
 
 
-PROBE, ENGINE = make_worker("probe", "seoul"), make_worker("engine")
+PROBE, ENGINE, DISPATCH = make_worker("probe", "seoul"), make_worker("engine"), make_worker("dispatch")
 DEAD = make_worker("engine", seen_at=NOW - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
     ("found", "verdict", "words"),
     [
-        ([PROBE, ENGINE], "good", "2 workers"),
-        ([PROBE, ENGINE, DEAD], "good", "2 workers"),
+        ([PROBE, ENGINE, DISPATCH], "good", "3 workers"),
+        ([PROBE, ENGINE, DISPATCH, DEAD], "good", "3 workers"),
+        ([PROBE, ENGINE], "bad", "No process is there to dispatch"),
         ([ENGINE], "bad", "Nobody probes from: seoul"),
         ([PROBE, DEAD], "bad", "Nobody records"),
         ([], "bad", "Nobody probes"),
     ],
 )
-def test_every_region_needs_somebody_who_probes_and_all_one_who_records(found, verdict, words):
+def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_who_dispatches(found, verdict, words):
     judged = upkeep.judge_workers(found, ["seoul"], NOW)
 
     assert (judged.verdict, words in judged.says) == (verdict, True), judged.says

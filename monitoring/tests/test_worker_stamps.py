@@ -10,6 +10,19 @@ from monitoring.worker_stamps import Stamper
 PATIENCE_S = 10
 
 
+@pytest.mark.parametrize(
+    ("queues", "role"),
+    [
+        (["dispatch"], "dispatch"),
+        (["probes.seoul", "probes.default"], "probe"),
+        (["results", "alerts", "rollups"], "engine"),
+        (["dispatch", "results", "alerts", "rollups"], "engine"),  # as before dispatch had a process of its own
+    ],
+)
+def test_a_worker_is_for_what_its_queues_hold(queues, role):
+    assert worker_stamps.role_of(queues) == role
+
+
 @pytest.fixture
 def sent(monkeypatch):
     monkeypatch.setattr(worker_stamps, "EVERY_S", 0.01)

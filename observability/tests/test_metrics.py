@@ -161,3 +161,16 @@ def test_figures_are_for_neighbours_or_with_the_token(
     settings.METRICS_TOKEN = token
 
     assert client.get("/metrics", headers=headers, REMOTE_ADDR=address).status_code == status
+
+
+def test_only_their_owner_reads_the_files_whatever_the_umask(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "metrics"
+    before = os.umask(0)
+    try:
+        assert metrics._prepared(folder) == str(folder)
+        metrics.ReservedFile(str(folder / "counter_1.db")).close()
+    finally:
+        os.umask(before)
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [file.stat().st_mode & 0o777 for file in folder.iterdir()] == [0o600]

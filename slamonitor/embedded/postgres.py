@@ -57,7 +57,8 @@ SETTINGS = {
 # For tests alone: a crash may lose everything.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "1h"}
 
-# The account that runs the server (and root) is superuser by who it is, so there is no superuser's password to keep.
+# Whoever starts the server is superuser by who they are, so there is no superuser's password to keep. As root that is
+# root alone, and not the user that the server then runs as.
 HBA = """\
 local  all          postgres  peer map=server
 local  replication  postgres  peer map=server
@@ -100,9 +101,10 @@ class EmbeddedPostgres:
             self._initialize()
         self._refuse_other_version()
         self._stop_orphan()
+        self.user.own_all(self.data)
         self.user.write(self.data / "pg_hba.conf", HBA)
-        names = dict.fromkeys(["root" if os.geteuid() == 0 else self.user.name, self.user.name])
-        self.user.write(self.data / "pg_ident.conf", "".join(f'server "{name}" postgres\n' for name in names))
+        us = "root" if os.geteuid() == 0 else self.user.name
+        self.user.write(self.data / "pg_ident.conf", f'server "{us}" postgres\n')
 
     def process(self) -> Process:
         """Describe the server for the supervisor; `prepare` comes first."""
@@ -162,8 +164,10 @@ class EmbeddedPostgres:
         """Make the cluster under another name and rename it, so that a half-made one is never started."""
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
+        maker = self.user.initializer()
+        maker.make_folder(fresh)
         # Nobody ever learns this password; the superuser comes in by who it is (see HBA).
-        password_file = self.user.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
+        password_file = maker.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
         command = [
             *(str(self._bin / "initdb"), "--pgdata", str(fresh), "--username=postgres", "--encoding=UTF8"),
             *("--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"),
@@ -172,14 +176,17 @@ class EmbeddedPostgres:
             *(f"--set={name}={value}" for name, value in SETTINGS.items()),
             *(() if self.durable else ("--no-sync",)),
         ]
+        self.folder.chmod(0o710)  # for the group of `maker`
         try:
-            self._run(command)
+            self._run(command, maker)
         finally:
             password_file.unlink()
+            self.folder.chmod(0o700)
+        self.user.own_all(fresh)
         fresh.rename(self.data)
 
-    def _run(self, command: list[str]) -> None:
-        identity = {"user": self.user.uid, "group": self.user.gid, "extra_groups": []} if self.user.is_other else {}
+    def _run(self, command: list[str], user: ServerUser) -> None:
+        identity = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.is_other else {}
         done = subprocess.run(  # type: ignore[call-overload]  # the optional identity hides the overload
             command,
             env=self._server_env(),
@@ -280,8 +287,11 @@ def _socket_folder(folder: Path, user: ServerUser) -> Path:
     """Return a closed folder whose path leaves room for the socket's name: the servers' own, else a short one."""
     own = folder / "run"
     if len(os.fsencode(own / f".s.PGSQL.{PORT}.lock")) <= LONGEST_SOCKET_PATH:
+        if own.exists():
+            user.own_all(own)  # a server that was killed leaves files there
         return user.make_folder(own)
-    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    owned = os.fsencode(folder) + (b"" if user.name else b" %d" % user.uid)
+    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"
     with contextlib.suppress(FileExistsError):
         user.own(_make(short))
     found = short.lstat()

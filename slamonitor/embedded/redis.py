@@ -71,8 +71,10 @@ class EmbeddedRedis:
     def prepare(self) -> None:
         """End what an earlier, killed `up` left, and write the configuration. The port may change here."""
         self.program = redis_program_for(self.user, self.program)
-        self.user.make_folder(self.folder)
         self._stop_orphan()
+        if self.folder.exists():
+            self.user.own_all(self.folder)
+        self.user.make_folder(self.folder)
         if not _is_free(self.port):
             self.port = _free_port()
         configuration = CONFIGURATION.format(

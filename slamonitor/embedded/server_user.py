@@ -1,8 +1,9 @@
 """Who the embedded servers run as, and where that user can reach its binaries and its data.
 
-PostgreSQL refuses to run as root, so as root the servers run as somebody else. That user may be unable to enter the
-folder above the checkout (`/root/x`), and the mode of a folder that is not ours is never changed: what the user needs
-is then put into a shelter, a folder below `/var`.
+PostgreSQL refuses to run as root, so as root the servers run as somebody else: a user id that no account has, since
+every process of the servers' user can read and change their data. That user may be unable to enter the folder above the
+checkout (`/root/x`), and the mode of a folder that is not ours is never changed: what the user needs is then put into a
+shelter, a folder below `/var`.
 """
 
 import hashlib
@@ -17,6 +18,9 @@ from pathlib import Path
 
 from slamonitor.embedded.state_directory import CHECKOUT, EmbeddedError, StateDirectory
 
+# Used by nobody else: systemd and Debian give accounts neither of these, and they exist in a rootless container, which
+# has 65,536. The first without a name is taken.
+UNUSED_IDS = range(65_520, 65_534)
 # Not below /tmp nor first below /var/tmp: both are swept of files that were not read for a while.
 SHELTERS = (Path("/var/lib/slamonitor"), Path("/var/tmp/slamonitor"))
 
@@ -27,7 +31,7 @@ class ServerUser:
 
     uid: int
     gid: int
-    name: str
+    name: str | None  # None: no account has this id
     is_other: bool  # not who we are: we are root, and the servers are not
 
     def can_use(self, path: Path) -> bool:
@@ -53,6 +57,30 @@ class ServerUser:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
         return path
 
+    def own_all(self, path: Path) -> None:
+        """Give this user what the owner of a folder has in it, and the folder; what is somebody else's stays theirs.
+
+        The folder above must be closed to the former owner. Begun again after an interruption, it goes on.
+        """
+        former = path.lstat().st_uid
+        if not self.is_other or former == self.uid:
+            return
+        for _folder, folders, files, descriptor in os.fwalk(path):
+            for name in (*folders, *files):
+                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid == former:
+                    os.chown(name, self.uid, self.gid, dir_fd=descriptor, follow_symlinks=False)
+        self.own(path)
+
+    def initializer(self) -> "ServerUser":
+        """Return who can run initdb, which asks for the name of its user: `nobody`, in our group, where we have none.
+
+        The group keeps other processes of `nobody` out: they cannot pass a folder that is open to it alone, nor look
+        into a process that has it.
+        """
+        if self.name is not None:
+            return self
+        return ServerUser(uid=_nobody(), gid=self.gid, name="nobody", is_other=True)
+
     def make_folder(self, path: Path) -> Path:
         """Make a folder of this user's that is closed to all others."""
         path.mkdir(mode=0o700, exist_ok=True)
@@ -68,15 +96,20 @@ class ServerUser:
 
 
 def server_user(state: StateDirectory) -> ServerUser:
-    """Choose who runs the servers: we, or as root the owner of the state directory or checkout, or `nobody`."""
+    """Choose who runs the servers: we, or as root the owner of the state directory or checkout, or an id of its own."""
     if os.geteuid() != 0:
         return ServerUser(uid=os.geteuid(), gid=os.getegid(), name=_name(os.geteuid()), is_other=False)
     for path in (state.path, CHECKOUT):
         owner = path.stat()
-        if owner.st_uid != 0 and _has_name(owner.st_uid):
+        if owner.st_uid not in (0, _nobody()) and _has_name(owner.st_uid):
             return ServerUser(uid=owner.st_uid, gid=owner.st_gid, name=_name(owner.st_uid), is_other=True)
-    nobody = pwd.getpwnam("nobody")
-    return ServerUser(uid=nobody.pw_uid, gid=nobody.pw_gid, name=nobody.pw_name, is_other=True)
+    unused = next(id for id in UNUSED_IDS if not _has_name(id))
+    return ServerUser(uid=unused, gid=unused, name=None, is_other=True)
+
+
+def _nobody() -> int:
+    """Return the id that is shared by whatever has no account, and so is the owner of nothing."""
+    return pwd.getpwnam("nobody").pw_uid
 
 
 def servers_folder(state: StateDirectory, user: ServerUser) -> Path:
@@ -93,9 +126,11 @@ def servers_folder(state: StateDirectory, user: ServerUser) -> Path:
             f"The data of this installation was kept in {place.readlink()}, which is gone. "
             f"Put it back, or remove the link {place} to begin with an empty database."
         )
+    if user.is_other and place.stat().st_uid != user.uid:
+        user.own(place.resolve())  # of a release that ran the servers as `nobody`; each then takes what is its own
     if not user.can_use(place.resolve()):
         raise EmbeddedError(
-            f"The servers run as user {user.name}, who can no longer enter {place.resolve()}. "
+            f"The servers run as user {user.name or user.uid}, who can no longer enter {place.resolve()}. "
             "Open the folders above it again (chmod o+x), or choose another --state-dir."
         )
     return place.resolve()

@@ -16,8 +16,9 @@ from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests import compose
 
 UNITS = CHECKOUT / "deploy" / "systemd"
-SECRETS = {name: name.lower() * 4 for name in ("DB_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "SECRETS_KEY")}
-OURS = ("migrate", "web", "worker", "probe", "beat")
+NAMES = ("DB_PASSWORD", "REDIS_PASSWORD", "REDIS_PROBE_PASSWORD", "SECRET_KEY", "SECRETS_KEY")
+SECRETS = {name: name.lower() * 4 for name in NAMES}
+OURS = ("migrate", "web", "worker", "dispatch", "probe", "beat")
 
 
 @pytest.fixture
@@ -90,18 +91,19 @@ def test_postgres_is_that_of_the_embedded_server_tuned_as_specified(services: di
 def test_every_process_waits_for_what_it_needs(services: dict[str, dict]):
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
 
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "dispatch"):
         assert services[name]["depends_on"] == {"postgres": healthy, "redis": healthy, "migrate": done}
-    assert services["probe"]["depends_on"] == {"redis": healthy}
+    assert services["probe"]["depends_on"] == services["beat"]["depends_on"] == {"redis": healthy}
     assert all("healthcheck" in services[name] for name in ("postgres", "redis"))
 
 
 def test_processes_have_no_more_rights_than_they_need(services: dict[str, dict]):
-    for name in OURS:
-        service = services[name]
+    for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "caddy" else []), name
         assert "privileged" not in service and "docker.sock" not in str(service.get("volumes")), name
+    assert (services["postgres"]["user"], services["redis"]["user"]) == ("postgres", "redis")
     assert "USER 10001:10001" in (CHECKOUT / "Dockerfile").read_text()
 
 
@@ -111,6 +113,39 @@ def test_a_probe_worker_is_given_neither_the_database_nor_the_key_of_sessions(se
     assert "env_file" not in probe
     assert not [name for name in probe["environment"] if name.startswith("DB_") or name == "DATABASE_URL"]
     assert SECRETS["SECRET_KEY"] not in str(probe) and SECRETS["DB_PASSWORD"] not in str(probe)
+
+
+def test_a_service_is_given_the_secrets_that_it_needs(services: dict[str, dict]):
+    given = {
+        name: {secret for secret, value in SECRETS.items() if value in str(service.get("environment"))}
+        for name, service in services.items()
+    }
+
+    app = {"DB_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "SECRETS_KEY"}
+    assert given == {
+        "postgres": {"DB_PASSWORD"},
+        "redis": {"REDIS_PASSWORD", "REDIS_PROBE_PASSWORD"},
+        **dict.fromkeys(("migrate", "web", "worker", "dispatch"), app),
+        "probe": {"REDIS_PROBE_PASSWORD", "SECRETS_KEY"},
+        "beat": {"REDIS_PASSWORD", "SECRETS_KEY"},
+        "caddy": set(),
+    }
+    assert {name for name in services if services[name].get("env_file")} == {"migrate", "web", "worker"}
+
+
+def test_networks_keep_probes_from_the_database(services: dict[str, dict]):
+    members = {
+        network: {name for name, service in services.items() if network in service["networks"]}
+        for network in ("database", "broker", "probes", "front")
+    }
+
+    app = {"migrate", "web", "worker", "dispatch"}
+    assert members == {
+        "database": app | {"postgres"},
+        "broker": app | {"redis", "beat"},
+        "probes": {"redis", "web", "probe"},
+        "front": {"web", "caddy"},
+    }
 
 
 def test_nothing_is_open_to_the_network_but_the_proxy(services: dict[str, dict]):
@@ -164,21 +199,21 @@ def test_systemd_understands_the_units(units: Path):
     assert (done.returncode, ours) == (0, []), done.stderr
 
 
-@pytest.mark.parametrize("name", ["web", "engine", "probe", "beat"])
+@pytest.mark.parametrize("name", ["web", "engine", "dispatch", "probe", "beat"])
 def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str):
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 
     assert f"manage.py run {name}" in text
     assert "\nUser=slamonitor\n" in text and "\nNoNewPrivileges=yes\n" in text and "\nProtectSystem=strict\n" in text
     assert "REDIS_URL_FILE=%d/redis-url" in text
-    assert ("DATABASE_URL_FILE" in text) == (name != "probe")
+    assert ("DATABASE_URL_FILE" in text) == (name not in ("probe", "beat"))
     assert "SECRET_KEY=" not in text.replace("_KEY_FILE=", "")
 
 
 def test_containers_units_and_up_start_the_same_processes(services: dict[str, dict]):
-    commands = [services[name]["command"][1] for name in ("web", "worker", "probe", "beat")]
+    commands = [services[name]["command"][1] for name in ("web", "worker", "dispatch", "probe", "beat")]
 
-    assert commands == ["web", "engine", "probe", "beat"]
+    assert commands == ["web", "engine", "dispatch", "probe", "beat"]
     target = (UNITS / "slamonitor.target").read_text()
     assert all(f"slamonitor-{name}@1.service" in target for name in commands)
 
@@ -202,7 +237,7 @@ def test_a_command_beside_the_units_has_their_settings(tmp_path: Path):
     assert {"SLAMONITOR_STATE_DIR=/nonexistent", "BACKUP_DIR=/var/lib/slamonitor/backups"} <= set(given)
 
 
-@pytest.mark.parametrize("name", ["web", "engine", "beat"])
+@pytest.mark.parametrize("name", ["web", "engine", "dispatch", "beat"])
 def test_units_count_into_one_folder_for_metrics(name: str):
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 

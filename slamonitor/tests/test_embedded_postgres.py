@@ -8,13 +8,15 @@ import signal
 import subprocess
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from slamonitor.embedded import standalone
 from slamonitor.embedded.postgres import LONGEST_SOCKET_PATH, EmbeddedPostgres, client_variables
-from slamonitor.embedded.server_user import SHELTERS
+from slamonitor.embedded.programs import find_postgres
+from slamonitor.embedded.server_user import SHELTERS, server_user
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, read_env
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its servers to another user")
@@ -183,6 +185,71 @@ def test_closed_folder_as_root_keeps_its_mode_and_the_data_in_a_shelter() -> Non
         shutil.rmtree(sheltered)
         with pytest.raises(EmbeddedError, match="which is gone"):
             EmbeddedPostgres(state)
+
+
+def names_of(folder: Path) -> set[int]:
+    """Return whose the files and folders are."""
+    return {path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
+
+
+@as_root
+@pytest.mark.parametrize("who", ["nobody", "the server's own user"])
+def test_as_root_nobody_else_is_superuser_nor_reads_the_data(who: str) -> None:
+    with EmbeddedPostgres.running() as url, psycopg.connect(url) as connection:
+        data = Path(connection.execute("SELECT current_setting('data_directory')").fetchone()[0])
+        user = EmbeddedPostgres(StateDirectory(data.parents[1])).user
+        assert user.name is None and names_of(data) == {user.uid}
+
+        account = pwd.getpwnam("nobody")
+        uid, gid = (account.pw_uid, account.pw_gid) if who == "nobody" else (user.uid, user.gid)
+        psql = [
+            str(find_postgres() / "bin" / "psql"),
+            "-h",
+            str(data.parent / "run"),
+            "-U",
+            "postgres",
+            "-c",
+            "SELECT 1",
+        ]
+        said = subprocess.run(psql, user=uid, group=gid, extra_groups=[], cwd="/", capture_output=True, text=True)
+        assert said.returncode != 0 and "failed" in said.stderr, said.stderr
+        read = subprocess.run(["cat", str(data / "pg_hba.conf")], user=account.pw_uid, group=account.pw_gid, cwd="/")
+        assert read.returncode != 0
+
+
+@as_root
+def test_data_of_a_release_that_ran_the_servers_as_nobody_are_taken_over() -> None:
+    account = pwd.getpwnam("nobody")
+    with standalone.state_directory(None) as state:
+        with started(state, durable=True) as (server, child):
+            with psycopg.connect(server.url) as connection:
+                connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+            child.send_signal(signal.SIGKILL)  # so that its socket and its lock stay
+            child.wait()
+        for path in (server.folder, *server.folder.rglob("*")):
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+        with started(state) as (again, _):
+            assert answer(again.url, "SELECT number FROM kept") == 7
+        assert names_of(again.data) == {again.user.uid} != {account.pw_uid}
+
+
+@as_root
+def test_taking_over_leaves_what_a_link_leads_to(tmp_path: Path) -> None:
+    user, former = server_user(StateDirectory(tmp_path)), pwd.getpwnam("nobody").pw_uid
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    theirs.touch()
+    ours.mkdir()
+    (ours / "symbolic").symlink_to(theirs)
+    (ours / "hard").hardlink_to(theirs)
+    (ours / "file").touch()
+    for path in (ours, ours / "symbolic", ours / "file"):
+        os.chown(path, former, -1, follow_symlinks=False)
+
+    user.own_all(ours)
+
+    assert theirs.stat().st_uid == 0
+    assert {path.lstat().st_uid for path in (ours, ours / "symbolic", ours / "file")} == {user.uid}
 
 
 @as_root

@@ -154,7 +154,9 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
     ]
 
 
-@pytest.mark.parametrize("victim", ["--hostname probe", "--hostname engine", "app slamonitor beat", "bin/postgres "])
+@pytest.mark.parametrize(
+    "victim", ["--hostname probe", "--hostname engine", "--hostname dispatch", "app slamonitor beat", "bin/postgres "]
+)
 def test_killing_a_process_leaves_a_gap_and_nothing_else(installation: Installation, victim: str) -> None:
     killed_at = datetime.now(UTC)
     pids = installation.processes(victim)

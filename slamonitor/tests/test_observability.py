@@ -120,7 +120,7 @@ def test_every_process_writes_the_same_form(installation: Installation) -> None:
     found = lines(installation)
 
     assert len({tuple(line) for line in found}) == 1, "all lines have the same names in the same order"
-    wanted = {"up", "web", "engine", "probe1", "beat", "postgres", "redis"}
+    wanted = {"up", "web", "engine", "dispatch", "probe1", "beat", "postgres", "redis"}
     wait_until(lambda: wanted <= {line["process"] for line in lines(installation)}, 10)
 
 
@@ -135,7 +135,11 @@ def test_figures_are_those_of_all_processes(installation: Installation) -> None:
     }
     assert found["slamonitor_metrics_shared",] == 1
     assert found["slamonitor_checks_total", "ok"] > 0, "counted by the engine, shown by the web"
-    assert found["slamonitor_workers", "probe"] == 1
+    assert {role: found["slamonitor_workers", role] for role in ("probe", "engine", "dispatch")} == {
+        "probe": 1,
+        "engine": 1,
+        "dispatch": 1,
+    }
     assert found["slamonitor_collector_up", "queues"] == 1
     assert found["slamonitor_page_visits_total", "en", "200"] > 0, "answered ahead of what counts the others"
     text = installation.page("metrics").text

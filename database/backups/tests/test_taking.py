@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,18 @@ from database.backups.taking import take
 from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, data_of
 
 pytestmark = pytest.mark.django_db
+
+
+def test_a_backup_is_closed_to_others_whatever_the_umask(live: Server, tmp_path: Path):
+    folder = Folder(tmp_path / "deep" / "backups")
+    before = os.umask(0)
+    try:
+        taken = take(live, folder)
+    finally:
+        os.umask(before)
+
+    assert folder.path.stat().st_mode & 0o777 == folder.raw.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (taken.path, *taken.raw_paths)} == {0o600}
 
 
 def test_a_backup_is_plain_sql_under_the_promised_name(live: Server, folder: Folder):

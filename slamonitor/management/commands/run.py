@@ -15,14 +15,15 @@ from slamonitor.processes import Options
 
 class Command(BaseCommand):
     help = (
-        "Become one process: web (page, desk and API), engine (plans and records), probe (measures, needs no database)"
-        " or beat (the clock; one is enough, two do no harm). It ends by SIGTERM, with what it has begun."
+        "Become one process: web (page, desk and API), engine (records and accounts), dispatch (hands out slots), probe"
+        " (measures, needs no database) or beat (the clock). One dispatch and one beat are enough, two do no harm."
+        " It ends by SIGTERM, with what it has begun."
     )
     # The process that this becomes checks the settings itself, and a probe worker has no database to check.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("process", choices=["web", "engine", "probe", "beat"])
+        parser.add_argument("process", choices=["web", "engine", "dispatch", "probe", "beat"])
         parser.add_argument("--host", default="127.0.0.1", help="web: address to listen on (default %(default)s)")
         parser.add_argument("--port", type=int, default=8000, help="web: port to listen on (default %(default)s)")
         parser.add_argument(
@@ -48,6 +49,8 @@ def describe(name: str, options: Options) -> Process:
             return processes.web(env, options)
         case "engine":
             return processes.engine_worker(env, None)
+        case "dispatch":
+            return processes.dispatcher(env)
         case "probe":
             return processes.probe_worker(env, options, number)
         case _:

@@ -79,6 +79,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.start(
         processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
     )
+    supervisor.start(processes.dispatcher(env))
     supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
     tell(supervisor, state, options)

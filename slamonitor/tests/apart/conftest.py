@@ -25,6 +25,7 @@ from slamonitor.tests.targets import Target, serving
 SECRETS = {
     "DB_PASSWORD": 'a pass\'word of the "database"',  # which must not need to be harmless
     "REDIS_PASSWORD": "redispassword0123456789",
+    "REDIS_PROBE_PASSWORD": "probepassword0123456789",
     "SECRET_KEY": "for-tests-only: signs what the web process hands out in cookies",
     "SECRETS_KEY": "for-tests-only: seals what probes must know and nobody else",
 }
@@ -128,7 +129,7 @@ def site(plain_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> It
         said = site.run("migrate", site.services["migrate"]["command"][0])
         assert re.search(r"password +([a-z2-9]{4}-){3}", said), said
         site.run("worker", "sync_services", "-", text=services_file(address))
-        for name in ("web", "worker", "probe", "beat"):
+        for name in ("web", "worker", "dispatch", "probe", "beat"):
             site.start(name)
         wait_until(site.is_served, 30, site.logs)
         yield site

@@ -120,15 +120,18 @@ def _redis(service: Mapping[str, Any], program: Path, folder: Path) -> Iterator[
     port, data = free_port(), folder / "redis"
     data.mkdir()
     shell, flag, script = service["command"]
-    script = script.replace("redis-server -", f"{program} - --port {port} --bind 127.0.0.1", 1)
+    script = script.replace("exec redis-server", f"exec {program} --port {port} --bind 127.0.0.1", 1)
     password = service["environment"]["REDIS_PASSWORD"]
     libraries = program.parent.parent / "lib"
     process = Process(
         name="redis",
         command=(f"/bin/{shell}", flag, script),
         env={
+            **service["environment"],
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(folder),
             "REDIS_DIR": str(data),
-            "REDIS_PASSWORD": password,
+            "USERS_ACL": str(CHECKOUT / "deploy" / "redis" / "users.acl"),
             "LD_LIBRARY_PATH": str(next(libraries.glob("*-linux-gnu"), "")),
         },
         ready=lambda: _answers(port, password),

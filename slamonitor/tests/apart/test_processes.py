@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import psutil
 import pytest
+import redis
 
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests.apart.conftest import SERVICE_COUNT, Site, end
@@ -55,6 +56,33 @@ def test_the_doctor_finds_the_servers_sound(site: Site) -> None:
 def test_the_role_of_the_application_is_no_superuser(site: Site) -> None:
     assert site.query("SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user") == [(False, True)]
     assert site.query("SHOW shared_buffers") == [("256MB",)]
+
+
+PROBES_MAY_NOT = [
+    "LRANGE results 0 -1",
+    "RPOP results",
+    "DEL results",
+    "LPUSH dispatch x",
+    "LPUSH alerts x",
+    "HGETALL unacked",
+    "SADD _kombu.binding.dispatch x",
+    "MONITOR",
+    "KEYS *",
+    "CONFIG GET requirepass",
+    "ACL LIST",
+    "FLUSHALL",
+    "EVALSHA 0123456789012345678901234567890123456789 1 results",
+]
+
+
+@pytest.mark.parametrize("command", PROBES_MAY_NOT)
+def test_a_probe_worker_may_use_nothing_of_the_broker_but_its_queues(site: Site, command: str) -> None:
+    password = site.services["redis"]["environment"]["REDIS_PROBE_PASSWORD"]
+    with redis.Redis(port=site.servers.redis_port, username="probe", password=password) as client:
+        client.llen("probes.default")
+
+        with pytest.raises(redis.NoPermissionError):
+            client.execute_command(*command.split())
 
 
 def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) -> None:
@@ -115,6 +143,7 @@ def serves(site: Site, process: subprocess.Popen[bytes]) -> bool:
 
 
 READY: dict[str, Callable[[Site, "subprocess.Popen[bytes]"], bool]] = {
+    "dispatch": has_stamped,
     "engine": has_stamped,
     "probe": has_stamped,
     "beat": has_broker,
