@@ -290,9 +290,9 @@ def test_transitions_of_one_instant_are_paged_one_by_one(program):
         ("transitions", 1),
         ("services/s000", 1),
         ("services/s000/state", 1),
-        ("services/s000/uptime", 9),
+        ("services/s000/uptime", 10),
         ("services/s000/percentiles", 7),
-        ("services/s000/ledger", 10),
+        ("services/s000/ledger", 11),
     ],
 )
 def test_queries_do_not_grow_with_services(program, django_assert_num_queries, path, queries, count):

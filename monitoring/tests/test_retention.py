@@ -159,5 +159,6 @@ def restate(since: datetime, until: datetime, author) -> None:
         proposed_by=author,
         is_approved=True,
         decided_by=author,
+        is_self_approved=True,
         decided_at=LATER,
     )

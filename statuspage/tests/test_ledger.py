@@ -357,19 +357,22 @@ def test_only_the_time_that_was_blind_or_restated_names_that_cause(service, get)
     assert sum(i["seconds"] for i in found) == DAY_S
 
 
-def test_an_outage_that_only_late_checks_show_is_not_given_the_cause_of_an_older_one(get):
+def test_an_outage_that_only_late_checks_show_has_a_cause_of_its_own(get):
     service = make_service(check_interval=300_000)
     Service.objects.filter(id=service.id).update(created_at=START - timedelta(days=9))
     check(-600, HOUR)
     check(HOUR, 2 * HOUR, "bad")
     check(2 * HOUR, 5 * HOUR)
     check(6 * HOUR, 7 * HOUR)
-    check(5 * HOUR, 6 * HOUR, "bad")  # late: it opens no outage, and nobody was told
+    check(5 * HOUR, 6 * HOUR, "bad")  # late, and told after the fact
 
     found = get("/services/payments/ledger.json?from=2025-03-10&to=2025-03-10").json()["intervals"]
 
     outages = [(i["from"][11:16], i["first_bad_at"], i["cause"]) for i in found if i["kind"] == "down"]
-    assert outages == [("01:00", "2025-03-10T01:00:00Z", "connection_error"), ("05:00", None, None)]
+    assert outages == [
+        ("01:00", "2025-03-10T01:00:00Z", "connection_error"),
+        ("05:00", "2025-03-10T05:00:00Z", "connection_error"),
+    ]
 
 
 def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_it_was(service, get):

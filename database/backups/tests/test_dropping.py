@@ -111,7 +111,7 @@ def test_who_keeps_a_database_for_too_long_is_named_with_a_remedy_that_works(bus
     name = "held_for_ever"
     loading.create(busy, name)
     with superuser(busy, name) as held:
-        with pytest.raises(BackupError, match=rf"session {held.info.backend_pid} of postgres\. It takes") as raised:
+        with pytest.raises(BackupError, match=rf"session {held.info.backend_pid} of postgres") as raised:
             loading.drop(busy, name, patience_s=0)
         remedy = str(raised.value).partition("run: ")[2]
         with superuser(busy, "postgres") as administrator:

@@ -81,7 +81,7 @@ def test_a_probe_worker_may_use_nothing_of_the_broker_but_its_queues(site: Site,
     with redis.Redis(port=site.servers.redis_port, username="probe", password=password) as client:
         client.llen("probes.default")
 
-        with pytest.raises(redis.NoPermissionError):
+        with pytest.raises(redis.exceptions.NoPermissionError):
             client.execute_command(*command.split())
 
 
