@@ -17,7 +17,7 @@ from monitoring.calendar_days import bounds
 from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.health import needed_regions
-from monitoring.models import DispatchWatermark, Service
+from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
@@ -122,7 +122,7 @@ def of_queues() -> Iterable[Metric]:
 
 
 def of_upkeep() -> Iterable[Metric]:
-    """Read how far the roll-up is behind, and how many days of partitions lie ahead. Four queries."""
+    """Read how far the roll-up is behind, what should never happen, and the days of partitions ahead. Five queries."""
     now = timezone.now()
     due = RollupRequest.objects.exclude(not_before__gt=now)
     days = due.values("date", "service").distinct().count()  # several may have asked for the same one
@@ -131,6 +131,18 @@ def of_upkeep() -> Iterable[Metric]:
     closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]
     age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
     yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
+    rare = CounterMetricFamily(
+        metrics.PREFIX + "engine_events",
+        "What should be rare: refusals, rebuilt runs, differing figures.",
+        labels=["event"],
+    )
+    # Those that an alert asks for are there from the start, or their first rise would be none.
+    counted = dict.fromkeys(("rows_differed", "runs_differed"), 0) | dict(
+        EngineCounter.objects.values_list("name", "value")
+    )
+    for name, value in sorted(counted.items()):
+        rare.add_metric([name], value)
+    yield rare
     ahead = GaugeMetricFamily(
         metrics.PREFIX + "partitions_ahead", "Days after today that have a partition.", labels=["table"]
     )

@@ -16,7 +16,7 @@ from monitoring.calendar_days import day_of
 from monitoring.clock import AHEAD
 from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.health import DISPATCH_LATE, needed_regions
-from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest, RollupWatermark, Service
+from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.refused_targets import judge, refused_targets
 from monitoring.rollup_requests import CLOSING
@@ -26,6 +26,11 @@ from observability.upkeep import Finding, Table, bad, good, note, register, warn
 ROLLUP_LATE = timedelta(hours=6)
 STAMP_LATE_MS = 2_000
 SHOWN = 30
+DIFFERED_LATELY = timedelta(days=7)
+DIFFERENCES = {
+    "runs_differed": gettext_lazy("Recorded runs from the raw checks"),
+    "rows_differed": gettext_lazy("Stored days from the ledger"),
+}
 
 
 def beat() -> Finding:
@@ -189,6 +194,24 @@ def _expected(keep_days: int, now: datetime) -> date:
     return now.astimezone(UTC).date() - timedelta(days=keep_days + 2)
 
 
+def figures() -> Finding:
+    lately = EngineCounter.objects.filter(name__in=DIFFERENCES, raised_at__gte=timezone.now() - DIFFERED_LATELY)
+    return judge_figures({row.name: row.raised_at for row in lately if row.raised_at})
+
+
+def judge_figures(differed_at: Mapping[str, datetime]) -> Finding:
+    """Judge whether an audit found recorded runs or stored days that were wrong, by the counters raised lately."""
+    if not differed_at:
+        return good(_("Recorded runs and stored days are those of the raw checks, as far as they were audited."))
+    table = Table(
+        columns=[_("What differed"), _("Last found")],
+        rows=[[str(DIFFERENCES[name]), at.isoformat(timespec="seconds")] for name, at in sorted(differed_at.items())],
+    )
+    says = _("An audit found figures that were not those of the raw checks, and made them right.")
+    remedy = _("Look for “differ” in the log of the engine, and examine everything: manage.py rollup --audit")
+    return warning(says, remedy, table)
+
+
 def _newest_drops() -> dict[str, date]:
     rows = DroppedPartition.objects.order_by("table_name", "-day").distinct("table_name")
     return dict(rows.values_list("table_name", "day"))
@@ -203,6 +226,7 @@ def _holes(days: Collection[date]) -> int:
 
 
 AREA = "engine"
+register("figures", gettext_lazy("Audit of figures"), figures, area=AREA)
 register("beat", gettext_lazy("Beat"), beat, area=AREA)
 register("workers", gettext_lazy("Workers"), workers, area=AREA)
 register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)

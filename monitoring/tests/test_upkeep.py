@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from database import partitions, retention
-from monitoring import upkeep, worker_stamps
+from monitoring import counters, upkeep, worker_stamps
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import make_service
@@ -176,3 +176,15 @@ def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], ve
 
     assert (found.verdict, words in found.says) == (verdict, True), found.says
     assert found.table.rows == [["t", "90", str(len(oldest)), str(len(held)), "2024-12-05"]]
+
+
+@pytest.mark.django_db
+def test_figures_that_differed_lately_are_a_finding_with_a_remedy():
+    assert upkeep.figures().verdict is Verdict.GOOD
+
+    counters.add("runs_differed", 1)
+
+    found = upkeep.figures()
+    assert found.verdict is Verdict.WARNING
+    assert "not those of the raw checks" in found.says
+    assert "manage.py rollup --audit" in found.remedy
