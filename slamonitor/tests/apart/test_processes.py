@@ -91,7 +91,7 @@ def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) 
 
     with visiting(site) as failures:
         for name, is_ready in READY.items():
-            old = next(process for process in site.running if process.poll() is None and name in " ".join(process.args))
+            old = next(process for process in site.running if process.poll() is None and name in process.args)
             new = site.start({"engine": "worker"}.get(name, name))
             wait_until(lambda: is_ready(site, new), 30, site.logs)  # noqa: B023  asked before the next turn
             assert end(old) == 0, f"{name}: {site.logs()}"
