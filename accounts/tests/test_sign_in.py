@@ -9,10 +9,12 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import sign_in_rate
 from accounts.lockout import neighbourhood_address
 from accounts.models import User
 from accounts.permissions import Role
 from accounts.tests.cast import Person, make_person
+from observability.buckets import Buckets
 from observability.visitors import client_ip
 
 LOGIN, CHANGE, INDEX = "/admin/login/", "/admin/password_change/", "/admin/"
@@ -22,6 +24,13 @@ OWN = "ferry-lantern-42-moss"
 
 def sign_in(client: Client, password: str, name: str = "new"):
     return client.post(LOGIN, {"username": name, "password": password, "next": INDEX})
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attempts of one address lie so far apart that their rate limits none (`test_sign_in_rate.py`)."""
+    fresh = Buckets(size=1_000, refilled_every_s=1, most_keys=sign_in_rate.MOST_ADDRESSES)
+    monkeypatch.setattr(sign_in_rate, "attempts", fresh)
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +135,7 @@ def fail(address: str, names: list[str]) -> list[int]:
     return [sign_in(Client(REMOTE_ADDR=address), "wrong", name).status_code for name in names]
 
 
-def test_many_names_from_one_address_lock_it(newcomer):
+def test_many_names_from_one_address_lock_it(newcomer, unhurried):
     _user, password = newcomer
 
     answers = fail("198.51.100.7", [f"name{number}" for number in range(26)])
@@ -175,7 +184,7 @@ def test_the_mark_of_a_browser_is_for_its_own_name_and_cannot_be_made_up(newcome
     assert [sign_in(client, password).status_code for client in (forged, others)] == [429, 429]
 
 
-def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer):
+def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer, unhurried):
     _user, password = newcomer
     here = Client(REMOTE_ADDR="198.51.100.7")
     for number in range(24):
