@@ -19,8 +19,8 @@ CELERY = str(Path(sys.executable).with_name("celery"))
 DAY = {"date": START.date(), "status": "o", "operational_s": 86_400, "metadata": {"sample": True}}
 STARTS = [
     (sys.executable, "-c", "import slamonitor.wsgi"),
-    (CELERY, "--app", "slamonitor", "worker", "--queues", "dispatch,results,alerts,rollups", "--concurrency", "1"),
-    (CELERY, "--app", "slamonitor", "beat"),
+    (CELERY, "--app", "slamonitor", "worker", "--queues", "results,alerts,rollups", "--concurrency", "1"),
+    (CELERY, "--app", "slamonitor", "worker", "--queues", "dispatch", "--pool", "solo"),
 ]
 
 
@@ -38,7 +38,7 @@ def start(command: tuple[str, ...], zone: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, env=env, cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("command", STARTS, ids=["web", "engine", "beat"])
+@pytest.mark.parametrize("command", STARTS, ids=["web", "engine", "dispatch"])
 def test_days_of_another_zone_stop_the_start_with_the_remedy(stored: None, command: tuple[str, ...]) -> None:
     done = start(command, "Asia/Seoul")
 

@@ -63,7 +63,7 @@ def test_the_work_of_the_night_is_not_missed_on_the_first_day():
     found = process.nights()
 
     assert found.verdict in (Verdict.NOTE, Verdict.GOOD)
-    assert [row[0] for row in found.table.rows] == ["retention", "sessions", "workers", "size"]
+    assert [row[0] for row in found.table.rows] == ["retention", "sessions", "workers", "audit", "size"]
 
 
 def night(begun_at: datetime = LATELY, error: str = "") -> NightlyRun:
