@@ -101,7 +101,7 @@ def dispatcher(env: Mapping[str, str]) -> Process:
         env=_worker_env(env),
         cwd=CHECKOUT,
         stop_stage=BEAT,
-        stop_timeout_s=1.0,
+        stop_timeout_s=2.5,  # Celery looks for a signal only between two reads of the broker, a second each
     )
 
 

@@ -136,10 +136,9 @@ def has_broker(site: Site, process: subprocess.Popen[bytes]) -> bool:
 
 
 def serves(site: Site, process: subprocess.Popen[bytes]) -> bool:
-    """Say whether a web process listens: its worker, a child of it, shares the port with that of the old one."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    listening = {c.laddr.port for each in family for c in each.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    return site.web_port in listening and len(family) > 1
+    """Say whether a web process listens; it shares the port with the old one."""
+    connections = psutil.Process(process.pid).net_connections("tcp")
+    return site.web_port in {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 READY: dict[str, Callable[[Site, "subprocess.Popen[bytes]"], bool]] = {
