@@ -1,7 +1,7 @@
 """Which processes make one installation, with their options and the order in which they end.
 
-The order of ending is the way of a check: beat and dispatch plan no more, probe workers hand over what they have
-measured, the engine stores it, and only then do the page, Redis and PostgreSQL go.
+The order of ending is the way of a check: beat plans no more, dispatch ends and probe workers hand over what they
+have measured, the engine stores it, and only then do the page, Redis and PostgreSQL go.
 """
 
 import signal
@@ -100,7 +100,7 @@ def dispatcher(env: Mapping[str, str]) -> Process:
         command=(*_worker("dispatch", "dispatch"), "--pool", "solo", *WITHOUT_CHATTER),
         env=_worker_env(env),
         cwd=CHECKOUT,
-        stop_stage=BEAT,
+        stop_stage=PROBES,  # once beat is gone there is nothing to hand out
         stop_timeout_s=2.5,  # Celery looks for a signal only between two reads of the broker, a second each
     )
 

@@ -93,7 +93,7 @@ def test_servers_may_be_named_by_files(tmp_path: Path) -> None:
 
 def test_processes_end_in_the_order_of_a_check() -> None:
     stages = [
-        processes.dispatcher({}).stop_stage,
+        processes.beat({}).stop_stage,
         processes.probe_worker({}, OPTIONS, 1).stop_stage,
         processes.engine_worker({}, None).stop_stage,
         processes.REDIS,
@@ -101,14 +101,14 @@ def test_processes_end_in_the_order_of_a_check() -> None:
     ]
 
     assert stages == sorted(set(stages))
-    assert processes.beat({}).stop_stage == stages[0]
+    assert processes.dispatcher({}).stop_stage == stages[1]
 
 
 def test_stages_leave_the_database_time_to_write_its_checkpoint() -> None:
     engine = processes.engine_worker({}, lambda: True)
     others_s = [
-        max(processes.beat({}).stop_timeout_s, processes.dispatcher({}).stop_timeout_s),
-        processes.probe_worker({}, OPTIONS, 1).stop_timeout_s,
+        processes.beat({}).stop_timeout_s,
+        max(processes.dispatcher({}).stop_timeout_s, processes.probe_worker({}, OPTIONS, 1).stop_timeout_s),
         engine.drain_timeout_s,
         max(engine.stop_timeout_s, processes.web({}, OPTIONS).stop_timeout_s),
         processes.server(engine, processes.REDIS).stop_timeout_s,

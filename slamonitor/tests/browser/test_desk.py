@@ -38,7 +38,7 @@ def test_the_first_screen_shows_the_engine_at_work(page: Page, role: Role) -> No
 
     expect(page.get_by_text("None. Every service responds.")).to_be_visible()
     facts = page.locator(".dash-facts")
-    expect(facts).to_contain_text(re.compile(r"Workers, probing / recording\s*1 / 1"))
+    expect(facts).to_contain_text(re.compile(r"Workers, probing / recording / dispatching\s*1 / 1 / 1"))
     expect(facts.locator(".is-wrong")).to_have_count(0)
     assert violations(page, ".dash") == []
 
