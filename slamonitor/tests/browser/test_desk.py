@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Role
 from slamonitor.tests.browser.people import PASSWORD, sign_in, sign_out
-from slamonitor.tests.browser.test_public_page import violations
+from slamonitor.tests.browser.test_public_page import FOLLOWS_MS, violations
 from slamonitor.tests.installation import Installation
 
 ONE_TIME = re.compile(r"password +((?:[a-z2-9]{4}-){3}[a-z2-9]{4})")
@@ -111,7 +111,7 @@ def test_a_service_paused_leaves_the_page_and_comes_back(page: Page) -> None:
     expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
     page.goto("/")
     expect(page.locator("#service-payments")).to_be_visible()
-    expect(page.locator("#service-search")).to_have_count(0)
+    expect(page.locator("#service-search")).to_have_count(0, timeout=FOLLOWS_MS)
 
     page.goto("/admin/monitoring/service/search/change/")
     page.get_by_role("button", name="Resume…").click()
