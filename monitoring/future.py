@@ -25,7 +25,6 @@ from monitoring.fold_rules import RuleBook
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
 from monitoring.models.raw import AHEAD as IS_AHEAD
 from monitoring.models.raw import BLIND
-from monitoring.probes.model import Verdict
 from monitoring.regions import FoldRules
 from monitoring.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.state import Cause, Run, State, Status
@@ -115,12 +114,12 @@ def _taken_back(held: LockedState, now: datetime) -> State:
     """Drop what runs have after now; return the state with the newest one left, which is open again, and no status."""
     state = held.state
     stored = CheckRun.objects.filter(service_id=held.service_id)
-    touched = [*map(_run, stored.filter(last_at__gt=end_of_second(now)).order_by("first_at"))]
+    touched = [*map(runs.of_row, stored.filter(last_at__gt=end_of_second(now)).order_by("first_at"))]
     stored.filter(last_at__gt=end_of_second(now)).delete()
     left = [_trimmed(held.service_id, run, now) for run in [*touched, *filter(None, [state.run])]]
     run = next((run for run in reversed(left) if run is not None), None)
     if run is None and (newest := stored.order_by("-first_at").first()):
-        run = _run(newest)
+        run = runs.of_row(newest)
         stored.filter(first_at=run.first_at).delete()  # the open run is kept in the state alone
     if run is None:
         return State()
@@ -185,14 +184,4 @@ def _transition(held: LockedState, taken_back: State, now: datetime) -> Transiti
         edge_start_at=min(taken_back.run.last_at, now) if taken_back.run else None,
         edge_end_at=now,
         created_at=now,
-    )
-
-
-def _run(row: CheckRun) -> Run:
-    return Run(
-        verdict=Verdict(row.verdict),
-        first_at=row.first_at,
-        last_at=row.last_at,
-        check_count=row.check_count,
-        hold_s=row.hold_s,
     )

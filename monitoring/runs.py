@@ -69,7 +69,7 @@ def rebuild_between(
     if open_run is not None and not is_whole:
         until = min(until, end_of_second(open_run.last_at))
     touched = CheckRun.objects.filter(service_id=held.service_id, last_at__gte=since, first_at__lte=until)
-    old = [_run(row) for row in touched.order_by("first_at")]
+    old = [of_row(row) for row in touched.order_by("first_at")]
     is_open_touched = _overlaps(open_run, since, until)
     if is_whole:
         is_open_touched = open_run is None or open_run.first_at <= until
@@ -118,7 +118,7 @@ def effect_of(held: LockedState, since: datetime, until: datetime, deciding: int
     open_run = [held.state.run] if held.state.run else []
 
     def across(at: datetime) -> list[Run]:
-        found = [*map(_run, stored.filter(first_at__lt=at, last_at__gt=at)), *open_run]
+        found = [*map(of_row, stored.filter(first_at__lt=at, last_at__gt=at)), *open_run]
         return [run for run in found if run.first_at < at < run.last_at]
 
     # A run of so long has so many checks, for each follows within the hold of the one before.
@@ -144,7 +144,7 @@ def stretches_around(held: LockedState, since: datetime, until: datetime) -> lis
     end = decisive.filter(first_at__gt=until).aggregate(at=Min("first_at"))["at"]
     rows = stored.filter(**({"first_at__gte": start} if start else {}), **({"first_at__lte": end} if end else {}))
     open_run = [held.state.run] if held.state.run and end is None else []
-    return [_stretch(run) for run in [*map(_run, rows.order_by("first_at")), *open_run]]
+    return [_stretch(run) for run in [*map(of_row, rows.order_by("first_at")), *open_run]]
 
 
 def _spliced(
@@ -213,7 +213,7 @@ def _deciding(held: LockedState) -> list[Run]:
     # The open run is not enough: without its last slot it may be too short, and the state before that is asked for.
     since = stored.filter(check_count__gte=threshold).aggregate(at=Max("first_at"))["at"]
     rows = stored.filter(first_at__gte=since) if since else stored
-    return [*map(_run, rows.order_by("first_at")), held.state.run]
+    return [*map(of_row, rows.order_by("first_at")), held.state.run]
 
 
 def _without_last_slot(runs: Sequence[Run], checks: SpokenChecks) -> list[Run]:
@@ -253,7 +253,8 @@ def _row(service_id: str, run: Run) -> CheckRun:
     )
 
 
-def _run(row: CheckRun) -> Run:
+def of_row(row: CheckRun) -> Run:
+    """Return a stored run as a value."""
     return Run(
         verdict=Verdict(row.verdict),
         first_at=row.first_at,
