@@ -45,13 +45,12 @@ class Edition:
 
     def finished(self, language: str) -> Answer | None:
         """Return the page for a visitor if it is rendered already."""
+        self.asked.add(language)
         return self._answers.get(language)
 
     def answer(self, language: str) -> Answer:
         """Return the page for a visitor."""
-        if language not in self.asked:
-            self.asked.add(language)
-        answer = self._answers.get(language)
+        answer = self.finished(language)
         if answer is None:
             with self._rendering:
                 answer = self._answers.get(language) or render(self.model, language, self.stale_at)

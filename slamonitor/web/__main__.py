@@ -14,6 +14,7 @@ from slamonitor.child import raise_file_limit
 
 FINISH_S = 1.5  # for which requests under way are finished when the process is told to end; less than `up` waits
 BACKLOG = 4_096  # connections that the kernel holds for us
+SWITCH_S = 0.0005  # after which a thread hands over to the event loop, which has little to do but all visitors waiting
 POLLED_EVERY_S = 0.4  # the page, visitors or not: none of them waits for it, and a change is seen within half a second
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     sys.argv[0] = "web"  # how the database and the log name this process
     raise_file_limit()
+    sys.setswitchinterval(SWITCH_S)
     # Loads all apps, which takes a second, and ends the process on a wrong setting: before anybody can connect.
     from slamonitor.wsgi import application
 
