@@ -10,7 +10,7 @@ from monitoring import probe_worker
 from monitoring.unprobed import unprobed
 from monitoring.worker_stamps import PROBES, Stamper, role_of, unique_name
 from observability.refusals import refusals
-from observability.views import VERSION
+from observability.version import VERSION
 
 _stampers: list[Stamper] = []
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 
-from observability.views import VERSION
+from observability.version import VERSION
 from slamonitor.embedded.state_directory import CHECKOUT
 
 BEFORE_RELEASE = {

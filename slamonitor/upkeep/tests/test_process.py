@@ -7,7 +7,7 @@ from django.utils import timezone
 from database.models import NightlyRun
 from monitoring.models import EngineWorker
 from observability.upkeep import Verdict
-from observability.views import VERSION
+from observability.version import VERSION
 from slamonitor.upkeep import process
 
 NOW = datetime(2025, 3, 10, 9, tzinfo=UTC)
