@@ -1,21 +1,38 @@
-"""What every test shares: one real PostgreSQL and Redis for the whole run, and the settings that name them."""
+"""What every test shares: one real PostgreSQL and Redis for each process that runs tests, and the settings that name them."""
 
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from tempfile import TemporaryDirectory
 
+import hypothesis
 import pytest
 
 from slamonitor.embedded.postgres import EmbeddedPostgres
 from slamonitor.embedded.redis import EmbeddedRedis
 
-pytest_plugins = ["accounts.tests.cast"]  # an admin, a reporter, a viewer and a stranger
+pytest_plugins = [
+    "accounts.tests.cast",  # an admin, a reporter, a viewer and a stranger
+    "slamonitor.tests.side_by_side",
+    "slamonitor.tests.browser.summary",
+]
 servers = ExitStack()
+
+# HYPOTHESIS_PROFILE=thorough looks longer for what breaks a property.
+hypothesis.settings.register_profile("usual", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers before anything reads the settings, and load those: pytest-django then sets Django up."""
+    """Start the servers before anything reads the settings, and load those: pytest-django then sets Django up.
+
+    Each process that runs tests has servers of its own. The one that hands out tests (`pytest -n 2`) has none.
+    """
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        # Named by our Celery app as it was imported. Those that run tests would inherit it, and set Django up too early.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        return
     os.environ.update(
         DJANGO_SETTINGS_MODULE="slamonitor.settings",
         SECRET_KEY="for-tests-only-and-long-enough-to-be-accepted",
