@@ -1,4 +1,4 @@
-"""What every test shares: one real PostgreSQL and Redis for each process that runs tests, and the settings that name them."""
+"""What every test shares: a real PostgreSQL and Redis for each process that runs tests, and settings that name them."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Each process that runs tests has servers of its own. The one that hands out tests (`pytest -n 2`) has none.
     """
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        # Named by our Celery app as it was imported. Those that run tests would inherit it, and set Django up too early.
+        # Our Celery app has named it. Those that run tests would inherit it, and set Django up too early.
         del os.environ["DJANGO_SETTINGS_MODULE"]
         return
     os.environ.update(

@@ -45,7 +45,7 @@ def test_a_missed_night_is_made_up_for_once():
 
 
 def test_a_failure_is_noted_and_tried_again_after_an_hour():
-    with pytest.raises(OSError), once_a_night("tidy", AT, NOW, UTC):
+    with pytest.raises(OSError, match="disk full"), once_a_night("tidy", AT, NOW, UTC):
         raise OSError("disk full")
 
     assert NightlyRun.objects.get().error == "OSError: disk full"

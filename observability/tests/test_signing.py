@@ -74,9 +74,8 @@ def test_the_first_key_signs_and_older_ones_verify(settings):
     settings.SECRETS_KEYS = [KEY, OLDER]
     assert opened(before) and opened(signed([]))
 
-    settings.SECRETS_KEYS = [OLDER]
+    settings.SECRETS_KEYS = [KEY]
     with pytest.raises(signing.Forged, match="SECRETS_KEY"):
-        settings.SECRETS_KEYS = [KEY]
         opened(before)
 
 

@@ -130,7 +130,7 @@ def test_statements_that_our_backups_never_hold_are_refused_before_any_runs(
         sql = attack.format(live=live.database, file=tmp_path / "owned")
         path = doctored(whole, folder, f"\nSET row_security = off;\n{sql}\n")
         for foreign in (False, True):
-            with pytest.raises(BackupError, match=r"line|no end") as raised:
+            with pytest.raises(BackupError, match=r"line|no end") as raised:  # noqa: PT012
                 beside(live, path, foreign=foreign)
                 pytest.fail(f"{sql} ran")
             assert "Nothing of it was run" in str(raised.value), sql
