@@ -28,7 +28,8 @@ test: $(VENV)/dev ## run the whole test suite (ARGS="monitoring -k recording": a
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 quick: $(VENV)/dev ## run unit and database tests only, which take a minute or so
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not browser and not processes and not slow" $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not browser and not processes and not slow" \
+	  --ignore=slamonitor/tests/browser --ignore=slamonitor/tests/test_openapi.py $(ARGS)  # which take long to read
 
 coverage: $(VENV)/dev ## run the whole test suite and say which lines it does not reach (subprocesses aside)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)

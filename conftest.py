@@ -1,6 +1,7 @@
 """What every test shares: a real PostgreSQL and Redis for each process that runs tests, and settings that name them."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from tempfile import TemporaryDirectory
@@ -17,6 +18,10 @@ pytest_plugins = [
     "slamonitor.tests.browser.summary",
 ]
 servers = ExitStack()
+
+# Some environments forbid it. Each process that a test starts would then compile everything again, and so would pytest.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # HYPOTHESIS_PROFILE=thorough looks longer for what breaks a property.
 hypothesis.settings.register_profile("usual", max_examples=30, deadline=None)
