@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import hypothesis
 import pytest
@@ -23,9 +24,10 @@ servers = ExitStack()
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# HYPOTHESIS_PROFILE=thorough looks longer for what breaks a property.
-hypothesis.settings.register_profile("usual", max_examples=30, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
+# HYPOTHESIS_PROFILE=thorough looks longer for what breaks a property. Neither fails because the machine is busy.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("usual", max_examples=50, **PATIENT)
+hypothesis.settings.register_profile("thorough", max_examples=500, **PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 

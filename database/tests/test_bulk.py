@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 from django.db import connection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from database.bulk import array, read_instants_fast
@@ -36,7 +36,6 @@ def through_postgres(values: list[object], type_: str) -> list[object]:
 @pytest.mark.django_db
 @pytest.mark.parametrize("type_", columns)
 def test_what_goes_in_comes_out(type_):
-    @settings(max_examples=60, deadline=None)
     @given(st.lists(st.none() | columns[type_], max_size=20))
     def check(values):
         assert through_postgres(values, type_) == values

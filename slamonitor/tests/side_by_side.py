@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+BACKUPS = HERE.parents[1] / "database" / "backups"
 # Each of these shares a stage that takes seconds to set up, so one process runs all of its tests.
 STAGES = {"browser": HERE / "browser", "apart": HERE / "apart"}
-BY_FOLDER = {"browser": HERE / "browser", "processes": HERE / "apart"}
+BY_FOLDER = {"browser": HERE / "browser", "processes": HERE / "apart", "slow": BACKUPS}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -26,10 +27,10 @@ def _group(path: Path) -> str:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Whatever waits for processes comes first, so that no long group is left for one worker at the end.
+    """What takes long comes first, so that no long group is left for one worker at the end.
 
     Browser tests come last: while Playwright runs, this thread has an event loop, which Django refuses.
     """
     if item.get_closest_marker("browser"):
         return 2
-    return 0 if item.get_closest_marker("processes") else 1
+    return 0 if item.get_closest_marker("processes") or item.get_closest_marker("slow") else 1

@@ -10,6 +10,8 @@ import pytest
 
 from slamonitor.embedded.state_directory import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def audit(tmp_path: Path) -> ModuleType:

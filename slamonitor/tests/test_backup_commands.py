@@ -22,7 +22,7 @@ from slamonitor import backup_night, engine_stop
 from slamonitor.engine_stop import engine_stopped
 from slamonitor.management.backup_command import BackupCommand
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NOW = datetime(2026, 3, 10, 2, 5, tzinfo=SEOUL)

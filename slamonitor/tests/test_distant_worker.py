@@ -23,6 +23,8 @@ from slamonitor.tests.broker import take
 from slamonitor.tests.distance import far_away
 from slamonitor.tests.installation import wait_until
 
+pytestmark = pytest.mark.processes
+
 REGION = "seoul"
 DELAY_S = 0.075  # each way: 150 ms there and back, as from Europe to Korea and more
 SPECS, MESSAGES = 300, 6

@@ -16,6 +16,8 @@ from monitoring.tests.api_client import Program
 from slamonitor.api import api
 from slamonitor.openapi import describe
 
+pytestmark = pytest.mark.processes
+
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)

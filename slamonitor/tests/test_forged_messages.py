@@ -23,6 +23,8 @@ from slamonitor.tests.broker import take
 from slamonitor.tests.installation import wait_until
 from slamonitor.tests.targets import Target, serving
 
+pytestmark = pytest.mark.processes
+
 QUEUE = "probes.busan"
 KEY = "the-key-of-secrets-of-this-installation-alone"
 

@@ -19,6 +19,8 @@ from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 from observability.version import VERSION
 from slamonitor.embedded.state_directory import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 BEFORE_RELEASE = {
     "monitoring.0004_checks": {"DROP_INDEX", "ADD_UNIQUE", "NOT_NULL"},
     "monitoring.0017_restated_in_substance": {

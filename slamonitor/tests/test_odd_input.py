@@ -12,6 +12,8 @@ from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 from slamonitor.tests.test_urls import EXPECTED, own_token
 
+pytestmark = pytest.mark.slow
+
 # Long in characters and in bytes; what PostgreSQL does not store; no number, date, JSON or path.
 ODD = ["한" * 5_000, "9" * 400, "a\0b"]
 NAMES = (

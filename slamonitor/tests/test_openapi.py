@@ -24,6 +24,8 @@ from monitoring.tests.factories import make_service
 from slamonitor.api import api
 from slamonitor.openapi import SERVICE_ID, describe
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["payments", "jobs", "gone", "nobody"]  # some services to be found, and one that is not
 # Values that the file allows may still break a rule (422), meet something else (409) or another tag (412).
 CONFIG = {

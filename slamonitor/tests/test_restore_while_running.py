@@ -12,6 +12,8 @@ import pytest
 from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.targets import Target, serving
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "services:\n- {{id: payments, name: {name}, endpoint_url: '{url}', check_interval: 1000, timeout: 900}}"
 
 

@@ -10,7 +10,6 @@ import httpx
 import pytest
 import uvloop
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from monitoring.probes import answer, content, probe
@@ -148,7 +147,6 @@ def test_head_answer_has_no_body(run: Run, tools: Tools) -> None:
     st.booleans(),
     EXPECTATIONS,
 )
-@given_settings(max_examples=80, deadline=None)
 def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: bool, wanted: dict[str, Any]) -> None:
     async def scenario() -> tuple[ProbeResult, float]:
         script = says(data) if is_closing else says_and_hangs(data)
