@@ -2,6 +2,8 @@
 
 import re
 
+from django.test import Client
+
 from observability.version import PROJECT, VERSION
 
 
@@ -12,5 +14,5 @@ def test_the_changelog_has_a_dated_section_for_this_release() -> None:
     assert re.fullmatch(rf"{re.escape(VERSION)} – \d{{4}}-\d\d-\d\d", headings[1])
 
 
-def test_health_names_it(client) -> None:
+def test_health_names_it(client: Client) -> None:
     assert client.get("/livez").json()["version"] == VERSION

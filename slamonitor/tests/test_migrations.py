@@ -52,7 +52,7 @@ def sql_of(app: str, name: str) -> str:
 
 
 @pytest.mark.django_db
-def test_no_migration_breaks_the_release_before_it():
+def test_no_migration_breaks_the_release_before_it() -> None:
     found = {f"{app}.{name}": analysed(sql_of(app, name)) for app, name in our_migrations()}
 
     assert {name: codes - MAY_STILL for name, codes in found.items() if codes - MAY_STILL} == BEFORE_RELEASE, (
@@ -73,7 +73,7 @@ def test_no_migration_breaks_the_release_before_it():
         ('CREATE INDEX "slow" ON "services" ("name");', "CREATE_INDEX"),
     ],
 )
-def test_what_would_break_running_code_is_found(statement: str, code: str):
+def test_what_would_break_running_code_is_found(statement: str, code: str) -> None:
     assert code in analysed(statement)
 
 
@@ -86,5 +86,5 @@ def test_what_would_break_running_code_is_found(statement: str, code: str):
         "-- Words about it.\nCREATE TABLE folded (day date NOT NULL);",
     ],
 )
-def test_what_running_code_does_not_notice_passes(statement: str):
+def test_what_running_code_does_not_notice_passes(statement: str) -> None:
     assert analysed(statement) == set()
