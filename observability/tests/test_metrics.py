@@ -89,6 +89,7 @@ def run_worker(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.processes
 def test_processes_add_up_also_those_that_have_ended(tmp_path: Path) -> None:
     for number in ("2", "3"):
         done = run_worker(tmp_path, number)
@@ -100,6 +101,7 @@ def test_processes_add_up_also_those_that_have_ended(tmp_path: Path) -> None:
     assert found["slamonitor_metrics_shared", frozenset()] == 1
 
 
+@pytest.mark.processes
 def test_directory_that_cannot_be_written_costs_only_the_other_processes(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("no directory")
@@ -110,6 +112,7 @@ def test_directory_that_cannot_be_written_costs_only_the_other_processes(tmp_pat
     assert found["slamonitor_metrics_shared", frozenset()] == 0
 
 
+@pytest.mark.processes
 def test_next_start_begins_with_nothing(tmp_path: Path) -> None:
     run_worker(tmp_path, "2")
 

@@ -32,7 +32,7 @@ from monitoring.tests.factories import make_result, make_service
 from statuspage import front
 from statuspage.tests.cast import reading_keeper
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ZONE = ZoneInfo("America/New_York")
 KINDS = ("operational", "partial", "down", "unknown", "maintenance", "paused", "empty")

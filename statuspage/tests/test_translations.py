@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import polib
@@ -33,6 +34,7 @@ def messages_of_template(path: Path) -> Iterator[Message]:
         yield (texts[0], texts[1]) if name == "pgettext" else ("", texts[0])
 
 
+@cache
 def messages() -> set[Message]:
     python = [p for app in APPS for p in (settings.BASE_DIR / app).rglob("*.py") if "tests" not in p.parts]
     templates = [p for folder in ("templates", *APPS) for p in (settings.BASE_DIR / folder).rglob("*.html")]
