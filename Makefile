@@ -9,7 +9,7 @@ NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://l
 .DEFAULT_GOAL := help
 # Each worker has a PostgreSQL and a Redis of its own; tests of one stage stay together (slamonitor/tests/side_by_side.py).
 SIDE_BY_SIDE := -n logical --dist loadgroup --no-loadscope-reorder
-.PHONY: help setup develop run demo test quick coverage lint bench soak faults clean
+.PHONY: help setup develop run demo test quick coverage lint migration bench soak faults clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ lint: $(VENV)/dev ## style, types, import contracts, migrations, what we ship
 	$(NOWHERE) $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # no program of it for some systems
 	$(BIN)/python deploy/audit.py
+
+migration: $(VENV)/runtime ## write a migration: APP=monitoring NAME=what_it_does
+	$(NOWHERE) LOG_LEVEL=ERROR $(BIN)/python -W ignore manage.py makemigrations $(APP) --name $(NAME)
 
 bench: $(VENV)/dev ## measure speed (bench/), on loopback only
 	$(BIN)/python -m bench $(ARGS)
