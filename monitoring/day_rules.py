@@ -7,9 +7,9 @@ as when the engine was off, it is made before the rules change: else hours that 
 from collections.abc import Collection
 from datetime import datetime, tzinfo
 
-from monitoring import rollup
 from monitoring.calendar_days import day_of
 from monitoring.models import Service, UptimeRecord
+from monitoring.today import refresh_day
 
 COLUMNS = frozenset({"failure_threshold", "recovery_threshold", "kind", "policy_name"})  # of a service: its rules
 
@@ -21,4 +21,4 @@ def keep_todays(service_ids: Collection[str], now: datetime, zone: tzinfo) -> No
     missing = set(service_ids) - set(there.values_list("service_id", flat=True))
     known = Service.objects.filter(id__in=missing).values_list("id", flat=True)
     if ids := sorted(known):
-        rollup.refresh_day(today, ids, now, zone)
+        refresh_day(today, ids, now, zone)

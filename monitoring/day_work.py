@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from monitoring import clock, day_zones, rollup
+from monitoring import clock, day_zones, rollup, rollup_requests
 from monitoring.folded import schedule
+from monitoring.today import refresh_today
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +43,14 @@ def run(steps: Mapping[str, Step] | None = None) -> None:
         raise failures[0]
 
 
-def refresh_today(began: float) -> None:
+def keep_today(began: float) -> None:
     day_zones.require(settings.PAGE_TIME_ZONE)
-    rollup.refresh_today(clock.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
+    refresh_today(clock.now(), settings.PAGE_TIME_ZONE, budget_s=REFRESHES_FOR_S)
 
 
 def account(began: float) -> None:
     day_zones.require(settings.PAGE_TIME_ZONE)
-    rollup.plan(clock.now(), settings.PAGE_TIME_ZONE)
+    rollup_requests.plan(clock.now(), settings.PAGE_TIME_ZONE)
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 
 
@@ -62,4 +63,4 @@ def left_s(spent_s: float) -> float:
     return max(FOLDS_FOR_S, ROUND_S - spent_s)
 
 
-STEPS: Mapping[str, Step] = {"today": refresh_today, "closed days": account, "old days": fold}
+STEPS: Mapping[str, Step] = {"today": keep_today, "closed days": account, "old days": fold}

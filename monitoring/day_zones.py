@@ -15,16 +15,17 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from database import changes, retention
+from database.batches import batches
 from database.locks import lock_in_transaction
 from database.sql import statement
 from monitoring import rollup, rollup_requests
 from monitoring.calendar_days import bounds, day_of, days_between
+from monitoring.day import Day, account_day
 from monitoring.folded.moving import fold_day, utc_days
 from monitoring.folded.schedule import due
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES
-from monitoring.rollup import Day
 
 REMEDY = (
     "Account all days again in this zone: manage.py rollup --rezone (with --dry-run it only shows what would change)."
@@ -105,9 +106,8 @@ def rezone(day: date, now: datetime, zone: tzinfo, *, is_dry_run: bool = False) 
     rows = foreign(zone).filter(date=day).exclude(policy=None, metadata__sample=True)
     ids = sorted(rows.values_list("service_id", flat=True))
     is_recounted = retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *bounds(day, zone))
-    for start in range(0, len(ids), rollup.BATCH):
-        batch = ids[start : start + rollup.BATCH]
-        days = (rollup.account_day if is_dry_run else _account)(day, batch, now, zone)
+    for batch in batches(ids, rollup.BATCH):
+        days = (account_day if is_dry_run else _account)(day, batch, now, zone)
         yield Rezoned(date=day, service_ids=batch, days=days, is_recounted=is_recounted)
 
 
@@ -131,4 +131,4 @@ def compress_until(day: date, now: datetime, zone: tzinfo) -> None:
 def request_missing(first: date, now: datetime, zone: tzinfo) -> int:
     """Ask for days that the other calendar did not have, such as that in which a service was made; return how many."""
     yesterday = day_of(now - rollup_requests.CLOSING, zone) - timedelta(days=1)
-    return sum(rollup.request_missing(day, zone) for day in days_between(first - timedelta(days=1), yesterday))
+    return sum(rollup_requests.request_missing(day, zone) for day in days_between(first - timedelta(days=1), yesterday))

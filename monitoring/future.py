@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, Q
 
+from database.batches import batches
 from database.sql import statement
 from monitoring import counters, runs, states, transitions
 from monitoring.clock import AHEAD
@@ -32,7 +33,7 @@ from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)
 
-LOT = 200
+BATCH = 200
 INSTANTS = ("run_last_at", "streak_first_at", "last_good_at", "last_bad_at")  # of a state; others follow from them
 MARK = json.dumps({BLIND: "our clock was ahead", IS_AHEAD: True})
 
@@ -60,7 +61,7 @@ def refuse_locked(locked: Iterable[LockedState], now: datetime) -> None:
 def correct_all(now: datetime) -> int:
     """Correct every state that stands in the future, and return how many there were. Reads the state tables whole."""
     found = sorted(_found(now))
-    return sum(correct(found[start : start + LOT], now) for start in range(0, len(found), LOT))
+    return sum(correct(batch, now) for batch in batches(found, BATCH))
 
 
 @transaction.atomic

@@ -13,7 +13,8 @@ from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.refused_targets import refused_targets
-from monitoring.worker_stamps import DISPATCH, LATE, seen_since
+from monitoring.stamper import DISPATCH
+from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)

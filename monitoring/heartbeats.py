@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from database.locks import wait_briefly
-from monitoring import blindness
+from monitoring import blindness, recording, tally
 from monitoring.clock import AHEAD
 from monitoring.instants import to_ms
 from monitoring.models import Heartbeat, Service
@@ -26,7 +26,6 @@ from monitoring.policies import REPORTED
 from monitoring.probes import KINDS
 from monitoring.probes.heartbeat import HeartbeatSettings
 from monitoring.probes.model import ErrorType, Phases, ProbeResult, Verdict
-from monitoring.recording import record
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ CLOSEST = timedelta(milliseconds=100)  # pings that come faster are turned away
 AWAY = timedelta(seconds=10)  # nobody looked for so long, or for the grace where that is longer
 LONGEST_INTERVAL_MS = 2**31 - 1
 MESSAGE_LENGTH = 500
-LOT = 500
+BATCH = 500
 
 
 class Answer(Enum):
@@ -113,7 +112,7 @@ def ping(token: str, report: Report, now: datetime) -> Answer:
         heartbeat.last_ping_at, heartbeat.started_at = now, None
         _schedule(heartbeat, now)
         if heartbeat.service.is_active:
-            record([result], now)
+            tally.count(recording.record([result], now))
     heartbeat.save()
     return Answer.TAKEN
 
@@ -124,7 +123,7 @@ def mark_overdue(now: datetime) -> int:
     wait_briefly()
     _follow_new_settings(now)
     overdue = _monitored().filter(overdue_at__lte=now).order_by("overdue_at")
-    late = list(overdue.select_related("service").select_for_update(of=("self",), skip_locked=True)[:LOT])
+    late = list(overdue.select_related("service").select_for_update(of=("self",), skip_locked=True)[:BATCH])
     if not late or blindness.is_blind():  # nothing can reach us either; what passes meanwhile is judged as if away
         return 0
     results = []
@@ -140,7 +139,7 @@ def mark_overdue(now: datetime) -> int:
         # Again with each further period, so that the outage goes on.
         heartbeat.overdue_at = deadline + rhythm.period * ((now - deadline) // rhythm.period + 1)
     if results:
-        record(results, now)
+        tally.count(recording.record(results, now))
     Heartbeat.objects.bulk_update(late, ["due_at", "overdue_at"])
     return len(results)
 
@@ -152,7 +151,7 @@ def _follow_new_settings(now: datetime) -> None:
     """
     is_other = ~Q(version=F("service__version")) | Q(last_ping_at__gt=now + AHEAD)
     other = _monitored().filter(is_other, last_ping_at__isnull=False)
-    changed = list(other.select_related("service").select_for_update(of=("self",), skip_locked=True)[:LOT])
+    changed = list(other.select_related("service").select_for_update(of=("self",), skip_locked=True)[:BATCH])
     for heartbeat in changed:
         assert heartbeat.last_ping_at is not None
         heartbeat.last_ping_at = min(heartbeat.last_ping_at, now)

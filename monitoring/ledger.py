@@ -17,10 +17,10 @@ from django.db.models import Q
 from monitoring import accounting, edges, notice, sla
 from monitoring.accounting import Account, Evidence
 from monitoring.calendar_days import bounds, day_of, days_between
+from monitoring.day import status_of
 from monitoring.edges import Bounded, Bounds
 from monitoring.models import Restatement, Service, Span, Transition, UptimeRecordVersion
 from monitoring.models.policies import AccountingPolicy
-from monitoring.rollup import status_of
 from monitoring.sla import Figures, Interval, Kind, SpanKind
 from monitoring.state import Status
 from monitoring.terms import Stretch, Terms, TermsBook

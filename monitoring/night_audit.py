@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from hashlib import blake2b
-from itertools import islice
 
 from django.conf import settings
 
+from database.batches import batches
 from monitoring import counters, ledger, rollup_requests, run_audit
 from monitoring.calendar_days import day_of
 from monitoring.models import RollupRequest, Service, UptimeRecord
@@ -90,7 +90,7 @@ def audit_rows(
     """Compare the rows of the last 90 days and ask for those that differ; return them and the number of services."""
     yesterday = day_of(now, zone) - timedelta(days=1)
     ends_at, done, differences = time.monotonic() + budget_s, 0, list[RowDifference]()
-    for part in _parts(ids):
+    for part in batches(ids, BATCH):
         if time.monotonic() > ends_at:
             break
         differences += row_differences(part, yesterday - timedelta(days=DAYS), yesterday, now, zone)
@@ -121,9 +121,3 @@ def _shuffled(now: datetime, zone: tzinfo) -> list[str]:
     night = str(day_of(now, zone))
     ids = Service.objects.values_list("id", flat=True)
     return sorted(ids, key=lambda id: blake2b(f"{night} {id}".encode()).digest())
-
-
-def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    ids = iter(ids)
-    while part := list(islice(ids, BATCH)):
-        yield part

@@ -15,14 +15,9 @@ from django.db.models import Model
 from database import retention
 from database.retention import RawTable
 from database.sql import statement
-from monitoring import rollup
+from monitoring import rollup_requests
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
-
-
-def kept() -> timedelta:
-    """Return for how long raw rows of both tables are there; older results are not taken, as their day may be gone."""
-    return timedelta(days=min(settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS))
 
 
 def page_days(day: date) -> Iterator[date]:
@@ -50,7 +45,7 @@ def unaccounted(day: date) -> int:
 def ask_for(day: date) -> None:
     """Ask for the page days of a UTC day that were never accounted, as after a time in which the monitor was off."""
     for each in page_days(day):
-        rollup.request_missing(each, settings.PAGE_TIME_ZONE)
+        rollup_requests.request_missing(each, settings.PAGE_TIME_ZONE)
 
 
 def _register(keep_days: Callable[[], int], *tables: type[Model]) -> None:

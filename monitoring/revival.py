@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from monitoring import rollup, rollup_requests, states, transitions
+from monitoring import rollup_requests, states, transitions
 from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.state import Cause, Status
@@ -62,7 +62,7 @@ def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
     zone = settings.PAGE_TIME_ZONE
     yesterday = day_of(now, zone) - timedelta(days=1)
     for id, since in sorted(archived_at.items()):
-        rollup_requests.request([id], days_between(day_of(max(since, now - rollup.KEPT), zone), yesterday))
+        rollup_requests.request([id], days_between(day_of(max(since, now - rollup_requests.KEPT), zone), yesterday))
 
 
 def _transition(held: LockedState, now: datetime) -> Transition:

@@ -5,12 +5,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from database.batches import batches
 from database.locks import wait_briefly
 from monitoring import future, states, transitions
 from monitoring.models import ServiceState, Transition
 from monitoring.state import Status, fall_silent
 
-LOT = 500
+BATCH = 500
 
 
 def mark_silent(now: datetime) -> int:
@@ -22,7 +23,7 @@ def mark_silent(now: datetime) -> int:
     future.correct_all(now)
     silent = Q(stale_at__lte=now) & ~Q(status=Status.UNKNOWN)
     service_ids = list(ServiceState.objects.filter(silent).order_by("pk").values_list("pk", flat=True))
-    return sum(_mark(service_ids[start : start + LOT], now) for start in range(0, len(service_ids), LOT))
+    return sum(_mark(batch, now) for batch in batches(service_ids, BATCH))
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from database import changes
+from database.batches import batches
 from database.locks import lock_in_transaction
 from monitoring import check_settings, day_rules, pauses, revival, service_rows, transitions
 from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
@@ -25,7 +26,7 @@ __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "W
 
 WRITTEN = (*COLUMNS[1:], "phase_ms", "version", "archived_at", "updated_at")
 REASON = "services.yaml"  # of a pause that a file began
-LOT = 1000  # rows written with one statement
+BATCH = 1000  # rows written with one statement
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -174,10 +175,11 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
     if renamed:  # out of each other's way first: two services may swap their names
         Service.objects.filter(id__in=renamed).update(name=Concat(Value("~"), MD5("id")))
     services = sorted((each.service for each in drafts), key=lambda service: service.id)
-    for start in range(0, len(services), LOT):
-        lot = services[start : start + LOT]
-        service_rows.save(lot, WRITTEN)
-        progress("written", start + len(lot), len(services))
+    written = 0
+    for batch in batches(services, BATCH):
+        service_rows.save(batch, WRITTEN)
+        written += len(batch)
+        progress("written", written, len(services))
     revival.revive(states, now)
 
 

@@ -28,6 +28,7 @@ from monitoring import (
     probe_worker,
     recording,
     silence,
+    tally,
     transitions,
     worker_stamps,
 )
@@ -79,7 +80,7 @@ def probe(specs: messages.Table) -> None:
 )
 def record(results: messages.Table) -> None:
     try:
-        recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
+        recorded = recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
             raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
@@ -87,6 +88,7 @@ def record(results: messages.Table) -> None:
         # not at once.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
+    tally.count(recorded)
 
 
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)

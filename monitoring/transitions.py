@@ -18,7 +18,7 @@ from monitoring.models import Service, Transition, TransitionClaim
 
 logger = logging.getLogger(__name__)
 
-LOT = 500
+BATCH = 500
 _tasks: dict[str, str] = {}
 
 
@@ -54,7 +54,7 @@ def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None
 
 @contextmanager
 def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
-    """Yield the oldest unhandled transitions of a consumer, at most `LOT`, and mark them handled when the block ends.
+    """Yield the oldest unhandled transitions of a consumer, at most `BATCH`, and mark them handled when the block ends.
 
     At least once: a block that raises, or a process that dies in it, leaves them for the next call.
     """
@@ -64,7 +64,7 @@ def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
             TransitionClaim.objects.filter(consumer=consumer, done_at=None)
             .select_related("transition")
             .order_by("transition_id")
-            .select_for_update(of=("self",), skip_locked=True)[:LOT]
+            .select_for_update(of=("self",), skip_locked=True)[:BATCH]
         )
         yield [claim.transition for claim in claims]
         TransitionClaim.objects.filter(consumer=consumer, transition__in=[c.transition_id for c in claims]).update(

@@ -7,8 +7,8 @@ from celery import current_app
 from celery.signals import worker_ready, worker_shutdown
 
 from monitoring import probe_worker
+from monitoring.stamper import PROBES, Stamper, role_of, unique_name
 from monitoring.unprobed import unprobed
-from monitoring.worker_stamps import PROBES, Stamper, role_of, unique_name
 from observability.refusals import refusals
 from observability.views import VERSION
 

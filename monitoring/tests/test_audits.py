@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import ledger, night_audit, recording, rollup, run_audit
+from monitoring import ledger, night_audit, recording, rollup, rollup_requests, run_audit
 from monitoring.models import CheckRun, EngineCounter, RollupRequest, Service, ServiceState, UptimeRecord
 from monitoring.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
@@ -231,7 +231,7 @@ def test_stored_days_are_those_of_the_ledger_whatever_arrives_late(failures, rec
                     if day == today and slot * HOUR <= today * 86_400 + 23 * HOUR
                 ]
                 recording.record(batch, now)
-                rollup.plan(now, UTC)
+                rollup_requests.plan(now, UTC)
                 work_off(now)
             service.refresh_from_db()
 
@@ -254,7 +254,7 @@ def test_a_failure_that_comes_to_be_known_days_late_changes_the_days_that_it_rea
     for second, verdict in in_time:
         recording.record([make_result(second, verdict, interval_ms=600_000)], at(second + 1))
     now = at(4 * day_s + HOUR)
-    rollup.plan(now, UTC)
+    rollup_requests.plan(now, UTC)
     work_off(now)
 
     recording.record([make_result(10 * HOUR + 1200, "bad", interval_ms=600_000)], now)

@@ -10,6 +10,7 @@ from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecor
 from monitoring.sla import Kind
 from monitoring.sync import Wanted, sync
 from monitoring.tests.factories import START, make_result, make_service
+from monitoring.today import refresh_today
 
 pytestmark = pytest.mark.django_db
 
@@ -49,12 +50,12 @@ def by_a_file(service: Service) -> None:
 def test_changed_thresholds_count_from_tomorrow_in_row_and_ledger(service, change, is_row_there):
     with time_machine.travel(NOW, tick=False):
         if is_row_there:
-            rollup.refresh_today(NOW, UTC)
+            refresh_today(NOW, UTC)
         change(service)
-        rollup.refresh_today(NOW, UTC)
+        refresh_today(NOW, UTC)
     check(43_200, 129_600)
     rollup.roll_up(START.date(), ["payments"], TOMORROW, UTC)
-    rollup.refresh_today(TOMORROW, UTC)
+    refresh_today(TOMORROW, UTC)
 
     rows = dict(UptimeRecord.objects.values_list("date__day", "down_s"))
     assert rows == {10: 3600, 11: 0}
@@ -68,7 +69,7 @@ def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
     with time_machine.travel(NOW, tick=False):
         service.policy_name = "gold"
         editing.save(service, {"policy_name"})
-        rollup.refresh_today(NOW, UTC)
+        refresh_today(NOW, UTC)
 
     row = UptimeRecord.objects.get()
     assert not ApiCallLog.objects.exists()  # whose day is taken for whole

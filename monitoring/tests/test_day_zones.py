@@ -11,7 +11,19 @@ from django.db import connection
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import daily, day_work, day_zones, ledger, percentiles, recording, retention, rollup, upkeep, windows
+from monitoring import (
+    daily,
+    day_work,
+    day_zones,
+    ledger,
+    percentiles,
+    recording,
+    retention,
+    rollup,
+    rollup_requests,
+    upkeep,
+    windows,
+)
 from monitoring.calendar_days import bounds, day_of
 from monitoring.folded import moving
 from monitoring.folded.kinds import KINDS
@@ -19,6 +31,7 @@ from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Servic
 from monitoring.models.raw import RAW_TABLES
 from monitoring.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
+from monitoring.today import refresh_today
 from observability.upkeep import Verdict
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +140,7 @@ def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service, settings):
     assert not RollupRequest.objects.filter(date__gt=date(2025, 3, 12)).exists()
     assert rows("is_settled")[-1] == (date(2025, 3, 13), False), "the 14th has not begun"
     later = NOW + timedelta(hours=6)
-    assert rollup.plan(later, LIMA) == 1, "and is planned when it is over"
+    assert rollup_requests.plan(later, LIMA) == 1, "and is planned when it is over"
 
 
 def test_compressed_days_are_counted_again_and_compressed_again(committing, settings):
@@ -202,7 +215,7 @@ def test_nothing_accounts_days_and_the_doctor_says_so_until_they_are_rezoned(ser
     with pytest.raises(day_zones.OtherZone, match=r"PAGE_TIME_ZONE: it is Asia/Seoul.*\(UTC\).*rollup --rezone"):
         day_work.account(0.0)
     with pytest.raises(day_zones.OtherZone):
-        day_work.refresh_today(0.0)
+        day_work.keep_today(0.0)
     with pytest.raises(CommandError, match="rollup --rezone"):
         command("--from", "2025-03-10")
     assert upkeep.rollups().verdict is Verdict.BAD
@@ -232,7 +245,7 @@ def test_somebody_who_goes_on_in_the_old_zone_is_noticed(service, settings, monk
     request_missing = day_zones.request_missing
 
     def with_an_old_engine(*arguments) -> int:
-        rollup.refresh_today(NOW, UTC)
+        refresh_today(NOW, UTC)
         return request_missing(*arguments)
 
     monkeypatch.setattr(day_zones, "request_missing", with_an_old_engine)

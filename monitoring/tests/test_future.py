@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from monitoring import accounting, blindness, rollup
+from monitoring import accounting, blindness, rollup_requests
 from monitoring.clock import AHEAD
 from monitoring.future import StatesAhead, correct, refuse
 from monitoring.models import (
@@ -194,14 +194,14 @@ def test_what_a_region_saw_in_the_future_is_forgotten():
 
 def test_days_closed_too_soon_are_closed_again(service):
     today = START.date()
-    rollup.plan(at(86_400 + 1000), START.tzinfo)
+    rollup_requests.plan(at(86_400 + 1000), START.tzinfo)
     UptimeRecord.objects.create(service=service, date=today, status="nd", is_settled=True, policy_id=1)
 
-    assert rollup.plan(at(HOUR_S), START.tzinfo) == 0
+    assert rollup_requests.plan(at(HOUR_S), START.tzinfo) == 0
 
     assert not UptimeRecord.objects.get().is_settled
     assert RollupWatermark.objects.get().planned_until == today - timedelta(days=1)
-    assert rollup.plan(at(86_400 + 1000), START.tzinfo) == 0, "it was asked for already, and that still stands"
+    assert rollup_requests.plan(at(86_400 + 1000), START.tzinfo) == 0, "it was asked for already, and that still stands"
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -23,6 +23,7 @@ from monitoring.models import (
 )
 from monitoring.models.policies import PolicyBook
 from monitoring.tests.factories import START, make_result, make_service
+from monitoring.today import refresh_today
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +144,7 @@ def test_the_days_between_removal_and_return_have_rows(service):
     check(-600, 12 * HOUR)
     editing.remove(["payments"], now=START + timedelta(hours=12))
     for day in range(1, 4):
-        rollup.plan(START + timedelta(days=day, minutes=11), UTC)
+        rollup_requests.plan(START + timedelta(days=day, minutes=11), UTC)
         while rollup.work_off(START + timedelta(days=day, minutes=11), UTC):
             pass
     assert not UptimeRecord.objects.filter(date__gt=DAY).exists()
@@ -207,13 +208,13 @@ def test_a_missed_night_is_caught_up_and_done_once(service):
 
     late_at_night = LATER + timedelta(minutes=10)
 
-    rollup.plan(late_at_night, UTC)
+    rollup_requests.plan(late_at_night, UTC)
     while rollup.work_off(late_at_night, UTC):
         pass
 
     # The service is nine days old, and today is not over.
     assert UptimeRecord.objects.count() == 11
-    assert rollup.plan(late_at_night, UTC) == 0
+    assert rollup_requests.plan(late_at_night, UTC) == 0
     assert not RollupRequest.objects.exists()
 
 
@@ -235,31 +236,29 @@ def test_an_unsettled_day_is_asked_for_again(service):
 def test_today_is_kept_up_to_date_from_runs(service):
     check(0, 7200)
 
-    rollup.refresh_today(START + timedelta(hours=2), UTC)
+    refresh_today(START + timedelta(hours=2), UTC)
 
     record = UptimeRecord.objects.get()
     assert (record.date, record.operational_s, record.uptime_percentage, record.is_settled) == (DAY, 7200, 100, False)
 
 
-def test_where_time_is_short_today_is_refreshed_in_turns(service, monkeypatch):
-    monkeypatch.setattr(rollup, "PART", 1)
+def test_where_time_is_short_today_is_refreshed_in_turns(service):
     make_service(name="Search", id="search")
 
-    refreshed = [rollup.refresh_today(START + timedelta(hours=2), UTC, budget_s=0.0) for _ in range(3)]
+    refreshed = [refresh_today(START + timedelta(hours=2), UTC, budget_s=0.0, batch_size=1) for _ in range(3)]
 
     assert refreshed == [1, 1, 1]
     first, second = UptimeRecord.objects.order_by("updated_at").values_list("service_id", flat=True)
     assert (first, second) == ("search", "payments"), "payments was made first and again when both had a row"
 
 
-def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service, monkeypatch):
-    monkeypatch.setattr(rollup, "PART", 1)
+def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service):
     make_old_service("search")
     after_midnight = START + timedelta(days=1, minutes=5)
 
     found = []
     for _ in range(2):
-        rollup.refresh_today(after_midnight, UTC, budget_s=0.0)
+        refresh_today(after_midnight, UTC, budget_s=0.0, batch_size=1)
         found.append(sorted(UptimeRecord.objects.filter(date=DAY).values_list("service", flat=True)))
 
     assert found == [["payments"], ["payments", "search"]]
@@ -267,18 +266,18 @@ def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service, monkey
 
 def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service):
     check(-600, 86_400 + 300)
-    rollup.refresh_today(START + timedelta(days=1, seconds=-30), UTC)
+    refresh_today(START + timedelta(days=1, seconds=-30), UTC)
     assert UptimeRecord.objects.get().operational_s == 86_370
 
-    rollup.refresh_today(START + timedelta(days=1, minutes=5), UTC)
+    refresh_today(START + timedelta(days=1, minutes=5), UTC)
     yesterday = UptimeRecord.objects.get(date=DAY)
     assert (yesterday.operational_s, yesterday.is_settled) == (86_400, False)
 
     closed = START + timedelta(days=1, minutes=11)
-    rollup.plan(closed, UTC)
+    rollup_requests.plan(closed, UTC)
     while rollup.work_off(closed, UTC):
         pass
-    rollup.refresh_today(START + timedelta(days=1, minutes=9), UTC)
+    refresh_today(START + timedelta(days=1, minutes=9), UTC)
     yesterday = UptimeRecord.objects.get(date=DAY)
     assert (yesterday.total_checks, yesterday.is_settled) == (288, True)
 
@@ -342,7 +341,7 @@ def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
 def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_without_them(service):
     check(-600, 23 * HOUR)
     at_night = START + timedelta(days=1, minutes=11)
-    rollup.plan(at_night, UTC)
+    rollup_requests.plan(at_night, UTC)
     while rollup.work_off(at_night, UTC):
         pass
     settled = UptimeRecord.objects.get(date=DAY)

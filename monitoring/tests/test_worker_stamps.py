@@ -4,8 +4,7 @@ import queue
 
 import pytest
 
-from monitoring import worker_stamps
-from monitoring.worker_stamps import Stamper
+from monitoring.stamper import Stamper, role_of
 
 PATIENCE_S = 10
 
@@ -20,17 +19,18 @@ PATIENCE_S = 10
     ],
 )
 def test_a_worker_is_for_what_its_queues_hold(queues, role):
-    assert worker_stamps.role_of(queues) == role
+    assert role_of(queues) == role
 
 
 @pytest.fixture
-def sent(monkeypatch):
-    monkeypatch.setattr(worker_stamps, "EVERY_S", 0.01)
+def sent():
     return queue.Queue()
 
 
 def stamper(sent, **about):
-    return Stamper(name="probe1", role="probe", region="seoul", send=sent.put, **{"counters": dict, **about})
+    return Stamper(
+        name="probe1", role="probe", region="seoul", send=sent.put, **{"counters": dict, "every_s": 0.01, **about}
+    )
 
 
 def test_a_worker_is_not_taken_for_dead_because_one_stamp_failed(sent, caplog):

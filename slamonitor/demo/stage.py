@@ -15,7 +15,7 @@ from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service
 from monitoring.models.services import SAMPLE_UNTIL, phase_of
 from monitoring.policies import POLICY
-from monitoring.retention import kept
+from monitoring.storing import kept
 from monitoring.sync import Wanted, sync
 from slamonitor import seeding
 from slamonitor.demo import stories, storing

@@ -15,6 +15,7 @@ from monitoring import bookkeeping, editing, pauses, recording, rollup
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
+from monitoring.today import refresh_today
 
 pytestmark = pytest.mark.django_db
 
@@ -388,7 +389,7 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
 
 def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service, get):
     with time_machine.travel(NOW, tick=False):
-        rollup.refresh_today(NOW, UTC)
+        refresh_today(NOW, UTC)
     day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
     assert words not in words_of(get(f"/services/payments/ledger{day}"))
 

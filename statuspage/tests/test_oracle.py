@@ -23,10 +23,11 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.cast import Person
-from monitoring import bookkeeping, recording, rollup
+from monitoring import bookkeeping, recording, rollup, rollup_requests
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, UptimeRecord
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import make_result, make_service
+from monitoring.today import refresh_today
 from statuspage import front
 from statuspage.tests.cast import reading_keeper
 
@@ -171,7 +172,7 @@ def live_through(made: Scenario, who: User) -> None:
     for number in range(4):
         until = made.midnight(number + 1) if number < 3 else made.now
         record([c for c in made.checks if c not in late and made.midnight(number) <= c[0] < until], dice, now=until)
-        rollup.refresh_today(at(until - 30), ZONE)
+        refresh_today(at(until - 30), ZONE)
         account(at(until + 700))
     for kind, since, until, restated_as, entered in made.spans:
         if kind == "restated":
@@ -182,7 +183,7 @@ def live_through(made: Scenario, who: User) -> None:
             keep_span(service, kind, since, until, entered)
     record(late, dice, now=made.now)
     account(at(made.now))
-    rollup.refresh_today(at(made.now), ZONE)
+    refresh_today(at(made.now), ZONE)
 
 
 def keep_span(service: Service, kind: str, since: int, until: int, entered: int) -> None:
@@ -205,7 +206,7 @@ def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int)
 
 
 def account(now: datetime) -> None:
-    rollup.plan(now, ZONE)
+    rollup_requests.plan(now, ZONE)
     while rollup.work_off(now, ZONE):
         pass
 
