@@ -1,6 +1,6 @@
 """The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC
 
 import redis
@@ -20,39 +20,12 @@ from monitoring.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
-from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.worker_stamps import LATE, ROLES, seen_since
+from monitoring.stamper import ROLES
+from monitoring.worker_stamps import LATE, seen_since
 from observability import metrics
-from observability.harmless import harmless
 
 QUEUES = ("dispatch", "results", "alerts", "rollups")
 MOST_REGIONS = 50  # a label for each; further ones are not shown
-
-_checks = metrics.counter("checks", "Checks recorded, by result.", ["result"])
-_failures = metrics.counter("check_failures", "Bad checks recorded, by what failed.", ["error_type"])
-_lateness = metrics.histogram(
-    "check_lateness_seconds",
-    "Start of a check after its slot.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)
-_lots = metrics.histogram("lot_size_checks", "Checks in a lot.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
-_unused = metrics.counter("checks_not_stored", "Results that were not stored, by why.", ["why"])
-
-
-def count_recorded(new: Sequence[ProbeResult], *, duplicates: int, refused: int, ahead: int) -> None:
-    """Count a lot once it is committed: what was new in it, and what was not stored."""
-    with harmless("figures of checks"):
-        _lots.observe(len(new) + duplicates + refused + ahead)
-        _lateness.observe_many(result.lateness_ms / 1000 for result in new)
-        for verdict in Verdict:
-            if number := sum(result.verdict is verdict for result in new):
-                _checks.labels(verdict.value).inc(number)
-        for kind in ErrorType:
-            if number := sum(result.error_type is kind for result in new):
-                _failures.labels(kind.value).inc(number)
-        for why, number in (("duplicate", duplicates), ("refused", refused), ("ahead", ahead)):
-            if number:
-                _unused.labels(why).inc(number)
 
 
 def of_dispatch() -> Iterable[Metric]:
