@@ -11,8 +11,6 @@ from django.db.models import Q
 from database.sql import statement
 from monitoring import notice, sla
 from monitoring.models import Restatement, Service, Span
-from monitoring.models.policies import AccountingPolicy
-from monitoring.policies import policy_for
 from monitoring.probes.model import Verdict
 from monitoring.sla import Figures, Interval, Kind, SpanKind, Stretch
 from monitoring.state import Policy
@@ -91,11 +89,6 @@ def account(
         figures=sla.figures(seconds, policy),
         is_settled=end == _second(window[1]) and sla.is_settled(found.stretches, policy, end, _second(now)),
     )
-
-
-def policy_of(service: Service, version: AccountingPolicy) -> Policy:
-    """Return the rules of a policy version as they hold for a service, which may have thresholds of its own."""
-    return policy_for(service.kind, service.failure_threshold, service.recovery_threshold, version.rules)
 
 
 def said_by(span: Span, end: datetime) -> sla.Span:

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
-from monitoring.accounting import policy_of
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import Service, UptimeRecord
 from monitoring.models.policies import AccountingPolicy, PolicyBook
+from monitoring.policies import policy_for
 from monitoring.state import Policy
 
 
@@ -108,3 +108,8 @@ class TermsBook:
     def sample_days(self, service: Service) -> int:
         """Return how many stored days of a service are made up."""
         return sum(kept.is_sample for (id, _day), kept in self._kept.items() if id == service.id)
+
+
+def policy_of(service: Service, version: AccountingPolicy) -> Policy:
+    """Return the rules of a policy version as they hold for a service, which may have thresholds of its own."""
+    return policy_for(service.kind, service.failure_threshold, service.recovery_threshold, version.rules)
