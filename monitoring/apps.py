@@ -7,11 +7,4 @@ class MonitoringConfig(AppConfig):
     verbose_name = pgettext_lazy("part of the desk", "Monitoring")
 
     def ready(self) -> None:
-        from monitoring import (  # noqa: F401  register what they define
-            checks,
-            figures,
-            health,
-            retention,
-            upkeep,
-            worker_signals,
-        )
+        from monitoring import figures, health, retention, system_checks, upkeep, worker_signals  # noqa: F401  register what they define

@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from monitoring import sealing
 from monitoring.probes import KINDS
-from monitoring.probes.heartbeat import HeartbeatSettings
+from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.secrets import Place
 from monitoring.probes.settings import Problem
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
 
 PREFIX = "check."  # how a file names these settings: `check.expected_status`
 DEFAULT_KIND = "http"

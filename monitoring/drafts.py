@@ -7,9 +7,9 @@ from typing import Any
 
 from monitoring import sealing
 from monitoring.models import Service
-from monitoring.probes.requests import origin_of
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place
-from monitoring.wording import shown
+from monitoring.probes.suggestions import shown
 
 # What people decide about a service; everything else the monitor keeps by itself.
 COLUMNS = (

@@ -24,7 +24,7 @@ from monitoring.instants import to_ms
 from monitoring.models import Heartbeat, Service
 from monitoring.policies import REPORTED
 from monitoring.probes import KINDS
-from monitoring.probes.heartbeat import HeartbeatSettings
+from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.model import ErrorType, Phases, ProbeResult, Verdict
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from monitoring import check_lines, clock, messages, sealing
 from monitoring.canaries import Canaries, Look
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
-from monitoring.probes.address import AddressPolicy
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.resolver import Resolver, parse_nameserver
+from monitoring.probes.net.address import AddressPolicy
+from monitoring.probes.net.resolver import Resolver, parse_nameserver
 from monitoring.probes.tools import Tools
 from monitoring.specs import trace_id
 from monitoring.unprobed import unprobed

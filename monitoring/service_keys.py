@@ -7,7 +7,7 @@ from typing import Any
 
 from monitoring.models import Service
 from monitoring.probes import KINDS
-from monitoring.wording import did_you_mean, shown
+from monitoring.probes.suggestions import did_you_mean, shown
 
 INT4 = range(-(2**31), 2**31)
 INT8 = range(-(2**63), 2**63)

@@ -19,7 +19,7 @@ from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
 from monitoring.plain_secrets import plain_secrets
-from monitoring.wording import did_you_mean, shown
+from monitoring.probes.suggestions import did_you_mean, shown
 from observability.events import Action, Subject, tell_when_committed
 
 __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "Wanted", "no_progress", "sync"]

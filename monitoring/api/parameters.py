@@ -13,8 +13,8 @@ from ninja.params.models import Query, QueryModel
 from pydantic import AfterValidator, BaseModel, Field
 
 from monitoring import windows
+from monitoring.probes.suggestions import did_you_mean
 from monitoring.windows import BadWindow, Window
-from monitoring.wording import did_you_mean
 from observability import errors
 from observability.errors import ApiError, invalid
 

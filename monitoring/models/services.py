@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from monitoring import check_settings, sealing
 from monitoring.probes import KINDS
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
-from monitoring.probes.requests import origin_of
 from monitoring.probes.secrets import Place
 from monitoring.state import Status
 

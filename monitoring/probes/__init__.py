@@ -6,8 +6,8 @@ A kind is a module here with a `KIND`, and one line in `KINDS`.
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from monitoring.probes import dns_record, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.kind import Kind
+from monitoring.probes.kinds import dns_record, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from monitoring.probes.address import AddressPolicy
-from monitoring.probes.certificates import client_context, unverified_context
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.address import AddressPolicy
+from monitoring.probes.net.certificates import client_context, unverified_context
+from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.standstill import Standstill
 from monitoring.probes.secrets import Place
-from monitoring.probes.standstill import Standstill
 
 Unseal = Callable[[str, Place], str]  # opens the sealed text of a secret at its place
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from monitoring import sealing
 from monitoring.models import Service
-from monitoring.probes.requests import origin_of
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place
 from monitoring.services_file import sync_file
 from monitoring.sync import Refused

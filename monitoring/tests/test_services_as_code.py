@@ -18,8 +18,8 @@ from monitoring.instants import from_ms
 from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probe_worker import make_tools
 from monitoring.probes import KINDS
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.model import ProbeSpec
-from monitoring.probes.requests import origin_of
 from monitoring.probes.secrets import Place
 from monitoring.progress import Progress
 from monitoring.services_export import export

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from monitoring.instants import from_ms, to_ms
 from monitoring.probes.model import ErrorType, Phases, Verdict
-from monitoring.probes.timeline import longest
+from monitoring.probes.net.timeline import longest
 from monitoring.state import Change, Check, Policy, Run, State, advance
 from slamonitor.demo.behaviours import SLOW_OVER_MS, Answer
 

@@ -12,7 +12,7 @@ from monitoring.check_now import Attempt, check_now
 from monitoring.models import Service
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases, ProbeResult, Verdict
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
 
 HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
 

@@ -16,7 +16,7 @@ from monitoring import day_zones, night_audit, rollup
 from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day import Day, account_day
 from monitoring.models import Service, UptimeRecord
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
 
 
 class Command(BaseCommand):

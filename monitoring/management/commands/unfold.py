@@ -11,7 +11,7 @@ from monitoring.calendar_days import days_between
 from monitoring.folded import moving
 from monitoring.folded.kinds import KINDS
 from monitoring.models import Service
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
 
 
 class Command(BaseCommand):

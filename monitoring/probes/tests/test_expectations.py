@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitoring.probes import probe
-from monitoring.probes.json_path import NotThere, equal, get, parse
+from monitoring.probes.http.json_path import NotThere, equal, get, parse
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.secrets import Place
 from monitoring.probes.tests.conftest import Run, make_spec, why

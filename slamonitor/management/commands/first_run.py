@@ -19,7 +19,7 @@ from incidents import system_status
 from monitoring import day_zones
 from monitoring.models import Service
 from monitoring.models.raw import RAW_TABLES
-from monitoring.probes.address import AddressPolicy, refusal
+from monitoring.probes.net.address import AddressPolicy, refusal
 from monitoring.sync import Refused, Wanted, sync
 
 ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"

@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-from monitoring.probes import json_path
-from monitoring.probes.answer import BODY_BYTES
-from monitoring.probes.charset import text_of
 from monitoring.probes.failures import bad, printable
-from monitoring.probes.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http import json_path
+from monitoring.probes.http.answer import BODY_BYTES
+from monitoring.probes.http.charset import text_of
+from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http.transport import is_cut
 from monitoring.probes.model import ErrorType, Finding, Verdict
-from monitoring.probes.transport import is_cut
 
 ANY_SUCCESS: tuple[Codes, ...] = ((200, 299),)
 OK = Finding(Verdict.OK)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from monitoring.probes.answer import Answer
 from monitoring.probes.attempt import Attempt
-from monitoring.probes.certificates import expired_words, in_words
-from monitoring.probes.connect import addresses_of, connect
-from monitoring.probes.connection import Connection
 from monitoring.probes.failures import bad, printable
+from monitoring.probes.http.answer import Answer
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.certificates import expired_words, in_words
+from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.timeline import Hop, Stage
+from monitoring.probes.net.tls import Peer, TlsLayer
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting
 from monitoring.probes.target import Port, Target, read_host, read_target
-from monitoring.probes.timeline import Hop, Stage
-from monitoring.probes.tls import Peer, TlsLayer
 from monitoring.probes.tools import Tools
 
 DAY_S = 86_400

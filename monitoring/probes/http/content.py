@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import httpx
 
-from monitoring.probes.answer import BODY_BYTES
+from monitoring.probes.http.answer import BODY_BYTES
 
 ACCEPT_ENCODING = "gzip, deflate"
 LAYERS = 3

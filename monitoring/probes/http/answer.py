@@ -4,7 +4,7 @@ import httptools
 import httpx
 
 from monitoring.probes.failures import lost_words
-from monitoring.probes.timeline import Hop, Stage
+from monitoring.probes.net.timeline import Hop, Stage
 
 HEADER_BYTES = 64 * 1024  # all headers, those of interim answers included
 HEADER_LINES = 200

@@ -10,16 +10,16 @@ import dns.rcode
 import dns.rdata
 import dns.rdatatype
 
-from monitoring.probes.address import literal, refusal
 from monitoring.probes.attempt import Attempt
-from monitoring.probes.dns_client import DnsClient
 from monitoring.probes.failures import NotAllowed, bad, printable
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.resolver import parse_nameserver
+from monitoring.probes.net.address import literal, refusal
+from monitoring.probes.net.dns_client import DnsClient
+from monitoring.probes.net.resolver import parse_nameserver
+from monitoring.probes.net.timeline import Stage
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting, texts
 from monitoring.probes.target import Port, Target, read_target
-from monitoring.probes.timeline import Stage
 from monitoring.probes.tools import Tools
 
 TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")

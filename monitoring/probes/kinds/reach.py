@@ -10,14 +10,14 @@ from itertools import product
 from typing import Any
 
 from monitoring.probes.attempt import Attempt
-from monitoring.probes.connect import Refused, addresses_of, dial, interleave, race
-from monitoring.probes.connection import Connection
 from monitoring.probes.kind import Kind
+from monitoring.probes.kinds.tcp import Expected
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.connect import Refused, addresses_of, dial, interleave, race
+from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.settings import Notes, Settings, degraded_over, setting
 from monitoring.probes.target import Port, Target, read_target
-from monitoring.probes.tcp import Expected
-from monitoring.probes.timeline import Hop, Stage
 from monitoring.probes.tools import Tools
 
 PORTS = 8

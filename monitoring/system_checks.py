@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import Error, register
 
 from monitoring.models.services import SLUG
-from monitoring.probes.requests import check_url
-from monitoring.probes.resolver import parse_nameserver
+from monitoring.probes.http.requests import check_url
+from monitoring.probes.net.resolver import parse_nameserver
 
 
 @register("settings")

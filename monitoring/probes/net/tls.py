@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from monitoring.probes.certificates import certificate_words
 from monitoring.probes.failures import tls_words
+from monitoring.probes.net.certificates import certificate_words
 
 READ_BYTES = 64 * 1024
 

@@ -9,9 +9,9 @@ from urllib.parse import quote, quote_plus, unquote
 
 import httpx
 
-from monitoring.probes.content import ACCEPT_ENCODING
 from monitoring.probes.failures import printable
-from monitoring.probes.http_settings import REDIRECT_CODES, HttpSettings
+from monitoring.probes.http.content import ACCEPT_ENCODING
+from monitoring.probes.http.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.model import ProbeSpec
 from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools

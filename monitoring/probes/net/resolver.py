@@ -15,10 +15,10 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
-from monitoring.probes.address import literal
-from monitoring.probes.dns_client import DnsClient, Nameserver
 from monitoring.probes.failures import ResolutionFailed
-from monitoring.probes.hosts import system_hosts
+from monitoring.probes.net.address import literal
+from monitoring.probes.net.dns_client import DnsClient, Nameserver
+from monitoring.probes.net.hosts import system_hosts
 
 MAX_TTL_S = 60.0
 CACHED_NAMES = 10_000

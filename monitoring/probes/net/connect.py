@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 import httpx
 
-from monitoring.probes.address import refusal
 from monitoring.probes.failures import NotAllowed, connect_words
-from monitoring.probes.timeline import Hop
+from monitoring.probes.net.address import refusal
+from monitoring.probes.net.timeline import Hop
 from monitoring.probes.tools import Tools
 
 STAGGER_S = 0.25  # RFC 8305, 5: Connection Attempt Delay

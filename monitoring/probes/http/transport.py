@@ -4,14 +4,14 @@ from typing import cast
 
 import httpx
 
-from monitoring.probes.answer import Answer
-from monitoring.probes.certificates import fault_of
-from monitoring.probes.connect import addresses_of, connect
-from monitoring.probes.connection import Connection
-from monitoring.probes.content import decode
-from monitoring.probes.requests import DEFAULT_PORTS, NO_BODY
-from monitoring.probes.timeline import Hop, Stage
-from monitoring.probes.tls import TlsLayer
+from monitoring.probes.http.answer import Answer
+from monitoring.probes.http.content import decode
+from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
+from monitoring.probes.net.certificates import fault_of
+from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.timeline import Hop, Stage
+from monitoring.probes.net.tls import TlsLayer
 from monitoring.probes.tools import Tools
 
 IS_CUT = "is_cut"  # an extension of our answers

@@ -3,14 +3,14 @@
 import httpx
 
 from monitoring.probes.attempt import Attempt
-from monitoring.probes.expectations import judge
 from monitoring.probes.failures import NotAllowed
-from monitoring.probes.http_settings import HttpSettings
+from monitoring.probes.http.expectations import judge
+from monitoring.probes.http.http_settings import HttpSettings
+from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
+from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
-from monitoring.probes.requests import REDIRECTS, Requests, check_url, next_step, shown
 from monitoring.probes.tools import Tools
-from monitoring.probes.transport import send
 
 
 async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:

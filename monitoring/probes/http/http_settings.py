@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitoring.probes import json_path
+from monitoring.probes.http import json_path
 from monitoring.probes.secrets import Secret, is_secret
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from monitoring.probes.address import literal
 from monitoring.probes.failures import printable
+from monitoring.probes.net.address import literal
 
 # X509_V_ERR_… of OpenSSL's x509_vfy.h
 NOT_YET_VALID = 9

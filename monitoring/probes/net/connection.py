@@ -6,8 +6,8 @@ from typing import Generic, Protocol, TypeVar, cast
 import httpx
 
 from monitoring.probes.failures import lost_words
-from monitoring.probes.timeline import Hop
-from monitoring.probes.tls import Peer, TlsLayer
+from monitoring.probes.net.timeline import Hop
+from monitoring.probes.net.tls import Peer, TlsLayer
 
 PIECES = 4_096  # reads of one connection; 1 MiB in packets of usual size is 800. Each costs us, however small it is
 

@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 
 from monitoring.probes.attempt import Attempt
-from monitoring.probes.connect import addresses_of, connect
-from monitoring.probes.connection import Connection
 from monitoring.probes.failures import lost_words, printable
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, is_text, setting
 from monitoring.probes.target import Port, Target, read_target
-from monitoring.probes.timeline import Hop, Stage
 from monitoring.probes.tools import Tools
 
 SENT_BYTES = 4_096

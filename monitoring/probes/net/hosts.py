@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitoring.probes.address import literal
+from monitoring.probes.net.address import literal
 
 HOSTS_FILE = Path("/etc/hosts")
 
