@@ -76,9 +76,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
     """Yield messages of good checks, each service in turn, minute after minute."""
-    from monitoring.instants import to_ms
     from monitoring.messages import pack_results
     from monitoring.probes.model import MeasuredRequest, Phases, ProbeResult, Verdict
+    from monitoring.rules.unix_time import to_ms
 
     slot, lot = 0, []
     while True:

@@ -11,7 +11,7 @@ from database import changes
 from database.locks import lock_in_transaction
 from incidents.models import Incident, OverallStatus, SystemStatus
 from monitoring.models import Service
-from monitoring.state import Status
+from monitoring.rules.state import Status
 
 
 def refresh(now: datetime) -> SystemStatus:

@@ -9,11 +9,11 @@ from django.db import connection
 from django.db.models import Q
 
 from database.sql import statement
-from monitoring import notice, sla
 from monitoring.models import Restatement, Service, Span
 from monitoring.probes.model import Verdict
-from monitoring.sla import Figures, Interval, Kind, SpanKind, Stretch
-from monitoring.state import Policy
+from monitoring.rules import notice, sla
+from monitoring.rules.sla import Figures, Interval, Kind, SpanKind, Stretch
+from monitoring.rules.state import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ from accounts.permissions import CHOOSE_SERVICES
 from database.locks import lock_in_transaction
 from monitoring import daily, editing, phases, service_actions, signs
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
-from monitoring.calendar_days import day_of
 from monitoring.check_now import check_now
 from monitoring.clock import AHEAD
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
@@ -37,9 +36,10 @@ from monitoring.plain_secrets import warnings_of
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
 from monitoring.refused_targets import refused_targets
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.sla import percentage
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.service_form import FIELDSETS, ServiceForm
-from monitoring.sla import percentage
 from monitoring.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
 
 UPTIME_DAYS = 30  # that the list gives a figure over, today included

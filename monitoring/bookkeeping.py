@@ -12,10 +12,11 @@ from accounts.models import User
 from accounts.permissions import Role
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import accounting, notice, rollup_requests
-from monitoring.calendar_days import day_of, days_between
+from monitoring import accounting, rollup_requests
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
 from monitoring.models.policies import STANDARD, PolicyBook
+from monitoring.rules import notice
+from monitoring.rules.calendar_days import day_of, days_between
 
 BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are the monitor's own, and end when it sees again
 TIMES = ("service_id", "since", "until")  # what decides which time a span speaks of

@@ -20,8 +20,8 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from monitoring import bookkeeping
-from monitoring.calendar_days import day_of
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
+from monitoring.rules.calendar_days import day_of
 
 
 class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running

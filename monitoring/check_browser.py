@@ -23,12 +23,12 @@ from monitoring import check_pages, phases, signs
 from monitoring.check_pages import Key, Wanted
 from monitoring.folded import reading
 from monitoring.folded.reading import TooMuch
-from monitoring.instants import to_ms
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
 from monitoring.models.services import STATUS_LABELS
+from monitoring.rules.state import Status
+from monitoring.rules.unix_time import to_ms
 from monitoring.specs import trace_id
-from monitoring.state import Status
 
 WINDOWS = {  # how far back from `until`
     "1h": (timedelta(hours=1), gettext_lazy("one hour")),

@@ -6,8 +6,8 @@ Failures are told, everything else only at debug: there may be thousands of chec
 import logging
 from collections.abc import Sequence
 
-from monitoring.instants import from_ms
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.unix_time import from_ms
 from monitoring.specs import trace_id
 from observability.events import Action, Subject, tell
 

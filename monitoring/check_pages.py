@@ -17,9 +17,9 @@ from django.db.models import Q, QuerySet
 from database.time_limit import time_limit
 from monitoring.folded import reading
 from monitoring.folded.reading import FoldedDays, TooMuch, in_order
-from monitoring.instants import from_ms, to_ms
 from monitoring.models import WatchServerLog
 from monitoring.probes.model import Verdict
+from monitoring.rules.unix_time import from_ms, to_ms
 
 ROWS = 50
 AHEAD = timedelta(minutes=1)  # a check is stored under its slot, which a fast clock may put into the future

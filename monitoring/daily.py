@@ -10,10 +10,10 @@ from typing import Any
 from django.db import connection
 
 from database.sql import statement
-from monitoring import sla
 from monitoring.policies import weighing
-from monitoring.sla import Figures, Kind
-from monitoring.state import Policy
+from monitoring.rules import sla
+from monitoring.rules.sla import Figures, Kind
+from monitoring.rules.state import Policy
 
 KINDS = (
     *(Kind.OPERATIONAL, Kind.PARTIAL, Kind.DOWN, Kind.UNKNOWN),

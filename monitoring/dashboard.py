@@ -19,16 +19,16 @@ from django.db.models.functions import Coalesce
 
 from database.sql import statement
 from monitoring import accounting
-from monitoring.calendar_days import day_of
 from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
-from monitoring.histogram import percentile_ms
 from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
-from monitoring.sla import Kind, figures_of_parts
-from monitoring.state import Status
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.histogram import percentile_ms
+from monitoring.rules.sla import Kind, figures_of_parts
+from monitoring.rules.state import Status
 from monitoring.terms import TermsBook
 from monitoring.worker_stamps import LATE, seen_since
 

@@ -6,12 +6,12 @@ from datetime import date, datetime, tzinfo
 
 from monitoring import accounting
 from monitoring.accounting import Account
-from monitoring.calendar_days import bounds
 from monitoring.models import Service
 from monitoring.models.policies import AccountingPolicy
 from monitoring.models.rollups import EMPTY_DAY
-from monitoring.sla import Kind
-from monitoring.state import Status
+from monitoring.rules.calendar_days import bounds
+from monitoring.rules.sla import Kind
+from monitoring.rules.state import Status
 from monitoring.terms import Terms, TermsBook
 
 PART = 500  # services held in memory with their rows

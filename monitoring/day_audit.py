@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from monitoring import day_checks, run_audit
-from monitoring.calendar_days import day_of
 from monitoring.day_checks import DayOfChecks
 from monitoring.fold_rules import RuleBook
-from monitoring.state import Run
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.state import Run
 
 
 class Auditor:

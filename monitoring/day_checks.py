@@ -9,10 +9,10 @@ from math import ceil
 from operator import sub
 
 from monitoring import day_stream
-from monitoring.answers import average_ms
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import Verdict
-from monitoring.state import Run
+from monitoring.rules.answers import average_ms
+from monitoring.rules.state import Run
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
 SECOND = 1_000_000  # µs

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring import day_histogram, day_stream
-from monitoring.answers import average_ms, nearest_rank
+from monitoring import day_stream
+from monitoring.rules import day_histogram
+from monitoring.rules.answers import average_ms, nearest_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from monitoring import earlier_figures
 from monitoring.day import Day
 from monitoring.day_requests import DayOfRequests
 from monitoring.models import ApiCallLog, UptimeRecord
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 
 
 class Counted(NamedTuple):

@@ -7,8 +7,8 @@ as when the engine was off, it is made before the rules change: else hours that 
 from collections.abc import Collection
 from datetime import datetime, tzinfo
 
-from monitoring.calendar_days import day_of
 from monitoring.models import Service, UptimeRecord
+from monitoring.rules.calendar_days import day_of
 from monitoring.today import refresh_day
 
 COLUMNS = frozenset({"failure_threshold", "recovery_threshold", "kind", "policy_name"})  # of a service: its rules

@@ -19,13 +19,13 @@ from database.batches import batches
 from database.locks import lock_in_transaction
 from database.sql import statement
 from monitoring import rollup, rollup_requests
-from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day import Day, account_day
 from monitoring.folded.moving import fold_day, utc_days
 from monitoring.folded.schedule import due
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES
+from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 REMEDY = (
     "Account all days again in this zone: manage.py rollup --rezone (with --dry-run it only shows what would change)."

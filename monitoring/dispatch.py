@@ -14,9 +14,9 @@ from django.db import connection, transaction
 
 from database.sql import statement
 from monitoring.clock import AHEAD
-from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark
 from monitoring.probes.model import ProbeSpec
+from monitoring.rules.unix_time import to_ms
 from monitoring.specs import DueService, spec_of
 
 logger = logging.getLogger(__name__)

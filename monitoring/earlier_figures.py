@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from monitoring.calendar_days import bounds
 from monitoring.models import Restatement, Span, SpanKind, UptimeRecord, UptimeRecordVersion
 from monitoring.models.record_versions import Cause
-from monitoring.sla import Kind
+from monitoring.rules.calendar_days import bounds
+from monitoring.rules.sla import Kind
 
 FIGURES = ("status", "uptime_percentage", "coverage_percentage", *(f"{kind}_s" for kind in Kind))
 BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)

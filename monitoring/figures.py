@@ -13,13 +13,13 @@ from redis.retry import Retry
 
 from database import partitions
 from monitoring import clock
-from monitoring.calendar_days import bounds
 from monitoring.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
+from monitoring.rules.calendar_days import bounds
 from monitoring.stamper import ROLES
 from monitoring.worker_stamps import LATE, seen_since
 from observability import metrics

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from datetime import date, datetime, timedelta, tzinfo
 from fractions import Fraction
 
-from monitoring.calendar_days import day_of
 from monitoring.models import FormerRegions, Service
-from monitoring.regions import FoldRules, Panel
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.regions import FoldRules, Panel
 from monitoring.terms import TermsBook
 
 BACK = timedelta(days=3)  # what regions said so long before still speaks, at the longest interval

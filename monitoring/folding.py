@@ -12,14 +12,14 @@ from functools import partial
 from django.conf import settings
 
 from monitoring import future, late_outages, rollup_requests, runs, states, transitions
-from monitoring.answers import response_ms
 from monitoring.fold_rules import PanelBook, RuleBook
-from monitoring.instants import from_ms
 from monitoring.models import Transition
 from monitoring.probes.model import ProbeResult, Verdict
-from monitoring.regions import Answer, Panel, Slot, fold, second_of
+from monitoring.rules.answers import response_ms
+from monitoring.rules.regions import Answer, Panel, Slot, fold, second_of
+from monitoring.rules.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
+from monitoring.rules.unix_time import from_ms
 from monitoring.specs import trace_id
-from monitoring.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
 from monitoring.states import LockedState
 from observability.events import Action, Subject, tell
 

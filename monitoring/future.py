@@ -26,9 +26,9 @@ from monitoring.fold_rules import RuleBook
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
 from monitoring.models.raw import AHEAD as IS_AHEAD
 from monitoring.models.raw import BLIND
-from monitoring.regions import FoldRules
+from monitoring.rules.regions import FoldRules
+from monitoring.rules.state import Cause, Run, State, Status
 from monitoring.spoken_checks import SpokenChecks, end_of_second, start_of_second
-from monitoring.state import Cause, Run, State, Status
 from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)

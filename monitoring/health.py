@@ -9,10 +9,10 @@ from django.db import connection
 
 from monitoring import clock, clock_check
 from monitoring.clock import AHEAD
-from monitoring.instants import to_ms
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.refused_targets import refused_targets
+from monitoring.rules.unix_time import to_ms
 from monitoring.stamper import DISPATCH
 from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register

@@ -20,12 +20,12 @@ from django.db.models import F, Q, QuerySet
 from database.locks import wait_briefly
 from monitoring import blindness, recording, tally
 from monitoring.clock import AHEAD
-from monitoring.instants import to_ms
 from monitoring.models import Heartbeat, Service
 from monitoring.policies import REPORTED
 from monitoring.probes import KINDS
 from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.model import ErrorType, Phases, ProbeResult, Verdict
+from monitoring.rules.unix_time import to_ms
 
 logger = logging.getLogger(__name__)
 

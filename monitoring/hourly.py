@@ -12,8 +12,8 @@ from django.db import connection, transaction
 
 from database.locks import try_lock_in_transaction, wait_briefly
 from database.sql import statement
-from monitoring.histogram import BUCKETS, PER_DOUBLING
 from monitoring.models import Hour, ServiceHour
+from monitoring.rules.histogram import BUCKETS, PER_DOUBLING
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=8)  # the dashboard looks back seven days

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from monitoring import sla
 from monitoring.models import Transition
-from monitoring.sla import Kind, Stretch
-from monitoring.state import Cause, Change, Policy, Status
+from monitoring.rules import sla
+from monitoring.rules.sla import Kind, Stretch
+from monitoring.rules.state import Cause, Change, Policy, Status
 from monitoring.states import LockedState
 
 

@@ -14,15 +14,16 @@ from operator import itemgetter
 
 from django.db.models import Q
 
-from monitoring import accounting, edges, notice, sla
+from monitoring import accounting
 from monitoring.accounting import Account, Evidence
-from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.day import status_of
-from monitoring.edges import Bounded, Bounds
 from monitoring.models import Restatement, Service, Span, Transition, UptimeRecordVersion
 from monitoring.models.policies import AccountingPolicy
-from monitoring.sla import Figures, Interval, Kind, SpanKind
-from monitoring.state import Status
+from monitoring.rules import edges, notice, sla
+from monitoring.rules.calendar_days import bounds, day_of, days_between
+from monitoring.rules.edges import Bounded, Bounds
+from monitoring.rules.sla import Figures, Interval, Kind, SpanKind
+from monitoring.rules.state import Status
 from monitoring.terms import Stretch, Terms, TermsBook
 
 

@@ -12,9 +12,9 @@ from django.conf import settings
 
 from database.batches import batches
 from monitoring import counters, ledger, rollup_requests, run_audit
-from monitoring.calendar_days import day_of
 from monitoring.models import RollupRequest, Service, UptimeRecord
-from monitoring.sla import Kind
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.sla import Kind
 
 logger = logging.getLogger(__name__)
 

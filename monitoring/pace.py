@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 from database.sql import statement
-from monitoring.instants import to_ms
+from monitoring.rules.unix_time import to_ms
 
 SETTLED = timedelta(seconds=20)  # younger slots may still wait for an answer or for the recorder
 WINDOW = timedelta(seconds=10)

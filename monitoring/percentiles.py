@@ -15,11 +15,11 @@ from django.db import connection
 from database import retention
 from database.sql import statement
 from database.time_limit import time_limit
-from monitoring import day_histogram
-from monitoring.calendar_days import bounds, days_between
 from monitoring.folded import reading
 from monitoring.folded.reading import TooMuch
 from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
+from monitoring.rules import day_histogram
+from monitoring.rules.calendar_days import bounds, days_between
 from monitoring.windows import Window
 
 TIMEOUT_MS = 4_000  # for the raw requests

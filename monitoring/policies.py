@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from monitoring.check_settings import is_probed
-from monitoring.state import Policy
+from monitoring.rules.state import Policy
 
 POLICY = Policy()
 # A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.

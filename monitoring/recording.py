@@ -18,8 +18,8 @@ from monitoring.blindness import Sight
 from monitoring.canaries import Look
 from monitoring.clock import AHEAD
 from monitoring.folding import fold_all
-from monitoring.instants import from_ms
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.unix_time import from_ms
 from monitoring.storing import kept, make_partitions, presentable, store, unfold_late
 
 logger = logging.getLogger(__name__)

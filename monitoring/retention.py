@@ -16,8 +16,8 @@ from database import retention
 from database.retention import RawTable
 from database.sql import statement
 from monitoring import rollup_requests
-from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
+from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
 def page_days(day: date) -> Iterator[date]:

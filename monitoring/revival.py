@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from monitoring import rollup_requests, states, transitions
-from monitoring.calendar_days import day_of, days_between
 from monitoring.models import Service, Span, SpanKind, Transition
-from monitoring.state import Cause, Status
+from monitoring.rules.calendar_days import day_of, days_between
+from monitoring.rules.state import Cause, Status
 from monitoring.states import LockedState
 
 REASON = "removed"

@@ -15,7 +15,6 @@ from django.db.models import Q, QuerySet
 from database import changes, retention
 from database.batches import batches
 from monitoring import clock, day_checks, day_requests
-from monitoring.calendar_days import bounds
 from monitoring.day import PART, Day, account_day
 from monitoring.day_audit import Auditor
 from monitoring.day_requests import DayOfRequests
@@ -25,6 +24,7 @@ from monitoring.models import ApiCallLog, RollupRequest
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rollup_requests import request
+from monitoring.rules.calendar_days import bounds
 
 BATCH = 4_000  # services rolled up in one transaction: each pass over the day's rows serves so many
 

@@ -11,8 +11,8 @@ from django.db import connection, transaction
 
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import RollupRequest, RollupWatermark, Service, UptimeRecord
+from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 KEPT = timedelta(days=90)
 CLOSING = timedelta(minutes=10)  # after its end, so that the last results of a day have arrived

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Min
 
-from monitoring import counters, sla
+from monitoring import counters
 from monitoring.models import CheckRun
 from monitoring.probes.model import Verdict
-from monitoring.regions import FoldRules, fold_slots, second_of
+from monitoring.rules import sla
+from monitoring.rules.regions import FoldRules, fold_slots, second_of
+from monitoring.rules.state import Policy, Run, State, join
 from monitoring.spoken_checks import Spoken, SpokenChecks, end_of_second, start_of_second
-from monitoring.state import Policy, Run, State, join
 from monitoring.states import LockedState
 
 Key = tuple[datetime, str]  # of a raw check of the service: its instant and region

@@ -12,7 +12,7 @@ from monitoring.live import is_silent
 from monitoring.models import Service
 from monitoring.models.services import STATUS_LABELS
 from monitoring.probes.model import Verdict
-from monitoring.state import Status
+from monitoring.rules.state import Status
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {

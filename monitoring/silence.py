@@ -9,7 +9,7 @@ from database.batches import batches
 from database.locks import wait_briefly
 from monitoring import future, states, transitions
 from monitoring.models import ServiceState, Transition
-from monitoring.state import Status, fall_silent
+from monitoring.rules.state import Status, fall_silent
 
 BATCH = 500
 

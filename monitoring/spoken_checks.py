@@ -12,9 +12,9 @@ from django.db.models import F, Max, Min, QuerySet
 from django.db.models.functions import Trunc
 
 from monitoring.folded.kinds import CHECKS, is_blind
-from monitoring.instants import from_ms
 from monitoring.models import FoldedChecks, WatchServerLog
-from monitoring.regions import second_of
+from monitoring.rules.regions import second_of
+from monitoring.rules.unix_time import from_ms
 
 
 class Spoken(NamedTuple):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Run, State, Status
+from monitoring.rules.state import Run, State, Status
 
 
 def dump(state: State) -> str:

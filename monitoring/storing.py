@@ -12,12 +12,12 @@ from django.db import connection
 from database import partitions
 from database.bulk import array, read_instants_fast
 from database.sql import statement
-from monitoring.answers import request_ms
 from monitoring.folded import moving
 from monitoring.folded.kinds import CHECKS
-from monitoring.instants import from_ms
 from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.answers import request_ms
+from monitoring.rules.unix_time import from_ms
 from observability.masking import mask_text
 
 FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS

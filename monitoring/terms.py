@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
-from monitoring.calendar_days import bounds, day_of, days_between
 from monitoring.models import Service, UptimeRecord
 from monitoring.models.policies import AccountingPolicy, PolicyBook
 from monitoring.policies import policy_for
-from monitoring.state import Policy
+from monitoring.rules.calendar_days import bounds, day_of, days_between
+from monitoring.rules.state import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

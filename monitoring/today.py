@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 
 from database.batches import batches
 from database.locks import lock_in_transaction
-from monitoring.calendar_days import bounds, day_of
 from monitoring.day import PART, account_day
 from monitoring.day_rows import store_uptime, uptime_record
 from monitoring.models import RollupWatermark, Service, UptimeRecord
 from monitoring.rollup_requests import CLOSING
+from monitoring.rules.calendar_days import bounds, day_of
 
 
 def refresh_today(now: datetime, zone: tzinfo, *, budget_s: float = math.inf, batch_size: int = PART) -> int:

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy
 from database import partitions, retention
 from database.models import DroppedPartition
 from monitoring import clock, day_zones
-from monitoring.calendar_days import day_of
 from monitoring.clock import AHEAD
 from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.health import DISPATCH_LATE, needed_regions
@@ -20,6 +19,7 @@ from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, Ro
 from monitoring.models.raw import RAW_TABLES
 from monitoring.refused_targets import judge, refused_targets
 from monitoring.rollup_requests import CLOSING
+from monitoring.rules.calendar_days import day_of
 from monitoring.worker_stamps import LATE, is_alive, seen_since
 from observability.upkeep import Finding, Table, bad, good, note, register, warning
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
-from monitoring.calendar_days import bounds, day_of
+from monitoring.rules.calendar_days import bounds, day_of
 
 DAYS = 90  # as many as the page shows, when nobody says from when
 LONGEST = timedelta(days=400)

@@ -18,8 +18,8 @@ from incidents.dashboard import open_incidents, told_of
 from monitoring import charts, dashboard
 from monitoring.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
-from monitoring.sla import percentage
-from monitoring.state import Status
+from monitoring.rules.sla import percentage
+from monitoring.rules.state import Status
 from observability.upkeep import Verdict
 from slamonitor import backup_standing
 from statuspage.durations import age, duration, exact, response_time

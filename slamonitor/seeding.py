@@ -19,7 +19,7 @@ from database.locks import lock_in_transaction
 from database.models import ChangeCounter
 from incidents import system_status
 from monitoring.models import AccountingPolicy, Service, UptimeRecord
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from monitoring.sync import Wanted, sync
 
 MODULES = "https://idverify-api.argosidentity.com/modules/"

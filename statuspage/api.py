@@ -17,7 +17,7 @@ from monitoring.api.figure_schemas import AS_MEASURED, PERCENTAGE, BoundsOut, Fi
 from monitoring.api.parameters import StrictQuery, Windowed
 from monitoring.api.service_changes import find
 from monitoring.models.record_versions import Cause
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 from statuspage.ledger import export
 
 router = Router(tags=["Figures"])

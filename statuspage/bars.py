@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from monitoring import daily
 from monitoring.daily import DayFigures, Record
 from monitoring.models.rollups import EMPTY_DAY
-from monitoring.sla import Kind, percentage
-from monitoring.state import Status
+from monitoring.rules.sla import Kind, percentage
+from monitoring.rules.state import Status
 from statuspage.durations import day_name, whole
 from statuspage.readmodel import DAYS
 

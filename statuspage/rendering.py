@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from statuspage.banner import banner, stale_banner
 from statuspage.bars import Strip, strip
 from statuspage.durations import age, clock, exact, response_time

@@ -17,10 +17,10 @@ from monitoring.api.attempts import PhasesOut
 from monitoring.api.parameters import Paged, StrictQuery, Text, Windowed, bad_cursor, cursor_of, key_of, link_next
 from monitoring.check_pages import Key, Wanted
 from monitoring.folded.reading import TooMuch
-from monitoring.instants import to_ms
 from monitoring.models import WatchServerLog
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import ErrorType, Verdict
+from monitoring.rules.unix_time import to_ms
 from monitoring.specs import trace_id
 from observability import errors
 from observability.errors import ApiError

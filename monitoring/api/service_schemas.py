@@ -11,7 +11,7 @@ from monitoring.api.check_schemas import check_schema
 from monitoring.models import Service
 from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
 from monitoring.plain_secrets import warnings_of
-from monitoring.state import Status
+from monitoring.rules.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EXAMPLE = {

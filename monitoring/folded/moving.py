@@ -18,7 +18,7 @@ from database import partitions
 from database.copying import copy_rows
 from database.locks import lock_in_transaction
 from monitoring.folded.kinds import KINDS, Kind, Row
-from monitoring.instants import from_ms
+from monitoring.rules.unix_time import from_ms
 
 ROWS_AT_ONCE = 20_000  # in one transaction: about a second
 T = TypeVar("T")

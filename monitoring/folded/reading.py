@@ -17,9 +17,9 @@ from database import partitions
 from monitoring.folded.kinds import CHECKS, REQUESTS
 from monitoring.folded.moving import utc_days
 from monitoring.folded.rows import Check, Request
-from monitoring.instants import from_ms, to_ms
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
 from monitoring.probes.model import Verdict
+from monitoring.rules.unix_time import from_ms, to_ms
 
 MOST_CHECKS = 300_000  # that may be opened for one page: about a second
 CHECK_FIELDS = (*CHECKS.columns, "is_healthy", "service_id", "region")

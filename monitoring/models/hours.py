@@ -11,7 +11,7 @@ class Hour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # How many answers took so long: one count for each of the buckets of `monitoring/histogram.py`.
+    # How many answers took so long: one count for each of the buckets of `monitoring/rules/histogram.py`.
     response_buckets = ArrayField(models.IntegerField())
     computed_at = models.DateTimeField()
     took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again

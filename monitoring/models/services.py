@@ -19,7 +19,7 @@ from monitoring.probes import KINDS
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
 from monitoring.probes.secrets import Place
-from monitoring.state import Status
+from monitoring.rules.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 DAY_MS = 86_400_000

@@ -1,9 +1,9 @@
--- Count the checks of whole hours anew, for the dashboard's charts; without failures of our own network. The buckets are those of monitoring/histogram.py.
+-- Count the checks of whole hours anew, for the dashboard's charts; without failures of our own network. The buckets are those of monitoring/rules/histogram.py.
 WITH counted AS (
     SELECT
         date_trunc('hour', checked_at, 'UTC') AS hour_at,
         verdict,
-        -- Only answers have a response time (monitoring/answers.py).
+        -- Only answers have a response time (monitoring/rules/answers.py).
         CASE WHEN response_time IS NOT NULL
             AND (verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)) THEN
             least(%(last_bucket)s, trunc(%(per_doubling)s * ln(greatest(1, response_time)) / ln(2)))::integer

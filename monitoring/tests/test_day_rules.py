@@ -7,7 +7,7 @@ import time_machine
 
 from monitoring import editing, ledger, recording, rollup
 from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecord
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 from monitoring.sync import Wanted, sync
 from monitoring.tests.factories import START, make_result, make_service
 from monitoring.today import refresh_today

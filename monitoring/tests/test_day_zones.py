@@ -24,12 +24,12 @@ from monitoring import (
     upkeep,
     windows,
 )
-from monitoring.calendar_days import bounds, day_of
 from monitoring.folded import moving
 from monitoring.folded.kinds import KINDS
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
-from monitoring.sla import Kind
+from monitoring.rules.calendar_days import bounds, day_of
+from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
 from monitoring.today import refresh_today
 from observability.upkeep import Verdict

@@ -21,9 +21,9 @@ from monitoring.models import (
     WatchServerLog,
 )
 from monitoring.recording import record
+from monitoring.rules.sla import Kind
+from monitoring.rules.state import Policy
 from monitoring.silence import mark_silent
-from monitoring.sla import Kind
-from monitoring.state import Policy
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,11 @@ import time_machine
 
 from database import partitions
 from monitoring import percentiles, recording, rollup, windows
-from monitoring.day_histogram import value_of
 from monitoring.folded.kinds import REQUESTS
 from monitoring.folded.moving import fold
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
+from monitoring.rules.day_histogram import value_of
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import START, make_result, make_service
 

@@ -18,8 +18,8 @@ from monitoring.models import (
     WatchServerLog,
 )
 from monitoring.probes.model import Phases, Verdict
+from monitoring.rules.state import Run
 from monitoring.runs import join_all
-from monitoring.state import Run
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

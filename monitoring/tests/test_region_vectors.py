@@ -11,13 +11,14 @@ from monitoring import accounting, recording
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.policies import policy_for
 from monitoring.probes.model import ProbeResult, Verdict
-from monitoring.sla import Kind
-from monitoring.state import Run
+from monitoring.rules.sla import Kind
+from monitoring.rules.state import Run
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 
-VECTORS = json.loads((Path(__file__).parent / "vectors" / "regions.json").read_text())["vectors"]
+FILE = Path(__file__).parents[1] / "rules" / "tests" / "vectors" / "regions.json"
+VECTORS = json.loads(FILE.read_text())["vectors"]
 NAMES = [vector["name"] for vector in VECTORS]
 NOW = START + timedelta(hours=1)
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from monitoring import day_histogram, editing, recording, rollup, rollup_requests
+from monitoring import editing, recording, rollup, rollup_requests
 from monitoring.models import (
     AccountingPolicy,
     ApiCallLog,
@@ -22,6 +22,7 @@ from monitoring.models import (
     UptimeRecord,
 )
 from monitoring.models.policies import PolicyBook
+from monitoring.rules import day_histogram
 from monitoring.tests.factories import START, make_result, make_service
 from monitoring.today import refresh_today
 

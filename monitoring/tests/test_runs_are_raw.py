@@ -8,11 +8,12 @@ from django.db import transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import accounting, late_outages, recording, sla
+from monitoring import accounting, late_outages, recording
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.policies import policy_for
 from monitoring.probes.model import Verdict
-from monitoring.state import Policy
+from monitoring.rules import sla
+from monitoring.rules.state import Policy
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from monitoring import messages, sealing
 from monitoring.dispatch import dispatch_due
-from monitoring.instants import from_ms
 from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probe_worker import make_tools
 from monitoring.probes import KINDS
@@ -22,6 +21,7 @@ from monitoring.probes.http.requests import origin_of
 from monitoring.probes.model import ProbeSpec
 from monitoring.probes.secrets import Place
 from monitoring.progress import Progress
+from monitoring.rules.unix_time import from_ms
 from monitoring.services_export import export
 from monitoring.services_file import sync_file
 from monitoring.sync import Refused

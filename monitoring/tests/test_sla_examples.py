@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.sla_vectors import differences
+from monitoring.rules.vectors import differences
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sla.md"
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)]

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from monitoring.check_now import check_now
-from monitoring.instants import to_ms
+from monitoring.rules.unix_time import to_ms
 from monitoring.specs import trace_id
 from monitoring.tests.factories import make_service
 from observability import trace

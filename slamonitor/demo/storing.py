@@ -12,7 +12,7 @@ from monitoring import states
 from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
-from monitoring.state import Run
+from monitoring.rules.state import Run
 from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 
 REGION = "default"

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
-from monitoring.histogram import BUCKETS
 from monitoring.models import Hour, Service, ServiceHour, ServiceState
+from monitoring.rules.histogram import BUCKETS
 from statuspage.tests.cast import make_unmeasured
 
 

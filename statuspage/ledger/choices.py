@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from monitoring.calendar_days import bounds, day_of
+from monitoring.rules.calendar_days import bounds, day_of
 from monitoring.windows import Window
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from incidents.models import Incident
 from monitoring.ledger import Entry, LateEntry, Ledger, Reading
 from monitoring.models import Restatement, UptimeRecordVersion
-from monitoring.sla import Figures, Kind, percentage
+from monitoring.rules.sla import Figures, Kind, percentage
 
 COLUMNS = (
     *("service", "reading", "kind", "from", "to", "seconds", "cause"),

@@ -13,7 +13,7 @@ from django.test import Client
 from incidents.models import AffectedService, Incident
 from monitoring import bookkeeping, editing, pauses, recording, rollup
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
 from monitoring.today import refresh_today
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring import notice, sla
-from monitoring.notice import Late
-from monitoring.sla import Kind, Span, SpanKind
-from monitoring.sla_vectors import differences
-from monitoring.state import Policy
+from monitoring.rules import notice, sla
+from monitoring.rules.notice import Late
+from monitoring.rules.sla import Kind, Span, SpanKind
+from monitoring.rules.state import Policy
+from monitoring.rules.vectors import differences
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "restated.json").read_text())["vectors"]
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy

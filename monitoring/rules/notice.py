@@ -9,9 +9,9 @@ time only where it was entered so long before it began.
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from monitoring.sla import Span, SpanKind
-from monitoring.state import Policy
-from monitoring.time_sets import Stretches, joined, shared, without
+from monitoring.rules.sla import Span, SpanKind
+from monitoring.rules.state import Policy
+from monitoring.rules.time_sets import Stretches, joined, shared, without
 
 SAID_BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)
 

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring.probes.model import Verdict
-from monitoring.regions import fold_verdicts
-from monitoring.state import Cause, Check, Policy, State, Status, Step, advance, fall_silent
+from monitoring.rules.regions import fold_verdicts
+from monitoring.rules.state import Cause, Check, Policy, State, Status, Step, advance, fall_silent
 
 START = datetime(2025, 3, 10, tzinfo=UTC)
 DEFAULT = Policy()

@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.histogram import BUCKETS, bucket_of, percentile_ms
+from monitoring.rules.histogram import BUCKETS, bucket_of, percentile_ms
 
 
 def counted(*response_ms: float) -> list[int]:

@@ -9,11 +9,11 @@ to the first one. Where a check's hold ran out in between, nobody looked: that t
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from monitoring import sla
 from monitoring.probes.model import Verdict
-from monitoring.sla import Interval, Kind, Span, Stretch
-from monitoring.state import Policy
-from monitoring.time_sets import Stretches, joined, seconds_in, shared, without
+from monitoring.rules import sla
+from monitoring.rules.sla import Interval, Kind, Span, Stretch
+from monitoring.rules.state import Policy
+from monitoring.rules.time_sets import Stretches, joined, seconds_in, shared, without
 
 
 class Edges(NamedTuple):

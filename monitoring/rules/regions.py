@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Run
+from monitoring.rules.state import Run
 
 
 class Answer(NamedTuple):

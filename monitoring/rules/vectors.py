@@ -5,9 +5,9 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from monitoring import edges, notice, sla
 from monitoring.probes.model import Verdict
-from monitoring.state import Policy
+from monitoring.rules import edges, notice, sla
+from monitoring.rules.state import Policy
 
 Vector = Mapping[str, Any]
 FIGURES = ("uptime", "coverage", "lower", "upper")

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring import edges, sla
-from monitoring.edges import Bounded, Bounds
 from monitoring.probes.model import Verdict
-from monitoring.sla import Kind, Span, SpanKind
-from monitoring.state import Policy
-from monitoring.tests.test_sla import LENGTH, POLICY, checks_strategy, policy_strategy, spans_strategy
+from monitoring.rules import edges, sla
+from monitoring.rules.edges import Bounded, Bounds
+from monitoring.rules.sla import Kind, Span, SpanKind
+from monitoring.rules.state import Policy
+from monitoring.rules.tests.test_sla import LENGTH, POLICY, checks_strategy, policy_strategy, spans_strategy
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 OK, BAD = Verdict.OK, Verdict.BAD

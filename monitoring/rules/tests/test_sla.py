@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring import sla
 from monitoring.probes.model import Verdict
-from monitoring.sla import Canvas, Kind, Span, SpanKind, account, encode, figures, measured, seconds_by_kind
-from monitoring.sla_vectors import differences
-from monitoring.state import Policy
+from monitoring.rules import sla
+from monitoring.rules.sla import Canvas, Kind, Span, SpanKind, account, encode, figures, measured, seconds_by_kind
+from monitoring.rules.state import Policy
+from monitoring.rules.vectors import differences
 
 FILE = Path(__file__).parent / "vectors" / "uptime.json"
 VECTORS = json.loads(FILE.read_text())["vectors"]

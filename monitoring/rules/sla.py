@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Policy
+from monitoring.rules.state import Policy
 
 
 class Kind(StrEnum):
@@ -53,7 +53,7 @@ class Span:
     since: int
     until: int
     restated_as: Kind | None = None  # for the kind `RESTATED`; of several, the later in the sequence wins
-    # For what people enter (`monitoring/notice.py`):
+    # For what people enter (`monitoring/rules/notice.py`):
     entered: int | None = None  # when; None: in good time
     replaced: int | None = None  # when another entry took its place; None: it is in force
     row: int | None = None  # that it was read from

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from database import partitions
 from monitoring import hourly, percentiles, rollup, windows
-from monitoring.answers import average_ms, nearest_rank
 from monitoring.folded import moving
 from monitoring.folded.kinds import KINDS
 from monitoring.models import ApiCallLog, FoldedChecks, Service, ServiceHour, ServiceState, UptimeRecord, WatchServerLog
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
 from monitoring.recording import record
+from monitoring.rules.answers import average_ms, nearest_rank
 from monitoring.tests.factories import START, START_MS, answered_500, make_result, make_service
 
 pytestmark = pytest.mark.django_db
