@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from database import changes
-from monitoring import probes, setting_words
+from monitoring import probes
 from monitoring.models import Service, ServiceHour, ServiceState, Span
 from monitoring.probes import KINDS
 from monitoring.probes.settings import described
 from monitoring.tests.factories import make_service
+from monitoring.words import settings
 
 LIST = "/admin/monitoring/service/"
 FORM = {
@@ -262,7 +263,7 @@ def test_every_word_of_the_kinds_is_in_the_catalogue():
     for path in Path(probes.__file__).parent.glob("*.py"):
         said |= set(messages_of(ast.parse(path.read_text())))
 
-    assert said - {""} == set(setting_words.WORDS)
+    assert said - {""} == set(settings.WORDS)
 
 
 def messages_of(module: ast.Module) -> Iterator[str]:

@@ -3,8 +3,8 @@
 import pytest
 from django.utils import translation
 
-from monitoring.cause_words import in_words
 from monitoring.probes.failures import connect_words
+from monitoring.words.causes import in_words
 
 
 @pytest.mark.parametrize(
