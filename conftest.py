@@ -41,7 +41,7 @@ def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def go_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine go by the clock of this process, as without Redis: a test may have stopped that one."""
-    from monitoring import clock
+    from monitoring.config import clock
 
     monkeypatch.setattr(clock, "_clock", clock.BrokerClock(None))
 

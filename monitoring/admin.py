@@ -30,7 +30,7 @@ from database.locks import lock_in_transaction
 from monitoring import daily, editing, phases, service_actions, signs
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.check_now import check_now
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.plain_secrets import warnings_of
 from monitoring.probes.failures import NotAllowed

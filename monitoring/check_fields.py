@@ -22,10 +22,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from monitoring.check_settings import key_of, words_of
+from monitoring.config.check_settings import key_of, words_of
+from monitoring.config.yaml_lines import Unreadable, compose, construct
 from monitoring.probes import KINDS
 from monitoring.probes.settings import Described, described
-from monitoring.yaml_lines import Unreadable, compose, construct
 
 LINES = 2  # of a field for several values
 HOW_TO_WRITE_A_SECRET = _(

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from monitoring import clock
+from monitoring.config import clock
 from monitoring.models import EngineCounter
 from monitoring.worker_stamps import LATE, seen_since
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from database.sql import statement
-from monitoring.policies import weighing
+from monitoring.config.thresholds import weighing
 from monitoring.rules import sla
 from monitoring.rules.sla import Figures, Kind
 from monitoring.rules.state import Policy

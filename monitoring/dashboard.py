@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce
 
 from database.sql import statement
 from monitoring import accounting
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from monitoring import clock, day_zones, rollup, rollup_requests
+from monitoring import day_zones, rollup, rollup_requests
+from monitoring.config import clock
 from monitoring.folded import schedule
 from monitoring.today import refresh_today
 

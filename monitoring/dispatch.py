@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from database.sql import statement
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import DispatchWatermark
 from monitoring.probes.model import ProbeSpec
 from monitoring.rules.unix_time import to_ms

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitoring import sealing
+from monitoring.config import sealing
 from monitoring.models import Service
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place

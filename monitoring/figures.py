@@ -12,8 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from database import partitions
-from monitoring import clock
-from monitoring.clock import AHEAD
+from monitoring.config import clock
+from monitoring.config.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service

@@ -21,7 +21,7 @@ from django.db.models import Max, Q
 from database.batches import batches
 from database.sql import statement
 from monitoring import counters, runs, states, transitions
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.fold_rules import RuleBook
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
 from monitoring.models.raw import AHEAD as IS_AHEAD

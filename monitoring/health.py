@@ -7,8 +7,9 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from monitoring import clock, clock_check
-from monitoring.clock import AHEAD
+from monitoring import clock_check
+from monitoring.config import clock
+from monitoring.config.clock import AHEAD
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.refused_targets import refused_targets

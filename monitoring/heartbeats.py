@@ -19,9 +19,9 @@ from django.db.models import F, Q, QuerySet
 
 from database.locks import wait_briefly
 from monitoring import blindness, recording, tally
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
+from monitoring.config.thresholds import REPORTED
 from monitoring.models import Heartbeat, Service
-from monitoring.policies import REPORTED
 from monitoring.probes import KINDS
 from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.model import ErrorType, Phases, ProbeResult, Verdict

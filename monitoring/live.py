@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import ServiceState
 
 

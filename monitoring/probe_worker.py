@@ -9,8 +9,9 @@ from celery import current_app
 from celery.signals import worker_shutdown
 from django.conf import settings
 
-from monitoring import check_lines, clock, messages, sealing
+from monitoring import check_lines, messages
 from monitoring.canaries import Canaries, Look
+from monitoring.config import clock, sealing
 from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed

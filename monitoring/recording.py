@@ -16,7 +16,7 @@ from database.locks import wait_briefly
 from monitoring import blindness, check_lines, counters, future
 from monitoring.blindness import Sight
 from monitoring.canaries import Look
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.folding import fold_all
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.unix_time import from_ms

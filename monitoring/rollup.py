@@ -14,7 +14,8 @@ from django.db.models import Q, QuerySet
 
 from database import changes, retention
 from database.batches import batches
-from monitoring import clock, day_checks, day_requests
+from monitoring import day_checks, day_requests
+from monitoring.config import clock
 from monitoring.day import PART, Day, account_day
 from monitoring.day_audit import Auditor
 from monitoring.day_requests import DayOfRequests

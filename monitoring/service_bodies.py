@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitoring.check_settings import DEFAULT_KIND, PREFIX
+from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
 from monitoring.drafts import COLUMNS, Problem, Wanted
 from monitoring.models import Service
 from monitoring.probes.suggestions import shown

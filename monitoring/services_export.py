@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from monitoring import sealing
+from monitoring.config import sealing
+from monitoring.config.placeholders import escaped
 from monitoring.drafts import COLUMNS, KEYS
 from monitoring.models import Service
-from monitoring.placeholders import escaped
 from monitoring.probes.secrets import is_secret
 
 ALWAYS = frozenset({"id", "name", "display_name"})  # the others only where they differ from the default

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from monitoring import sync
-from monitoring.check_settings import DEFAULT_KIND, PREFIX
-from monitoring.file_variables import fill_in, sealed_check
+from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
+from monitoring.config.file_variables import fill_in, sealed_check
+from monitoring.config.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 from monitoring.probes.suggestions import did_you_mean, shown
 from monitoring.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.sync import Outcome, Problem, Refused, Wanted
-from monitoring.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 
 ROOT = "services"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from monitoring import clock
 from monitoring.canaries import Look, packed
+from monitoring.config import clock
 
 logger = logging.getLogger(__name__)
 

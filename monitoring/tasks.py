@@ -19,7 +19,6 @@ from database import partitions
 from database.locks import one_at_a_time
 from monitoring import (
     blindness,
-    clock,
     day_work,
     dispatch,
     heartbeats,
@@ -32,6 +31,7 @@ from monitoring import (
     transitions,
     worker_stamps,
 )
+from monitoring.config import clock
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 from observability.refusals import refusals

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
+from monitoring.config.thresholds import policy_for
 from monitoring.models import Service, UptimeRecord
 from monitoring.models.policies import AccountingPolicy, PolicyBook
-from monitoring.policies import policy_for
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 from monitoring.rules.state import Policy
 

@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from database import partitions, retention
 from database.models import DroppedPartition
-from monitoring import clock, day_zones
-from monitoring.clock import AHEAD
+from monitoring import day_zones
 from monitoring.clock_check import DIFFERS, workers_ahead
+from monitoring.config import clock
+from monitoring.config.clock import AHEAD
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from database.locks import wait_briefly
 from monitoring import blindness, counters
 from monitoring.canaries import unpacked
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import EngineWorker
 
 LATE = timedelta(seconds=20)  # four stamps missed

@@ -23,7 +23,7 @@ from monitoring.api.parameters import (
     number_of,
 )
 from monitoring.api.service_schemas import STATUS
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import Service, Transition
 from monitoring.probes.model import Verdict

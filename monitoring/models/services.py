@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
-from monitoring import check_settings, sealing
+from monitoring.config import check_settings, sealing
 from monitoring.probes import KINDS
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind

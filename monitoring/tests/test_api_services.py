@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.tests.cast import make_person
-from monitoring import sealing
+from monitoring.config import sealing
 from monitoring.models import Service, Span
 from monitoring.services_file import sync_file
 from monitoring.sync import Refused

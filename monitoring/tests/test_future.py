@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from monitoring import accounting, blindness, rollup_requests
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.future import StatesAhead, correct, refuse
 from monitoring.models import (
     CheckRun,

@@ -4,8 +4,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from monitoring import clock, clock_check, counters, worker_stamps
-from monitoring.clock import BrokerClock
+from monitoring import clock_check, counters, worker_stamps
+from monitoring.config import clock
+from monitoring.config.clock import BrokerClock
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker
 from monitoring.tests.factories import make_service
 

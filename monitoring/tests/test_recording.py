@@ -6,7 +6,7 @@ import pytest
 
 from database import changes
 from monitoring import recording
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import (
     ApiResponseTime,
     CheckRun,

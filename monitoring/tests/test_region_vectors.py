@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitoring import accounting, recording
+from monitoring.config.thresholds import policy_for
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
-from monitoring.policies import policy_for
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Run

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitoring import accounting, late_outages, recording
+from monitoring.config.thresholds import policy_for
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
-from monitoring.policies import policy_for
 from monitoring.probes.model import Verdict
 from monitoring.rules import sla
 from monitoring.rules.state import Policy

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from monitoring import messages, sealing
+from monitoring import messages
+from monitoring.config import sealing
 from monitoring.dispatch import dispatch_due
 from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probe_worker import make_tools

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitoring import admin, dashboard, recording, signs
-from monitoring.clock import AHEAD
+from monitoring.config.clock import AHEAD
 from monitoring.models import DispatchWatermark, Service
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import START, make_result, make_service

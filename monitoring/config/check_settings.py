@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from monitoring import sealing
+from monitoring.config import sealing
 from monitoring.probes import KINDS
 from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.secrets import Place

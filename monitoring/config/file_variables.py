@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-from monitoring import sealing
-from monitoring.placeholders import Unfilled, fill, has_placeholder, reference
+from monitoring.config import sealing
+from monitoring.config.placeholders import Unfilled, fill, has_placeholder, reference
+from monitoring.config.yaml_lines import Path, line_of, refill, scalars
 from monitoring.probes import KINDS
 from monitoring.probes.secrets import KEY, is_secret
 from monitoring.probes.settings import described
-from monitoring.yaml_lines import Path, line_of, refill, scalars
 
 CHECK = "check"
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring import sealing
+from monitoring.config import sealing
 from monitoring.models import Service
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place

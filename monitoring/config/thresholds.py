@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from monitoring.check_settings import is_probed
+from monitoring.config.check_settings import is_probed
 from monitoring.rules.state import Policy
 
 POLICY = Policy()

@@ -4,8 +4,8 @@ import pytest
 import redis
 from django.conf import settings
 
-from monitoring import clock
-from monitoring.clock import BrokerClock
+from monitoring.config import clock
+from monitoring.config.clock import BrokerClock
 
 
 class Machine:
