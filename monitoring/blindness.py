@@ -17,11 +17,11 @@ from django.db.models import Q, QuerySet
 
 from database.locks import lock_in_transaction, wait_briefly
 from monitoring.bookkeeping import keep_span
-from monitoring.canaries import Look
 from monitoring.config.clock import AHEAD
 from monitoring.models import RegionSight, Service, Span, SpanKind
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.unix_time import from_ms
+from monitoring.worker.canaries import Look
 
 logger = logging.getLogger(__name__)
 

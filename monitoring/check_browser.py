@@ -28,7 +28,7 @@ from monitoring.models.raw import ERROR_TYPES, VERDICTS
 from monitoring.models.services import STATUS_LABELS
 from monitoring.rules.state import Status
 from monitoring.rules.unix_time import to_ms
-from monitoring.specs import trace_id
+from monitoring.worker.specs import trace_id
 
 WINDOWS = {  # how far back from `until`
     "1h": (timedelta(hours=1), gettext_lazy("one hour")),

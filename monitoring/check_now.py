@@ -11,12 +11,12 @@ import uvloop
 from django.conf import settings
 
 from monitoring.models import Service
-from monitoring.probe_worker import make_tools
 from monitoring.probes import probe
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 from monitoring.rules.unix_time import to_ms
-from monitoring.specs import DueService, spec_of
+from monitoring.worker.probe_worker import make_tools
+from monitoring.worker.specs import DueService, spec_of
 from observability import trace
 
 LOOK_UP_S = 1.0

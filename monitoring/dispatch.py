@@ -17,7 +17,7 @@ from monitoring.config.clock import AHEAD
 from monitoring.models import DispatchWatermark
 from monitoring.probes.model import ProbeSpec
 from monitoring.rules.unix_time import to_ms
-from monitoring.specs import DueService, spec_of
+from monitoring.worker.specs import DueService, spec_of
 
 logger = logging.getLogger(__name__)
 

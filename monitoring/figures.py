@@ -20,7 +20,7 @@ from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
-from monitoring.stamper import ROLES
+from monitoring.worker.stamper import ROLES
 from monitoring.worker_stamps import LATE, seen_since
 from observability import metrics
 

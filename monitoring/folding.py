@@ -19,8 +19,8 @@ from monitoring.rules.answers import response_ms
 from monitoring.rules.regions import Answer, Panel, Slot, fold, second_of
 from monitoring.rules.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
 from monitoring.rules.unix_time import from_ms
-from monitoring.specs import trace_id
 from monitoring.states import LockedState
+from monitoring.worker.specs import trace_id
 from observability.events import Action, Subject, tell
 
 

@@ -14,7 +14,7 @@ from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.pace import pace
 from monitoring.refused_targets import refused_targets
 from monitoring.rules.unix_time import to_ms
-from monitoring.stamper import DISPATCH
+from monitoring.worker.stamper import DISPATCH
 from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register
 

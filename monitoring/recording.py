@@ -13,14 +13,15 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import CheckViolation
 
 from database.locks import wait_briefly
-from monitoring import blindness, check_lines, counters, future
+from monitoring import blindness, counters, future
 from monitoring.blindness import Sight
-from monitoring.canaries import Look
 from monitoring.config.clock import AHEAD
 from monitoring.folding import fold_all
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.unix_time import from_ms
 from monitoring.storing import kept, make_partitions, presentable, store, unfold_late
+from monitoring.worker import check_log
+from monitoring.worker.canaries import Look
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look:
     duplicates = len(taken) - len(new)
     if duplicates:  # or their instants were measured before, by a clock that was ahead
         future.refuse({result.service_id for result in taken}, now)
-    check_lines.tell_recorded(new)
+    check_log.tell_recorded(new)
     told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]
     changes = fold_all(told, now, {region for region, sight in sights.items() if sight is Sight.DOUBTFUL})
     _count_refused(refused)

@@ -23,8 +23,6 @@ from monitoring import (
     dispatch,
     heartbeats,
     hourly,
-    messages,
-    probe_worker,
     recording,
     silence,
     tally,
@@ -34,6 +32,7 @@ from monitoring import (
 from monitoring.config import clock
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
+from monitoring.worker import messages, probe_worker
 from observability.refusals import refusals
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from django.db.models import Q, QuerySet
 
 from database.locks import wait_briefly
 from monitoring import blindness, counters
-from monitoring.canaries import unpacked
 from monitoring.config.clock import AHEAD
 from monitoring.models import EngineWorker
+from monitoring.worker.canaries import unpacked
 
 LATE = timedelta(seconds=20)  # four stamps missed
 FORGOTTEN = timedelta(days=7)

@@ -21,7 +21,7 @@ from monitoring.models import WatchServerLog
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.rules.unix_time import to_ms
-from monitoring.specs import trace_id
+from monitoring.worker.specs import trace_id
 from observability import errors
 from observability.errors import ApiError
 

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitoring import blindness, rollup
-from monitoring.canaries import Look
 from monitoring.health import check_network
 from monitoring.models import (
     CheckRun,
@@ -18,6 +17,7 @@ from monitoring.models import (
 from monitoring.recording import record
 from monitoring.silence import mark_silent
 from monitoring.tests.factories import START, START_MS, make_result, make_service
+from monitoring.worker.canaries import Look
 from observability.health import Health
 
 pytestmark = pytest.mark.django_db

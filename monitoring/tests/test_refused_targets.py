@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from monitoring import worker_stamps
 from monitoring.models import EngineWorker, Service
-from monitoring.probe_worker import make_probe
 from monitoring.probes.failures import NotAllowed
 from monitoring.refused_targets import refused_targets
 from monitoring.tests.api_client import Program, error_of
 from monitoring.tests.factories import make_service
-from monitoring.tests.test_messages import SPEC
-from monitoring.unprobed import MOST, Unprobed, unprobed
+from monitoring.worker.probe_worker import make_probe
+from monitoring.worker.tests.test_messages import SPEC
+from monitoring.worker.unprobed import MOST, Unprobed, unprobed
 
 pytestmark = pytest.mark.django_db
 WHY = "refused to connect to 127.0.0.1: it is a loopback address; set PROBE_ALLOW_PRIVATE=true to probe such addresses"

@@ -12,11 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from monitoring import messages
 from monitoring.config import sealing
 from monitoring.dispatch import dispatch_due
 from monitoring.models import Service, ServiceState, Span, Transition
-from monitoring.probe_worker import make_tools
 from monitoring.probes import KINDS
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.model import ProbeSpec
@@ -27,6 +25,8 @@ from monitoring.services_export import export
 from monitoring.services_file import sync_file
 from monitoring.sync import Refused
 from monitoring.tests.factories import START_MS, make_service
+from monitoring.worker import messages
+from monitoring.worker.probe_worker import make_tools
 
 pytestmark = pytest.mark.django_db
 

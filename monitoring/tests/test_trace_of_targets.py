@@ -15,8 +15,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from monitoring.check_now import check_now
 from monitoring.rules.unix_time import to_ms
-from monitoring.specs import trace_id
 from monitoring.tests.factories import make_service
+from monitoring.worker.specs import trace_id
 from observability import trace
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import queue
 
 import pytest
 
-from monitoring.stamper import Stamper, role_of
+from monitoring.worker.stamper import Stamper, role_of
 
 PATIENCE_S = 10
 

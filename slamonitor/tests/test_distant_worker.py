@@ -12,9 +12,9 @@ import pytest
 from kombu import Connection
 
 from bench.installation import target
-from monitoring import messages
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.tasks import probe
+from monitoring.worker import messages
 from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT

@@ -5,8 +5,8 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from monitoring.canaries import Look, packed, unpacked
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, ProbeSpec, Verdict
+from monitoring.worker.canaries import Look, packed, unpacked
 
 Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON all through
 Row = Sequence[Any]

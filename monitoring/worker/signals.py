@@ -6,9 +6,9 @@ from typing import Any
 from celery import current_app
 from celery.signals import worker_ready, worker_shutdown
 
-from monitoring import probe_worker
-from monitoring.stamper import PROBES, Stamper, role_of, unique_name
-from monitoring.unprobed import unprobed
+from monitoring.worker import probe_worker
+from monitoring.worker.stamper import PROBES, Stamper, role_of, unique_name
+from monitoring.worker.unprobed import unprobed
 from observability.refusals import refusals
 from observability.views import VERSION
 

@@ -9,18 +9,18 @@ from celery import current_app
 from celery.signals import worker_shutdown
 from django.conf import settings
 
-from monitoring import check_lines, messages
-from monitoring.canaries import Canaries, Look
 from monitoring.config import clock, sealing
-from monitoring.probe_loop import ProbeLoop
 from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.resolver import Resolver, parse_nameserver
 from monitoring.probes.tools import Tools
-from monitoring.specs import trace_id
-from monitoring.unprobed import unprobed
+from monitoring.worker import check_log, messages
+from monitoring.worker.canaries import Canaries, Look
+from monitoring.worker.probe_loop import ProbeLoop
+from monitoring.worker.specs import trace_id
+from monitoring.worker.unprobed import unprobed
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def _publish(results: Sequence[ProbeResult]) -> None:
     # The text that Celery would make of the arguments, for logs, costs as much as sending them.
     lot = messages.pack_results(results, said)
     current_app.send_task("monitoring.record", args=[lot], argsrepr="…", kwargsrepr="…", retry=False)
-    check_lines.tell_made(results)
+    check_log.tell_made(results)
 
 
 def _ask_canaries(urls: Sequence[str]) -> bool | None:

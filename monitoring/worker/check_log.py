@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.unix_time import from_ms
-from monitoring.specs import trace_id
+from monitoring.worker.specs import trace_id
 from observability.events import Action, Subject, tell
 
 logger = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from monitoring import probe_loop
-from monitoring.probe_loop import AHEAD_S, LOT, ProbeLoop
 from monitoring.probes.attempt import Stalled
 from monitoring.probes.failures import NotAllowed
 from monitoring.tests.factories import START_MS, make_result
-from monitoring.tests.test_messages import SPEC
+from monitoring.worker import probe_loop
+from monitoring.worker.probe_loop import AHEAD_S, LOT, ProbeLoop
+from monitoring.worker.tests.test_messages import SPEC
 
 PATIENCE_S = 10
 

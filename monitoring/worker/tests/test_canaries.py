@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from monitoring import messages, probe_worker
-from monitoring.canaries import Canaries
-from monitoring.probe_loop import ProbeLoop
 from monitoring.tests.factories import make_result
+from monitoring.worker import messages, probe_worker
+from monitoring.worker.canaries import Canaries
+from monitoring.worker.probe_loop import ProbeLoop
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -12,8 +12,8 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from monitoring.canaries import Look, packed
 from monitoring.config import clock
+from monitoring.worker.canaries import Look, packed
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from monitoring import messages
 from monitoring.probes.model import ProbeSpec
 from monitoring.tests.factories import make_result
+from monitoring.worker import messages
 
 SPEC = ProbeSpec(
     service_id="payments",
