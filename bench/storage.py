@@ -44,7 +44,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with database.migrated():
         from django.db import connection
 
-        from monitoring.folded import moving
+        from monitoring.checks.compressed import moving
 
         checks = _store(options.services, options.days)
         with connection.cursor() as cursor:
@@ -141,10 +141,10 @@ def _sizes() -> dict[str, int]:
 
 
 def _read(days: int) -> float:
-    from monitoring import check_pages
-    from monitoring.check_pages import Wanted
+    from monitoring.checks import check_search
+    from monitoring.checks.check_search import Wanted
 
     wanted = Wanted(since=START, until=START + timedelta(days=days), service_id="service-0001")
     began = time.perf_counter()
-    assert len(check_pages.read(wanted).checks) == check_pages.ROWS
+    assert len(check_search.read(wanted).checks) == check_search.ROWS
     return (time.perf_counter() - began) * 1000

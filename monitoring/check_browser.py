@@ -19,10 +19,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
-from monitoring import check_pages, phases, signs
-from monitoring.check_pages import Key, Wanted
-from monitoring.folded import reading
-from monitoring.folded.reading import TooMuch
+from monitoring import phases, signs
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Key, Wanted
+from monitoring.checks.compressed import reading
+from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
 from monitoring.models.services import STATUS_LABELS
@@ -69,7 +70,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     page = None
     try:
         if not problems:
-            page = check_pages.read(
+            page = check_search.read(
                 wanted, after=Key.parse(request.GET.get("after", "")), before=Key.parse(request.GET.get("before", ""))
             )
     except TooMuch:
@@ -97,7 +98,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 def show_one(request: HttpRequest, key: str) -> HttpResponse:
     """Show one check: its phases, its requests on the wire, its service, and the change of status that it began."""
     parsed = Key.parse(key)
-    check = check_pages.one(parsed) if parsed else None
+    check = check_search.one(parsed) if parsed else None
     if check is None:
         raise Http404(key)
     requests = _requests(check)
@@ -131,7 +132,7 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wanted(chosen: Mapping[str, str], now: datetime, problems: list[str]) -> Wanted:
-    until = now + check_pages.AHEAD
+    until = now + check_search.AHEAD
     if chosen["until"]:
         typed = _instant(chosen["until"])
         if typed is None:

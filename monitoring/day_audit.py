@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from monitoring import day_checks, run_audit
-from monitoring.day_checks import DayOfChecks
+from monitoring import run_audit
+from monitoring.checks import day_checks
+from monitoring.checks.day_checks import DayOfChecks
 from monitoring.fold_rules import RuleBook
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.state import Run

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from monitoring import earlier_figures
+from monitoring.checks.day_requests import DayOfRequests
 from monitoring.day import Day
-from monitoring.day_requests import DayOfRequests
 from monitoring.models import ApiCallLog, UptimeRecord
 from monitoring.rules.sla import Kind
 

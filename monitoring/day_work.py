@@ -12,8 +12,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from monitoring import day_zones, rollup, rollup_requests
+from monitoring.checks.compressed import schedule
 from monitoring.config import clock
-from monitoring.folded import schedule
 from monitoring.today import refresh_today
 
 logger = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ from django.db.models import Max, Q
 from database.batches import batches
 from database.sql import statement
 from monitoring import counters, runs, states, transitions
+from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.config.clock import AHEAD
 from monitoring.fold_rules import RuleBook
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
@@ -28,7 +29,6 @@ from monitoring.models.raw import AHEAD as IS_AHEAD
 from monitoring.models.raw import BLIND
 from monitoring.rules.regions import FoldRules
 from monitoring.rules.state import Cause, Run, State, Status
-from monitoring.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)

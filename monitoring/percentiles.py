@@ -15,8 +15,8 @@ from django.db import connection
 from database import retention
 from database.sql import statement
 from database.time_limit import time_limit
-from monitoring.folded import reading
-from monitoring.folded.reading import TooMuch
+from monitoring.checks.compressed import reading
+from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
 from monitoring.rules import day_histogram
 from monitoring.rules.calendar_days import bounds, days_between

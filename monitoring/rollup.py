@@ -14,13 +14,13 @@ from django.db.models import Q, QuerySet
 
 from database import changes, retention
 from database.batches import batches
-from monitoring import day_checks, day_requests
+from monitoring.checks import day_checks, day_requests
+from monitoring.checks.compressed import recounting
+from monitoring.checks.day_requests import DayOfRequests
 from monitoring.config import clock
 from monitoring.day import PART, Day, account_day
 from monitoring.day_audit import Auditor
-from monitoring.day_requests import DayOfRequests
 from monitoring.day_rows import Counted, api_call_log, store_calls, store_uptime, uptime_record
-from monitoring.folded import recounting
 from monitoring.models import ApiCallLog, RollupRequest
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES

@@ -13,11 +13,11 @@ from django.db import connection, transaction
 
 from database.sql import statement
 from monitoring import counters, rollup_requests, runs, states
+from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.fold_rules import RuleBook
 from monitoring.probes.model import Verdict
 from monitoring.rules.regions import FoldRules, fold_slots, second_of
 from monitoring.rules.state import Run
-from monitoring.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.states import LockedState
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ import pytest
 import time_machine
 
 from database import partitions
-from monitoring import check_pages
-from monitoring.check_pages import Key, Wanted, read
-from monitoring.folded.reading import TooMuch
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Key, Wanted, read
+from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiResponseTime, Transition, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import make_service
@@ -101,7 +101,7 @@ def test_what_takes_too_long_is_given_up_in_words(viewer, monkeypatch):
     def give_up(*_, **__):
         raise TooMuch
 
-    monkeypatch.setattr(check_pages, "read", give_up)
+    monkeypatch.setattr(check_search, "read", give_up)
 
     page = viewer.client.get("/admin/checks/")
 
@@ -110,12 +110,12 @@ def test_what_takes_too_long_is_given_up_in_words(viewer, monkeypatch):
 
 
 def test_the_database_gives_up_after_the_time_that_a_page_may_take(monkeypatch):
-    monkeypatch.setattr(check_pages, "TIMEOUT_MS", 50)
+    monkeypatch.setattr(check_search, "TIMEOUT_MS", 50)
     slow = WatchServerLog.objects.extra(select={"nap": "pg_sleep(2)"})
     store(10)
 
     with pytest.raises(TooMuch):
-        check_pages._bounded(slow)
+        check_search._bounded(slow)
 
     assert WatchServerLog.objects.count() == 1, "the connection can be used again"
 

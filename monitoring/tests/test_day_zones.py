@@ -24,8 +24,8 @@ from monitoring import (
     upkeep,
     windows,
 )
-from monitoring.folded import moving
-from monitoring.folded.kinds import KINDS
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import KINDS
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of

@@ -9,8 +9,8 @@ import time_machine
 
 from database import partitions
 from monitoring import percentiles, recording, rollup, windows
-from monitoring.folded.kinds import REQUESTS
-from monitoring.folded.moving import fold
+from monitoring.checks.compressed.kinds import REQUESTS
+from monitoring.checks.compressed.moving import fold
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.rules.day_histogram import value_of

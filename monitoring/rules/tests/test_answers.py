@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from database import partitions
 from monitoring import hourly, percentiles, rollup, windows
-from monitoring.folded import moving
-from monitoring.folded.kinds import KINDS
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import KINDS
 from monitoring.models import ApiCallLog, FoldedChecks, Service, ServiceHour, ServiceState, UptimeRecord, WatchServerLog
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
 from monitoring.recording import record

@@ -8,7 +8,7 @@ phases.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from monitoring.folded.columns import Damaged, Holes, Reader, Writer
+from monitoring.checks.compressed.columns import Damaged, Holes, Reader, Writer
 
 VERSION = 1
 

@@ -9,11 +9,12 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from database import partitions, retention
-from monitoring import check_pages, recording, rollup
-from monitoring.check_pages import Key, Wanted
-from monitoring.folded import moving, reading, schedule
-from monitoring.folded.kinds import CHECKS, KINDS, REQUESTS
-from monitoring.folded.tests.past import A_DAY, DAY, LATER, columns, hops, listed, make_past
+from monitoring import recording, rollup
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Key, Wanted
+from monitoring.checks.compressed import moving, reading, schedule
+from monitoring.checks.compressed.kinds import CHECKS, KINDS, REQUESTS
+from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, columns, hops, listed, make_past
 from monitoring.models import (
     ApiCallLog,
     ApiResponseTime,
@@ -87,11 +88,11 @@ def test_folded_checks_are_listed_as_before(past, wanted):
 def test_pages_lead_back_over_folded_days(past):
     fold()
     wanted = Wanted(since=START, until=START + timedelta(days=2), service_id="payments")
-    first = check_pages.read(wanted, rows=100)
-    second = check_pages.read(wanted, after=first.older, rows=100)
-    third = check_pages.read(wanted, after=second.older, rows=100)
+    first = check_search.read(wanted, rows=100)
+    second = check_search.read(wanted, after=first.older, rows=100)
+    third = check_search.read(wanted, after=second.older, rows=100)
 
-    back = check_pages.read(wanted, before=third.newer, rows=100)
+    back = check_search.read(wanted, before=third.newer, rows=100)
 
     assert [str(Key.of(check)) for check in back.checks] == [str(Key.of(check)) for check in second.checks]
 

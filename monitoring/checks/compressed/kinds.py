@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from monitoring.folded.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
+from monitoring.checks.compressed.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import Verdict

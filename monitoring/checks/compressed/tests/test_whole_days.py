@@ -12,9 +12,9 @@ from django.db import connection, transaction
 
 from database import partitions
 from monitoring import recording, rollup
-from monitoring.folded import moving, schedule
-from monitoring.folded.kinds import CHECKS, REQUESTS
-from monitoring.folded.tests.past import A_DAY, DAY, LATER, listed, make_past
+from monitoring.checks.compressed import moving, schedule
+from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
+from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, listed, make_past
 from monitoring.models import AccountingPolicy, FoldedChecks, RollupRequest, Service, WatchServerLog
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.folded.columns import Damaged, Reader, Writer
-from monitoring.folded.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
+from monitoring.checks.compressed.columns import Damaged, Reader, Writer
+from monitoring.checks.compressed.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
 
 BIGINT = st.integers(-(2**62), 2**62)
 SMALLINT = st.integers(-(2**15), 2**15 - 1)

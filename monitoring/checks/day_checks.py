@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil
 from operator import sub
 
-from monitoring import day_stream
+from monitoring.checks import day_stream
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import Verdict
 from monitoring.rules.answers import average_ms

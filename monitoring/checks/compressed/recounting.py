@@ -7,8 +7,8 @@ percentiles of folded days were made before they were folded, and stand.
 from collections.abc import Collection
 from datetime import date, datetime
 
-from monitoring.folded.kinds import KINDS
-from monitoring.folded.moving import make_room, unfold, utc_days
+from monitoring.checks.compressed.kinds import KINDS
+from monitoring.checks.compressed.moving import make_room, unfold, utc_days
 from monitoring.models import FoldedChecks, FoldedRequests, UptimeRecord, WatchServerLog
 
 

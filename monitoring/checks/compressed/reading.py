@@ -14,9 +14,9 @@ from typing import Any
 from django.db.models import Sum
 
 from database import partitions
-from monitoring.folded.kinds import CHECKS, REQUESTS
-from monitoring.folded.moving import utc_days
-from monitoring.folded.rows import Check, Request
+from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
+from monitoring.checks.compressed.moving import utc_days
+from monitoring.checks.compressed.rows import Check, Request
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms

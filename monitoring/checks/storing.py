@@ -12,8 +12,8 @@ from django.db import connection
 from database import partitions
 from database.bulk import array, read_instants_fast
 from database.sql import statement
-from monitoring.folded import moving
-from monitoring.folded.kinds import CHECKS
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import CHECKS
 from monitoring.models.raw import BLIND, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import request_ms

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from monitoring import check_pages, recording
-from monitoring.check_pages import Wanted
+from monitoring import recording
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Wanted
 from monitoring.models import Service, WatchServerLog
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.tests.factories import START, START_MS, make_result, make_service
@@ -47,12 +48,12 @@ def hops(second: int, phases: Phases) -> tuple[MeasuredRequest, ...]:
 def listed(**wanted: Any) -> list[dict[str, Any]]:
     """All checks that the browser and the API list, with every column, page by page."""
     window = Wanted(since=START - timedelta(days=2), until=START + timedelta(days=3), **wanted)
-    page, found = check_pages.read(window, rows=100), []
+    page, found = check_search.read(window, rows=100), []
     while True:
         found += [columns(check) for check in page.checks]
         if page.older is None:
             return found
-        page = check_pages.read(window, after=page.older, rows=100)
+        page = check_search.read(window, after=page.older, rows=100)
 
 
 def columns(row: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from django.conf import settings
 
 from database import nightly, partitions
 from monitoring import retention
-from monitoring.folded import moving
-from monitoring.folded.kinds import KINDS
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import KINDS
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import F, Max, Min, QuerySet
 from django.db.models.functions import Trunc
 
-from monitoring.folded.kinds import CHECKS, is_blind
+from monitoring.checks.compressed.kinds import CHECKS, is_blind
 from monitoring.models import FoldedChecks, WatchServerLog
 from monitoring.rules.regions import second_of
 from monitoring.rules.unix_time import from_ms

@@ -17,7 +17,7 @@ from psycopg import sql
 from database import partitions
 from database.copying import copy_rows
 from database.locks import lock_in_transaction
-from monitoring.folded.kinds import KINDS, Kind, Row
+from monitoring.checks.compressed.kinds import KINDS, Kind, Row
 from monitoring.rules.unix_time import from_ms
 
 ROWS_AT_ONCE = 20_000  # in one transaction: about a second

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring import day_stream
+from monitoring.checks import day_stream
 from monitoring.rules import day_histogram
 from monitoring.rules.answers import average_ms, nearest_rank
 

@@ -2,7 +2,7 @@
 
 A service's checks, and failures, are read along an index that has them in order. All others lie in order of time only
 (a block range index), so they are read in slices that grow until a page is full. Each statement is bounded in time.
-Old days are folded (`monitoring/folded/`); their checks are found here as all others.
+Old days are folded (`monitoring/checks/compressed/`); their checks are found here as all others.
 """
 
 import heapq
@@ -15,8 +15,8 @@ from typing import Self
 from django.db.models import Q, QuerySet
 
 from database.time_limit import time_limit
-from monitoring.folded import reading
-from monitoring.folded.reading import FoldedDays, TooMuch, in_order
+from monitoring.checks.compressed import reading
+from monitoring.checks.compressed.reading import FoldedDays, TooMuch, in_order
 from monitoring.models import WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
