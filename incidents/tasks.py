@@ -2,7 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from incidents import system_status
-from monitoring.transitions import claimed
+from monitoring.states.transitions import claimed
 
 
 @shared_task(name="incidents.follow_transitions", ignore_result=True, acks_late=True, time_limit=60, soft_time_limit=50)

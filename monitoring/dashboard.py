@@ -21,7 +21,6 @@ from database.sql import statement
 from monitoring import accounting
 from monitoring.config.clock import AHEAD
 from monitoring.dispatch import LEAD
-from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
@@ -29,7 +28,8 @@ from monitoring.rules.calendar_days import day_of
 from monitoring.rules.histogram import percentile_ms
 from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
-from monitoring.terms import TermsBook
+from monitoring.states.live import is_ahead, is_silent, silent
+from monitoring.states.terms import TermsBook
 from monitoring.worker_stamps import LATE, seen_since
 
 KEPT_S = 30

@@ -12,7 +12,7 @@ from monitoring.models.rollups import EMPTY_DAY
 from monitoring.rules.calendar_days import bounds
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Status
-from monitoring.terms import Terms, TermsBook
+from monitoring.states.terms import Terms, TermsBook
 
 PART = 500  # services held in memory with their rows
 

@@ -6,9 +6,9 @@ from datetime import datetime, tzinfo
 from monitoring import run_audit
 from monitoring.checks import day_checks
 from monitoring.checks.day_checks import DayOfChecks
-from monitoring.fold_rules import RuleBook
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.state import Run
+from monitoring.states.fold_rules import RuleBook
 
 
 class Auditor:

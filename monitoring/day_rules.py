@@ -1,7 +1,8 @@
 """Keep the rules that today began with, when a service is given others.
 
-The row of today holds them (`monitoring/terms.py`), and is made within a minute of midnight. Where there is none yet,
-as when the engine was off, it is made before the rules change: else hours that are over would be accounted by others.
+The row of today holds them (`monitoring/states/terms.py`), and is made within a minute of midnight. Where there is none
+yet, as when the engine was off, it is made before the rules change: else hours that are over would be accounted by
+others.
 """
 
 from collections.abc import Collection

@@ -11,15 +11,16 @@ from functools import partial
 
 from django.conf import settings
 
-from monitoring import future, late_outages, rollup_requests, runs, states, transitions
-from monitoring.fold_rules import PanelBook, RuleBook
+from monitoring import late_outages, rollup_requests
 from monitoring.models import Transition
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import response_ms
 from monitoring.rules.regions import Answer, Panel, Slot, fold, second_of
 from monitoring.rules.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
 from monitoring.rules.unix_time import from_ms
-from monitoring.states import LockedState
+from monitoring.states import future, runs, state_rows, transitions
+from monitoring.states.fold_rules import PanelBook, RuleBook
+from monitoring.states.state_rows import LockedState
 from monitoring.worker.specs import trace_id
 from observability.events import Action, Subject, tell
 
@@ -32,10 +33,10 @@ def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str
     by_service: defaultdict[str, list[ProbeResult]] = defaultdict(list)
     for result in new:
         by_service[result.service_id].append(result)
-    locked = states.lock(by_service)
+    locked = state_rows.lock(by_service)
     future.refuse_locked(locked.values(), now)
     several = [id for id, held in locked.items() if len(held.regions) > 1]
-    answers, panels = states.answers_of(several), PanelBook(several)
+    answers, panels = state_rows.answers_of(several), PanelBook(several)
     late = _late(by_service, locked)
     written = Written(changed=_rebuild(late, locked, answers, now))
     for service_id, held in locked.items():
@@ -52,8 +53,8 @@ def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str
             written.changed += [_transition(service_id, change, result, now) for change in step.changes]
     if locked:
         written.save(now)
-        states.save(locked.values())
-        states.save_answers(answers)
+        state_rows.save(locked.values())
+        state_rows.save_answers(answers)
     transitions.record(written.changed, {id: held.state.status for id, held in locked.items()})
     return len(written.changed)
 

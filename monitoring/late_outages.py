@@ -12,7 +12,7 @@ from monitoring.models import Transition
 from monitoring.rules import sla
 from monitoring.rules.sla import Kind, Stretch
 from monitoring.rules.state import Cause, Change, Policy, Status
-from monitoring.states import LockedState
+from monitoring.states.state_rows import LockedState
 
 
 @dataclass(frozen=True, slots=True)

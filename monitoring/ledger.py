@@ -24,7 +24,7 @@ from monitoring.rules.calendar_days import bounds, day_of, days_between
 from monitoring.rules.edges import Bounded, Bounds
 from monitoring.rules.sla import Figures, Interval, Kind, SpanKind
 from monitoring.rules.state import Status
-from monitoring.terms import Stretch, Terms, TermsBook
+from monitoring.states.terms import Stretch, Terms, TermsBook
 
 
 class Why(StrEnum):

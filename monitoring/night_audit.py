@@ -11,10 +11,11 @@ from hashlib import blake2b
 from django.conf import settings
 
 from database.batches import batches
-from monitoring import counters, ledger, rollup_requests, run_audit
+from monitoring import ledger, rollup_requests, run_audit
 from monitoring.models import RollupRequest, Service, UptimeRecord
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import Kind
+from monitoring.states import counters
 
 logger = logging.getLogger(__name__)
 

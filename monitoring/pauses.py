@@ -7,8 +7,8 @@ from django.db import transaction
 
 from accounts.models import User
 from database import changes
-from monitoring import transitions
 from monitoring.models import Service, Span, SpanKind
+from monitoring.states import transitions
 from observability.events import Action, Subject, tell_when_committed
 
 

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from monitoring import rollup_requests, states, transitions
+from monitoring import rollup_requests
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.rules.calendar_days import day_of, days_between
 from monitoring.rules.state import Cause, Status
-from monitoring.states import LockedState
+from monitoring.states import state_rows, transitions
+from monitoring.states.state_rows import LockedState
 
 REASON = "removed"
 
@@ -27,7 +28,7 @@ def lock(service_ids: Collection[str]) -> Returning:
     """Lock the states of archived services, before anything else of them is written. No query for none."""
     if not service_ids:
         return Returning({}, {})
-    locked = states.lock(service_ids)
+    locked = state_rows.lock(service_ids)
     rows = Service.objects.filter(id__in=service_ids).values_list("id", "archived_at")
     return Returning(locked, {id: archived_at for id, archived_at in rows if archived_at})
 
@@ -46,7 +47,7 @@ def revive(returning: Returning, now: datetime) -> None:
             recheck_at=None,
             before=None,
         )
-    states.save(locked.values())
+    state_rows.save(locked.values())
     Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
     Span.objects.bulk_create(
         Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON, created_at=since)

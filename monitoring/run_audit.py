@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from django.db import connection, transaction
 
 from database.sql import statement
-from monitoring import counters, rollup_requests, runs, states
+from monitoring import rollup_requests
 from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
-from monitoring.fold_rules import RuleBook
 from monitoring.probes.model import Verdict
 from monitoring.rules.regions import FoldRules, fold_slots, second_of
 from monitoring.rules.state import Run
-from monitoring.states import LockedState
+from monitoring.states import counters, runs, state_rows
+from monitoring.states.fold_rules import RuleBook
+from monitoring.states.state_rows import LockedState
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def mend(service_ids: Collection[str], start: datetime, end: datetime, now: date
     """
     if not service_ids:
         return []
-    locked = states.lock(service_ids)
+    locked = state_rows.lock(service_ids)
     book = RuleBook(service_ids, start, now, zone)
     recorded = _recorded(list(locked), start, end)
     differing, changed = [], []
@@ -63,7 +64,7 @@ def mend(service_ids: Collection[str], start: datetime, end: datetime, now: date
     if differing:
         logger.error("recorded runs differ from the raw checks", extra={"services": differing[:20], "day": str(start)})
         counters.add("runs_differed", len(differing))
-        states.save(locked.values())
+        state_rows.save(locked.values())
         rollup_requests.request_ranges(changed, now, zone)
     return differing
 

@@ -8,11 +8,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from monitoring.live import is_silent
 from monitoring.models import Service
 from monitoring.models.services import STATUS_LABELS
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Status
+from monitoring.states.live import is_silent
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {

@@ -17,21 +17,11 @@ from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
-from monitoring import (
-    blindness,
-    day_work,
-    dispatch,
-    heartbeats,
-    hourly,
-    recording,
-    silence,
-    tally,
-    transitions,
-    worker_stamps,
-)
+from monitoring import blindness, day_work, dispatch, heartbeats, hourly, recording, tally, worker_stamps
 from monitoring.config import clock
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
+from monitoring.states import silence, transitions
 from monitoring.worker import messages, probe_worker
 from observability.refusals import refusals
 

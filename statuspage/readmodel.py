@@ -9,11 +9,11 @@ from django.db.models import OuterRef, Subquery
 from incidents.models import Incident, IncidentUpdate, SystemStatus
 from monitoring import daily
 from monitoring.daily import Record
-from monitoring.live import is_ahead, is_silent
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.state import Status
+from monitoring.states.live import is_ahead, is_silent
 
 DAYS = 90  # that the page shows, today included
 

@@ -56,10 +56,11 @@ def strike(stage: Stage) -> str:
 
 def live(start: datetime) -> dict[str, Any]:
     """Tick through the phases; each slot that is handed out is checked and recorded."""
-    from monitoring import recording, silence
+    from monitoring import recording
     from monitoring.dispatch import Tick, dispatch_due
     from monitoring.models import CheckRun, DispatchWatermark, ServiceState, WatchServerLog
     from monitoring.probes.model import ProbeSpec
+    from monitoring.states import silence
 
     phase, now = PHASES[0], start
     silent: Counter[str] = Counter({each.name: 0 for each in PHASES})

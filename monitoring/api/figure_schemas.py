@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from monitoring.ledger import Reading
 from monitoring.models.policies import LateMaintenance
 from monitoring.rules.sla import Kind, percentage
-from monitoring.terms import Terms
+from monitoring.states.terms import Terms
 
 PERCENTAGE = "Percent with two decimals, floored, as text; null where there is nothing to divide by."
 

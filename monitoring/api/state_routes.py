@@ -24,11 +24,11 @@ from monitoring.api.parameters import (
 )
 from monitoring.api.service_schemas import STATUS
 from monitoring.config.clock import AHEAD
-from monitoring.live import is_ahead, is_silent, silent
 from monitoring.models import Service, Transition
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Cause, Status
 from monitoring.rules.unix_time import from_us, to_us
+from monitoring.states.live import is_ahead, is_silent, silent
 
 router = Router(tags=["States"])
 

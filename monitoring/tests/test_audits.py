@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from monitoring import ledger, night_audit, recording, rollup, rollup_requests, run_audit
 from monitoring.models import CheckRun, EngineCounter, RollupRequest, Service, ServiceState, UptimeRecord
 from monitoring.rules.sla import Kind
+from monitoring.states.tests.test_runs_are_raw import Undo
 from monitoring.tests.factories import START, make_result, make_service
-from monitoring.tests.test_runs_are_raw import Undo
 
 pytestmark = pytest.mark.django_db
 

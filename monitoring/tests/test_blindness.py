@@ -15,7 +15,7 @@ from monitoring.models import (
     WatchServerLog,
 )
 from monitoring.recording import record
-from monitoring.silence import mark_silent
+from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, START_MS, make_result, make_service
 from monitoring.worker.canaries import Look
 from observability.health import Health

@@ -4,10 +4,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from monitoring import clock_check, counters, worker_stamps
+from monitoring import clock_check, worker_stamps
 from monitoring.config import clock
 from monitoring.config.clock import BrokerClock
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker
+from monitoring.states import counters
 from monitoring.tests.factories import make_service
 
 pytestmark = pytest.mark.django_db

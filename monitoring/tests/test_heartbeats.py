@@ -8,7 +8,7 @@ from django.test import Client
 from monitoring.dispatch import dispatch_due
 from monitoring.heartbeats import Answer, Report, Rhythm, mark_overdue, open_door, ping
 from monitoring.models import CheckRun, Heartbeat, Service, ServiceState, Span, WatchServerLog
-from monitoring.silence import mark_silent
+from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, make_service
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,10 @@ from psycopg.errors import LockNotAvailable
 from time_machine import TimeMachineFixture
 
 from database import locks, partitions
-from monitoring import recording, tasks, transitions
+from monitoring import recording, tasks
 from monitoring.models import Transition, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
+from monitoring.states import transitions
 from monitoring.tests.factories import START, make_result, make_service
 from monitoring.worker import messages
 

@@ -19,7 +19,7 @@ from monitoring.models import (
 )
 from monitoring.probes.model import Phases, Verdict
 from monitoring.rules.state import Run
-from monitoring.runs import join_all
+from monitoring.states.runs import join_all
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

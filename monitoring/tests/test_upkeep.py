@@ -4,9 +4,10 @@ import pytest
 from django.utils import timezone
 
 from database import partitions, retention
-from monitoring import counters, upkeep, worker_stamps
+from monitoring import upkeep, worker_stamps
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
+from monitoring.states import counters
 from monitoring.tests.factories import make_service
 from observability.upkeep import Verdict
 

@@ -8,11 +8,11 @@ from django.db import connection
 
 from database import partitions
 from database.copying import copy_rows
-from monitoring import states
 from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Run
+from monitoring.states import state_rows
 from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 
 REGION = "default"
@@ -116,8 +116,8 @@ def _transitions(service_id: str, past: Past) -> Iterator[Transition]:
 
 
 def _save_states(pasts: Mapping[str, Past]) -> None:
-    locked = states.lock(pasts)
+    locked = state_rows.lock(pasts)
     for service_id, held in locked.items():
         held.state, last = pasts[service_id].state, pasts[service_id].checks[-1]
         held.response_ms, held.status_code, held.error = _answer_ms(last), last.status_code, last.message
-    states.save(locked.values())
+    state_rows.save(locked.values())

@@ -11,7 +11,7 @@ from monitoring.probes.model import ErrorType
 from monitoring.rules.edges import Bounds
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Policy
-from monitoring.terms import Terms
+from monitoring.states.terms import Terms
 from statuspage.durations import whole
 
 TONES = {

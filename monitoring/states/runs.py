@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max, Min
 
-from monitoring import counters
 from monitoring.checks.spoken_checks import Spoken, SpokenChecks, end_of_second, start_of_second
 from monitoring.models import CheckRun
 from monitoring.probes.model import Verdict
 from monitoring.rules import sla
 from monitoring.rules.regions import FoldRules, fold_slots, second_of
 from monitoring.rules.state import Policy, Run, State, join
-from monitoring.states import LockedState
+from monitoring.states import counters
+from monitoring.states.state_rows import LockedState
 
 Key = tuple[datetime, str]  # of a raw check of the service: its instant and region
 LONGEST_INTERVAL = timedelta(days=1)

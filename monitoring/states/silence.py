@@ -7,9 +7,9 @@ from django.db.models import Q
 
 from database.batches import batches
 from database.locks import wait_briefly
-from monitoring import future, states, transitions
 from monitoring.models import ServiceState, Transition
 from monitoring.rules.state import Status, fall_silent
+from monitoring.states import future, state_rows, transitions
 
 BATCH = 500
 
@@ -31,7 +31,7 @@ def _mark(service_ids: list[str], now: datetime) -> int:
     """Judge again under the lock: a check may have arrived since."""
     wait_briefly()
     changed = []
-    locked = states.lock(service_ids)
+    locked = state_rows.lock(service_ids)
     for held in locked.values():
         step = fall_silent(held.state, now)
         held.state = step.state
@@ -48,6 +48,6 @@ def _mark(service_ids: list[str], now: datetime) -> int:
             for change in step.changes
         ]
     if changed:
-        states.save(locked.values())
+        state_rows.save(locked.values())
     transitions.record(changed)
     return len(changed)

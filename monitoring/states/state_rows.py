@@ -11,13 +11,13 @@ from django.db import connection
 
 from database.bulk import array, read_instants_fast
 from database.sql import statement
-from monitoring import states_before
 from monitoring.config.thresholds import policy_for, rules_of
 from monitoring.models import RegionState
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import response_ms
 from monitoring.rules.regions import Answer, Panel
 from monitoring.rules.state import Policy, Run, State, Status
+from monitoring.states import states_before
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import pytest
 
 from monitoring import accounting, blindness, rollup_requests
 from monitoring.config.clock import AHEAD
-from monitoring.future import StatesAhead, correct, refuse
 from monitoring.models import (
     CheckRun,
     EngineCounter,
@@ -23,7 +22,8 @@ from monitoring.models import (
 from monitoring.recording import record
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Policy
-from monitoring.silence import mark_silent
+from monitoring.states.future import StatesAhead, correct, refuse
+from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from fractions import Fraction
 from monitoring.models import FormerRegions, Service
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.regions import FoldRules, Panel
-from monitoring.terms import TermsBook
+from monitoring.states.terms import TermsBook
 
 BACK = timedelta(days=3)  # what regions said so long before still speaks, at the longest interval
 

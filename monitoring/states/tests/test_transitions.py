@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from monitoring import transitions
 from monitoring.models import Transition, TransitionClaim
+from monitoring.states import transitions
 from monitoring.tests.factories import START, make_service
 
 

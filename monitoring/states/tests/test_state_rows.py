@@ -8,9 +8,10 @@ import pytest
 from django.db import connection, transaction
 
 from database import partitions
-from monitoring import recording, states
+from monitoring import recording
 from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
+from monitoring.states import state_rows
 from monitoring.tests.factories import START, make_result, make_service
 
 NOW = START + timedelta(hours=1)
@@ -39,7 +40,7 @@ def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_a
 
 @pytest.mark.django_db
 def test_unknown_services_have_no_state():
-    assert states.lock(["nobody"]) == {}
+    assert state_rows.lock(["nobody"]) == {}
 
 
 def wait_until_somebody_waits() -> None:

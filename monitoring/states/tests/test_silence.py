@@ -4,7 +4,7 @@ import pytest
 
 from monitoring import recording
 from monitoring.models import Service, Transition
-from monitoring.silence import mark_silent
+from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -20,16 +20,16 @@ from django.db.models import Max, Q
 
 from database.batches import batches
 from database.sql import statement
-from monitoring import counters, runs, states, transitions
 from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.config.clock import AHEAD
-from monitoring.fold_rules import RuleBook
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
 from monitoring.models.raw import AHEAD as IS_AHEAD
 from monitoring.models.raw import BLIND
 from monitoring.rules.regions import FoldRules
 from monitoring.rules.state import Cause, Run, State, Status
-from monitoring.states import LockedState
+from monitoring.states import counters, runs, state_rows, transitions
+from monitoring.states.fold_rules import RuleBook
+from monitoring.states.state_rows import LockedState
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def correct_all(now: datetime) -> int:
 @transaction.atomic
 def correct(service_ids: Collection[str], now: datetime) -> int:
     """Take states back to what had been checked by now; return how many still stood in the future."""
-    locked = states.lock(service_ids)
+    locked = state_rows.lock(service_ids)
     ahead = [locked[id] for id in sorted(_found(now, locked))]
     if not ahead:
         return 0
@@ -89,7 +89,7 @@ def correct(service_ids: Collection[str], now: datetime) -> int:
             _fold_again(held, held.state.run, rules.of(held.service_id), now)
         runs.confirm(held)
     _correct_regions(list(taken_back), now)
-    states.save(ahead)
+    state_rows.save(ahead)
     transitions.record(changed)
     return len(ahead)
 
