@@ -27,7 +27,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES
 from database.locks import lock_in_transaction
-from monitoring import daily, editing, phases, service_actions, signs
+from monitoring import editing, phases, service_actions, signs
+from monitoring.accounting import stored_days
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.check_now import check_now
 from monitoring.config.clock import AHEAD
@@ -56,7 +57,7 @@ class ServiceList(ChangeList):
         ids = [service.pk for service in services]
         today = day_of(now, settings.PAGE_TIME_ZONE)
         since = today - timedelta(days=UPTIME_DAYS - 1)
-        lines, figures = sparklines(ids, now), daily.figures(ids, since, today, settings.PAGE_TIME_ZONE)
+        lines, figures = sparklines(ids, now), stored_days.figures(ids, since, today, settings.PAGE_TIME_ZONE)
         for service in services:
             service.sparkline, service.read_at = lines[service.pk], now
             service.figures, service.figured_days = figures.get(service.pk), (since, today)

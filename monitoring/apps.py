@@ -7,5 +7,6 @@ class MonitoringConfig(AppConfig):
     verbose_name = pgettext_lazy("part of the desk", "Monitoring")
 
     def ready(self) -> None:
-        from monitoring import figures, health, retention, system_checks, upkeep  # noqa: F401  register what they define
+        from monitoring import figures, health, system_checks, upkeep  # noqa: F401  register what they define
+        from monitoring.accounting import retention  # noqa: F401  register what they define
         from monitoring.worker import signals  # noqa: F401  register what they define

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from database.locks import lock_in_transaction, wait_briefly
-from monitoring.bookkeeping import keep_span
+from monitoring.accounting.amendments import keep_span
 from monitoring.config.clock import AHEAD
 from monitoring.models import RegionSight, Service, Span, SpanKind
 from monitoring.probes.model import ProbeResult, Verdict

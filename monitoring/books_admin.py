@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from monitoring import bookkeeping
+from monitoring.accounting import amendments
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.rules.calendar_days import day_of
 
@@ -47,7 +47,7 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
         data: dict[str, Any] = super().clean() or {}
         day, name = data.get("effective_on"), data.get("name")
         if day and name:
-            earliest = bookkeeping.earliest_day(name, timezone.now(), settings.PAGE_TIME_ZONE)
+            earliest = amendments.earliest_day(name, timezone.now(), settings.PAGE_TIME_ZONE)
             if day < earliest:
                 words = _("Choose %(day)s or a later day: what is past stays as it was.")
                 self.add_error("effective_on", words % {"day": earliest})
@@ -93,13 +93,13 @@ class AccountingPolicyAdmin(BookAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         newest = AccountingPolicy.objects.newest_first().first()
-        rules = bookkeeping.defaults_of(newest) if newest else {}
+        rules = amendments.defaults_of(newest) if newest else {}
         tomorrow = day_of(timezone.now(), settings.PAGE_TIME_ZONE) + timedelta(days=1)
         return {**rules, "effective_on": tomorrow}
 
     def save_model(self, request: HttpRequest, obj: AccountingPolicy, form: Any, change: bool) -> None:
         author: Any = request.user
-        bookkeeping.next_version(obj, author=author, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
+        amendments.next_version(obj, author=author, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
 
     def has_change_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
         return False  # figures were made under it; add the next version
@@ -143,13 +143,13 @@ class MaintenanceWindowAdmin(BookAdmin):
     def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: Any, change: bool) -> None:
         by: Any = request.user
         now, zone = timezone.now(), settings.PAGE_TIME_ZONE
-        bookkeeping.keep_span(obj, by=by, now=now, zone=zone)
-        if obj.created_at == now and bookkeeping.is_late(obj, now, zone):
+        amendments.keep_span(obj, by=by, now=now, zone=zone)
+        if obj.created_at == now and amendments.is_late(obj, now, zone):
             messages.warning(
                 request,
                 _("Part of this window was entered too late. The ledger says so, and shows the figures as measured."),
             )
-        if met := bookkeeping.overlapping(obj):
+        if met := amendments.overlapping(obj):
             words = _("It overlaps %(count)d other maintenance windows; time that several cover counts once.")
             messages.warning(request, words % {"count": len(met)})
 
@@ -202,7 +202,7 @@ class RestatementAdmin(BookAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         restatement, user = kwargs.get("obj"), request.user
         is_own = restatement is not None and restatement.proposed_by_id == user.pk
-        context["others"] = bookkeeping.who_else_may_approve(user) if is_own else []  # type: ignore[arg-type]
+        context["others"] = amendments.who_else_may_approve(user) if is_own else []  # type: ignore[arg-type]
         context["is_own"] = is_own
         answer: HttpResponse = super().render_change_form(request, context, **kwargs)
         return answer
@@ -216,7 +216,7 @@ class RestatementAdmin(BookAdmin):
         is_approved = request.POST.get("decision") == "approve"
         by: Any = request.user
         try:
-            bookkeeping.decide(
+            amendments.decide(
                 restatement, is_approved=is_approved, by=by, now=timezone.now(), zone=settings.PAGE_TIME_ZONE
             )
         except ValidationError as error:

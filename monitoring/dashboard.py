@@ -1,9 +1,9 @@
 """What the first screen of the desk says of the monitoring: a fixed number of queries, each of bounded cost.
 
 What burns and the engine's health are read anew at each view: the narrow state table, and the raw checks of one minute
-by their index on time. Lists and charts come from hourly counts (`monitoring/hourly.py`), never from raw rows, and are
-kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.7 million narrow rows, read at most
-that often.
+by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never from raw
+rows, and are kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.7 million narrow rows,
+read at most that often.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from django.db.models import Case, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from database.sql import statement
-from monitoring import accounting
+from monitoring.accounting import evidence
 from monitoring.config.clock import AHEAD
 from monitoring.dispatch import LEAD
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
@@ -185,11 +185,11 @@ def _least_available(
     chosen = [services[id] for id, _failed, _total in failing]
     book = TermsBook(chosen, day_of(start, zone), day_of(end, zone), end, zone)
     stretches = {service.id: list(book.stretches(service, start, end)) for service in chosen}
-    found = accounting.evidence(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
+    found = evidence.fetch(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
     listed = []
     for id, failed, total in failing:
         parts = [
-            (accounting.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
+            (evidence.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
             for each in stretches[id]
         ]
         uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from monitoring import rollup_requests
+from monitoring.accounting import rollup_requests
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.rules.calendar_days import day_of, days_between
 from monitoring.rules.state import Cause, Status

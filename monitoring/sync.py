@@ -14,7 +14,8 @@ from accounts.models import User
 from database import changes
 from database.batches import batches
 from database.locks import lock_in_transaction
-from monitoring import day_rules, pauses, revival, service_rows
+from monitoring import pauses, revival, service_rows
+from monitoring.accounting import day_rules
 from monitoring.config import check_settings
 from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.models import Service

@@ -17,7 +17,8 @@ from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
-from monitoring import blindness, day_work, dispatch, heartbeats, hourly, recording, tally, worker_stamps
+from monitoring import blindness, dispatch, heartbeats, recording, tally, worker_stamps
+from monitoring.accounting import day_work, hourly
 from monitoring.config import clock
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from database import partitions, retention
 from database.models import DroppedPartition
-from monitoring import day_zones
+from monitoring.accounting import day_zones
+from monitoring.accounting.rollup_requests import CLOSING
 from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.config import clock
 from monitoring.config.clock import AHEAD
@@ -19,7 +20,6 @@ from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.refused_targets import judge, refused_targets
-from monitoring.rollup_requests import CLOSING
 from monitoring.rules.calendar_days import day_of
 from monitoring.worker_stamps import LATE, is_alive, seen_since
 from observability.upkeep import Finding, Table, bad, good, note, register, warning

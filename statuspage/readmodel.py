@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from django.db.models import OuterRef, Subquery
 
 from incidents.models import Incident, IncidentUpdate, SystemStatus
-from monitoring import daily
-from monitoring.daily import Record
+from monitoring.accounting import stored_days
+from monitoring.accounting.stored_days import Record
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
@@ -63,11 +63,13 @@ def read(now: datetime, change: int, zone: ZoneInfo) -> PageModel:
     services = list(Service.objects.for_page())
     today = day_of(now, zone)
     first = today - timedelta(days=DAYS - 1)
-    days = daily.recent([service.id for service in services], first, today, zone)
+    days = stored_days.recent([service.id for service in services], first, today, zone)
     return PageModel(
         read_at=now,
         change=change,
-        services=tuple(_line(service, days.get(service.id, daily.NOTHING_STORED), now, zone) for service in services),
+        services=tuple(
+            _line(service, days.get(service.id, stored_days.NOTHING_STORED), now, zone) for service in services
+        ),
         incidents=_open_incidents(),
         message=SystemStatus.objects.filter(id="current").values_list("message", flat=True).first() or "",
         sample_until=max(filter(None, (service.sample_until for service in services)), default=None),

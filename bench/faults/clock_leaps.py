@@ -106,7 +106,7 @@ def _wrong(phase: Phase) -> list[str]:
 
 def _seconds(start: datetime, phase: Phase, numbers: range, kinds: Sequence[str]) -> int:
     """Sum what the ledgers of services say of a phase, but for the hold of the checks before it."""
-    from monitoring import ledger
+    from monitoring.accounting import ledger
     from monitoring.models import Service
 
     hold_s = 4

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from monitoring.ledger import Reading
+from monitoring.accounting.ledger import Reading
 from monitoring.models.policies import LateMaintenance
 from monitoring.rules.sla import Kind, percentage
 from monitoring.states.terms import Terms

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from ninja.params.models import Query, QueryModel
 from pydantic import AfterValidator, BaseModel, Field
 
-from monitoring import windows
+from monitoring.accounting import time_range
+from monitoring.accounting.time_range import BadWindow, Window
 from monitoring.probes.suggestions import did_you_mean
-from monitoring.windows import BadWindow, Window
 from observability import errors
 from observability.errors import ApiError, invalid
 
@@ -96,7 +96,7 @@ class Windowed(BaseModel):
     def window(self) -> Window:
         """Return what is asked for; days are those of the installation's time zone. Raises `BadWindow`."""
         given = {"from": self.since, "to": self.until}
-        return windows.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
+        return time_range.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
 
 
 errors.register(BadWindow, lambda error: refused({error.name: str(error)}))

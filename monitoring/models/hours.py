@@ -1,4 +1,7 @@
-"""Hourly counts for the dashboard, so that it never reads days of raw rows. `monitoring/hourly.py` recomputes them."""
+"""Hourly counts for the dashboard, so that it never reads days of raw rows.
+
+`monitoring/accounting/hourly.py` recomputes them.
+"""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

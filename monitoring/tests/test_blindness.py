@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring import blindness, rollup
+from monitoring import blindness
+from monitoring.accounting import rollup
 from monitoring.health import check_network
 from monitoring.models import (
     CheckRun,

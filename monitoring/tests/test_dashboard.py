@@ -6,7 +6,8 @@ import pytest
 from django.core.cache import cache
 
 from database import partitions
-from monitoring import dashboard, hourly
+from monitoring import dashboard
+from monitoring.accounting import hourly
 from monitoring.dashboard import Period
 from monitoring.models import DispatchWatermark, EngineWorker, Service, ServiceState
 from monitoring.probes.model import Phases

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring import accounting, recording
+from monitoring import recording
+from monitoring.accounting import evidence
 from monitoring.config.thresholds import policy_for
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.probes.model import ProbeResult, Verdict
@@ -77,8 +78,8 @@ def down_s(until: datetime) -> int:
     Service.objects.update(created_at=START)
     service = Service.objects.get()
     policy = policy_for(service.kind, service.failure_threshold, service.recovery_threshold)
-    evidence = accounting.evidence([service], START, until, [policy])[service.id]
-    return accounting.account(service.id, evidence, policy, (START, until), NOW).seconds[Kind.DOWN]
+    found = evidence.fetch([service], START, until, [policy])[service.id]
+    return evidence.account(service.id, found, policy, (START, until), NOW).seconds[Kind.DOWN]
 
 
 def make_run(verdict: str, first_at: datetime, last_at: datetime, count: int, hold_s: int) -> Run:

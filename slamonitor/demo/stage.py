@@ -10,7 +10,7 @@ from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
 from incidents import system_status
-from monitoring import hourly, rollup
+from monitoring.accounting import hourly, rollup
 from monitoring.checks.storing import kept
 from monitoring.config.thresholds import POLICY
 from monitoring.models import Service

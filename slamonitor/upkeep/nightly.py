@@ -11,7 +11,8 @@ from django.db import connection
 from database import retention
 from database.models import DatabaseSize
 from database.nightly import once_a_night
-from monitoring import night_audit, worker_stamps
+from monitoring import worker_stamps
+from monitoring.accounting import night_audit
 
 logger = logging.getLogger(__name__)
 

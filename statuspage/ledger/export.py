@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from incidents.models import Incident
-from monitoring.ledger import Entry, LateEntry, Ledger, Reading
+from monitoring.accounting.ledger import Entry, LateEntry, Ledger, Reading
 from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.rules.sla import Figures, Kind, percentage
 

@@ -13,12 +13,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from incidents.models import Incident
-from monitoring.daily import KINDS, DayFigures
-from monitoring.ledger import Entry, LateEntry, Ledger, LedgerDay, Reading
+from monitoring.accounting.ledger import Entry, LateEntry, Ledger, LedgerDay, Reading
+from monitoring.accounting.stored_days import KINDS, DayFigures
+from monitoring.accounting.time_range import Window
 from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.rules.calendar_days import bounds
 from monitoring.rules.sla import Kind, percentage
-from monitoring.windows import Window
 from monitoring.words.causes import in_words
 from statuspage.bars import DAY_SHAPES, look, state_words
 from statuspage.durations import day_name, exact, whole

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from monitoring.ledger import Entry, LateEntry, Why
+from monitoring.accounting.ledger import Entry, LateEntry, Why
 from monitoring.models import AccountingPolicy
 from monitoring.models.policies import LateMaintenance
 from monitoring.probes.model import ErrorType

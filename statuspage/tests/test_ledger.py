@@ -11,11 +11,12 @@ import time_machine
 from django.test import Client
 
 from incidents.models import AffectedService, Incident
-from monitoring import bookkeeping, editing, pauses, recording, rollup
+from monitoring import editing, pauses, recording
+from monitoring.accounting import amendments, rollup
+from monitoring.accounting.today import refresh_today
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
-from monitoring.today import refresh_today
 
 pytestmark = pytest.mark.django_db
 
@@ -206,7 +207,7 @@ DAY = "?from=2025-03-10&to=2025-03-10"
 
 def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_was_entered(service, get, admin):
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
-    bookkeeping.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
+    amendments.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -235,7 +236,7 @@ def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_wa
 
 def test_who_is_signed_in_reads_who_entered_and_approved_it(service, get, admin, client):
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
-    bookkeeping.keep_span(window, by=admin.user, now=NOW, zone=UTC)
+    amendments.keep_span(window, by=admin.user, now=NOW, zone=UTC)
     restate_second_hour(service)
     Restatement.objects.update(proposed_by=admin.user, decided_by=admin.user, is_self_approved=True)
     client.force_login(admin.user)
@@ -248,7 +249,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(service, get, admin,
 
 
 def test_maintenance_that_was_announced_is_plain_maintenance(service, get):
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -261,7 +262,7 @@ def test_maintenance_that_was_announced_is_plain_maintenance(service, get):
 
 def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(service, get):
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=START.date(), maintenance_notice_hours=24)
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -276,9 +277,9 @@ def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(servic
 
 
 def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service, get):
-    bookkeeping.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
     window.until = START + timedelta(hours=1, minutes=10)
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -293,7 +294,7 @@ def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service, get):
 def test_figures_of_before_are_shown_with_what_changed_them(service, get):
     with time_machine.travel(NOW - timedelta(hours=2), tick=False):
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
     with time_machine.travel(NOW, tick=False):
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)

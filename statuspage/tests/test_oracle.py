@@ -23,11 +23,12 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.cast import Person
-from monitoring import bookkeeping, recording, rollup, rollup_requests
+from monitoring import recording
+from monitoring.accounting import amendments, rollup, rollup_requests
+from monitoring.accounting.today import refresh_today
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, UptimeRecord
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import make_result, make_service
-from monitoring.today import refresh_today
 from statuspage import front
 from statuspage.tests.cast import reading_keeper
 
@@ -178,7 +179,7 @@ def live_through(made: Scenario, who: User) -> None:
         if kind == "restated":
             values = {"since": at(since), "until": at(until), "restated_as": restated_as, "reason": "a review"}
             row = Restatement.objects.create(service=service, proposed_at=at(made.now), **values)
-            bookkeeping.decide(row, is_approved=True, by=who, now=at(made.now), zone=ZONE)
+            amendments.decide(row, is_approved=True, by=who, now=at(made.now), zone=ZONE)
         elif entered == made.now:
             keep_span(service, kind, since, until, entered)
     record(late, dice, now=made.now)
@@ -188,7 +189,7 @@ def live_through(made: Scenario, who: User) -> None:
 
 def keep_span(service: Service, kind: str, since: int, until: int, entered: int) -> None:
     span = Span(kind=kind, service=None if kind == "blind" else service, since=at(since), until=at(until))
-    bookkeeping.keep_span(span, now=at(entered), zone=ZONE)
+    amendments.keep_span(span, now=at(entered), zone=ZONE)
 
 
 def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int) -> None:

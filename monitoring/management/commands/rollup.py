@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from database.batches import batches
-from monitoring import day_zones, night_audit, rollup
-from monitoring.day import Day, account_day
+from monitoring.accounting import day_zones, night_audit, rollup
+from monitoring.accounting.day import Day, account_day
 from monitoring.models import Service, UptimeRecord
 from monitoring.probes.suggestions import did_you_mean
 from monitoring.rules.calendar_days import bounds, day_of, days_between

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import partitions
-from monitoring import hourly, percentiles, rollup, windows
+from monitoring.accounting import hourly, percentiles, rollup, time_range
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
 from monitoring.models import ApiCallLog, FoldedChecks, Service, ServiceHour, ServiceState, UptimeRecord, WatchServerLog
@@ -148,7 +148,7 @@ def stored() -> dict[str, Any]:
 
 def percentile_counts() -> dict[int, int]:
     """Count a part of the day, which is read from raw or compressed requests."""
-    window = windows.asked_for({"from": "2025-03-10T00:00:01Z", "to": "2025-03-10T23:00:00Z"}, NOW, UTC)
+    window = time_range.asked_for({"from": "2025-03-10T00:00:01Z", "to": "2025-03-10T23:00:00Z"}, NOW, UTC)
     return dict(percentiles.read(Service.objects.get(), window, NOW, UTC).counts)
 
 

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from monitoring import accounting, blindness, rollup_requests
+from monitoring import blindness
+from monitoring.accounting import evidence, rollup_requests
 from monitoring.config.clock import AHEAD
 from monitoring.models import (
     CheckRun,
@@ -51,8 +52,8 @@ def kinds(since, until, id="payments"):
     """Return the kind of each second of a window, as it is published."""
     service, window = Service.objects.get(id=id), (at(since), at(until))
     rules = Policy(failure_threshold=service.failure_threshold or 2)
-    found = accounting.evidence([service], *window, [rules])[id]
-    account = accounting.account(id, found, rules, window, at(until))
+    found = evidence.fetch([service], *window, [rules])[id]
+    account = evidence.account(id, found, rules, window, at(until))
     return [each.kind for each in account.intervals for _ in range(each.seconds)]
 
 

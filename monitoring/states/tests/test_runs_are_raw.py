@@ -8,7 +8,8 @@ from django.db import transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import accounting, late_outages, recording
+from monitoring import late_outages, recording
+from monitoring.accounting import evidence
 from monitoring.config.thresholds import policy_for
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.probes.model import Verdict
@@ -147,8 +148,8 @@ def confirmed() -> tuple[bool, int]:
 
 
 def accounted(service, policy: Policy) -> list[sla.Interval]:
-    evidence = accounting.evidence([service], *WINDOW, [policy])[service.id]
-    return list(accounting.account(service.id, evidence, policy, WINDOW, LATER + timedelta(days=1)).intervals)
+    found = evidence.fetch([service], *WINDOW, [policy])[service.id]
+    return list(evidence.account(service.id, found, policy, WINDOW, LATER + timedelta(days=1)).intervals)
 
 
 def accounted_by_raw(service, policy: Policy) -> list[sla.Interval]:

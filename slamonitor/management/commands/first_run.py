@@ -16,7 +16,7 @@ from accounts.models import Role, User
 from database import partitions
 from database.locks import lock_in_transaction
 from incidents import system_status
-from monitoring import day_zones
+from monitoring.accounting import day_zones
 from monitoring.models import Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.net.address import AddressPolicy, refusal

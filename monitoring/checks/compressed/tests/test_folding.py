@@ -9,10 +9,11 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from database import partitions, retention
-from monitoring import recording, rollup
+from monitoring import recording
+from monitoring.accounting import compressing, rollup
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted
-from monitoring.checks.compressed import moving, reading, schedule
+from monitoring.checks.compressed import moving, reading
 from monitoring.checks.compressed.kinds import CHECKS, KINDS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, columns, hops, listed, make_past
 from monitoring.models import (
@@ -248,7 +249,7 @@ def test_a_day_is_due_the_night_after_it_is_a_week_old(now, expected):
     mine = {DAY, DAY + timedelta(days=1)}
     partitions.ensure(CHECKS.raw, mine)
 
-    assert [day for day in schedule.due(now, UTC) if day in mine] == expected
+    assert [day for day in compressing.due(now, UTC) if day in mine] == expected
 
 
 def test_folded_days_are_kept_as_long_as_raw_ones(settings):

@@ -11,8 +11,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from database import partitions
-from monitoring import recording, rollup
-from monitoring.checks.compressed import moving, schedule
+from monitoring import recording
+from monitoring.accounting import compressing, rollup
+from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, listed, make_past
 from monitoring.models import AccountingPolicy, FoldedChecks, RollupRequest, Service, WatchServerLog
@@ -61,26 +62,26 @@ def test_a_late_result_makes_the_dropped_partition_again(past):
 
 
 def test_a_day_waits_until_it_is_accounted(past):
-    assert DAY not in schedule.fold_due(LATER, UTC, ENOUGH)
+    assert DAY not in compressing.fold_due(LATER, UTC, ENOUGH)
 
     for day in range(-1, 3):
         rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
     RollupRequest.objects.all().delete()
 
-    assert DAY in schedule.fold_due(LATER, UTC, ENOUGH)
+    assert DAY in compressing.fold_due(LATER, UTC, ENOUGH)
 
 
 def test_what_is_made_raw_again_stays_so_until_the_next_night(past):
     for day in range(-1, 13):  # of other tests, too, there may be partitions
         rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
     RollupRequest.objects.all().delete()
-    assert DAY in schedule.fold_due(LATER, UTC, ENOUGH)
+    assert DAY in compressing.fold_due(LATER, UTC, ENOUGH)
 
     call_command("unfold", "payments", "--from", str(DAY), stdout=StringIO())
 
-    assert schedule.fold_due(LATER + timedelta(minutes=1), UTC, ENOUGH) == []
+    assert compressing.fold_due(LATER + timedelta(minutes=1), UTC, ENOUGH) == []
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
-    assert DAY in schedule.fold_due(LATER + timedelta(days=1), UTC, ENOUGH)
+    assert DAY in compressing.fold_due(LATER + timedelta(days=1), UTC, ENOUGH)
 
 
 def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past, monkeypatch):

@@ -9,7 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from monitoring import editing, recording, rollup, rollup_requests
+from monitoring import editing, recording
+from monitoring.accounting import rollup, rollup_requests
+from monitoring.accounting.today import refresh_today
 from monitoring.models import (
     AccountingPolicy,
     ApiCallLog,
@@ -24,7 +26,6 @@ from monitoring.models import (
 from monitoring.models.policies import PolicyBook
 from monitoring.rules import day_histogram
 from monitoring.tests.factories import START, make_result, make_service
-from monitoring.today import refresh_today
 
 pytestmark = pytest.mark.django_db
 

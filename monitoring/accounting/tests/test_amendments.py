@@ -6,7 +6,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from monitoring import bookkeeping, recording
+from monitoring import recording
+from monitoring.accounting import amendments
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, RollupRequest, Service
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -33,7 +34,7 @@ def make_restatement(**fields) -> Restatement:
 def test_a_changed_policy_is_the_next_version():
     policy = AccountingPolicy(effective_on=TODAY + timedelta(days=1), failure_threshold=3)
 
-    stored = bookkeeping.next_version(policy, author=None, now=NOW, zone=UTC)
+    stored = amendments.next_version(policy, author=None, now=NOW, zone=UTC)
 
     assert (stored.version, stored.failure_threshold) == (2, 3)
     assert AccountingPolicy.objects.get(version=1).failure_threshold == 2
@@ -44,20 +45,20 @@ def test_a_version_cannot_change_the_past_hours_of_today_included(day):
     policy = AccountingPolicy(effective_on=day)
 
     with pytest.raises(ValidationError, match=r"2025-03-1\d is too early.*Choose 2025-03-16 or a later day"):
-        bookkeeping.next_version(policy, author=None, now=NOW, zone=UTC)
+        amendments.next_version(policy, author=None, now=NOW, zone=UTC)
 
 
 def test_an_approved_restatement_has_its_closed_days_accounted_again():
     restatement = make_restatement()
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
 
-    bookkeeping.decide(restatement, is_approved=True, by=admin, now=NOW, zone=UTC)
+    amendments.decide(restatement, is_approved=True, by=admin, now=NOW, zone=UTC)
 
     restatement.refresh_from_db()
     assert (restatement.is_approved, restatement.decided_by) == (True, admin)
     assert days_asked_for() == [date(2025, 3, 10), date(2025, 3, 11)]
     with pytest.raises(ValidationError, match="decided about this"):
-        bookkeeping.decide(restatement, is_approved=False, by=admin, now=NOW, zone=UTC)
+        amendments.decide(restatement, is_approved=False, by=admin, now=NOW, zone=UTC)
 
 
 def test_nobody_approves_their_own_restatement_while_another_admin_could():
@@ -66,10 +67,10 @@ def test_nobody_approves_their_own_restatement_while_another_admin_could():
     restatement = make_restatement(proposed_by=boss)
 
     with pytest.raises(ValidationError, match=r"another admin has to approve it\. Ask one of: other"):
-        bookkeeping.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
+        amendments.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
     assert days_asked_for() == []
 
-    bookkeeping.decide(restatement, is_approved=True, by=other, now=NOW, zone=UTC)
+    amendments.decide(restatement, is_approved=True, by=other, now=NOW, zone=UTC)
     restatement.refresh_from_db()
     assert (restatement.is_approved, restatement.is_self_approved) == (True, False)
 
@@ -80,7 +81,7 @@ def test_the_only_admin_approves_their_own_and_the_row_says_so(other):
     User.objects.create(username="other", email="other@example.com", **other)
     restatement = make_restatement(proposed_by=boss)
 
-    bookkeeping.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
+    amendments.decide(restatement, is_approved=True, by=boss, now=NOW, zone=UTC)
 
     restatement.refresh_from_db()
     assert (restatement.is_approved, restatement.is_self_approved) == (True, True)
@@ -91,7 +92,7 @@ def test_anybody_takes_back_their_own_proposal():
     User.objects.create_user("other", "other@example.com", role="admin")
     restatement = make_restatement(proposed_by=boss)
 
-    bookkeeping.decide(restatement, is_approved=False, by=boss, now=NOW, zone=UTC)
+    amendments.decide(restatement, is_approved=False, by=boss, now=NOW, zone=UTC)
 
     restatement.refresh_from_db()
     assert (restatement.is_approved, restatement.is_self_approved) == (False, False)
@@ -109,10 +110,10 @@ def test_a_changed_window_keeps_what_it_said_and_who_entered_it():
     scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
-    bookkeeping.keep_span(window, by=scribe, now=START - timedelta(days=1), zone=UTC)
+    amendments.keep_span(window, by=scribe, now=START - timedelta(days=1), zone=UTC)
 
     window.until = START + timedelta(hours=3)
-    bookkeeping.keep_span(window, by=boss, now=NOW, zone=UTC)
+    amendments.keep_span(window, by=boss, now=NOW, zone=UTC)
 
     [earlier] = window.earlier.all()
     assert (earlier.until, earlier.author, earlier.created_at) == (
@@ -127,23 +128,23 @@ def test_a_changed_window_keeps_what_it_said_and_who_entered_it():
 
 def test_only_what_is_late_is_warned_of():
     window = MaintenanceWindow(service=make_service(), since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
-    bookkeeping.keep_span(window, now=NOW - timedelta(hours=2), zone=UTC)
+    amendments.keep_span(window, now=NOW - timedelta(hours=2), zone=UTC)
     window.until = NOW + timedelta(hours=5)
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
-    assert not bookkeeping.is_late(window, NOW, UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
+    assert not amendments.is_late(window, NOW, UTC)
 
     window.since = NOW - timedelta(hours=2)
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
-    assert bookkeeping.is_late(window, NOW, UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
+    assert amendments.is_late(window, NOW, UTC)
 
 
 def test_to_word_a_window_otherwise_does_not_enter_it_again():
     scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
     window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
-    bookkeeping.keep_span(window, by=scribe, now=START, zone=UTC)
+    amendments.keep_span(window, by=scribe, now=START, zone=UTC)
 
     window.reason = "new disk"
-    bookkeeping.keep_span(window, by=None, now=NOW, zone=UTC)
+    amendments.keep_span(window, by=None, now=NOW, zone=UTC)
 
     window.refresh_from_db()
     assert (window.author, window.created_at) == (scribe, START)
@@ -153,7 +154,7 @@ def test_to_word_a_window_otherwise_does_not_enter_it_again():
 def test_a_rejected_restatement_changes_nothing():
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
 
-    bookkeeping.decide(make_restatement(), is_approved=False, by=admin, now=NOW, zone=UTC)
+    amendments.decide(make_restatement(), is_approved=False, by=admin, now=NOW, zone=UTC)
 
     assert days_asked_for() == []
 
@@ -161,11 +162,11 @@ def test_a_rejected_restatement_changes_nothing():
 def test_a_maintenance_window_in_the_past_has_its_days_accounted_again_also_the_ones_it_left():
     service = make_service()
     window = MaintenanceWindow(service=service, since=START, until=START + timedelta(hours=2))
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
     RollupRequest.objects.all().delete()
 
     window.since, window.until = START + timedelta(days=2), START + timedelta(days=2, hours=1)
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
 
     assert days_asked_for() == [date(2025, 3, 10), date(2025, 3, 12)]
 
@@ -179,7 +180,7 @@ def test_windows_that_meet_are_found_those_of_all_services_too():
 
     window = MaintenanceWindow(service=service, since=START + hour, until=START + 2 * hour)
 
-    assert [span.pk for span in bookkeeping.overlapping(window)] == [whole.pk]
+    assert [span.pk for span in amendments.overlapping(window)] == [whole.pk]
 
 
 def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cast_of_books):

@@ -11,19 +11,19 @@ from django.db import connection
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import (
-    daily,
+from monitoring import recording, upkeep
+from monitoring.accounting import (
     day_work,
     day_zones,
     ledger,
     percentiles,
-    recording,
     retention,
     rollup,
     rollup_requests,
-    upkeep,
-    windows,
+    stored_days,
+    time_range,
 )
+from monitoring.accounting.today import refresh_today
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord, WatchServerLog
@@ -31,7 +31,6 @@ from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of
 from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
-from monitoring.today import refresh_today
 from observability.upkeep import Verdict
 
 pytestmark = pytest.mark.django_db
@@ -179,7 +178,7 @@ def test_counts_of_days_whose_checks_are_gone_stay_those_of_the_other_zone(servi
     ]
     assert {zone for _day, zone in rows("time_zone")} == {"Asia/Seoul"}
     assert rows(*COUNTS)[:2] == before[:2]
-    window = windows.asked_for({"from": "2025-03-10", "to": "2025-03-11"}, NOW, SEOUL)
+    window = time_range.asked_for({"from": "2025-03-10", "to": "2025-03-11"}, NOW, SEOUL)
     found = percentiles.read(service, window, NOW, SEOUL)
     assert not found.is_complete, "a histogram of another day is no part of the answer"
 
@@ -199,12 +198,12 @@ def test_sample_days_are_only_relabelled(settings):
 
 def test_days_of_another_zone_are_read_by_nobody(service, settings):
     days = (START.date(), START.date() + timedelta(days=4))
-    assert daily.recent([service.id], *days, UTC) and daily.figures([service.id], *days, UTC)
+    assert stored_days.recent([service.id], *days, UTC) and stored_days.figures([service.id], *days, UTC)
     assert retention.unaccounted(START.date()) == 0
 
     settings.PAGE_TIME_ZONE = LIMA
 
-    assert daily.recent([service.id], *days, LIMA) == {} == daily.figures([service.id], *days, LIMA)
+    assert stored_days.recent([service.id], *days, LIMA) == {} == stored_days.figures([service.id], *days, LIMA)
     assert retention.unaccounted(START.date()) > 0, "raw rows wait for the days of the new calendar"
     assert {table.name for table in database_retention.registered() if table.unfinished(START.date())} >= {*RAW_TABLES}
 

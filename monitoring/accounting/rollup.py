@@ -14,17 +14,17 @@ from django.db.models import Q, QuerySet
 
 from database import changes, retention
 from database.batches import batches
+from monitoring.accounting import recounting
+from monitoring.accounting.day import PART, Day, account_day
+from monitoring.accounting.day_audit import Auditor
+from monitoring.accounting.day_rows import Counted, api_call_log, store_calls, store_uptime, uptime_record
+from monitoring.accounting.rollup_requests import request
 from monitoring.checks import day_checks, day_requests
-from monitoring.checks.compressed import recounting
 from monitoring.checks.day_requests import DayOfRequests
 from monitoring.config import clock
-from monitoring.day import PART, Day, account_day
-from monitoring.day_audit import Auditor
-from monitoring.day_rows import Counted, api_call_log, store_calls, store_uptime, uptime_record
 from monitoring.models import ApiCallLog, RollupRequest
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES
-from monitoring.rollup_requests import request
 from monitoring.rules.calendar_days import bounds
 
 BATCH = 4_000  # services rolled up in one transaction: each pass over the day's rows serves so many

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from monitoring import earlier_figures
+from monitoring.accounting import earlier_figures
+from monitoring.accounting.day import Day
 from monitoring.checks.day_requests import DayOfRequests
-from monitoring.day import Day
 from monitoring.models import ApiCallLog, UptimeRecord
 from monitoring.rules.sla import Kind
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from monitoring import day_work, tasks
+from monitoring import tasks
+from monitoring.accounting import day_work
 from monitoring.models import Service, UptimeRecord
 from monitoring.tests.factories import START, make_service
 

@@ -7,7 +7,8 @@ import time_machine
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from monitoring import bookkeeping, recording, rollup
+from monitoring import recording
+from monitoring.accounting import amendments, rollup
 from monitoring.models import (
     AccountingPolicy,
     MaintenanceWindow,
@@ -54,7 +55,7 @@ def test_to_account_a_day_again_with_the_same_outcome_keeps_nothing(service):
 
 def test_each_change_keeps_what_was_said_before_and_why(service):
     window = MaintenanceWindow(service=service, since=START + HOUR, until=START + 2 * HOUR)
-    bookkeeping.keep_span(window, now=NOW + HOUR, zone=UTC)
+    amendments.keep_span(window, now=NOW + HOUR, zone=UTC)
     account(NOW + 2 * HOUR)
     restatement = Restatement.objects.create(
         service=service,
@@ -65,7 +66,7 @@ def test_each_change_keeps_what_was_said_before_and_why(service):
         proposed_at=NOW,
     )
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
-    bookkeeping.decide(restatement, is_approved=True, by=boss, now=NOW + 3 * HOUR, zone=UTC)
+    amendments.decide(restatement, is_approved=True, by=boss, now=NOW + 3 * HOUR, zone=UTC)
     account(NOW + 4 * HOUR)
     recording.record([make_result(s, "bad", interval_ms=600_000) for s in range(36_301, 36_600, 60)], NOW + 5 * HOUR)
     account(NOW + 6 * HOUR)

@@ -8,9 +8,9 @@ others.
 from collections.abc import Collection
 from datetime import datetime, tzinfo
 
+from monitoring.accounting.today import refresh_day
 from monitoring.models import Service, UptimeRecord
 from monitoring.rules.calendar_days import day_of
-from monitoring.today import refresh_day
 
 COLUMNS = frozenset({"failure_threshold", "recovery_threshold", "kind", "policy_name"})  # of a service: its rules
 

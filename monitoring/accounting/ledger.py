@@ -14,9 +14,9 @@ from operator import itemgetter
 
 from django.db.models import Q
 
-from monitoring import accounting
-from monitoring.accounting import Account, Evidence
-from monitoring.day import status_of
+from monitoring.accounting import evidence
+from monitoring.accounting.day import status_of
+from monitoring.accounting.evidence import Account, Evidence
 from monitoring.models import Restatement, Service, Span, Transition, UptimeRecordVersion
 from monitoring.models.policies import AccountingPolicy
 from monitoring.rules import edges, notice, sla
@@ -135,7 +135,7 @@ def read(service: Service, start: datetime, end: datetime, now: datetime, zone: 
         raise ValueError(f"the window is empty: {start} to {end}")
     book = TermsBook([service], day_of(start, zone), day_of(end - timedelta(microseconds=1), zone), now, zone)
     stretches = list(book.stretches(service, start, end))
-    found = accounting.evidence([service], start, end, [each.terms.rules for each in stretches])[service.id]
+    found = evidence.fetch([service], start, end, [each.terms.rules for each in stretches])[service.id]
     outages = _outages(service.id, start, end)
     restatements = _restatements(service.id, start, end)
     late = _late(found, stretches, now)
@@ -167,13 +167,13 @@ def days_of(
     book = TermsBook(services, first, last, now, zone)
     stretches = {service.id: list(book.stretches(service, start, end)) for service in services}
     rules = {each.terms.rules for found in stretches.values() for each in found}
-    evidence = accounting.evidence(services, start, end, rules)
+    fetched = evidence.fetch(services, start, end, rules)
     return {
         id: [
             day
             for each in found
             for day in _days(
-                accounting.account(id, evidence[id], each.terms.rules, (each.start, each.end), now), each.terms, zone
+                evidence.account(id, fetched[id], each.terms.rules, (each.start, each.end), now), each.terms, zone
             )
         ]
         for id, found in stretches.items()
@@ -231,7 +231,7 @@ def _reading(
     as_measured: bool,
 ) -> Reading:
     accounts = [
-        accounting.account(service.id, found, each.terms.rules, (each.start, each.end), now, as_measured=as_measured)
+        evidence.account(service.id, found, each.terms.rules, (each.start, each.end), now, as_measured=as_measured)
         for each in stretches
     ]
     parts = [(account.seconds, each.terms.rules) for account, each in zip(accounts, stretches, strict=True)]

@@ -15,7 +15,7 @@ from django.db.models import Model
 from database import retention
 from database.retention import RawTable
 from database.sql import statement
-from monitoring import rollup_requests
+from monitoring.accounting import rollup_requests
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from monitoring import accounting
-from monitoring.accounting import Account
+from monitoring.accounting import evidence
+from monitoring.accounting.evidence import Account
 from monitoring.models import Service
 from monitoring.models.policies import AccountingPolicy
 from monitoring.models.rollups import EMPTY_DAY
@@ -34,11 +34,11 @@ def account_day(day: date, service_ids: Collection[str], now: datetime, zone: tz
     window = bounds(day, zone)
     services = list(Service.objects.filter(id__in=service_ids).order_by("id"))
     terms = _terms(services, day, now, zone)
-    found = accounting.evidence(services, *window, [each.rules for each in terms.values()])
+    found = evidence.fetch(services, *window, [each.rules for each in terms.values()])
     days = []
     for service in services:
         held = terms[service.id]
-        account = accounting.account(service.id, found[service.id], held.rules, window, now)
+        account = evidence.account(service.id, found[service.id], held.rules, window, now)
         status = status_of(account, held.version)
         days.append(Day(service=service, date=day, time_zone=str(zone), account=account, status=status, terms=held))
     return days

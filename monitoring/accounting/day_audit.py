@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from monitoring import run_audit
+from monitoring.accounting import run_audit
 from monitoring.checks import day_checks
 from monitoring.checks.day_checks import DayOfChecks
 from monitoring.rules.calendar_days import day_of

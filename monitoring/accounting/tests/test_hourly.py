@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from database import partitions
-from monitoring import hourly
+from monitoring.accounting import hourly
 from monitoring.models import Hour, ServiceHour
 from monitoring.probes.model import Phases
 from monitoring.recording import record

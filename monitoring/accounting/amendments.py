@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.permissions import Role
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import accounting, rollup_requests
+from monitoring.accounting import evidence, rollup_requests
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
 from monitoring.models.policies import STANDARD, PolicyBook
 from monitoring.rules import notice
@@ -108,7 +108,7 @@ def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:
     versions = [span, *span.earlier.all()]
     latest = max(now, *(each.until or now for each in versions))
     window = min(int(each.since.timestamp()) for each in versions), int(latest.timestamp())
-    return bool(notice.late([accounting.said_by(each, latest) for each in versions], rules, window))
+    return bool(notice.late([evidence.said_by(each, latest) for each in versions], rules, window))
 
 
 def overlapping(span: Span) -> Collection[Span]:

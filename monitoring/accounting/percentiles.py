@@ -15,12 +15,12 @@ from django.db import connection
 from database import retention
 from database.sql import statement
 from database.time_limit import time_limit
+from monitoring.accounting.time_range import Window
 from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
 from monitoring.rules import day_histogram
 from monitoring.rules.calendar_days import bounds, days_between
-from monitoring.windows import Window
 
 TIMEOUT_MS = 4_000  # for the raw requests
 RAW = (ApiResponseTime._meta.db_table, FoldedRequests._meta.db_table)

@@ -38,7 +38,7 @@ class Evidence:
     created_at: int
 
 
-def evidence(
+def fetch(
     services: Collection[Service], start: datetime, end: datetime, policies: Collection[Policy]
 ) -> dict[str, Evidence]:
     """Fetch the evidence of services for a window, by id. Three queries, however many services.

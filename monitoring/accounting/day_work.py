@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from monitoring import day_zones, rollup, rollup_requests
-from monitoring.checks.compressed import schedule
+from monitoring.accounting import compressing, day_zones, rollup, rollup_requests
+from monitoring.accounting.today import refresh_today
 from monitoring.config import clock
-from monitoring.today import refresh_today
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def account(began: float) -> None:
 
 
 def fold(began: float) -> None:
-    schedule.fold_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
+    compressing.fold_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
 
 
 def left_s(spent_s: float) -> float:

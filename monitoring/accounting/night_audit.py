@@ -11,7 +11,7 @@ from hashlib import blake2b
 from django.conf import settings
 
 from database.batches import batches
-from monitoring import ledger, rollup_requests, run_audit
+from monitoring.accounting import ledger, rollup_requests, run_audit
 from monitoring.models import RollupRequest, Service, UptimeRecord
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import Kind

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from django.db import connection, transaction
 
 from database.sql import statement
-from monitoring import rollup_requests
+from monitoring.accounting import rollup_requests
 from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.probes.model import Verdict
 from monitoring.rules.regions import FoldRules, fold_slots, second_of

@@ -18,10 +18,10 @@ from database import changes, retention
 from database.batches import batches
 from database.locks import lock_in_transaction
 from database.sql import statement
-from monitoring import rollup, rollup_requests
+from monitoring.accounting import rollup, rollup_requests
+from monitoring.accounting.compressing import due
+from monitoring.accounting.day import Day, account_day
 from monitoring.checks.compressed.moving import fold_day, utc_days
-from monitoring.checks.compressed.schedule import due
-from monitoring.day import Day, account_day
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES

@@ -12,7 +12,7 @@ from datetime import time as clock_time
 from django.conf import settings
 
 from database import nightly, partitions
-from monitoring import retention
+from monitoring.accounting import retention
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
 

@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 
 from database.batches import batches
 from database.locks import lock_in_transaction
-from monitoring.day import PART, account_day
-from monitoring.day_rows import store_uptime, uptime_record
+from monitoring.accounting.day import PART, account_day
+from monitoring.accounting.day_rows import store_uptime, uptime_record
+from monitoring.accounting.rollup_requests import CLOSING
 from monitoring.models import RollupWatermark, Service, UptimeRecord
-from monitoring.rollup_requests import CLOSING
 from monitoring.rules.calendar_days import bounds, day_of
 
 

@@ -8,7 +8,8 @@ import pytest
 import time_machine
 
 from database import partitions
-from monitoring import percentiles, recording, rollup, windows
+from monitoring import recording
+from monitoring.accounting import percentiles, rollup, time_range
 from monitoring.checks.compressed.kinds import REQUESTS
 from monitoring.checks.compressed.moving import fold
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
@@ -46,7 +47,7 @@ def times() -> list[float]:
 
 
 def read(**window: str) -> percentiles.ResponseTimes:
-    asked = windows.asked_for({"from": "", "to": "", **window}, NOW, UTC)
+    asked = time_range.asked_for({"from": "", "to": "", **window}, NOW, UTC)
     return percentiles.read(Service.objects.get(), asked, NOW, UTC)
 
 
