@@ -27,13 +27,14 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES
 from database.locks import lock_in_transaction
-from monitoring import editing, phases, service_actions, signs
+from monitoring import phases, service_actions, signs
 from monitoring.accounting import stored_days
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
+from monitoring.catalogue import editing
+from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.check_now import check_now
 from monitoring.config.clock import AHEAD
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.plain_secrets import warnings_of
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
 from monitoring.refused_targets import refused_targets

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from monitoring import editing, pauses
+from monitoring.catalogue import editing, pauses
 from monitoring.models import Service
 
 NAMED = 10  # services that the question names

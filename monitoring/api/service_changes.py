@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from accounts.callers import caller
 from accounts.models import ApiToken
 from database.locks import lock_in_transaction
-from monitoring import editing, pauses, service_bodies
 from monitoring.api import preconditions
 from monitoring.api.service_schemas import ServiceOut, shown
-from monitoring.drafts import Refused
+from monitoring.catalogue import editing, pauses, service_bodies
+from monitoring.catalogue.planned import Refused
+from monitoring.catalogue.sync import sync
 from monitoring.models import Service
-from monitoring.sync import sync
 from observability import errors
 from observability.errors import ApiError, invalid
 

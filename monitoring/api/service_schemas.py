@@ -8,9 +8,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from monitoring.api.check_schemas import check_schema
+from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.models import Service
 from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
-from monitoring.plain_secrets import warnings_of
 from monitoring.rules.state import Status
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -100,7 +100,10 @@ class ServicePage(BaseModel):
 
 
 class _Written(BaseModel):
-    """What a body may say, for the OpenAPI file. `monitoring/service_bodies.py` and the model judge it, not this."""
+    """What a body may say, for the OpenAPI file.
+
+    It is judged by `monitoring/catalogue/service_bodies.py` and the model, not by this.
+    """
 
     id: str = Field(pattern=SLUG, max_length=100, examples=["payments"])
     name: str = Field(

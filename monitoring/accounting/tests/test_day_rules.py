@@ -5,12 +5,13 @@ from datetime import UTC, timedelta
 import pytest
 import time_machine
 
-from monitoring import editing, recording
+from monitoring import recording
 from monitoring.accounting import ledger, rollup
 from monitoring.accounting.today import refresh_today
+from monitoring.catalogue import editing
+from monitoring.catalogue.sync import Wanted, sync
 from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecord
 from monitoring.rules.sla import Kind
-from monitoring.sync import Wanted, sync
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from monitoring import editing, recording
+from monitoring import recording
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
+from monitoring.catalogue import editing
 from monitoring.models import (
     AccountingPolicy,
     ApiCallLog,

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
+from monitoring.catalogue.planned import COLUMNS, KEYS
 from monitoring.config import sealing
 from monitoring.config.placeholders import escaped
-from monitoring.drafts import COLUMNS, KEYS
 from monitoring.models import Service
 from monitoring.probes.secrets import is_secret
 

@@ -8,11 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from database import changes
+from monitoring.catalogue.service_keys import FAULTS
+from monitoring.catalogue.services_file import sync_file
+from monitoring.catalogue.sync import Refused
 from monitoring.models import Service
 from monitoring.models.services import phase_of
-from monitoring.service_keys import FAULTS
-from monitoring.services_file import sync_file
-from monitoring.sync import Refused
 
 pytestmark = pytest.mark.django_db
 

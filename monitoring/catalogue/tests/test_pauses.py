@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from monitoring.catalogue.pauses import pause, resume
 from monitoring.models import Service, Span
-from monitoring.pauses import pause, resume
 from monitoring.tests.factories import START, make_service
 
 pytestmark = pytest.mark.django_db

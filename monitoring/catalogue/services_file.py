@@ -8,13 +8,13 @@ from typing import Any
 
 import yaml
 
-from monitoring import sync
+from monitoring.catalogue import sync
+from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
+from monitoring.catalogue.sync import Outcome, Problem, Refused, Wanted
 from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
 from monitoring.config.file_variables import fill_in, sealed_check
 from monitoring.config.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 from monitoring.probes.suggestions import did_you_mean, shown
-from monitoring.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
-from monitoring.sync import Outcome, Problem, Refused, Wanted
 
 ROOT = "services"
 

@@ -14,13 +14,13 @@ from accounts.models import User
 from database import changes
 from database.batches import batches
 from database.locks import lock_in_transaction
-from monitoring import pauses, revival, service_rows
 from monitoring.accounting import day_rules
+from monitoring.catalogue import pauses, revival, service_rows
+from monitoring.catalogue.plain_secrets import plain_secrets
+from monitoring.catalogue.planned import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.config import check_settings
-from monitoring.drafts import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.models import Service
 from monitoring.models.services import PROBED_COLUMNS, circle_of
-from monitoring.plain_secrets import plain_secrets
 from monitoring.probes.suggestions import did_you_mean, shown
 from monitoring.states import transitions
 from observability.events import Action, Subject, tell_when_committed

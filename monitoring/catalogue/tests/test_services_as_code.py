@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from monitoring.catalogue.services_export import export
+from monitoring.catalogue.services_file import sync_file
+from monitoring.catalogue.sync import Refused
 from monitoring.config import sealing
 from monitoring.dispatch import dispatch_due
 from monitoring.models import Service, ServiceState, Span, Transition
@@ -21,9 +24,6 @@ from monitoring.probes.model import ProbeSpec
 from monitoring.probes.secrets import Place
 from monitoring.progress import Progress
 from monitoring.rules.unix_time import from_ms
-from monitoring.services_export import export
-from monitoring.services_file import sync_file
-from monitoring.sync import Refused
 from monitoring.tests.factories import START_MS, make_service
 from monitoring.worker import messages
 from monitoring.worker.probe_worker import make_tools

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from database import changes
 from database.locks import lock_in_transaction
-from monitoring import revival
 from monitoring.accounting import day_rules
+from monitoring.catalogue import revival
 from monitoring.models import Service
 from monitoring.states import transitions
 from observability.events import Action, Subject, tell_when_committed

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from monitoring.catalogue.planned import COLUMNS, Problem, Wanted
+from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
-from monitoring.drafts import COLUMNS, Problem, Wanted
 from monitoring.models import Service
 from monitoring.probes.suggestions import shown
-from monitoring.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 
 # A service that is replaced as a whole takes the default of what is left out; that it is paused is no setting.
 REPLACED = tuple(column for column in COLUMNS if column not in ("id", "name", "display_name", "is_active"))
