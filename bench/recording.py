@@ -51,7 +51,7 @@ def as_table(figures: dict[str, Any]) -> str:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    from monitoring import recording
+    from monitoring.engine import recording
     from monitoring.models import Service
     from monitoring.worker.messages import unpack_results
 

@@ -32,12 +32,12 @@ from monitoring.accounting import stored_days
 from monitoring.books_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.catalogue import editing
 from monitoring.catalogue.plain_secrets import warnings_of
-from monitoring.check_now import check_now
 from monitoring.config.clock import AHEAD
+from monitoring.engine.check_now import check_now
+from monitoring.engine.refused_targets import refused_targets
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases
-from monitoring.refused_targets import refused_targets
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
 from monitoring.service_filters import GroupFilter, RegionFilter, ShownFilter

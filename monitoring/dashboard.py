@@ -20,9 +20,10 @@ from django.db.models.functions import Coalesce
 from database.sql import statement
 from monitoring.accounting import evidence
 from monitoring.config.clock import AHEAD
-from monitoring.dispatch import LEAD
+from monitoring.engine.dispatch import LEAD
+from monitoring.engine.pace import Pace, pace
+from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
-from monitoring.pace import Pace, pace
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.histogram import percentile_ms
@@ -30,7 +31,6 @@ from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
 from monitoring.states.live import is_ahead, is_silent, silent
 from monitoring.states.terms import TermsBook
-from monitoring.worker_stamps import LATE, seen_since
 
 KEPT_S = 30
 LISTED = 5

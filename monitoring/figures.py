@@ -14,14 +14,14 @@ from redis.retry import Retry
 from database import partitions
 from monitoring.config import clock
 from monitoring.config.clock import AHEAD
-from monitoring.dispatch import LEAD
+from monitoring.engine.dispatch import LEAD
+from monitoring.engine.workers import LATE, seen_since
 from monitoring.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
 from monitoring.worker.stamper import ROLES
-from monitoring.worker_stamps import LATE, seen_since
 from observability import metrics
 
 QUEUES = ("dispatch", "results", "alerts", "rollups")

@@ -7,15 +7,15 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from monitoring import clock_check
 from monitoring.config import clock
 from monitoring.config.clock import AHEAD
+from monitoring.engine import clock_check
+from monitoring.engine.pace import pace
+from monitoring.engine.refused_targets import refused_targets
+from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, RegionSight, Service
-from monitoring.pace import pace
-from monitoring.refused_targets import refused_targets
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.stamper import DISPATCH
-from monitoring.worker_stamps import LATE, seen_since
 from observability.health import Finding, Health, register
 
 DISPATCH_LATE = timedelta(seconds=5)

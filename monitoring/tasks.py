@@ -17,9 +17,9 @@ from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
-from monitoring import blindness, dispatch, heartbeats, recording, tally, worker_stamps
 from monitoring.accounting import day_work, hourly
 from monitoring.config import clock
+from monitoring.engine import blindness, dispatch, heartbeats, recording, tally, workers
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
 from monitoring.states import silence, transitions
@@ -84,7 +84,7 @@ def record(results: messages.Table) -> None:
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
 def worker_seen(stamp: dict[str, Any]) -> None:
     with _again_soon("worker_seen"):
-        worker_stamps.keep(stamp, clock.now())
+        workers.keep(stamp, clock.now())
 
 
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)

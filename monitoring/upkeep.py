@@ -13,15 +13,15 @@ from database import partitions, retention
 from database.models import DroppedPartition
 from monitoring.accounting import day_zones
 from monitoring.accounting.rollup_requests import CLOSING
-from monitoring.clock_check import DIFFERS, workers_ahead
 from monitoring.config import clock
 from monitoring.config.clock import AHEAD
+from monitoring.engine.clock_check import DIFFERS, workers_ahead
+from monitoring.engine.refused_targets import judge, refused_targets
+from monitoring.engine.workers import LATE, is_alive, seen_since
 from monitoring.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
-from monitoring.refused_targets import judge, refused_targets
 from monitoring.rules.calendar_days import day_of
-from monitoring.worker_stamps import LATE, is_alive, seen_since
 from observability.upkeep import Finding, Table, bad, good, note, register, warning
 
 ROLLUP_LATE = timedelta(hours=6)

@@ -56,8 +56,8 @@ def strike(stage: Stage) -> str:
 
 def live(start: datetime) -> dict[str, Any]:
     """Tick through the phases; each slot that is handed out is checked and recorded."""
-    from monitoring import recording
-    from monitoring.dispatch import Tick, dispatch_due
+    from monitoring.engine import recording
+    from monitoring.engine.dispatch import Tick, dispatch_due
     from monitoring.models import CheckRun, DispatchWatermark, ServiceState, WatchServerLog
     from monitoring.probes.model import ProbeSpec
     from monitoring.states import silence

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from monitoring.check_now import Attempt
+from monitoring.engine.check_now import Attempt
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, Verdict
 from monitoring.rules.unix_time import from_ms
 

@@ -26,7 +26,7 @@ from monitoring.api.service_schemas import (
     ServiceReplace,
     shown,
 )
-from monitoring.check_now import check_now
+from monitoring.engine.check_now import check_now
 from monitoring.models import Service
 from monitoring.probes import KINDS
 from monitoring.probes.failures import NotAllowed

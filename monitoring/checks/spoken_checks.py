@@ -1,6 +1,6 @@
 """All checks of one service that speak, raw or folded, for rebuilding its runs.
 
-Those of our own blindness do not (`monitoring/blindness.py`).
+Those of our own blindness do not (`monitoring/engine/blindness.py`).
 """
 
 from collections.abc import Callable, Iterator

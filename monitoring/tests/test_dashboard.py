@@ -9,9 +9,9 @@ from database import partitions
 from monitoring import dashboard
 from monitoring.accounting import hourly
 from monitoring.dashboard import Period
+from monitoring.engine.recording import record
 from monitoring.models import DispatchWatermark, EngineWorker, Service, ServiceState
 from monitoring.probes.model import Phases
-from monitoring.recording import record
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from monitoring import clock_check, worker_stamps
 from monitoring.config import clock
 from monitoring.config.clock import BrokerClock
+from monitoring.engine import clock_check, workers
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker
 from monitoring.states import counters
 from monitoring.tests.factories import make_service
@@ -107,7 +107,7 @@ def test_what_was_refused_for_its_future_is_said_for_some_minutes(client):
 def test_specs_that_a_worker_refused_are_counted_once(client):
     stamp = {"name": "p", "role": "probe", "region": None, "started_at": timezone.now().isoformat(), "look": None}
     for refused in (3, 3, 5):
-        worker_stamps.keep({**stamp, "counters": {"ahead": refused}}, timezone.now())
+        workers.keep({**stamp, "counters": {"ahead": refused}}, timezone.now())
 
     assert EngineCounter.objects.get(name="specs_ahead").value == 5
     assert "specs refused" in health(client)[2]["clocks"]["message"]

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from monitoring.check_now import check_now
+from monitoring.engine.check_now import check_now
 from monitoring.rules.unix_time import to_ms
 from monitoring.tests.factories import make_service
 from monitoring.worker.specs import trace_id

@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 
 from database import partitions, retention
-from monitoring import upkeep, worker_stamps
+from monitoring import upkeep
+from monitoring.engine import workers
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import counters
@@ -74,14 +75,14 @@ def test_a_stamp_brings_release_user_and_the_difference_of_clocks():
         "clock_ahead_ms": -1200,
     }
 
-    worker_stamps.keep(stamp, NOW)
+    workers.keep(stamp, NOW)
 
     assert EngineWorker.objects.get().facts == {
         **{"version": "0.1.0", "uid": 1000},
         **{"behind_ms": 3000, "clock_ahead_ms": -1200},
     }
     del stamp["facts"], stamp["sent_at"], stamp["clock_ahead_ms"]  # of a release before this one
-    worker_stamps.keep(stamp, NOW)
+    workers.keep(stamp, NOW)
     assert EngineWorker.objects.get().facts == {"behind_ms": 0, "clock_ahead_ms": None}
 
 

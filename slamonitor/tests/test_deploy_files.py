@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from monitoring import figures
-from monitoring.dispatch import dispatch_due
+from monitoring.engine.dispatch import dispatch_due
 from observability import events, jobs, metrics, operations, request_figures, streams
 
 DEPLOY = settings.BASE_DIR / "deploy"

@@ -11,10 +11,10 @@ import time_machine
 from django.test import Client
 
 from incidents.models import AffectedService, Incident
-from monitoring import recording
 from monitoring.accounting import amendments, rollup
 from monitoring.accounting.today import refresh_today
 from monitoring.catalogue import editing, pauses
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitoring import admin, dashboard, recording, signs
+from monitoring import admin, dashboard, signs
 from monitoring.config.clock import AHEAD
+from monitoring.engine import recording
 from monitoring.models import DispatchWatermark, Service
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import START, make_result, make_service

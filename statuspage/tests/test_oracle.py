@@ -23,9 +23,9 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.cast import Person
-from monitoring import recording
 from monitoring.accounting import amendments, rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, UptimeRecord
 from monitoring.tests.api_client import Program
 from monitoring.tests.factories import make_result, make_service

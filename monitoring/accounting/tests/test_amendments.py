@@ -6,8 +6,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from monitoring import recording
 from monitoring.accounting import amendments
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, RollupRequest, Service
 from monitoring.tests.factories import START, make_result, make_service
 

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import recording
 from monitoring.accounting import ledger, night_audit, rollup, rollup_requests, run_audit
+from monitoring.engine import recording
 from monitoring.models import CheckRun, EngineCounter, RollupRequest, Service, ServiceState, UptimeRecord
 from monitoring.rules.sla import Kind
 from monitoring.states.tests.test_runs_are_raw import Undo

@@ -5,11 +5,11 @@ from datetime import UTC, timedelta
 import pytest
 import time_machine
 
-from monitoring import recording
 from monitoring.accounting import ledger, rollup
 from monitoring.accounting.today import refresh_today
 from monitoring.catalogue import editing
 from monitoring.catalogue.sync import Wanted, sync
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecord
 from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service

@@ -11,7 +11,7 @@ from django.db import connection
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import recording, upkeep
+from monitoring import upkeep
 from monitoring.accounting import (
     day_work,
     day_zones,
@@ -26,6 +26,7 @@ from monitoring.accounting import (
 from monitoring.accounting.today import refresh_today
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
+from monitoring.engine import recording
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of

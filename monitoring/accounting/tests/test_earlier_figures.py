@@ -7,8 +7,8 @@ import time_machine
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from monitoring import recording
 from monitoring.accounting import amendments, rollup
+from monitoring.engine import recording
 from monitoring.models import (
     AccountingPolicy,
     MaintenanceWindow,

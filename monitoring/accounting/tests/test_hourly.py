@@ -7,9 +7,9 @@ from django.db import connection
 
 from database import partitions
 from monitoring.accounting import hourly
+from monitoring.engine.recording import record
 from monitoring.models import Hour, ServiceHour
 from monitoring.probes.model import Phases
-from monitoring.recording import record
 from monitoring.rules.histogram import percentile_ms
 from monitoring.tests.factories import START, answered_500, make_result, make_service
 

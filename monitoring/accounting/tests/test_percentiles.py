@@ -8,10 +8,10 @@ import pytest
 import time_machine
 
 from database import partitions
-from monitoring import recording
 from monitoring.accounting import percentiles, rollup, time_range
 from monitoring.checks.compressed.kinds import REQUESTS
 from monitoring.checks.compressed.moving import fold
+from monitoring.engine import recording
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.rules.day_histogram import value_of

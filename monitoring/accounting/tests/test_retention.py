@@ -5,8 +5,8 @@ import pytest
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import recording
 from monitoring.accounting import retention, rollup, rollup_requests
+from monitoring.engine import recording
 from monitoring.models import ApiCallLog, CheckRun, RollupRequest, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import START, make_result, make_service

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from monitoring import recording
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
 from monitoring.catalogue import editing
+from monitoring.engine import recording
 from monitoring.models import (
     AccountingPolicy,
     ApiCallLog,

@@ -16,7 +16,7 @@ from monitoring.catalogue.services_export import export
 from monitoring.catalogue.services_file import sync_file
 from monitoring.catalogue.sync import Refused
 from monitoring.config import sealing
-from monitoring.dispatch import dispatch_due
+from monitoring.engine.dispatch import dispatch_due
 from monitoring.models import Service, ServiceState, Span, Transition
 from monitoring.probes import KINDS
 from monitoring.probes.http.requests import origin_of

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring.check_now import Attempt, check_now
+from monitoring.engine.check_now import Attempt, check_now
 from monitoring.models import Service
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases, ProbeResult, Verdict

@@ -13,9 +13,9 @@ from database import partitions
 from monitoring.accounting import hourly, percentiles, rollup, time_range
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
+from monitoring.engine.recording import record
 from monitoring.models import ApiCallLog, FoldedChecks, Service, ServiceHour, ServiceState, UptimeRecord, WatchServerLog
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
-from monitoring.recording import record
 from monitoring.rules.answers import average_ms, nearest_rank
 from monitoring.tests.factories import START, START_MS, answered_500, make_result, make_service
 

@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 
-from monitoring import blindness
 from monitoring.accounting import evidence, rollup_requests
 from monitoring.config.clock import AHEAD
+from monitoring.engine import blindness
+from monitoring.engine.recording import record
 from monitoring.models import (
     CheckRun,
     EngineCounter,
@@ -20,7 +21,6 @@ from monitoring.models import (
     UptimeRecord,
     WatchServerLog,
 )
-from monitoring.recording import record
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Policy
 from monitoring.states.future import StatesAhead, correct, refuse

@@ -8,9 +8,9 @@ from django.db import transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitoring import late_outages, recording
 from monitoring.accounting import evidence
 from monitoring.config.thresholds import policy_for
+from monitoring.engine import late_outages, recording
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules import sla

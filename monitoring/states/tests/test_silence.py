@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitoring import recording
+from monitoring.engine import recording
 from monitoring.models import Service, Transition
 from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, make_result, make_service

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from database import partitions
-from monitoring import recording
+from monitoring.engine import recording
 from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import state_rows

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from monitoring import recording
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Wanted
+from monitoring.engine import recording
 from monitoring.models import Service, WatchServerLog
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.tests.factories import START, START_MS, make_result, make_service

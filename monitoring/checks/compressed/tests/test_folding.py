@@ -9,13 +9,13 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from database import partitions, retention
-from monitoring import recording
 from monitoring.accounting import compressing, rollup
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted
 from monitoring.checks.compressed import moving, reading
 from monitoring.checks.compressed.kinds import CHECKS, KINDS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, columns, hops, listed, make_past
+from monitoring.engine import recording
 from monitoring.models import (
     ApiCallLog,
     ApiResponseTime,

@@ -11,11 +11,11 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from database import partitions
-from monitoring import recording
 from monitoring.accounting import compressing, rollup
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, listed, make_past
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, FoldedChecks, RollupRequest, Service, WatchServerLog
 from monitoring.models.folded import FOLDED_TABLES
 from monitoring.models.raw import RAW_TABLES

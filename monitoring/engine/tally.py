@@ -4,8 +4,8 @@ from functools import partial
 
 from django.db import transaction
 
+from monitoring.engine.recording import Recorded
 from monitoring.probes.model import ErrorType, Verdict
-from monitoring.recording import Recorded
 from observability import metrics
 from observability.harmless import harmless
 

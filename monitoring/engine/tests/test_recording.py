@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from database import changes
-from monitoring import recording
 from monitoring.config.clock import AHEAD
+from monitoring.engine import recording
 from monitoring.models import (
     ApiResponseTime,
     CheckRun,

@@ -9,8 +9,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from monitoring.config import clock
+from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import EngineCounter
-from monitoring.worker_stamps import LATE, seen_since
 
 DIFFERS = timedelta(seconds=2)  # from here on edges move by what people see
 LATELY = timedelta(minutes=5)

@@ -5,8 +5,8 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from monitoring.dispatch import dispatch_due
-from monitoring.heartbeats import Answer, Report, Rhythm, mark_overdue, open_door, ping
+from monitoring.engine.dispatch import dispatch_due
+from monitoring.engine.heartbeats import Answer, Report, Rhythm, mark_overdue, open_door, ping
 from monitoring.models import CheckRun, Heartbeat, Service, ServiceState, Span, WatchServerLog
 from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, make_service

@@ -18,9 +18,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from database.locks import wait_briefly
-from monitoring import blindness, recording, tally
 from monitoring.config.clock import AHEAD
 from monitoring.config.thresholds import REPORTED
+from monitoring.engine import blindness, recording, tally
 from monitoring.models import Heartbeat, Service
 from monitoring.probes import KINDS
 from monitoring.probes.kinds.heartbeat import HeartbeatSettings

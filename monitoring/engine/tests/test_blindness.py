@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring import blindness
 from monitoring.accounting import rollup
+from monitoring.engine import blindness
+from monitoring.engine.recording import record
 from monitoring.health import check_network
 from monitoring.models import (
     CheckRun,
@@ -15,7 +16,6 @@ from monitoring.models import (
     Transition,
     WatchServerLog,
 )
-from monitoring.recording import record
 from monitoring.states.silence import mark_silent
 from monitoring.tests.factories import START, START_MS, make_result, make_service
 from monitoring.worker.canaries import Look

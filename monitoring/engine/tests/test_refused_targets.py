@@ -10,10 +10,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from monitoring import worker_stamps
+from monitoring.engine import workers
+from monitoring.engine.refused_targets import refused_targets
 from monitoring.models import EngineWorker, Service
 from monitoring.probes.failures import NotAllowed
-from monitoring.refused_targets import refused_targets
 from monitoring.tests.api_client import Program, error_of
 from monitoring.tests.factories import make_service
 from monitoring.worker.probe_worker import make_probe
@@ -33,7 +33,7 @@ def public_only(settings):
 def stamp(why: dict[str, str], name: str = "probe1") -> None:
     """Keep the stamp of a worker that may not probe some services."""
     said = {"name": name, "role": "probe", "region": "default", "started_at": timezone.now().isoformat()}
-    worker_stamps.keep({**said, "counters": {}, "facts": {"version": "1"}, "unprobed": why}, timezone.now())
+    workers.keep({**said, "counters": {}, "facts": {"version": "1"}, "unprobed": why}, timezone.now())
 
 
 @pytest.fixture

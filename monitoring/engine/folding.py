@@ -11,8 +11,8 @@ from functools import partial
 
 from django.conf import settings
 
-from monitoring import late_outages
 from monitoring.accounting import rollup_requests
+from monitoring.engine import late_outages
 from monitoring.models import Transition
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import response_ms

@@ -13,11 +13,11 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import CheckViolation
 
 from database.locks import wait_briefly
-from monitoring import blindness
-from monitoring.blindness import Sight
 from monitoring.checks.storing import kept, make_partitions, presentable, store, unfold_late
 from monitoring.config.clock import AHEAD
-from monitoring.folding import fold_all
+from monitoring.engine import blindness
+from monitoring.engine.blindness import Sight
+from monitoring.engine.folding import fold_all
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.unix_time import from_ms
 from monitoring.states import counters, future

@@ -7,7 +7,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.dispatch import LEAD, dispatch_due, ranges
+from monitoring.engine.dispatch import LEAD, dispatch_due, ranges
 from monitoring.models import DispatchWatermark, ServiceState
 from monitoring.tests.factories import make_service
 

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from monitoring import recording
+from monitoring.engine import recording
+from monitoring.engine.pace import pace
 from monitoring.health import check_pace
 from monitoring.models import Service
-from monitoring.pace import pace
 from monitoring.tests.factories import START, make_result, make_service
 from observability.health import Health
 

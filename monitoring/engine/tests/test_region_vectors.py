@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from monitoring import recording
 from monitoring.accounting import evidence
 from monitoring.config.thresholds import policy_for
+from monitoring.engine import recording
 from monitoring.models import CheckRun, Service, ServiceState, Transition, WatchServerLog
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.sla import Kind
@@ -18,7 +18,7 @@ from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 
-FILE = Path(__file__).parents[1] / "rules" / "tests" / "vectors" / "regions.json"
+FILE = Path(__file__).parents[2] / "rules" / "tests" / "vectors" / "regions.json"
 VECTORS = json.loads(FILE.read_text())["vectors"]
 NAMES = [vector["name"] for vector in VECTORS]
 NOW = START + timedelta(hours=1)

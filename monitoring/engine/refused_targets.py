@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from monitoring.engine.workers import LATE, UNPROBED
 from monitoring.models import EngineWorker, Service
-from monitoring.worker_stamps import LATE, UNPROBED
 from observability.upkeep import Finding, Table, good, warning
 
 NAMED = 5

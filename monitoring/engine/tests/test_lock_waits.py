@@ -12,7 +12,8 @@ from psycopg.errors import LockNotAvailable
 from time_machine import TimeMachineFixture
 
 from database import locks, partitions
-from monitoring import recording, tasks
+from monitoring import tasks
+from monitoring.engine import recording
 from monitoring.models import Transition, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import transitions

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from database.locks import wait_briefly
-from monitoring import blindness
 from monitoring.config.clock import AHEAD
+from monitoring.engine import blindness
 from monitoring.models import EngineWorker
 from monitoring.states import counters
 from monitoring.worker.canaries import unpacked
