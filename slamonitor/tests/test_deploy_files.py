@@ -11,7 +11,7 @@ import yaml
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import figures
+from monitoring.engine import tally
 from monitoring.engine.dispatch import dispatch_due
 from observability import events, jobs, metrics, operations, request_figures, streams
 
@@ -23,7 +23,7 @@ NAME = re.compile(r"\bslamonitor_[a-z_]+\b")
 
 def known() -> dict[str, set[str]]:
     """Return the labels of every figure by the names of its samples."""
-    modules = (figures, events, jobs, operations, request_figures, streams)
+    modules = (tally, events, jobs, operations, request_figures, streams)
     made = [value for module in modules for value in vars(module).values() if hasattr(value, "_labelnames")]
     named = {
         f"{metric._name}{suffix}": set(metric._labelnames)

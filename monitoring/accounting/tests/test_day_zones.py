@@ -11,7 +11,6 @@ from django.db import connection
 
 from database import retention as database_retention
 from database.models import DroppedPartition
-from monitoring import upkeep
 from monitoring.accounting import (
     day_work,
     day_zones,
@@ -27,6 +26,7 @@ from monitoring.accounting.today import refresh_today
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
 from monitoring.engine import recording
+from monitoring.instruments import diagnostics
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, Service, UptimeRecord, WatchServerLog
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of
@@ -218,12 +218,12 @@ def test_nothing_accounts_days_and_the_doctor_says_so_until_they_are_rezoned(ser
         day_work.keep_today(0.0)
     with pytest.raises(CommandError, match="rollup --rezone"):
         command("--from", "2025-03-10")
-    assert upkeep.rollups().verdict is Verdict.BAD
+    assert diagnostics.rollups().verdict is Verdict.BAD
 
     command("--rezone")
 
     day_zones.require(SEOUL)
-    assert "time zone" not in upkeep.rollups().says
+    assert "time zone" not in diagnostics.rollups().says
 
 
 def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service, settings):

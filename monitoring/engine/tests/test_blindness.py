@@ -5,7 +5,7 @@ import pytest
 from monitoring.accounting import rollup
 from monitoring.engine import blindness
 from monitoring.engine.recording import record
-from monitoring.health import check_network
+from monitoring.instruments.health import check_network
 from monitoring.models import (
     CheckRun,
     RegionSight,

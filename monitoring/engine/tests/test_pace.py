@@ -5,7 +5,7 @@ import time_machine
 
 from monitoring.engine import recording
 from monitoring.engine.pace import pace
-from monitoring.health import check_pace
+from monitoring.instruments.health import check_pace
 from monitoring.models import Service
 from monitoring.tests.factories import START, make_result, make_service
 from observability.health import Health

@@ -16,7 +16,7 @@ from monitoring.config import clock
 from monitoring.config.clock import AHEAD
 from monitoring.engine.dispatch import LEAD
 from monitoring.engine.workers import LATE, seen_since
-from monitoring.health import needed_regions
+from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest

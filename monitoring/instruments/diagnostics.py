@@ -18,7 +18,7 @@ from monitoring.config.clock import AHEAD
 from monitoring.engine.clock_check import DIFFERS, workers_ahead
 from monitoring.engine.refused_targets import judge, refused_targets
 from monitoring.engine.workers import LATE, is_alive, seen_since
-from monitoring.health import DISPATCH_LATE, needed_regions
+from monitoring.instruments.health import DISPATCH_LATE, needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import day_of

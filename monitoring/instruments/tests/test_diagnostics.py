@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from database import partitions, retention
-from monitoring import upkeep
 from monitoring.engine import workers
+from monitoring.instruments import diagnostics
 from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import counters
@@ -24,17 +24,17 @@ def make_worker(role: str, region: str | None = None, seen_at: datetime = NOW, *
 
 @pytest.mark.django_db
 def test_beat_is_judged_only_where_something_is_monitored():
-    assert upkeep.beat().verdict is Verdict.NOTE
+    assert diagnostics.beat().verdict is Verdict.NOTE
 
     make_service()
     DispatchWatermark.objects.all().delete()
-    assert upkeep.beat().verdict is Verdict.BAD
+    assert diagnostics.beat().verdict is Verdict.BAD
     DispatchWatermark.objects.create(dispatched_until=timezone.now() + timedelta(seconds=1))
-    assert upkeep.beat().verdict is Verdict.GOOD
+    assert diagnostics.beat().verdict is Verdict.GOOD
 
 
 def test_a_silent_beat_is_bad_after_seconds():
-    found = upkeep.judge_beat(timedelta(seconds=42))
+    found = diagnostics.judge_beat(timedelta(seconds=42))
 
     assert (found.verdict, "42 s" in found.says, "beat" in found.remedy) == (Verdict.BAD, True, True)
 
@@ -55,7 +55,7 @@ DEAD = make_worker("engine", seen_at=NOW - timedelta(minutes=1))
     ],
 )
 def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_who_dispatches(found, verdict, words):
-    judged = upkeep.judge_workers(found, ["seoul"], NOW)
+    judged = diagnostics.judge_workers(found, ["seoul"], NOW)
 
     assert (judged.verdict, words in judged.says) == (verdict, True), judged.says
     assert len(judged.table.rows) == len(found)
@@ -90,7 +90,7 @@ def test_a_stamp_brings_release_user_and_the_difference_of_clocks():
     ("ahead_s", "verdict"), [(0.15, "good"), (-1.9, "good"), (2.5, "warning"), (60, "warning"), (-3600, "warning")]
 )
 def test_a_clock_may_be_off_by_two_seconds(ahead_s, verdict):
-    found = upkeep.judge_clocks({"probe1": timedelta(seconds=ahead_s)}, {"probe1": 0})
+    found = diagnostics.judge_clocks({"probe1": timedelta(seconds=ahead_s)}, {"probe1": 0})
 
     assert found.verdict == verdict
     if verdict == "warning":
@@ -98,7 +98,7 @@ def test_a_clock_may_be_off_by_two_seconds(ahead_s, verdict):
 
 
 def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock():
-    found = upkeep.judge_clocks({"probe1": timedelta()}, {"probe1": 2_500})
+    found = diagnostics.judge_clocks({"probe1": timedelta()}, {"probe1": 2_500})
 
     assert found.verdict == "warning"
     assert "probe1 (+2.5 s)" in found.says and "results" in found.remedy
@@ -106,18 +106,18 @@ def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock():
 
 @pytest.mark.django_db
 def test_days_that_wait_to_be_accounted_are_noted():
-    assert upkeep.rollups().verdict is Verdict.GOOD
+    assert diagnostics.rollups().verdict is Verdict.GOOD
 
     make_service()
     RollupRequest.objects.create(date=TODAY, service_id="payments")
     RollupRequest.objects.create(date=TODAY - DAY, service_id="payments", not_before=timezone.now() + DAY)
 
-    found = upkeep.rollups()
+    found = diagnostics.rollups()
     assert (found.verdict, "2025-03-10" in found.says) == (Verdict.NOTE, True)
 
 
 def test_days_that_nobody_asked_for_are_bad():
-    assert upkeep.judge_rollups(waiting=0, oldest=None, is_planned=False).verdict is Verdict.BAD
+    assert diagnostics.judge_rollups(waiting=0, oldest=None, is_planned=False).verdict is Verdict.BAD
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_days_that_nobody_asked_for_are_bad():
     ],
 )
 def test_partitions_are_needed_for_today_and_tomorrow(days, verdict):
-    assert upkeep.judge_partitions({"watch_server_logs": days}, TODAY).verdict == verdict
+    assert diagnostics.judge_partitions({"watch_server_logs": days}, TODAY).verdict == verdict
 
 
 def test_days_without_a_partition_are_counted():
-    found = upkeep.judge_partitions({"watch_server_logs": {TODAY - 9 * DAY, TODAY, TODAY + DAY}}, TODAY)
+    found = diagnostics.judge_partitions({"watch_server_logs": {TODAY - 9 * DAY, TODAY, TODAY + DAY}}, TODAY)
 
     assert found.table.rows == [["watch_server_logs", "3", "2025-03-01", "2025-03-11", "8"]]
 
@@ -145,7 +145,7 @@ def test_partitions_and_retention_are_those_of_the_registered_tables():
     for table in RAW_TABLES:
         partitions.ensure_ahead(table, timezone.now())
 
-    ahead, kept = upkeep.days_ahead(), upkeep.retained()
+    ahead, kept = diagnostics.days_ahead(), diagnostics.retained()
 
     assert (ahead.verdict, kept.verdict) == (Verdict.GOOD, Verdict.GOOD)
     assert [row[0] for row in ahead.table.rows] == list(RAW_TABLES)
@@ -159,7 +159,7 @@ def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy():
     type(service).objects.update(created_at=old - DAY)
     partitions.ensure("watch_server_logs", {old.date()})
 
-    found = upkeep.retained()
+    found = diagnostics.retained()
 
     assert (found.verdict, f"--from {old.date()}" in found.remedy) == (Verdict.WARNING, True)
 
@@ -174,7 +174,7 @@ def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy():
     ],
 )
 def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], verdict, words):
-    found = upkeep.judge_retention({"t": 90}, {"t": oldest}, {"t": held}, {"t": TODAY - 95 * DAY}, NOW)
+    found = diagnostics.judge_retention({"t": 90}, {"t": oldest}, {"t": held}, {"t": TODAY - 95 * DAY}, NOW)
 
     assert (found.verdict, words in found.says) == (verdict, True), found.says
     assert found.table.rows == [["t", "90", str(len(oldest)), str(len(held)), "2024-12-05"]]
@@ -182,11 +182,11 @@ def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], ve
 
 @pytest.mark.django_db
 def test_figures_that_differed_lately_are_a_finding_with_a_remedy():
-    assert upkeep.figures().verdict is Verdict.GOOD
+    assert diagnostics.figures().verdict is Verdict.GOOD
 
     counters.add("runs_differed", 1)
 
-    found = upkeep.figures()
+    found = diagnostics.figures()
     assert found.verdict is Verdict.WARNING
     assert "not those of the raw checks" in found.says
     assert "manage.py rollup --audit" in found.remedy
