@@ -18,7 +18,7 @@ from incidents import reporting
 from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
-from monitoring import signs
+from monitoring.admin_site import signs
 from observability.events import Action, Subject, tell_when_committed
 
 SHAPES = {

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from incidents import reporting
 from incidents.lifecycle import begun
 from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority
-from monitoring.books_admin import zone_words
+from monitoring.admin_site.accounting_admin import zone_words
 from monitoring.models import Service
 
 PRIORITIES = (

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from database.backups.reports import standing
 from incidents.dashboard import open_incidents, told_of
-from monitoring import charts, dashboard
-from monitoring.dashboard import HourOfAll, Period, Unwell
+from monitoring.admin_site import charts, dashboard
+from monitoring.admin_site.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status

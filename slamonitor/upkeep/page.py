@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_UPKEEP
-from monitoring.signs import sign
+from monitoring.admin_site.signs import sign
 from observability import upkeep
 from observability.upkeep import Examined, Finding, Verdict
 from slamonitor.upkeep.findings import AREAS, by_area

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitoring import admin, dashboard, signs
+from monitoring.admin_site import dashboard, service_admin, signs
 from monitoring.config.clock import AHEAD
 from monitoring.engine import recording
 from monitoring.models import DispatchWatermark, Service
@@ -53,7 +53,7 @@ def test_nobody_says_how_long_ago_the_future_was(service):
 
     assert (line.checked_at, line.is_silent) == (None, True)
     assert dashboard.unwell(now)[0][0].since is None
-    assert admin.age(START, now) == "in the future"
+    assert service_admin.age(START, now) == "in the future"
 
 
 def test_the_page_says_that_it_is_not_measured_now(service):

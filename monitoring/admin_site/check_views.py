@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
-from monitoring import phases, signs
+from monitoring.admin_site import phases, signs
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted
 from monitoring.checks.compressed import reading

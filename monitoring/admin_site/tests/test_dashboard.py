@@ -6,9 +6,9 @@ import pytest
 from django.core.cache import cache
 
 from database import partitions
-from monitoring import dashboard
 from monitoring.accounting import hourly
-from monitoring.dashboard import Period
+from monitoring.admin_site import dashboard
+from monitoring.admin_site.dashboard import Period
 from monitoring.engine.recording import record
 from monitoring.models import DispatchWatermark, EngineWorker, Service, ServiceState
 from monitoring.probes.model import Phases

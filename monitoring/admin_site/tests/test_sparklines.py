@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitoring.admin_site.sparklines import HOURS, draw, sparklines
 from monitoring.models import ServiceHour
-from monitoring.sparklines import HOURS, draw, sparklines
 
 NOW = datetime(2025, 3, 10, 14, 25, tzinfo=UTC)
 

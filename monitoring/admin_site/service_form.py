@@ -9,7 +9,7 @@ from django.utils import translation
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from monitoring import check_fields
+from monitoring.admin_site import check_fields
 from monitoring.models import Service
 from monitoring.probes import KINDS
 

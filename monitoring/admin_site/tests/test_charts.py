@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from monitoring.charts import HEIGHT, WIDTH, evenly, line, nice_top, stack
+from monitoring.admin_site.charts import HEIGHT, WIDTH, evenly, line, nice_top, stack
 
 
 @pytest.mark.parametrize(
