@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from incidents import system_status
 from incidents.models import Incident
-from monitoring.tests.api_client import Program
+from monitoring.api.tests.api_client import Program
 from monitoring.tests.factories import make_service
 
 pytestmark = pytest.mark.django_db

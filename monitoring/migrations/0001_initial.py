@@ -664,11 +664,11 @@ class Migration(migrations.Migration):
                     (
                         "cause__in",
                         [
-                            monitoring.state.Cause["MEASURED"],
-                            monitoring.state.Cause["FAILED"],
-                            monitoring.state.Cause["SLOW"],
-                            monitoring.state.Cause["RECOVERED"],
-                            monitoring.state.Cause["SILENT"],
+                            monitoring.rules.state.Cause["MEASURED"],
+                            monitoring.rules.state.Cause["FAILED"],
+                            monitoring.rules.state.Cause["SLOW"],
+                            monitoring.rules.state.Cause["RECOVERED"],
+                            monitoring.rules.state.Cause["SILENT"],
                         ],
                     )
                 ),

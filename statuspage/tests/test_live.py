@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitoring.admin_site import dashboard, service_admin, signs
+from monitoring.api.tests.api_client import Program
 from monitoring.config.clock import AHEAD
 from monitoring.engine import recording
 from monitoring.models import DispatchWatermark, Service
-from monitoring.tests.api_client import Program
 from monitoring.tests.factories import START, make_result, make_service
 from statuspage import readmodel
 from statuspage.rendering import _groups

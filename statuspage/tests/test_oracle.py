@@ -25,9 +25,9 @@ from accounts.models import User
 from accounts.tests.cast import Person
 from monitoring.accounting import amendments, rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
+from monitoring.api.tests.api_client import Program
 from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, UptimeRecord
-from monitoring.tests.api_client import Program
 from monitoring.tests.factories import make_result, make_service
 from statuspage import front
 from statuspage.tests.cast import reading_keeper

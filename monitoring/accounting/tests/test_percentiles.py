@@ -9,13 +9,13 @@ import time_machine
 
 from database import partitions
 from monitoring.accounting import percentiles, rollup, time_range
+from monitoring.api.tests.api_client import Program
 from monitoring.checks.compressed.kinds import REQUESTS
 from monitoring.checks.compressed.moving import fold
 from monitoring.engine import recording
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
 from monitoring.rules.day_histogram import value_of
-from monitoring.tests.api_client import Program
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

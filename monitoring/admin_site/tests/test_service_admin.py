@@ -260,7 +260,7 @@ def test_every_word_of_the_kinds_is_in_the_catalogue():
     for kind in KINDS.values():
         for each in described(kind.settings):
             said |= {each.setting.label, each.setting.help, each.setting.unit}
-    for path in Path(probes.__file__).parent.glob("*.py"):
+    for path in Path(probes.__file__).parent.rglob("*.py"):
         said |= set(messages_of(ast.parse(path.read_text())))
 
     assert said - {""} == set(settings.WORDS)

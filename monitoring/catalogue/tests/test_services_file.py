@@ -334,7 +334,7 @@ def test_a_missing_file_is_told(tmp_path):
 
 
 def test_each_key_of_a_service_has_its_line_in_the_docs():
-    text = (Path(__file__).parents[2] / "docs" / "checks.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "checks.md").read_text()
     part = text.partition("\n## A service\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", part, re.MULTILINE)
 

@@ -14,13 +14,13 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitoring.api.tests.api_client import Program, fields_of
 from monitoring.catalogue.services_file import sync_file
 from monitoring.catalogue.sync import Refused
 from monitoring.config import sealing
 from monitoring.models import Service
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place
-from monitoring.tests.api_client import Program, fields_of
 from monitoring.tests.factories import make_service
 from observability.signing import derived, root_keys
 

@@ -10,11 +10,11 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from monitoring.api.tests.api_client import Program, error_of
 from monitoring.engine import workers
 from monitoring.engine.refused_targets import refused_targets
 from monitoring.models import EngineWorker, Service
 from monitoring.probes.failures import NotAllowed
-from monitoring.tests.api_client import Program, error_of
 from monitoring.tests.factories import make_service
 from monitoring.worker.probe_worker import make_probe
 from monitoring.worker.tests.test_messages import SPEC

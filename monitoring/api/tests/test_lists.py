@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from monitoring.api.tests.api_client import Program, error_of, fields_of
 from monitoring.engine import recording
 from monitoring.models import Service, Transition
-from monitoring.tests.api_client import Program, error_of, fields_of
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 
 from monitoring.rules.vectors import differences
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "sla.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "sla.md"
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)]
 
 

@@ -8,11 +8,11 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.tests.cast import make_person
+from monitoring.api.tests.api_client import Program, error_of, fields_of
 from monitoring.catalogue.services_file import sync_file
 from monitoring.catalogue.sync import Refused
 from monitoring.config import sealing
 from monitoring.models import Service, Span
-from monitoring.tests.api_client import Program, error_of, fields_of
 from monitoring.tests.factories import make_service
 from observability.masking import mask_text
 
