@@ -19,8 +19,6 @@ from django.db.models.functions import Coalesce
 
 from database.sql import statement
 from monitoring.accounting import evidence
-from monitoring.config.clock import AHEAD
-from monitoring.engine.dispatch import LEAD
 from monitoring.engine.pace import Pace, pace
 from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
@@ -72,6 +70,7 @@ class Engine:
     probe_workers: int  # seen lately, as the others
     engine_workers: int
     last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
+    is_dispatch_late: bool
     dispatch_workers: int
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
     pace: Pace
@@ -143,16 +142,16 @@ def engine(now: datetime) -> Engine:
         probe_workers=sum(worker.role == "probe" for worker in workers),
         engine_workers=sum(worker.role == "engine" for worker in workers),
         dispatch_workers=sum(worker.role == "dispatch" for worker in workers),
-        last_dispatch_s=_dispatched_ago_s(watermark.dispatched_until, now) if watermark else None,
+        last_dispatch_s=_dispatched_ago_s(watermark, now) if watermark else None,
+        is_dispatch_late=watermark is None or watermark.is_late(now) or watermark.is_ahead(now),
         skipped_slots=watermark.skipped_slots if watermark else 0,
         pace=pace(now),
         expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
     )
 
 
-def _dispatched_ago_s(until: datetime, now: datetime) -> float | None:
-    """Return when slots were handed out; the watermark runs ahead of the clock, but one in the future says nothing."""
-    return None if until > now + AHEAD else max(0.0, (now - (until - LEAD)).total_seconds())
+def _dispatched_ago_s(watermark: DispatchWatermark, now: datetime) -> float | None:
+    return None if watermark.is_ahead(now) else watermark.age(now).total_seconds()
 
 
 def trends(period: Period, now: datetime) -> Trends:

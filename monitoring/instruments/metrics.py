@@ -13,8 +13,6 @@ from redis.retry import Retry
 
 from database import partitions
 from monitoring.config import clock
-from monitoring.config.clock import AHEAD
-from monitoring.engine.dispatch import LEAD
 from monitoring.engine.workers import LATE, seen_since
 from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
@@ -35,9 +33,8 @@ def of_dispatch() -> Iterable[Metric]:
         return
     yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
     yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
-    age = clock.now() - (watermark.dispatched_until - LEAD)  # the watermark runs ahead of the clock
-    # One that lies in the future says nothing of when slots were handed out; its distance is no age to be calm about.
-    age_s = abs(age.total_seconds()) if age < -AHEAD else max(0.0, age.total_seconds())
+    # A dispatch in the future says nothing of when slots were handed out; its distance is no age to be calm about.
+    age_s = abs(watermark.age(clock.now()).total_seconds())
     yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
 
 

@@ -34,7 +34,7 @@ def test_beat_is_judged_only_where_something_is_monitored():
 
 
 def test_a_silent_beat_is_bad_after_seconds():
-    found = diagnostics.judge_beat(timedelta(seconds=42))
+    found = diagnostics.judge_beat(DispatchWatermark(dispatched_until=NOW - timedelta(seconds=40)), NOW)
 
     assert (found.verdict, "42 s" in found.says, "beat" in found.remedy) == (Verdict.BAD, True, True)
 
