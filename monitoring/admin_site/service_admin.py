@@ -26,14 +26,13 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES
-from database.locks import lock_in_transaction
 from monitoring.accounting import stored_days
 from monitoring.admin_site import phases, service_actions, signs
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
 from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
-from monitoring.catalogue import editing
+from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
@@ -154,7 +153,7 @@ class ServiceAdmin(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Service | None:
         if request.method == "POST":
             # Read after whoever is saving now: the form is judged against what will be there.
-            lock_in_transaction(editing.LOCK)
+            lifecycle.lock_catalogue()
         found: Service | None = super().get_object(request, object_id, from_field)
         return found
 
@@ -167,7 +166,7 @@ class ServiceAdmin(ModelAdmin):
         return found
 
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
-        editing.save(obj, form.changed_data if change else None)
+        lifecycle.save(obj, form.changed_data if change else None)
         for warning in warnings_of(obj):
             messages.warning(request, warning)
 

@@ -109,7 +109,7 @@ class Draft:
 
 
 def draft(wanted: Wanted, stored: Service | None) -> Draft:
-    values = {**wanted.values, **_names(wanted.values, stored)}
+    values = {**wanted.values, **names_following(wanted.values, stored)}
     if "check_settings" in values and stored is not None:
         values["check_settings"] = _like_stored(values, stored)
     if stored is None:
@@ -126,7 +126,7 @@ def draft(wanted: Wanted, stored: Service | None) -> Draft:
     return Draft(wanted=wanted, service=service, is_new=False, differences=differences)
 
 
-def _names(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
+def names_following(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
     """Let the name or the display name that is left out follow the other, unless somebody made it differ."""
     given = {key for key in ("name", "display_name") if key in values}
     if len(given) != 1 or (stored is not None and stored.name != stored.display_name):

@@ -13,7 +13,7 @@ from django.test import Client
 from incidents.models import AffectedService, Incident
 from monitoring.accounting import amendments, rollup
 from monitoring.accounting.today import refresh_today
-from monitoring.catalogue import editing, pauses
+from monitoring.catalogue import lifecycle
 from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.rules.sla import Kind
@@ -479,10 +479,10 @@ def test_archived_service_keeps_its_ledger(service, get):
 def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get):
     make_service()
     Service.objects.update(created_at=START)
-    pauses.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
-    pauses.resume(["payments"], now=START + timedelta(hours=4))
-    editing.remove(["payments"], now=START + timedelta(hours=5))
-    editing.bring_back(["payments"], now=START + timedelta(hours=6))
+    lifecycle.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
+    lifecycle.resume(["payments"], now=START + timedelta(hours=4))
+    lifecycle.remove(["payments"], now=START + timedelta(hours=5))
+    lifecycle.bring_back(["payments"], now=START + timedelta(hours=6))
 
     document = get(f"/services/payments/ledger.json{DAY}").json()
 

@@ -1,7 +1,6 @@
 """Two recorders at once, each with results of the same new service."""
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import state_rows
 from monitoring.tests.factories import START, make_result, make_service
+from monitoring.tests.locks import wait_until_somebody_waits
 
 NOW = START + timedelta(hours=1)
 SECONDS = 20
@@ -41,13 +41,3 @@ def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_a
 @pytest.mark.django_db
 def test_unknown_services_have_no_state():
     assert state_rows.lock(["nobody"]) == {}
-
-
-def wait_until_somebody_waits() -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("the other recorder does not wait")
