@@ -24,7 +24,7 @@ from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
-from monitoring.rules.histogram import percentile_ms
+from monitoring.rules.histogram import merge, percentile
 from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
 from monitoring.states.live import is_ahead, is_silent, silent
@@ -248,11 +248,12 @@ def _hours(first: datetime, count: int) -> list[HourOfAll]:
 def _hour(at: datetime, row: Hour | None) -> HourOfAll:
     if row is None:
         return HourOfAll(at=at)
+    times = merge([(row.histogram_buckets, row.histogram_counts)])
     return HourOfAll(
         at=at,
         ok=row.ok_count,
         slow=row.slow_count,
         bad=row.bad_count,
-        p50_ms=percentile_ms(row.response_buckets, 0.5),
-        p95_ms=percentile_ms(row.response_buckets, 0.95),
+        p50_ms=percentile(times, 0.5),
+        p95_ms=percentile(times, 0.95),
     )

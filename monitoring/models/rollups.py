@@ -110,7 +110,7 @@ class ApiCallLog(models.Model):
     uptime_percentage = models.DecimalField(
         max_digits=5, decimal_places=2, null=True
     )  # time-based, as in uptime_records
-    # Response times in logarithmic buckets (`monitoring/rules/day_histogram.py`): they add up over days, percentiles do
+    # Response times in logarithmic buckets (`monitoring/rules/histogram.py`): they add up over days, percentiles do
     # not.
     histogram_buckets = IntegersField(models.SmallIntegerField(), default=list)
     histogram_counts = IntegersField(models.IntegerField(), default=list)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
 from monitoring.models import Hour, Service, ServiceHour, ServiceState
-from monitoring.rules.histogram import BUCKETS
+from monitoring.rules.histogram import bucket_of
 from statuspage.tests.cast import make_unmeasured
 
 
@@ -40,11 +40,8 @@ def make_down(name: str) -> Service:
 
 def make_hour(service: Service) -> None:
     at = timezone.now().replace(minute=0, second=0, microsecond=0)
-    buckets = [0] * BUCKETS
-    buckets[30] = 10
-    Hour.objects.create(
-        hour_at=at, ok_count=9, slow_count=1, bad_count=2, response_buckets=buckets, computed_at=at, took_ms=1
-    )
+    times = {"histogram_buckets": [bucket_of(184)], "histogram_counts": [10]}
+    Hour.objects.create(hour_at=at, ok_count=9, slow_count=1, bad_count=2, **times, computed_at=at, took_ms=1)
     ServiceHour.objects.create(
         hour_at=at, service_id=service.id, ok_count=9, slow_count=1, bad_count=2, response_ms_sum=1_840
     )

@@ -25,7 +25,7 @@ from monitoring.models import (
     UptimeRecord,
 )
 from monitoring.models.policies import PolicyBook
-from monitoring.rules import day_histogram
+from monitoring.rules import histogram
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
@@ -191,9 +191,9 @@ def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
         274,
         288,
     )
-    counts = day_histogram.merge([(calls.histogram_buckets, calls.histogram_counts)])
+    counts = histogram.merge([(calls.histogram_buckets, calls.histogram_counts)])
     for share, exact in ((0.5, 144), (0.95, 274), (0.99, 286)):
-        assert day_histogram.percentile(counts, share) == pytest.approx(exact, rel=0.01)
+        assert histogram.percentile(counts, share) == pytest.approx(exact, rel=0.01)
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2025, 3, 9), 23), (date(2025, 11, 2), 25), (date(2025, 3, 10), 24)])
