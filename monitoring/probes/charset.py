@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from webencodings import UTF8, Encoding, decode, lookup
 
-# The others give each byte a character of its own.
+# In all other charsets each byte is one character.
 MULTI_BYTE = frozenset(
     ("utf-8", "utf-16le", "utf-16be", "gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr")
 )
@@ -37,7 +37,7 @@ def _text_in(encoding: Encoding, content: bytes) -> str:
 
 @lru_cache
 def _characters(encoding: Encoding) -> str:
-    """Return the characters of all bytes. Python leaves some out, which takes it 400 ms for a MiB of them."""
+    """Return the character of each byte. Python's own tables have gaps, and decoding a MiB of gaps takes it 400 ms."""
     read = [encoding.codec_info.decode(bytes([byte]), "replace")[0] for byte in range(256)]
-    # Bytes 80 to 9F without a character are control characters on the web.
+    # On the web, bytes 80 to 9F that have no character are control characters.
     return "".join(chr(byte) if 0x80 <= byte < 0xA0 and read[byte] == "\ufffd" else read[byte] for byte in range(256))

@@ -24,10 +24,10 @@ from jsonpath.stream import TokenStream
 from jsonpath.token import TOKEN_LBRACKET, Token
 
 EFFORT = 500_000  # for all paths of a check: values looked at, each times the weight of its path; some 50 ms
-FLOOR = 20  # the weight of a path is this and its length
+FLOOR = 20  # the weight of a path is its length and this
 DEPTH = 50  # of a document that `..` walks
-CHEAP = 8  # values that cost as much as one while they are only passed by
-PATTERN_STEPS = 256  # of RE2 that cost as much as one value
+CHEAP = 8  # values that `..` passes over cost as much as one that it looks at
+PATTERN_STEPS = 256  # steps of RE2 that cost as much as one value
 ORDER = frozenset(("<", ">", "<=", ">="))
 SHORT_NAME = re.compile(r"[\w-]+")
 
