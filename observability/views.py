@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from observability import health, metrics
+from observability.version import VERSION
 
-VERSION = "0.1.0"
 THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 
 

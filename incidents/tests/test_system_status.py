@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -22,17 +23,17 @@ NOW = datetime(2025, 3, 10, tzinfo=UTC)
         ("nothing is measured", ["nd", "nd"], "degraded"),
     ],
 )
-def test_overall_status(why, services, expected):
+def test_overall_status(why: str, services: Any, expected: str) -> None:
     assert overall([(status, False) for status in services]) == expected, why
 
 
-def test_a_critical_service_that_is_down_is_an_outage_of_the_whole():
+def test_a_critical_service_that_is_down_is_an_outage_of_the_whole() -> None:
     assert overall([("mo", True), *[("o", False)] * 9]) == "outage"
     assert overall([("po", True), *[("o", False)] * 9]) == "degraded"
 
 
 @pytest.mark.django_db
-def test_the_row_counts_services_and_open_incidents():
+def test_the_row_counts_services_and_open_incidents() -> None:
     make_service("one", status="o")
     make_service("two", status="mo")
     make_service("off", status="mo", is_active=False)
@@ -47,7 +48,7 @@ def test_the_row_counts_services_and_open_incidents():
 
 
 @pytest.mark.django_db
-def test_readers_are_told_only_of_a_change():
+def test_readers_are_told_only_of_a_change() -> None:
     make_service(status="o")
     refresh(NOW)
     before = changes.current("page")

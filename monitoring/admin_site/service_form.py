@@ -65,7 +65,7 @@ SettingsForm = type("SettingsForm", (forms.Form,), check_fields.fields())  # its
 class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-type, type-arg]  # not generic when running
     class Meta:
         model = Service
-        exclude = ("status", "is_active")  # the checks say the one; pausing, with a reason, the other
+        exclude = ("status", "is_active")  # noqa: DJ006  the checks say the one; pausing, with a reason, the other
         labels = LABELS
         help_texts = HELP
 

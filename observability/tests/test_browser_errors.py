@@ -40,7 +40,7 @@ class Lines(logging.Handler):
 
 
 @pytest.fixture(autouse=True)
-def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
+def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limits]:
     """Full buckets, and a clock that stands still."""
     monkeypatch.setattr(browser_errors, "limits", Limits())
     with time_machine.travel(0, tick=False):

@@ -29,7 +29,7 @@ def finding(status: Health) -> Finding:
 )
 def test_worst_dependency_decides(client: Client, statuses: list[Health], overall: str, code: int) -> None:
     for number, status in enumerate(statuses):
-        health.register(f"dependency {number}", lambda status=status: finding(status))
+        health.register(f"dependency {number}", lambda status=status: finding(status))  # type: ignore[misc]
 
     response = client.get("/health")
 

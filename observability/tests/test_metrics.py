@@ -168,7 +168,7 @@ def test_only_their_owner_reads_the_files_whatever_the_umask(tmp_path: Path) -> 
     before = os.umask(0)
     try:
         assert metrics._prepared(folder) == str(folder)
-        metrics.ReservedFile(str(folder / "counter_1.db")).close()
+        metrics.ReservedFile(str(folder / "counter_1.db")).close()  # type: ignore[no-untyped-call]
     finally:
         os.umask(before)
 

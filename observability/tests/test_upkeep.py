@@ -13,7 +13,7 @@ def broken() -> Finding:
     raise OSError("no route to host")
 
 
-def test_findings_come_in_the_order_of_registration_with_the_worst_verdict():
+def test_findings_come_in_the_order_of_registration_with_the_worst_verdict() -> None:
     upkeep.register("first", "First", lambda: note("so"), area="a", needs=["second"])
     upkeep.register("second", "Second", lambda: warning("hm", "do"), area="a", needs=())
 
@@ -23,7 +23,7 @@ def test_findings_come_in_the_order_of_registration_with_the_worst_verdict():
     assert upkeep.worst(found) is Verdict.WARNING
 
 
-def test_a_question_that_fails_is_a_bad_finding_and_the_others_are_asked():
+def test_a_question_that_fails_is_a_bad_finding_and_the_others_are_asked() -> None:
     upkeep.register("broken", "Broken", broken, area="a", needs=())
     upkeep.register("fine", "Fine", lambda: good("yes"), area="a", needs=())
 
@@ -34,7 +34,7 @@ def test_a_question_that_fails_is_a_bad_finding_and_the_others_are_asked():
     assert second.finding.verdict is Verdict.GOOD
 
 
-def test_what_needs_something_bad_is_not_asked():
+def test_what_needs_something_bad_is_not_asked() -> None:
     asked = []
     upkeep.register("rows", "Rows", lambda: asked.append(1) or good("yes"), area="a", needs=["database"])
     upkeep.register("database", "Database", lambda: bad("away", "start it"), area="a", needs=())
@@ -45,5 +45,5 @@ def test_what_needs_something_bad_is_not_asked():
     assert (rows.finding.verdict, "Database" in rows.finding.says) == (Verdict.NOTE, True)
 
 
-def test_nothing_registered_is_good():
+def test_nothing_registered_is_good() -> None:
     assert upkeep.worst(upkeep.examine()) is Verdict.GOOD

@@ -241,7 +241,10 @@ class EmbeddedPostgres:
             arguments = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
         except OSError:  # no /proc: macOS
             shown = subprocess.run(
-                ["ps", "-o", "command=", "-p", str(pid)], stdout=subprocess.PIPE, text=True, check=False
+                ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607  of the system
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
             )
             arguments = shown.stdout.split()
         return str(self.data) in arguments
@@ -291,7 +294,8 @@ def _socket_folder(folder: Path, user: ServerUser) -> Path:
             user.own_all(own)  # a server that was killed leaves files there
         return user.make_folder(own)
     owned = os.fsencode(folder) + (b"" if user.name else b" %d" % user.uid)
-    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"
+    # A folder of somebody else is refused below.
+    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"  # noqa: S108
     with contextlib.suppress(FileExistsError):
         user.own(_make(short))
     found = short.lstat()

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.test import Client
 
 from accounts.tests.cast import Person
 from database.backups.reports import Standing
@@ -59,7 +60,7 @@ def test_standing_in_words(stood: Standing, at: time | None, verdict: Verdict, s
     assert bool(found.remedy) == (verdict in (Verdict.WARNING, Verdict.BAD))
 
 
-def test_health_is_degraded_by_a_failed_backup_and_says_why(client, db) -> None:
+def test_health_is_degraded_by_a_failed_backup_and_says_why(client: Client, db: None) -> None:
     now = datetime.now(UTC)
     BackupReport.objects.create(subject="backup", began_at=now, ended_at=now, problem="The disk is full.")
 

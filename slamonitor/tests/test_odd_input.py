@@ -1,16 +1,20 @@
 """No address fails by what somebody sends to it: long and odd values, as query, form and JSON."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.tests.cast import Person
 from incidents.models import Incident
 from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 from slamonitor.tests.test_urls import EXPECTED, own_token
+
+pytestmark = pytest.mark.slow
 
 # Long in characters and in bytes; what PostgreSQL does not store; no number, date, JSON or path.
 ODD = ["한" * 5_000, "9" * 400, "a\0b"]
@@ -25,7 +29,7 @@ NAMES = (
 
 
 @pytest.fixture(autouse=True)
-def quick_hasher(settings) -> None:
+def quick_hasher(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -37,7 +41,7 @@ def everything(cast: dict[str, Person]) -> dict[str, str]:
     Incident.objects.create(id=7, title="Payments fail", started_at=now)
     MaintenanceWindow.objects.create(id=7, since=now)
     spoken = {"restated_as": "operational", "since": now, "until": now, "reason": "ours", "proposed_at": now}
-    Restatement.objects.create(id=7, service_id="payments", **{**spoken, "until": now + timezone.timedelta(hours=1)})
+    Restatement.objects.create(id=7, service_id="payments", **{**spoken, "until": now + timedelta(hours=1)})
     return {"admin": str(cast["admin"].user.pk), "token": str(own_token(cast["viewer"]).pk), "policy": "1"}
 
 
@@ -50,7 +54,9 @@ def statuses(client: Client, address: str) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("who", ["stranger", "admin"])
-def test_no_address_fails(cast, everything, who: str, monkeypatch):
+def test_no_address_fails(
+    cast: dict[str, Person], everything: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from statuspage import front
     from statuspage.tests.cast import reading_keeper
 

@@ -12,6 +12,8 @@ import pytest
 from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.targets import Target, serving
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "services:\n- {{id: payments, name: {name}, endpoint_url: '{url}', check_interval: 1000, timeout: 900}}"
 
 
@@ -79,5 +81,5 @@ def test_a_due_night_is_worked_off_beside_the_engine(installation: Installation)
 
     for subject in ("backup", "proof"):
         installation.manage("shell", "-c", "from slamonitor.tasks import keep_backups; keep_backups.delay()")
-        found = wait_until(lambda subject=subject: installation.query(done, subject), 30, installation.log.read_text)
+        found = wait_until(lambda subject=subject: installation.query(done, subject), 30, installation.log.read_text)  # type: ignore[misc]
         assert found == [(True,)]

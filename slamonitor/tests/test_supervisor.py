@@ -18,6 +18,8 @@ from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.supervisor import STOP_WITHIN_S, ChildFailed, Supervisor
 from slamonitor.tests.installation import free_port
 
+pytestmark = pytest.mark.processes
+
 PATIENCE_S = 8.0  # less than a child here is given to end, and more than a busy machine needs
 SLEEP = "import os, time; print('pid', os.getpid(), flush=True); time.sleep(300)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP

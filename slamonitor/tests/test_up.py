@@ -22,6 +22,8 @@ from slamonitor.management.commands.up import (
 )
 from slamonitor.processes import Options
 
+pytestmark = pytest.mark.processes
+
 OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
 PARTS = {"DB_PASSWORD": "p@ss", "DB_HOST": "db"}
 

@@ -19,7 +19,7 @@ from monitoring.config import clock
 from monitoring.engine.workers import is_alive
 from monitoring.models import EngineWorker
 from observability.upkeep import Finding, Table, bad, good, note, warning
-from observability.views import VERSION
+from observability.version import VERSION
 from slamonitor.upkeep.nightly import STEPS
 from slamonitor.upkeep.words import ago
 

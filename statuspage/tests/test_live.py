@@ -1,10 +1,12 @@
 """What readers say of a state depends on their own now: neither an old check nor one in the future speaks."""
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from accounts.tests.cast import Person
 from monitoring.admin_site import dashboard, service_admin, signs
 from monitoring.api.tests.api_client import Program
 from monitoring.config.clock import AHEAD
@@ -20,7 +22,7 @@ HOUR, ZONE = timedelta(hours=1), ZoneInfo("UTC")
 
 
 @pytest.fixture
-def service():
+def service() -> Service:
     """A service that was checked at START by a clock that was right, or ahead, as a reader then finds."""
     service = make_service()
     recording.record([make_result(0)], START)
@@ -38,7 +40,7 @@ NOWS = [
 
 
 @pytest.mark.parametrize(("now", "status"), NOWS)
-def test_every_reader_agrees(service, now, status):
+def test_every_reader_agrees(service: Any, now: Any, status: Any) -> None:
     line = readmodel.read(now, 1, ZONE).services[0]
     unwell, _count = dashboard.unwell(now)
 
@@ -47,7 +49,7 @@ def test_every_reader_agrees(service, now, status):
     assert ("No data" in signs.service_sign(service, now)) == (status == "nd")
 
 
-def test_nobody_says_how_long_ago_the_future_was(service):
+def test_nobody_says_how_long_ago_the_future_was(service: Any) -> None:
     now = START - HOUR
     line = readmodel.read(now, 1, ZONE).services[0]
 
@@ -56,7 +58,7 @@ def test_nobody_says_how_long_ago_the_future_was(service):
     assert service_admin.age(START, now) == "in the future"
 
 
-def test_the_page_says_that_it_is_not_measured_now(service):
+def test_the_page_says_that_it_is_not_measured_now(service: Any) -> None:
     model = readmodel.read(START - HOUR, 1, ZONE)
 
     (row,) = _groups(model)[0].rows
@@ -64,7 +66,7 @@ def test_the_page_says_that_it_is_not_measured_now(service):
     assert (row.state, row.note, row.checked) == ("No data", "not measured now", None)
 
 
-def test_the_api_lists_it_as_unknown_and_gives_no_instant(service, viewer, time_machine):
+def test_the_api_lists_it_as_unknown_and_gives_no_instant(service: Any, viewer: Person, time_machine: Any) -> None:
     time_machine.move_to(START - HOUR)
     program = Program.of(viewer)
 
@@ -74,7 +76,7 @@ def test_the_api_lists_it_as_unknown_and_gives_no_instant(service, viewer, time_
     assert program.get("states?status=o").json()["items"] == []
 
 
-def test_a_dispatch_in_the_future_is_none_of_now():
+def test_a_dispatch_in_the_future_is_none_of_now() -> None:
     DispatchWatermark.objects.create(dispatched_until=START + HOUR)
 
     assert dashboard.engine(START).last_dispatch_s is None

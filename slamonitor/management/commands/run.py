@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise_file_limit()
         os.chdir(process.cwd)
         # The same process id: whoever started us signals the program itself, and no shell stands in between.
-        os.execve(process.command[0], process.command, dict(process.env))
+        os.execve(process.command[0], process.command, dict(process.env))  # noqa: S606  as meant
 
 
 def describe(name: str, options: Options) -> Process:

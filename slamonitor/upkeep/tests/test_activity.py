@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from observability.upkeep import Verdict
@@ -9,7 +11,7 @@ GOOD = {"used": 20, "limit": 97, "ours": 10, "idle": 0, "longest_s": 1.0}
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("ask", [activity.connections, activity.dead_rows], ids=lambda ask: ask.__name__)
-def test_a_quiet_server_is_good(ask):
+def test_a_quiet_server_is_good(ask: Any) -> None:
     assert ask().verdict is Verdict.GOOD
 
 
@@ -24,7 +26,7 @@ def test_a_quiet_server_is_good(ask):
         ({"longest_s": 7200, "used": 95}, "bad", "95 of 97"),
     ],
 )
-def test_connections_run_out_with_a_warning(change, verdict, words):
+def test_connections_run_out_with_a_warning(change: Any, verdict: str, words: str) -> None:
     found = activity.judge_connections(**{**GOOD, **change})
 
     assert found.verdict == verdict
@@ -39,7 +41,7 @@ def table(live: int, dead: int) -> TableSize:
 @pytest.mark.parametrize(
     ("live", "dead", "verdict"), [(1, 90_000, "good"), (1_000_000, 200_000, "good"), (100_000, 200_000, "warning")]
 )
-def test_dead_rows_matter_in_large_tables(live, dead, verdict):
+def test_dead_rows_matter_in_large_tables(live: int, dead: int, verdict: str) -> None:
     found = activity.judge_dead_rows([table(live, dead)], lambda table: "never")
 
     assert found.verdict == verdict
@@ -48,7 +50,7 @@ def test_dead_rows_matter_in_large_tables(live, dead, verdict):
 
 
 @pytest.mark.django_db
-def test_without_the_extension_slow_statements_are_at_least_logged():
+def test_without_the_extension_slow_statements_are_at_least_logged() -> None:
     found = activity.slow_statements()
 
     assert found.verdict is Verdict.GOOD
@@ -56,13 +58,13 @@ def test_without_the_extension_slow_statements_are_at_least_logged():
 
 
 @pytest.mark.parametrize("logged_ms", [-1, 5_000])
-def test_a_server_that_does_not_log_slow_statements_is_noted(logged_ms):
+def test_a_server_that_does_not_log_slow_statements_is_noted(logged_ms: int) -> None:
     found = activity.judge_slow(logged_ms, None)
 
     assert (found.verdict, "log_min_duration_statement = 1000" in found.remedy) == (Verdict.NOTE, True)
 
 
-def test_a_statement_that_is_slow_on_average_is_a_warning_with_its_figures():
+def test_a_statement_that_is_slow_on_average_is_a_warning_with_its_figures() -> None:
     found = activity.judge_slow(1000, [("SELECT slow", 12, 1500.0, 18_000.0), ("SELECT quick", 9_000, 1.0, 9_000.0)])
 
     assert found.verdict is Verdict.WARNING

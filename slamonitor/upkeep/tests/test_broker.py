@@ -1,4 +1,7 @@
+from typing import Any
+
 import pytest
+from pytest_django import Settings
 
 from monitoring.tests.factories import make_service
 from observability.upkeep import Verdict
@@ -16,7 +19,7 @@ INFO = {
 }
 
 
-def test_redis_answers():
+def test_redis_answers() -> None:
     found = broker.redis_answers()
 
     assert found.verdict is Verdict.GOOD
@@ -37,13 +40,13 @@ def test_redis_answers():
         ({"aof_enabled": 0}, "note", "Redis 7.2.4"),
     ],
 )
-def test_redis_is_judged_by_what_it_would_lose(change, verdict, words):
+def test_redis_is_judged_by_what_it_would_lose(change: Any, verdict: str, words: str) -> None:
     found = broker.judge_redis({**INFO, **change})
 
     assert (found.verdict, words in found.says) == (verdict, True), found.says
 
 
-def test_a_redis_that_is_not_there_is_bad_with_a_remedy(settings):
+def test_a_redis_that_is_not_there_is_bad_with_a_remedy(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     found = broker.redis_answers()
@@ -51,7 +54,7 @@ def test_a_redis_that_is_not_there_is_bad_with_a_remedy(settings):
     assert (found.verdict, "refused" in found.says, "REDIS_URL" in found.remedy) == (Verdict.BAD, True, True)
 
 
-def test_depths_are_those_of_the_broker_and_unused_queues_have_none():
+def test_depths_are_those_of_the_broker_and_unused_queues_have_none() -> None:
     with app.connection_for_write() as connection, connection.SimpleQueue("depth-of-this") as queue:
         for number in range(3):
             queue.put(number)
@@ -62,7 +65,7 @@ def test_depths_are_those_of_the_broker_and_unused_queues_have_none():
 
 
 @pytest.mark.django_db
-def test_every_region_in_use_has_its_queue():
+def test_every_region_in_use_has_its_queue() -> None:
     make_service(regions=["seoul"])
 
     assert [row[0] for row in broker.queues().table.rows][-1] == "probes.seoul"
@@ -78,7 +81,7 @@ def test_every_region_in_use_has_its_queue():
         ({"results": 5_001}, "bad"),
     ],
 )
-def test_a_queue_falls_behind_by_what_it_is_for(waiting, verdict):
+def test_a_queue_falls_behind_by_what_it_is_for(waiting: Any, verdict: str) -> None:
     found = broker.judge_queues(waiting)
 
     assert found.verdict == verdict

@@ -1,5 +1,6 @@
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,11 +14,11 @@ FINDINGS = {"good": good("All fine."), "warning": warning("Soon.", "Hurry."), "b
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch):
+def only(monkeypatch: pytest.MonkeyPatch) -> Any:
     def register(*names: str) -> None:
         monkeypatch.setattr(upkeep, "_checks", {})
         for name in names:
-            upkeep.register(name, name.title(), lambda name=name: FINDINGS[name], area="database", needs=())
+            upkeep.register(name, name.title(), lambda name=name: FINDINGS[name], area="database", needs=())  # type: ignore[misc]
 
     return register
 
@@ -35,19 +36,19 @@ def run(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("names", "status"), [(["good"], 0), (["good", "warning"], 1), (["warning", "bad", "good"], 2), ([], 0)]
 )
-def test_the_exit_status_is_the_worst_verdict(only, names, status):
+def test_the_exit_status_is_the_worst_verdict(only: Any, names: Any, status: int) -> None:
     only(*names)
 
     assert run()[0] == status
 
 
-def test_a_remedy_stands_below_its_finding(only):
+def test_a_remedy_stands_below_its_finding(only: Any) -> None:
     only("bad")
 
     assert run()[1] == "PostgreSQL\n  BAD   Bad: Broken.\n        → Mend it.\n"
 
 
-def test_quiet_says_nothing_on_a_good_day(only):
+def test_quiet_says_nothing_on_a_good_day(only: Any) -> None:
     only("good")
     assert run("--quiet") == (0, "")
 
@@ -55,7 +56,7 @@ def test_quiet_says_nothing_on_a_good_day(only):
     assert "Good" not in run("--quiet")[1] and "Warning: Soon." in run("--quiet")[1]
 
 
-def test_tables_are_set_in_columns(only):
+def test_tables_are_set_in_columns(only: Any) -> None:
     only("bad")
 
     assert run("--tables")[1].splitlines()[-3:] == [
@@ -65,7 +66,7 @@ def test_tables_are_set_in_columns(only):
     ]
 
 
-def test_one_check_can_be_asked_alone_and_a_wrong_name_is_refused(only):
+def test_one_check_can_be_asked_alone_and_a_wrong_name_is_refused(only: Any) -> None:
     only("good", "bad")
 
     assert run("good")[0] == 0
@@ -73,7 +74,7 @@ def test_one_check_can_be_asked_alone_and_a_wrong_name_is_refused(only):
         run("goood")
 
 
-def test_json_says_everything(only):
+def test_json_says_everything(only: Any) -> None:
     only("bad")
 
     assert json.loads(run("--json")[1]) == [
@@ -89,7 +90,7 @@ def test_json_says_everything(only):
 
 
 @pytest.mark.django_db
-def test_a_real_installation_is_examined_whole():
+def test_a_real_installation_is_examined_whole() -> None:
     found = json.loads(run("--json")[1])
 
     assert {"database", "room", "partitions", "retention", "workers", "queues", "user"} <= {

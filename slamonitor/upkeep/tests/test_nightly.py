@@ -14,7 +14,7 @@ OLD = datetime(2024, 11, 1, tzinfo=UTC).date()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_night_drops_old_days_clears_sessions_forgets_workers_and_measures():
+def test_a_night_drops_old_days_clears_sessions_forgets_workers_and_measures() -> None:
     partitions.ensure("watch_server_logs", {OLD})
     Session.objects.create(session_key="over", session_data="", expire_date=NOW - timedelta(days=400))
     Session.objects.create(session_key="open", session_data="", expire_date=datetime(2999, 1, 1, tzinfo=UTC))
@@ -34,7 +34,7 @@ def test_a_night_drops_old_days_clears_sessions_forgets_workers_and_measures():
 
 
 @pytest.mark.django_db
-def test_a_piece_that_fails_keeps_nobody_from_the_others(caplog: pytest.LogCaptureFixture):
+def test_a_piece_that_fails_keeps_nobody_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[datetime] = []
 
     def full(now: datetime) -> None:
@@ -47,7 +47,7 @@ def test_a_piece_that_fails_keeps_nobody_from_the_others(caplog: pytest.LogCaptu
     assert "a piece of the nightly upkeep failed" in caplog.text
 
 
-def test_beat_asks_often_enough_that_a_night_is_not_late():
+def test_beat_asks_often_enough_that_a_night_is_not_late() -> None:
     entry = next(each for each in app.conf.beat_schedule.values() if each["task"] == "slamonitor.nightly_upkeep")
 
     assert entry["schedule"] <= 300

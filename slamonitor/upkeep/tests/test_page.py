@@ -12,7 +12,9 @@ def words(person: Person, language: str = "en") -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="upkeep"') :]).split())
 
 
-def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(admin: Person, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
+    admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upkeep, "_checks", {})
     upkeep.register("a", "Soon full", lambda: warning("60 %", "Buy a disk"), area="database", needs=())
     upkeep.register("b", "Broken", lambda: bad("<gone>", "Mend it"), area="database", needs=())
@@ -23,7 +25,7 @@ def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(admin: Per
     assert "&lt;gone&gt;" in said and "Mend it" in said
 
 
-def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypatch: pytest.MonkeyPatch):
+def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "_checks", {})
     table = Table(columns=["Table", "Rows"], rows=[["services", "7"]])
     upkeep.register("a", "Tables", lambda: good("1 table", table), area="database", needs=())
@@ -34,13 +36,13 @@ def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypat
     assert "Figures (Tables) Table Rows services 7" in said
 
 
-def test_it_says_what_the_doctor_says_in_the_language_of_its_reader(admin: Person):
+def test_it_says_what_the_doctor_says_in_the_language_of_its_reader(admin: Person) -> None:
     assert "PostgreSQL" in words(admin) and "Retention" in words(admin)
 
     assert "보존" in words(admin, "ko")
 
 
-def test_the_menu_leads_admins_there_and_nobody_else(cast: dict[str, Person]):
+def test_the_menu_leads_admins_there_and_nobody_else(cast: dict[str, Person]) -> None:
     seen = {
         name: '"/admin/upkeep/"' in cast[name].client.get("/admin/").content.decode() for name in ("viewer", "admin")
     }

@@ -1,7 +1,10 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from database import partitions
 from database.models import DatabaseSize
@@ -15,7 +18,7 @@ GB = 1024**3
 
 
 @pytest.mark.django_db
-def test_partitions_count_as_their_table():
+def test_partitions_count_as_their_table() -> None:
     partitions.ensure_ahead("watch_server_logs", timezone.now())
 
     found = {table.name: table for table in space.tables()}
@@ -26,7 +29,7 @@ def test_partitions_count_as_their_table():
 
 
 @pytest.mark.django_db
-def test_tables_and_indexes_come_with_their_figures(monkeypatch):
+def test_tables_and_indexes_come_with_their_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space, "SHOWN", 1_000)  # other tests may have left larger indexes
     partitions.ensure_ahead("watch_server_logs", timezone.now())
 
@@ -38,13 +41,13 @@ def test_tables_and_indexes_come_with_their_figures(monkeypatch):
     assert names.get("watch_server_logs_pkey") == "watch_server_logs"
 
 
-def test_an_index_that_is_not_whole_is_bad():
+def test_an_index_that_is_not_whole_is_bad() -> None:
     found = space.judge_indexes([IndexSize("half", "services", 8192, 0, False), IndexSize("whole", "x", 1, 9, True)])
 
     assert (found.verdict, found.remedy) == (Verdict.BAD, "Build it again: REINDEX INDEX CONCURRENTLY half;")
 
 
-def test_growth_is_known_after_a_day():
+def test_growth_is_known_after_a_day() -> None:
     assert space.growth([]) is None
     assert space.growth([(NOW, GB)]) is None
     assert space.growth([(NOW, GB), (NOW + timedelta(hours=2), 2 * GB)]) is None
@@ -64,7 +67,7 @@ def test_growth_is_known_after_a_day():
         (4 * GB, None, "bad", "4.0 GB of 100.0 GB are free"),
     ],
 )
-def test_the_disk_is_judged_by_share_and_by_days(free, daily, verdict, words):
+def test_the_disk_is_judged_by_share_and_by_days(free: Any, daily: Any, verdict: str, words: str) -> None:
     found = space.judge_room(free=free, total=100 * GB, daily=daily)
 
     assert found.verdict == verdict
@@ -73,7 +76,7 @@ def test_the_disk_is_judged_by_share_and_by_days(free, daily, verdict, words):
 
 
 @pytest.mark.django_db
-def test_the_disk_of_a_local_server_is_found_and_the_setting_wins(settings, tmp_path):
+def test_the_disk_of_a_local_server_is_found_and_the_setting_wins(settings: Settings, tmp_path: Path) -> None:
     assert (space.disk_of_database() / "PG_VERSION").exists()
 
     settings.DATABASE_DISK = str(tmp_path)
@@ -83,7 +86,7 @@ def test_the_disk_of_a_local_server_is_found_and_the_setting_wins(settings, tmp_
     assert "grows by 2.0 KB a day" in space.room().says
 
 
-def test_a_disk_that_cannot_be_seen_is_said():
+def test_a_disk_that_cannot_be_seen_is_said() -> None:
     found = space.unseen(None)
 
     assert (found.verdict, "DATABASE_DISK" in found.remedy) == (Verdict.NOTE, True)

@@ -24,7 +24,7 @@ from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests.installation import free_port, wait_until
 from slamonitor.web import limits
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
 ANSWERS_WITHIN_S = 2.0  # on a busy machine; docs/reliability.md has what was measured
 SILENT = 1_100
