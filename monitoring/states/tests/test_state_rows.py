@@ -2,15 +2,19 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from database import partitions
 from monitoring.engine import recording
 from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
+from monitoring.probes.model import Verdict
+from monitoring.rules.state import Run, State, Status
 from monitoring.states import state_rows
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -41,6 +45,40 @@ def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_a
 @pytest.mark.django_db
 def test_unknown_services_have_no_state():
     assert state_rows.lock(["nobody"]) == {}
+
+
+INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))
+COUNTS = st.integers(0, 1_000)
+RUNS = st.builds(
+    Run, verdict=st.sampled_from(Verdict), first_at=INSTANTS, last_at=INSTANTS, check_count=COUNTS, hold_s=COUNTS
+)
+STATES = st.builds(
+    State,
+    status=st.sampled_from(Status),
+    is_down=st.booleans(),
+    run=st.none() | RUNS,
+    streak_first_at=st.none() | INSTANTS,
+    streak_count=COUNTS,
+    last_good_at=st.none() | INSTANTS,
+    last_bad_at=st.none() | INSTANTS,
+    stale_at=st.none() | INSTANTS,
+    recheck_at=st.none() | INSTANTS,
+)
+
+
+@pytest.mark.django_db
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(state=STATES, response_ms=st.none() | st.floats(0, 60_000), error=st.none() | st.text('aä"\\{},', max_size=9))
+def test_a_state_is_read_back_as_it_was_saved(state: State, response_ms: float | None, error: str | None) -> None:
+    with transaction.atomic():
+        make_service()
+        held = state_rows.lock(["payments"])["payments"]
+        held.state, held.response_ms, held.status_code, held.error = state, response_ms, 418, error
+
+        state_rows.save([held])
+
+        assert state_rows.lock(["payments"])["payments"] == held
+        transaction.set_rollback(True)
 
 
 def wait_until_somebody_waits() -> None:
