@@ -12,7 +12,7 @@ from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Run
-from monitoring.states import state_rows
+from monitoring.states import state_rows, transitions
 from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 
 REGION = "default"
@@ -103,16 +103,7 @@ def _transitions(service_id: str, past: Past) -> Iterator[Transition]:
             "error_message": check.message,
             "response_ms": round(check.response_ms, 1),
         }
-        yield Transition(
-            service_id=service_id,
-            from_status=change.from_status,
-            to_status=change.to_status,
-            cause=change.cause,
-            edge_start_at=change.edge_start_at,
-            edge_end_at=change.edge_end_at,
-            evidence={name: value for name, value in evidence.items() if value is not None} | SAMPLE,
-            created_at=check.at,
-        )
+        yield transitions.of_change(service_id, change, check.at, {**evidence, **SAMPLE})
 
 
 def _save_states(pasts: Mapping[str, Past]) -> None:
