@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
 from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_TONES
 from statuspage.banner import banner, stale_banner
 from statuspage.bars import Strip, strip
 from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
 
-TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
 # A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. Behind
 # a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
@@ -121,7 +121,7 @@ def _groups(model: PageModel) -> list[RowGroup]:
         members = list(lines)
         worst = max(members, key=lambda line: WORSE.index(line.status))
         rows = [_row(line, model) for line in members]
-        groups.append(RowGroup(name=name, tone=TONES[worst.status], state=_state(worst), rows=rows))
+        groups.append(RowGroup(name=name, tone=STATUS_TONES[worst.status], state=_state(worst), rows=rows))
     return groups
 
 
@@ -145,7 +145,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
     return Row(
         id=line.id,
         name=line.name,
-        tone=TONES[line.status],
+        tone=STATUS_TONES[line.status],
         state=_state(line),
         response="" if note or line.response_ms is None else response_time(line.response_ms),
         note=note,

@@ -26,9 +26,9 @@ from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
-from monitoring.models.services import STATUS_LABELS
 from monitoring.rules.state import Status
 from monitoring.rules.unix_time import to_ms
+from monitoring.words.statuses import STATUS_LABELS
 from monitoring.worker.specs import trace_id
 
 WINDOWS = {  # how far back from `until`

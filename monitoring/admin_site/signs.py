@@ -9,10 +9,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from monitoring.models import Service
-from monitoring.models.services import STATUS_LABELS
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Status
 from monitoring.states.live import is_silent
+from monitoring.words.statuses import STATUS_LABELS, STATUS_TONES, VERDICT_TONES
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {
@@ -26,8 +26,6 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         "info": '<path d="M7 .5 13.5 7 7 13.5.5 7Z" fill="currentColor"/>',
     }
 )
-TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
-VERDICT_TONES = {Verdict.OK: "ok", Verdict.SLOW: "partial", Verdict.BAD: "major"}
 
 
 def sign(shape: str, word: str, title: str = "") -> SafeString:
@@ -52,7 +50,7 @@ def service_sign(service: Service, now: datetime) -> SafeString:
     if is_silent(state, now):
         return sign("nodata", _("No data"))
     status = Status(state.status)
-    return sign(TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
+    return sign(STATUS_TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
 
 
 def verdict_sign(verdict: str) -> SafeString:
