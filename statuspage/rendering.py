@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
 from monitoring.rules.state import Status
-from monitoring.words.statuses import STATUS_TONES
+from monitoring.words.statuses import STATUS_TONES, now_words
 from statuspage.banner import banner, stale_banner
 from statuspage.bars import Strip, strip
 from statuspage.durations import age, clock, exact, response_time
@@ -126,13 +126,7 @@ def _groups(model: PageModel) -> list[RowGroup]:
 
 
 def _state(line: ServiceLine) -> str:
-    words = {
-        Status.OPERATIONAL: _("Operational"),
-        Status.PARTIAL: _("Degraded"),
-        Status.DOWN: _("Down"),
-        Status.UNKNOWN: _("No data") if line.checked_at or line.is_silent else _("No data yet"),
-    }
-    return words[line.status]
+    return now_words(line.status, is_measured=line.checked_at is not None or line.is_silent)
 
 
 def _row(line: ServiceLine, model: PageModel) -> Row:

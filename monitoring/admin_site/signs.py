@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 
 from monitoring.models import Service
 from monitoring.probes.model import Verdict
-from monitoring.rules.state import Status
-from monitoring.states.live import is_silent
+from monitoring.states.live import is_silent, status_at
 from monitoring.words.statuses import STATUS_LABELS, STATUS_TONES, VERDICT_TONES
 
 SHAPES: Mapping[str, str] = MappingProxyType(
@@ -47,9 +46,9 @@ def service_sign(service: Service, now: datetime) -> SafeString:
     state = getattr(service, "state", None)
     if state is None or state.run_last_at is None:
         return sign("nodata", _("No data yet"))
+    status = status_at(state, now)
     if is_silent(state, now):
-        return sign("nodata", _("No data"))
-    status = Status(state.status)
+        return sign(STATUS_TONES[status], str(STATUS_LABELS[status]))
     return sign(STATUS_TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
 
 

@@ -21,6 +21,8 @@ from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
+from monitoring.rules.state import Status
+from monitoring.states.live import status_column
 from monitoring.worker.stamper import ROLES
 from observability import metrics
 
@@ -70,8 +72,11 @@ def of_workers() -> Iterable[Metric]:
 def of_services() -> Iterable[Metric]:
     """Count monitored services by their status now. One query."""
     found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
-    numbers = dict(Service.objects.monitored().values_list("status").annotate(Count("id")))
-    for status in ("o", "po", "mo", "nd"):
+    statuses = (
+        Service.objects.monitored().annotate(live_status=status_column(timezone.now())).values_list("live_status")
+    )
+    numbers = dict(statuses.annotate(Count("id")))
+    for status in Status:
         found.add_metric([status], numbers.get(status, 0))
     yield found
 

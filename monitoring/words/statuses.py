@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.probes.model import Verdict
@@ -18,6 +19,14 @@ STATUS_LABELS: Mapping[Status, str | Promise] = MappingProxyType(
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Partial outage"),
         Status.DOWN: _("Major outage"),
+        Status.UNKNOWN: _("No data"),
+    }
+)
+NOW_LABELS: Mapping[Status, str | Promise] = MappingProxyType(
+    {  # of a service at this moment; those above are of a day, too
+        Status.OPERATIONAL: _("Operational"),
+        Status.PARTIAL: _("Degraded"),
+        Status.DOWN: _("Down"),
         Status.UNKNOWN: _("No data"),
     }
 )
@@ -38,3 +47,8 @@ KIND_TONES: Mapping[Kind, str] = MappingProxyType(
         Kind.EMPTY: "nodata",
     }
 )
+
+
+def now_words(status: Status, *, is_measured: bool) -> str:
+    """Say how a service is; `is_measured`: there was a check, though it may be old."""
+    return str(NOW_LABELS[status]) if is_measured else gettext("No data yet")
