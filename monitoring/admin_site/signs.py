@@ -33,7 +33,10 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
     drawing = mark_safe(SHAPES[shape])
     return format_html(
         '<span class="desk-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
-        *(tone, title, drawing, word),
+        tone,
+        title,
+        drawing,
+        word,
     )
 
 

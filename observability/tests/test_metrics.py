@@ -57,8 +57,15 @@ def test_engine_and_collectors_are_there(client: Client) -> None:
     text = client.get("/metrics").content.decode()
 
     for name in (
-        *("workers", "services", "queue_depth_messages", "rollup_age_seconds", "partitions_ahead"),
-        *("probe_held", "probe_expired", "metrics_shared", "collector_up"),
+        "workers",
+        "services",
+        "queue_depth_messages",
+        "rollup_age_seconds",
+        "partitions_ahead",
+        "probe_held",
+        "probe_expired",
+        "metrics_shared",
+        "collector_up",
     ):
         assert f"\n# TYPE slamonitor_{name} " in text, name
     assert 'slamonitor_collector_up{collector="queues"} 1.0' in text

@@ -18,12 +18,30 @@ from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 REGION = "default"
 SAMPLE = {"sample": True}
 CHECK_COLUMNS = (
-    *("checked_at", "response_time", "lateness_ms", "connect_ms", "first_byte_ms", "interval_ms", "status_code"),
-    *("service_id", "region", "verdict", "error_type", "error_message"),
+    "checked_at",
+    "response_time",
+    "lateness_ms",
+    "connect_ms",
+    "first_byte_ms",
+    "interval_ms",
+    "status_code",
+    "service_id",
+    "region",
+    "verdict",
+    "error_type",
+    "error_message",
 )
 REQUEST_COLUMNS = (
-    *("measured_at", "response_time", "status_code", "hop", "is_success", "is_final", "service_id", "region"),
-    *("method", "error_message"),
+    "measured_at",
+    "response_time",
+    "status_code",
+    "hop",
+    "is_success",
+    "is_final",
+    "service_id",
+    "region",
+    "method",
+    "error_message",
 )
 RUN_COLUMNS = ("service_id", "first_at", "last_at", "check_count", "hold_s", "verdict")
 
@@ -63,16 +81,18 @@ def _run_row(service_id: str, run: Run) -> tuple[Any, ...]:
 def _check_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         yield (
-            *(
-                check.at,
-                check.response_ms,
-                1.0,
-                CONNECT_MS,
-                _first_byte_ms(check),
-                check.interval_ms,
-                check.status_code,
-            ),
-            *(service_id, REGION, check.verdict.value, check.error_type and check.error_type.value, check.message),
+            check.at,
+            check.response_ms,
+            1.0,
+            CONNECT_MS,
+            _first_byte_ms(check),
+            check.interval_ms,
+            check.status_code,
+            service_id,
+            REGION,
+            check.verdict.value,
+            check.error_type and check.error_type.value,
+            check.message,
         )
 
 
@@ -80,8 +100,16 @@ def _request_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         is_bad = check.verdict is Verdict.BAD
         yield (
-            *(check.at, _answer_ms(check), check.status_code, 0, not is_bad, True, service_id, REGION),
-            *("GET", check.message if is_bad else None),
+            check.at,
+            _answer_ms(check),
+            check.status_code,
+            0,
+            not is_bad,
+            True,
+            service_id,
+            REGION,
+            "GET",
+            check.message if is_bad else None,
         )
 
 
