@@ -137,5 +137,8 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(metrics.PREFIX + name, words, value=value)
 
 
-for _collect in (of_dispatch, of_workers, of_services, of_queues, of_upkeep):
-    metrics.register_collector(_collect.__name__.removeprefix("of_"), _collect)
+metrics.register_collector("dispatch", of_dispatch)
+metrics.register_collector("workers", of_workers)
+metrics.register_collector("services", of_services)
+metrics.register_collector("queues", of_queues)
+metrics.register_collector("upkeep", of_upkeep)
