@@ -57,9 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let health checks and figures see what a test has not committed."""
-    from observability import deadlines
+    from observability import deadlines, health
 
-    monkeypatch.setattr(deadlines, "USE_THREADS", False)
+    monkeypatch.setattr(deadlines, "asker", deadlines.Asker(start=lambda name, work: work()))
+    monkeypatch.setattr(health.checks, "kept_s", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Case, F, Q, QuerySet, Sum, When
+from django.db.models import Case, F, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from database.sql import statement
@@ -27,7 +27,7 @@ from monitoring.rules.calendar_days import day_of
 from monitoring.rules.histogram import merge, percentile
 from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
-from monitoring.states.live import is_ahead, is_silent, silent
+from monitoring.states.live import is_ahead, is_silent, status_at, status_column
 from monitoring.states.terms import TermsBook
 
 KEPT_S = 30
@@ -55,7 +55,8 @@ class Unwell:
     id: str
     name: str
     status: Status
-    since: datetime | None  # None: never measured
+    is_measured: bool  # now, or once
+    since: datetime | None  # None: never measured, or nobody knows when
     error: str
     is_critical: bool
 
@@ -123,7 +124,7 @@ def unwell(now: datetime) -> tuple[list[Unwell], int]:
     One query, two when they are more than that.
     """
     found = _burning(now)
-    severity = Case(When(state__status=Status.DOWN, then=0), When(state__status=Status.PARTIAL, then=1), default=2)
+    severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
     listed = [_unwell(service, now) for service in found.order_by(severity, "-is_critical", "name")[:BURNING_LISTED]]
     return listed, len(listed) if len(listed) < BURNING_LISTED else found.count()
 
@@ -198,24 +199,23 @@ def _least_available(
 
 
 def _burning(now: datetime) -> QuerySet[Service]:
-    unwell = Q(state=None) | ~Q(state__status=Status.OPERATIONAL) | silent(now, "state__")
-    return Service.objects.monitored().filter(unwell).select_related("state")
+    monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
 
 
 def _unwell(service: Service, now: datetime) -> Unwell:
     state: ServiceState | None = getattr(service, "state", None)
-    status, since, error = Status.UNKNOWN, None, ""
-    if state is not None and state.run_last_at is not None:
-        status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
+    status, since = status_at(state, now), None
+    is_measured = state is not None and state.run_last_at is not None
+    if state is not None and is_measured and not is_ahead(state, now):
         since = state.run_last_at if is_silent(state, now) else _since(state, status)
-        since = None if is_ahead(state, now) else since
-        error = state.last_error or ""
     return Unwell(
         id=service.id,
         name=str(service),
         status=status,
+        is_measured=is_measured,
         since=since,
-        error=error,
+        error=state.last_error or "" if state is not None and is_measured else "",
         is_critical=service.is_critical,
     )
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms.widgets import Script
@@ -142,6 +143,12 @@ class ServiceAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         return ("id",) if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Ask Django for the columns only: the form itself adds the settings, which are no fields of the model."""
+        columns = {field.name for field in Service._meta.get_fields()}
+        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
+        return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in ("id", "endpoint_url", "regions", "tags"):

@@ -59,10 +59,9 @@ HELP = {
 }
 
 
-SettingsForm = type("SettingsForm", (forms.Form,), check_fields.fields())  # its fields are known only when running
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
+    """The columns of a service, and a field for every setting of every kind."""
 
-
-class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-type, type-arg]  # not generic when running
     class Meta:
         model = Service
         exclude = ("status", "is_active")  # noqa: DJ006  the checks say the one; pausing, with a reason, the other
@@ -71,6 +70,7 @@ class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-ty
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= check_fields.fields()
         self.fields["display_name"].required = False
         self._before = (self.instance.kind, self.instance.shown_settings) if self.instance.pk else ("", {})
         if self.instance.pk:
@@ -107,7 +107,7 @@ class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-ty
         of_settings = errors.error_dict.pop("check_settings", []) if hasattr(errors, "error_dict") else []
         for name, words in check_fields.placed(self.instance.kind, of_settings):
             self.add_error(name, words)
-        super()._update_errors(errors)
+        super()._update_errors(errors)  # type: ignore[misc]  # the stubs do not know it
 
     def clean_id(self) -> str:
         id = str(self.cleaned_data["id"])

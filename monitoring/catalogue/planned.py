@@ -13,9 +13,25 @@ from monitoring.probes.suggestions import shown
 
 # What people decide about a service; everything else the monitor keeps by itself.
 COLUMNS = (
-    *("id", "name", "display_name", "description", "endpoint_url", "check_interval", "timeout", "is_active"),
-    *("regions", "quorum", "is_critical", "kind", "check_settings", "failure_threshold", "recovery_threshold"),
-    *("group_name", "parent_id", "tags", "metadata"),
+    "id",
+    "name",
+    "display_name",
+    "description",
+    "endpoint_url",
+    "check_interval",
+    "timeout",
+    "is_active",
+    "regions",
+    "quorum",
+    "is_critical",
+    "kind",
+    "check_settings",
+    "failure_threshold",
+    "recovery_threshold",
+    "group_name",
+    "parent_id",
+    "tags",
+    "metadata",
 )
 # How people call a column, where that differs.
 KEYS = {"group_name": "group", "parent_id": "parent", "kind": "check.kind", "check_settings": "check"}

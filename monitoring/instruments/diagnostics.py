@@ -21,7 +21,7 @@ from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import day_of
-from observability.upkeep import Finding, Table, bad, good, note, register, warning
+from observability.upkeep import Finding, Table, bad, doctor, good, note, warning
 
 ROLLUP_LATE = timedelta(hours=6)
 STAMP_LATE_MS = 2_000
@@ -226,11 +226,11 @@ def _holes(days: Collection[date]) -> int:
 
 
 AREA = "engine"
-register("figures", gettext_lazy("Audit of figures"), figures, area=AREA)
-register("beat", gettext_lazy("Beat"), beat, area=AREA)
-register("workers", gettext_lazy("Workers"), workers, area=AREA)
-register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
-register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
-register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
-register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
-register("retention", gettext_lazy("Retention"), retained, area=AREA)
+doctor.register("figures", gettext_lazy("Audit of figures"), figures, area=AREA)
+doctor.register("beat", gettext_lazy("Beat"), beat, area=AREA)
+doctor.register("workers", gettext_lazy("Workers"), workers, area=AREA)
+doctor.register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
+doctor.register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
+doctor.register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
+doctor.register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
+doctor.register("retention", gettext_lazy("Retention"), retained, area=AREA)

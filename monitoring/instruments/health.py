@@ -15,7 +15,7 @@ from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.stamper import DISPATCH
-from observability.health import Finding, Health, register
+from observability.health import Finding, Health, checks
 
 REFUSED_LATELY = timedelta(minutes=10)
 FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
@@ -124,13 +124,13 @@ def check_targets() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
-register("database", check_database, needed_to_serve=True)
+checks.register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
-    register("redis", check_redis)
-register("dispatch", check_dispatch)
-register("workers", check_workers)
-register("pace", check_pace)
-register("network", check_network)
-register("clocks", check_clocks)
-register("messages", check_messages)
-register("targets", check_targets)
+    checks.register("redis", check_redis)
+checks.register("dispatch", check_dispatch)
+checks.register("workers", check_workers)
+checks.register("pace", check_pace)
+checks.register("network", check_network)
+checks.register("clocks", check_clocks)
+checks.register("messages", check_messages)
+checks.register("targets", check_targets)

@@ -19,6 +19,8 @@ from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
+from monitoring.rules.state import Status
+from monitoring.states.live import status_column
 from monitoring.worker.stamper import ROLES
 from observability import metrics
 
@@ -67,8 +69,11 @@ def of_workers() -> Iterable[Metric]:
 def of_services() -> Iterable[Metric]:
     """Count monitored services by their status now. One query."""
     found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
-    numbers = dict(Service.objects.monitored().values_list("status").annotate(Count("id")))
-    for status in ("o", "po", "mo", "nd"):
+    statuses = (
+        Service.objects.monitored().annotate(live_status=status_column(timezone.now())).values_list("live_status")
+    )
+    numbers = dict(statuses.annotate(Count("id")))
+    for status in Status:
         found.add_metric([status], numbers.get(status, 0))
     yield found
 
@@ -129,5 +134,8 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(metrics.PREFIX + name, words, value=value)
 
 
-for _collect in (of_dispatch, of_workers, of_services, of_queues, of_upkeep):
-    metrics.register_collector(_collect.__name__.removeprefix("of_"), _collect)
+metrics.register_collector("dispatch", of_dispatch)
+metrics.register_collector("workers", of_workers)
+metrics.register_collector("services", of_services)
+metrics.register_collector("queues", of_queues)
+metrics.register_collector("upkeep", of_upkeep)

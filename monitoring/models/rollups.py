@@ -8,7 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.models.raw import RealField
-from monitoring.models.services import STATUS_LABELS, Service
+from monitoring.models.services import Service
+from monitoring.words.statuses import STATUS_LABELS
 
 EMPTY_DAY = "e"  # the service did not exist yet
 DAY_STATUSES = [*((s.value, label) for s, label in STATUS_LABELS.items()), (EMPTY_DAY, _("Not yet monitored"))]

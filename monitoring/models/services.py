@@ -20,6 +20,7 @@ from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
 from monitoring.probes.secrets import Place
 from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_LABELS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
 SLUG_IN_SCHEMAS = SLUG.replace(r"\Z", "$")  # which in theirs ends the text
@@ -32,12 +33,6 @@ THRESHOLD = (1, 100)
 PROBED_COLUMNS = ("kind", "endpoint_url", "check_settings", "check_interval", "timeout", "regions")
 SCHEMES = frozenset(scheme for kind in KINDS.values() for scheme in kind.schemes)
 REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
-STATUS_LABELS = {
-    Status.OPERATIONAL: _("Operational"),
-    Status.PARTIAL: _("Partial outage"),
-    Status.DOWN: _("Major outage"),
-    Status.UNKNOWN: _("No data"),
-}
 
 
 def default_regions() -> list[str]:

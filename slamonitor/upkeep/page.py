@@ -50,7 +50,7 @@ def urls() -> list[URLPattern]:
 @permission_required(VIEW_UPKEEP, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
     """Examine everything now and show it, what is to be done first."""
-    found = upkeep.examine()
+    found = upkeep.doctor.examine()
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {
         **admin.site.each_context(request),

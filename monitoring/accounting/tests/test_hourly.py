@@ -43,7 +43,9 @@ def test_checks_are_counted_by_hour_and_verdict():
 
     assert counts() == [(1, 0, 1), (1, 1, 0), (1, 0, 0)]
     assert list(ServiceHour.objects.order_by("hour_at").values_list("service_id", "ok_count", "bad_count")) == [
-        *(("payments", 1, 1), ("payments", 1, 0), ("payments", 1, 0))
+        ("payments", 1, 1),
+        ("payments", 1, 0),
+        ("payments", 1, 0),
     ]
 
 

@@ -257,8 +257,19 @@ def test_how_a_service_is_checked_is_for_those_who_may_see_it(program, viewer):
 
     assert one == listed
     assert set(one) == {
-        *("id", "name", "display_name", "description", "group", "parent", "tags", "is_critical", "is_active"),
-        *("status", "created_at", "updated_at", "archived_at"),
+        "id",
+        "name",
+        "display_name",
+        "description",
+        "group",
+        "parent",
+        "tags",
+        "is_critical",
+        "is_active",
+        "status",
+        "created_at",
+        "updated_at",
+        "archived_at",
     }
 
 

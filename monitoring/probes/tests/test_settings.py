@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from monitoring.probes import KINDS, probe
-from monitoring.probes.kind import WrongSettings
 from monitoring.probes.secrets import Secret, is_secret, map_secrets
 from monitoring.probes.settings import described
+from monitoring.probes.settings_cache import SettingsCache, WrongSettings
 from monitoring.probes.tests.conftest import Run, make_spec
 from monitoring.probes.tools import Tools
 
@@ -170,14 +170,30 @@ def test_secrets_show_nothing_of_themselves() -> None:
 
 
 def test_settings_are_read_again_only_when_they_change() -> None:
-    kind = KINDS["http"]
+    cache, http = SettingsCache(), KINDS["http"].settings
 
-    first = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "a"}))
-    same = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "a"}))
-    other = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "b"}))
+    first = cache.read(http, make_spec("http://x/", settings={"keyword_present": "a"}))
+    same = cache.read(http, make_spec("http://x/", settings={"keyword_present": "a"}))
+    other = cache.read(http, make_spec("http://x/", settings={"keyword_present": "b"}))
 
     assert first is same
     assert getattr(other, "keyword_present", None) == ("b",)
+
+
+def test_settings_of_another_kind_are_read_again() -> None:
+    cache, spec = SettingsCache(), make_spec("http://x/", settings={})
+
+    assert isinstance(cache.read(KINDS["http"].settings, spec), KINDS["http"].settings)
+    assert isinstance(cache.read(KINDS["tcp"].settings, spec), KINDS["tcp"].settings)
+
+
+def test_a_full_cache_makes_room() -> None:
+    cache, http = SettingsCache(most=1), KINDS["http"].settings
+    first = cache.read(http, make_spec("http://x/", service_id="a"))
+
+    cache.read(http, make_spec("http://x/", service_id="b"))
+
+    assert cache.read(http, make_spec("http://x/", service_id="a")) is not first
 
 
 def test_settings_that_cannot_be_read_are_ours_and_no_verdict(run: Run, tools: Tools) -> None:
