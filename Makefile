@@ -23,11 +23,12 @@ demo: $(VENV)/runtime ## the same with sample services, a made-up past and incid
 test: $(VENV)/dev ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/dev ## style, types, import contracts, migrations, what we ship
+lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what we ship
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python deploy/prose.py
 	$(NOWHERE) $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # no program of it for some systems
 	$(BIN)/python deploy/audit.py
