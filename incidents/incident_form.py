@@ -1,4 +1,4 @@
-"""The form of an incident: what happened, how urgent it is, and which services are touched how badly."""
+"""The form of an incident: what happened, how urgent it is, which services are affected and how badly."""
 
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ FLOW = _("Investigating → identified → monitoring → resolved. Steps may be
 
 
 def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
-    """Return a field that looks services up as somebody types: there may be thousands."""
+    """Return a field that searches services while the user types; there may be thousands."""
     widget = AutocompleteSelectMultiple(Incident._meta.get_field("affected_services"), admin.site)
     return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
 
@@ -107,9 +107,9 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What is said now. Once stored it stays as it was said."""
+    """One update. It can't be changed after it is stored."""
 
-    current_status = IncidentStatus.INVESTIGATING.value  # of the incident: saying it again without a word says nothing
+    current_status = IncidentStatus.INVESTIGATING.value  # of the incident; repeating it alone changes nothing
 
     class Meta:
         model = IncidentUpdate
