@@ -34,11 +34,12 @@ quick: $(VENV)/dev ## run unit and database tests only, which take a minute or s
 coverage: $(VENV)/dev ## run the whole test suite and say which lines it does not reach (subprocesses aside)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
-lint: $(VENV)/dev ## style, types, import contracts, migrations, what we ship
+lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what we ship
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python deploy/prose.py
 	$(NOWHERE) $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # no program of it for some systems
 	$(BIN)/python deploy/audit.py

@@ -57,15 +57,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let health checks and figures see what a test has not committed."""
-    from observability import deadlines
+    from observability import deadlines, health
 
-    monkeypatch.setattr(deadlines, "USE_THREADS", False)
+    monkeypatch.setattr(deadlines, "asker", deadlines.Asker(start=lambda name, work: work()))
+    monkeypatch.setattr(health.checks, "kept_s", 0.0)
 
 
 @pytest.fixture(autouse=True)
 def go_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine go by the clock of this process, as without Redis: a test may have stopped that one."""
-    from monitoring import clock
+    from monitoring.config import clock
 
     monkeypatch.setattr(clock, "_clock", clock.BrokerClock(None))
 

@@ -1,4 +1,4 @@
-"""Users at the desk, for admins: new ones get a one-time password that is shown once. And everybody's API tokens."""
+"""The admin pages of users: new users get a one-time password that is shown once. Also lists everybody's API tokens."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ class UserAdmin(ModelAdmin):
         return self._show_once(request, obj, obj.shown_once)  # type: ignore[attr-defined]
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False  # deactivate: what people wrote keeps its author
+        return False  # deactivate instead: incidents and restatements keep their authors
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.new_password_view)
@@ -82,7 +82,7 @@ class UserAdmin(ModelAdmin):
 
     @method_decorator(require_POST)
     def new_password_view(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """Give somebody who forgot theirs a new one-time password."""
+        """Give a user who forgot their password a new one-time password."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         with transaction.atomic():
@@ -94,7 +94,7 @@ class UserAdmin(ModelAdmin):
         return self._show_once(request, user, password)
 
     def _show_once(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
-        """Answer with the password itself: anything that could be opened again would have to store it."""
+        """Show the password in the response itself; a page that can be opened again would require storing it."""
         context = {**self.admin_site.each_context(request), "person": user, "password": password}
         context |= {"title": _("One-time password"), "role": Role(user.role).label}
         answer = TemplateResponse(request, "admin/accounts/user/one_time_password.html", context)

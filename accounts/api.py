@@ -1,4 +1,4 @@
-"""`/api/v1/token`: what a program's own token is good for."""
+"""`/api/v1/token`: what the caller's own token permits."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class TokenOut(BaseModel):
 
 @router.get("/token", response=TokenOut, auth=Bearer(), summary="Read your own token", operation_id="read_token")
 def read_token(request: HttpRequest) -> TokenOut:
-    """Say whose token this is, what it may do and until when."""
+    """Return the caller's token: its user, its scope and its expiry."""
     token: ApiToken = caller(request)
     return TokenOut(
         name=token.name,

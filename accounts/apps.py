@@ -10,5 +10,5 @@ class AccountsConfig(AppConfig):
         from accounts.callers import identify
         from observability import idempotency
 
-        # A key means something to the token that it came with, and to no other.
+        # A key is only valid for the token that it was sent with.
         idempotency.register_scope(lambda request: f"token {identify(request).pk}")

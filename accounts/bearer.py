@@ -1,4 +1,4 @@
-"""Let into an operation of the API who may do one thing: by the role of the user, and by the scope of the token."""
+"""Authenticate API operations: check a token's permission by the role of its user and its scope."""
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer
@@ -9,17 +9,17 @@ from accounts.models import ApiToken
 
 
 class Bearer(HttpBearer):
-    """Let in who has a token that may do one thing, and make that token `request.auth`."""
+    """Accept tokens with one permission, and set `request.auth` to the token."""
 
     openapi_bearerFormat = tokens.PREFIX + "…"
 
     def __init__(self, permission: str | None = None) -> None:
-        """Ask for a permission; None lets every valid token in."""
+        """Require a permission; with None every valid token is accepted."""
         self.permission = permission
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> ApiToken:
-        """Return the caller's token. Raises `ApiError`: what `identify` does, and 403 for who may not do this."""
+        """Return the caller's token. Raises `ApiError`: those of `identify`, and 403 without the permission."""
         found = identify(request)
         if self.permission is not None and not found.may(self.permission):
             raise forbidden(found, self.permission)

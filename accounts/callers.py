@@ -1,4 +1,4 @@
-"""Who calls the API: the bearer token of a request (RFC 6750), and what is said to those without a valid one."""
+"""Identify API callers: the bearer token of a request (RFC 6750), and the errors for a missing or invalid one."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ REALM = 'Bearer realm="api"'
 
 
 def identify(request: HttpRequest) -> ApiToken:
-    """Return the token that a request carries, and count the request, once. Raises `ApiError`: 401, or 429."""
+    """Return the token of a request, and count the request once. Raises `ApiError`: 401, or 429."""
     if hasattr(request, "identified"):
         return request.identified  # type: ignore[no-any-return]
     scheme, _space, text = request.headers.get("Authorization", "").partition(" ")
@@ -35,14 +35,14 @@ def identify(request: HttpRequest) -> ApiToken:
 
 
 def caller(request: Any) -> ApiToken:
-    """Return the token that a request was let in with."""
+    """Return the token that authenticated the request."""
     token = request.auth
     assert isinstance(token, ApiToken)
     return token
 
 
 def _invalid(token: ApiToken | None) -> ApiError:
-    """Say why a token is not taken; whoever has it may know."""
+    """Return the error that says why the token is invalid. Its sender may know the reason."""
     if token is None:
         code, why = "TOKEN_UNKNOWN", _("There is no such token. It is shown once, when it is made: copy it whole.")
     elif token.revoked_at is not None:
@@ -52,13 +52,13 @@ def _invalid(token: ApiToken | None) -> ApiError:
     else:
         code, why = "TOKEN_EXPIRED", _("This token expired on %(day)s. Make another one.")
     day = (token.revoked_at or token.expires_at).date().isoformat() if token else ""
-    # RFC 6750, section 3: the words for programs are ASCII.
+    # RFC 6750, section 3: error descriptions for programs are ASCII.
     challenge = f'{REALM}, error="invalid_token", error_description="{code}"'
     return ApiError(code, why % {"day": day}, status=401, headers={"WWW-Authenticate": challenge})
 
 
 def forbidden(token: ApiToken, permission: str) -> ApiError:
-    """Say what is missing: the role comes first, since another token would not help."""
+    """Return the error that names what is missing: first the role, because another token would not help then."""
     if not token.user.has_perm(permission):
         words = _("%(name)s has the role %(role)s, which may not do this. Ask an admin.")
         return ApiError("ROLE_INSUFFICIENT", words % {"name": token.user.username, "role": token.user.role}, status=403)

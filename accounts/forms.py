@@ -1,4 +1,4 @@
-"""The forms in which people handle their own account."""
+"""The forms for accounts and passwords."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from accounts.permissions import Role
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Replace one's password; with that a one-time password has done its service."""
+    """Replace one's own password, which also replaces a one-time password."""
 
     user: User
 
@@ -35,7 +35,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
 
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
-    """Someone new, who gets a one-time password."""
+    """A new user, who gets a one-time password."""
 
     class Meta:
         model = User
@@ -43,7 +43,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Someone's account. There is always an admin left."""
+    """A user's account. The last admin can't be demoted or deactivated."""
 
     class Meta:
         model = User

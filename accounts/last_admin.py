@@ -1,4 +1,4 @@
-"""There is always somebody who can let people in."""
+"""Keep at least one active admin."""
 
 from accounts.models import User
 from accounts.permissions import Role
@@ -6,9 +6,9 @@ from database.locks import lock_in_transaction
 
 
 def is_last_admin(user: User) -> bool:
-    """Tell whether this is the only active admin. Must run in the transaction that changes the user.
+    """Return whether this is the only active admin. Must run in the transaction that changes the user.
 
-    Waits for others who change users: two admins who demote each other at the same moment must not both succeed.
+    Waits for concurrent changes of users: two admins who demote each other at the same moment must not both succeed.
     """
     lock_in_transaction("admins")
     admins = User.objects.filter(role=Role.ADMIN, is_active=True)

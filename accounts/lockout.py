@@ -1,8 +1,8 @@
-"""Too many failed sign-ins: who is locked, for how long, and what they are told (django-axes keeps the failures).
+"""Lock sign-ins after too many failures: limits, durations and messages (django-axes stores the failures).
 
-Three limits, each over `AXES_COOLOFF_TIME`: a name from one neighbourhood, a neighbourhood whatever the names, and a
-name wherever from. The last one does not hold for a browser in which that name has signed in before, so that strangers
-who guess at a name lock one another out, and not whoever it belongs to.
+Three limits apply, each over `AXES_COOLOFF_TIME`: a name from one neighbourhood, a neighbourhood with any names, and a
+name from anywhere. The last one exempts browsers in which that name has signed in before, so that strangers who guess a
+user's password lock out one another and not the user.
 """
 
 import ipaddress
@@ -25,14 +25,14 @@ from accounts.models import User
 from observability.buckets import neighbourhood
 from observability.visitors import client_ip
 
-IN_NEIGHBOURHOOD = 25  # failures with any names; an office behind one address has as many before it waits
+IN_NEIGHBOURHOOD = 25  # failures with any names; all users of an office may share one address
 OF_NAME = 100  # failures from anywhere
 LONGEST_NAME = 255  # as django-axes stores it
-KNOWN, KNOWN_FOR = "known_browser", timedelta(days=365)  # a cookie, signed: the id of who signed in here last
+KNOWN, KNOWN_FOR = "known_browser", timedelta(days=365)  # a signed cookie: the id of the user who last signed in here
 
 
 def say_locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
-    """Answer a sign-in that is not even tried. The same words whether or not there is such a user."""
+    """Refuse a sign-in without trying it. The message is the same whether or not the user exists."""
     context = {**admin.site.each_context(request), "minutes": settings.AXES_COOLOFF_TIME // timedelta(minutes=1)}
     answer = render(request, "accounts/locked.html", context, status=429)
     add_never_cache_headers(answer)
@@ -40,7 +40,7 @@ def say_locked(request: HttpRequest, response: Any = None, credentials: Any = No
 
 
 def neighbourhood_address(request: HttpRequest) -> str | None:
-    """Return the first address of the visitor's neighbourhood; None for what is no address, all of which share one."""
+    """Return the first address of the visitor's neighbourhood; None for an invalid address, all of which share one."""
     try:
         return str(ipaddress.ip_network(neighbourhood(client_ip(request).partition("%")[0])).network_address)
     except ValueError:
@@ -48,16 +48,16 @@ def neighbourhood_address(request: HttpRequest) -> str | None:
 
 
 def name_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Return the name that somebody gave, as it can be stored; no user has a longer one."""
+    """Return the submitted name, cut to the length of the column; no user has a longer one."""
     given = (credentials or {}).get("username") or request.POST.get("username", "")
     return str(given).replace("\0", "")[:LONGEST_NAME]
 
 
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # not typed
-    """Counts by name, by neighbourhood, and by both."""
+    """Count failures by name, by neighbourhood, and by both."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Return the failures of the name in this neighbourhood, or the limit where another one is reached."""
+        """Return the failures of the name in this neighbourhood, or the limit if another limit is reached."""
         name, address = get_client_username(request, credentials), request.axes_ip_address  # type: ignore[attr-defined]
         of_name, here = Q(username=name), Q(ip_address=address)
         lately = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
@@ -71,7 +71,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # not typed
 
 
 def is_known(request: HttpRequest, name: str) -> bool:
-    """Say whether somebody of this name has signed in with this browser before."""
+    """Return whether this name has signed in with this browser before."""
     known = request.get_signed_cookie(KNOWN, None, salt=KNOWN, max_age=KNOWN_FOR)
     return known is not None and User.objects.filter(pk=known, username=name).exists()
 

@@ -1,4 +1,4 @@
-"""What holds for everybody who is signed in: a one-time password is replaced first, and idle sessions end."""
+"""Rules for every signed-in user: replace a one-time password first, and end idle sessions."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ RENEWED_AFTER_S = 300
 
 
 class OneTimePasswordMiddleware:
-    """Lead whoever signed in with a one-time password to choosing their own before anything else."""
+    """Redirect users with a one-time password to the form for a new password, whatever they request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -26,7 +26,7 @@ class OneTimePasswordMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> HttpResponse | None:
-        is_public = not getattr(view, "login_required", True)  # as LoginRequiredMiddleware asks
+        is_public = not getattr(view, "login_required", True)  # the attribute that LoginRequiredMiddleware reads
         if is_public or not getattr(request.user, "must_change_password", False):
             return None
         match = request.resolver_match
@@ -36,13 +36,13 @@ class OneTimePasswordMiddleware:
 
 
 def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Count the age of a session from its last use, not from its beginning.
+    """Measure the age of a session from its last use, not from its start.
 
     SESSION_SAVE_EVERY_REQUEST would do so with a write for each request; this writes every few minutes.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        # Without the cookie nobody is signed in, and the public page must not ask the database.
+        # Without the cookie nobody is signed in, and the public page must not query the database.
         if request.path.startswith("/admin/") and request.user.is_authenticated:
             now = int(time.time())
             if now - request.session.get("renewed_at", 0) >= RENEWED_AFTER_S:
@@ -65,7 +65,7 @@ def remember_browser(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
 
 
 def say_allowance(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Tell callers with a token how many requests they have left, and caches that an answer is for nobody else."""
+    """Add the remaining requests of a token to the response, and forbid shared caches to store it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

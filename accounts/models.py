@@ -1,4 +1,4 @@
-"""Who may look and act: users with one of three roles, and the tokens of their programs."""
+"""Users with one of three roles, and their API tokens."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(username, email, password, role=Role.ADMIN)
 
     def create_with_one_time_password(self, username: str, email: str, role: str) -> tuple["User", str]:
-        """Create a user who must choose a password after signing in once with the one that is returned."""
+        """Create a user with a one-time password, to be replaced after the first sign-in, and return that password."""
         user = self.create_user(username, email, role=role)
         return user, user.give_one_time_password()
 
@@ -64,8 +64,8 @@ class User(AbstractBaseUser):
         return self.username
 
     def give_one_time_password(self) -> str:
-        """Replace the password by one that only opens the way to choosing another, and return it. Ends all sessions."""
-        # About 79 bits, in groups and without look-alikes, since somebody may have to type it from a screen.
+        """Set and return a password that is only good for choosing another. Ends all sessions of the user."""
+        # About 79 bits, in groups and without look-alikes, because somebody may have to type it from a screen.
         groups = [get_random_string(4, "abcdefghjkmnpqrstuvwxyz23456789") for _group in range(4)]
         password = "-".join(groups)
         self.set_password(password)
@@ -73,11 +73,11 @@ class User(AbstractBaseUser):
         self.save(update_fields=["password", "must_change_password", "updated_at"])
         return password
 
-    # What Django's admin asks a user; every answer comes from the role.
+    # The questions of Django's admin; the role answers all of them.
 
     @property
     def is_staff(self) -> bool:
-        """Whoever can sign in may enter the desk, and sees there what the role may see."""
+        """Every user may open the admin, which shows what their role permits."""
         return self.is_active
 
     @property
@@ -95,15 +95,15 @@ class User(AbstractBaseUser):
 
 
 class ApiToken(models.Model):
-    """A key with which a program acts for a user: never more than the user may, and no more than its scope."""
+    """A key for a program that acts for a user, within the user's role and its own scope."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", verbose_name=_("user")
     )
     name = models.CharField(_("what it is for"), max_length=100)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.READ)
-    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself is not kept
-    hint = models.CharField(max_length=4, editable=False)  # its last characters, to tell one from another
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself isn't kept
+    hint = models.CharField(max_length=4, editable=False)  # its last characters, to tell tokens apart
     created_at = models.DateTimeField(_("created"))
     expires_at = models.DateTimeField(_("expires"))
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # to the minute
@@ -125,7 +125,7 @@ class ApiToken(models.Model):
         return f"{self.name} (…{self.hint})"
 
     def clean(self) -> None:
-        """Refuse a scope that the user's role can make no use of: it would promise more than it gives."""
+        """Refuse a scope that exceeds the user's role: it would promise more than it permits."""
         useful = permissions.SCOPES_OF.get(self.user.role, ())
         if self.scope not in useful:
             known = ", ".join(useful)
@@ -134,7 +134,7 @@ class ApiToken(models.Model):
             raise ValidationError({"scope": ValidationError(message, params=params)})
 
     def may(self, permission: str) -> bool:
-        """Tell whether the user may do this and the scope covers it."""
+        """Return whether both the user's role and the scope permit this."""
         return self.user.has_perm(permission) and permissions.is_within(self.scope, permission)
 
     def is_valid(self, now: datetime) -> bool:

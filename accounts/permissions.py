@@ -1,6 +1,6 @@
-"""Who may do what: the only place that knows what a role means.
+"""Permissions of roles and scopes; no other module knows what a role may do.
 
-Permissions carry Django's names (`incidents.change_incident`), so that its admin asks the same question as our views.
+Permissions have Django's names (`incidents.change_incident`), so that its admin checks the same ones as our views.
 """
 
 from django.db import models
@@ -14,24 +14,24 @@ class Role(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """What a token may be used for, as far as its user's role goes."""
+    """The operations that a token permits, as far as its user's role does."""
 
-    READ = "read", _("Read")  # looks
-    WRITE = "write", _("Write")  # also the day's work: incidents, pausing, checking now
-    ADMIN = "admin", _("Admin")  # also what lasts: services, policies, users
+    READ = "read", _("Read")  # reads
+    WRITE = "write", _("Write")  # also daily work: incidents, pausing, checking now
+    ADMIN = "admin", _("Admin")  # also configuration: services, policies, users
 
 
-SEE_SERVICES = "monitoring.see_service"  # which there are and how they do; not how they are checked
+SEE_SERVICES = "monitoring.see_service"  # their names and states; not how they are checked
 VIEW_SERVICES = "monitoring.view_service"  # with all settings but secrets
 CHANGE_SERVICES = "monitoring.change_service"
 PAUSE_SERVICES = "monitoring.pause_service"
-PROBE_SERVICES = "monitoring.probe_service"  # out of turn, while somebody waits
+PROBE_SERVICES = "monitoring.probe_service"  # outside the schedule, while the user waits
 VIEW_CHECKS = "monitoring.view_watchserverlog"
-VIEW_UPKEEP = "slamonitor.view_upkeep"  # sizes, names of workers, settings: for admins alone
-VIEW_TOKENS = "accounts.view_apitoken"  # one's own; all of them for those who may change users
+VIEW_UPKEEP = "slamonitor.view_upkeep"  # sizes, names of workers, settings: only for admins
+VIEW_TOKENS = "accounts.view_apitoken"  # one's own; all of them for users who may change users
 ADD_TOKENS = "accounts.add_apitoken"  # for oneself
 CHANGE_USERS = "accounts.change_user"
-CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as touched by an incident; not to see how it is checked
+CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as affected by an incident; not how it is checked
 
 READING = frozenset(
     {
@@ -52,12 +52,12 @@ REPORTING = READING | {
     "incidents.add_incident",
     "incidents.change_incident",
     "monitoring.add_restatement",  # which an admin approves
-    "incidents.add_incidentupdate",  # and not to change or delete: what was said stays said
+    "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }
 PERMISSIONS: dict[str, frozenset[str]] = {Role.VIEWER: READING, Role.REPORTER: REPORTING}  # an admin needs no list
-LOOKING = ("view_", "see_", "choose_")  # how the names of permissions begin that change nothing
+LOOKING = ("view_", "see_", "choose_")  # prefixes of permissions that change nothing
 DAILY = REPORTING | {PAUSE_SERVICES, PROBE_SERVICES}
-SCOPES_OF: dict[str, tuple[Scope, ...]] = {  # that make a difference for a role
+SCOPES_OF: dict[str, tuple[Scope, ...]] = {  # the scopes that make a difference for a role
     Role.VIEWER: (Scope.READ,),
     Role.REPORTER: (Scope.READ, Scope.WRITE),
     Role.ADMIN: (Scope.READ, Scope.WRITE, Scope.ADMIN),
@@ -65,7 +65,7 @@ SCOPES_OF: dict[str, tuple[Scope, ...]] = {  # that make a difference for a role
 
 
 def may(role: str, permission: str) -> bool:
-    """Tell whether people of this role may do this; an unknown role may do nothing."""
+    """Return whether a role has this permission; an unknown role has none."""
     return role == Role.ADMIN or permission in PERMISSIONS.get(role, frozenset())
 
 
@@ -77,13 +77,13 @@ def scope_needed(permission: str) -> Scope:
 
 
 def is_within(scope: str, permission: str) -> bool:
-    """Tell whether a scope covers a permission; an unknown scope covers nothing."""
+    """Return whether a scope covers a permission; an unknown scope covers none."""
     order = list(Scope.values)
     return scope in order and order.index(scope) >= order.index(scope_needed(permission))
 
 
 def may_anything_in(role: str, app_label: str) -> bool:
-    """Tell whether people of this role may do anything at all in an app: its part of the menu is for them."""
+    """Return whether a role has any permission in an app, and so its part of the menu."""
     if role == Role.ADMIN:
         return True
     return any(may(role, permission) for permission in REPORTING if permission.startswith(f"{app_label}."))

@@ -1,7 +1,7 @@
-"""How many requests a token may make: a bucket of so many, refilled evenly, which all web processes share in Redis.
+"""Limit the requests of a token: a bucket that refills evenly, which all web processes share in Redis.
 
-The generic cell rate algorithm (ITU-T I.371, annex A): all that is kept of a token is the instant at which its bucket
-will be full again. While Redis is away every request passes: what guards the API must not take it down.
+The generic cell rate algorithm (ITU-T I.371, annex A) stores only the instant at which the bucket will be full again.
+While Redis is away every request passes: a limit that protects the API must not take it down.
 """
 
 import logging
@@ -20,10 +20,10 @@ from accounts.models import ApiToken
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-PATIENCE_S = 0.2  # for Redis, in which time a request could be answered several times
-REST_S = 5.0  # after Redis did not answer, before it is asked again
+PATIENCE_S = 0.2  # waiting for Redis; several requests could be answered in that time
+REST_S = 5.0  # after a failure of Redis, before it is tried again
 
-# Take one of `limit` from the bucket, and return whether there was one and when it will be full (Unix microseconds).
+# Take one of `limit` from the bucket; return whether there was one, and when it will be full (Unix microseconds).
 TAKE = """
 local now, step, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local full_at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
@@ -36,16 +36,16 @@ return {1, full_at}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What a token has left, after the request that asked."""
+    """The requests that a token has left after the current one."""
 
     limit: int
     is_granted: bool
     remaining: int
     full_after_s: int  # rounded up
-    next_after_s: int  # until there is one again; 0: there is
+    next_after_s: int  # until the next request is allowed; 0: now
 
     def headers(self) -> dict[str, str]:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers, and those of its early versions, widely read."""
+        """Return the fields of draft-ietf-httpapi-ratelimit-headers, and those of its widely read early versions."""
         found = {
             "RateLimit-Policy": f'"token";q={self.limit};w={WINDOW_S}',
             "RateLimit": f'"token";r={self.remaining};t={self.full_after_s}',
@@ -95,7 +95,7 @@ class Limiter:
 
 
 def take(token: ApiToken, now: datetime) -> Allowance | None:
-    """Count one request of a token; None where there is no limit, or nobody to count."""
+    """Count one request of a token; None if there is no limit or no token."""
     if not settings.API_RATE_LIMIT or not settings.REDIS_URL:
         return None
     return _limiter(settings.REDIS_URL, settings.API_RATE_LIMIT).take(f"api-token:{token.pk}", now)

@@ -1,6 +1,6 @@
-"""Too many sign-ins from one address, right or wrong: each costs a quarter of a second of a core (bcrypt).
+"""Limit the sign-ins of one address, successful or not: each costs a quarter of a second of a core (bcrypt).
 
-Lock-out (`accounts/lockout.py`) counts failures by name, and only once a password was hashed; this counts before.
+The lock-out (`accounts/lockout.py`) counts failures by name, after a password was hashed; this counts before.
 """
 
 import math
@@ -22,7 +22,7 @@ attempts = Buckets(size=AT_ONCE, refilled_every_s=THEN_EVERY_S, most_keys=MOST_A
 
 
 def limit(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Turn away who signs in too often, before anything is looked up or hashed."""
+    """Refuse a sign-in beyond the limit, before anything is looked up or hashed."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.method != "POST" or request.path_info != reverse("admin:login"):

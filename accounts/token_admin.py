@@ -1,4 +1,4 @@
-"""API tokens at the desk: everybody's own, shown once when they are made, and ended at once when they leak."""
+"""The admin pages of API tokens: one's own, shown once when they are created, and revoked at once when they leak."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ SCOPE_HELP = {
 
 
 class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
-    """A token for whoever is signed in."""
+    """A token for the signed-in user."""
 
     days = forms.TypedChoiceField(
         label=gettext_lazy("Valid for"),
@@ -74,21 +74,21 @@ class ApiTokenAdmin(ModelAdmin):
     shown = ("named", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
     change_form_template = "admin/accounts/apitoken/change_form.html"
 
-    # --- Who sees and does what -------------------------------------------------------------------------------------
+    # --- Permissions ------------------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        """Show one's own; all of them to those who may change users."""
+        """Return the user's own tokens; all of them for users who may change users."""
         found: QuerySet[ApiToken] = super().get_queryset(request)
-        assert isinstance(request.user, User)  # the desk is for those who are signed in
+        assert isinstance(request.user, User)  # the admin requires a sign-in
         return found if request.user.has_perm(CHANGE_USERS) else found.filter(user=request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False  # revoke it and make another one
+        return False  # revoke it and create another one
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False  # a revoked token still tells who had it
+        return False  # a revoked token still shows whose it was
 
-    # --- What is shown ----------------------------------------------------------------------------------------------
+    # --- Display ----------------------------------------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         return ((None, {"fields": self.shown if obj else ("name", "scope", "days")}),)
@@ -122,7 +122,7 @@ class ApiTokenAdmin(ModelAdmin):
         context = {"can_be_revoked": can_end, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
-    # --- Making one, and ending it ----------------------------------------------------------------------------------
+    # --- Creating and revoking --------------------------------------------------------------------------------------
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         made, text = tokens.make(obj.user, obj.name, obj.scope, days=form.cleaned_data["days"], now=timezone.now())
@@ -130,7 +130,7 @@ class ApiTokenAdmin(ModelAdmin):
         obj.shown_once = text  # type: ignore[attr-defined]  # for the answer, nowhere else
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
-        """Answer with the token itself: anything that could be opened again would have to store it."""
+        """Show the token in the response itself; a page that can be opened again would require storing it."""
         context = {**self.admin_site.each_context(request), "token": obj, "text": obj.shown_once}  # type: ignore[attr-defined]
         context |= {"title": _("API token"), "address": request.build_absolute_uri("/api/v1/token")}
         answer = TemplateResponse(request, "admin/accounts/apitoken/shown_once.html", context)
@@ -147,7 +147,7 @@ class ApiTokenAdmin(ModelAdmin):
 
     @method_decorator(require_POST)
     def revoke_view(self, request: HttpRequest, token_id: int) -> HttpResponse:
-        """End a token from the next request on."""
+        """Revoke a token; the next request with it is refused."""
         token = self.get_queryset(request).filter(pk=token_id).first()
         if token is None:
             raise Http404(str(token_id))

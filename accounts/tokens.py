@@ -1,7 +1,7 @@
-"""API tokens: made once, kept as a hash, found by it, and refused in words once they are over.
+"""API tokens: created once, stored as a hash, found by it, and refused with a reason once they have ended.
 
-A token has 238 bits of chance, so a plain SHA-256 hides it as well as a slow hash would, and an index finds it. Its
-prefix lets scanners of source code notice one that leaked.
+A token has 238 random bits, so a plain SHA-256 protects it as well as a slow hash would, and an index finds it. Its
+prefix lets scanners of source code notice a leaked token.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from django.utils.crypto import get_random_string
 from accounts.models import ApiToken, User
 
 PREFIX = "slm_"
-LENGTH = 40  # characters after the prefix, of letters and digits: a double click takes the whole
+LENGTH = 40  # characters after the prefix; letters and digits, so that a double click selects all of them
 NOTED_EVERY = timedelta(minutes=1)
 LONGEST_DAYS = 366
 USUAL_DAYS = 90
 
 
 def make(user: User, name: str, scope: str, *, days: int, now: datetime) -> tuple[ApiToken, str]:
-    """Create a token and return it with its text, which is kept nowhere. Raises `ValidationError`."""
+    """Create a token and return it with its text, which is not stored. Raises `ValidationError`."""
     text = PREFIX + get_random_string(LENGTH)
     token = ApiToken(
         user=user,
@@ -37,12 +37,12 @@ def make(user: User, name: str, scope: str, *, days: int, now: datetime) -> tupl
 
 
 def find(text: str) -> ApiToken | None:
-    """Return the token with its user, also one that is over. One query."""
+    """Return the token with its user, even if it has ended. One query."""
     return ApiToken.objects.select_related("user").filter(token_hash=digest(text)).first()
 
 
 def note_use(token: ApiToken, now: datetime) -> None:
-    """Remember when a token was used last, in at most one write a minute, however many requests come at once."""
+    """Store when a token was last used, in at most one write a minute, however many requests it makes."""
     if token.last_used_at is not None and now - token.last_used_at < NOTED_EVERY:
         return
     before = Q(last_used_at=None) | Q(last_used_at__lte=now - NOTED_EVERY)
@@ -50,7 +50,7 @@ def note_use(token: ApiToken, now: datetime) -> None:
 
 
 def revoke(token_id: int, *, who: User | None, now: datetime) -> bool:
-    """End a token at once, and tell whether that was still to be done."""
+    """Revoke a token, and return whether it was still valid."""
     return bool(ApiToken.objects.filter(pk=token_id, revoked_at=None).update(revoked_at=now, revoked_by=who))
 
 

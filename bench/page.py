@@ -124,10 +124,10 @@ def _edition() -> tuple[float, Any]:
 def _forget() -> None:
     from functools import _lru_cache_wrapper
 
-    from monitoring import daily
+    from monitoring.accounting import stored_days
     from statuspage import bars, rendering
 
-    for module in (daily, bars, rendering):
+    for module in (stored_days, bars, rendering):
         for kept in vars(module).values():
             if isinstance(kept, _lru_cache_wrapper):
                 kept.cache_clear()

@@ -51,9 +51,9 @@ def as_table(figures: dict[str, Any]) -> str:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    from monitoring import recording
-    from monitoring.messages import unpack_results
+    from monitoring.engine import recording
     from monitoring.models import Service
+    from monitoring.worker.messages import unpack_results
 
     Service.objects.bulk_create(
         Service(id=f"bench-{n:06}", name=f"bench-{n:06}", display_name="Bench", endpoint_url="http://127.0.0.1/")
@@ -76,9 +76,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
     """Yield messages of good checks, each service in turn, minute after minute."""
-    from monitoring.instants import to_ms
-    from monitoring.messages import pack_results
     from monitoring.probes.model import MeasuredRequest, Phases, ProbeResult, Verdict
+    from monitoring.rules.unix_time import to_ms
+    from monitoring.worker.messages import pack_results
 
     slot, lot = 0, []
     while True:

@@ -161,7 +161,7 @@ RUNS = """
 
 def _roll_up() -> float:
     """Account the whole day as the nightly task does, and return the seconds that it took."""
-    from monitoring import rollup, rollup_requests
+    from monitoring.accounting import rollup, rollup_requests
     from monitoring.models import Service
 
     rollup_requests.request(list(Service.objects.values_list("id", flat=True)), [DAY.date()])
@@ -186,10 +186,10 @@ def _make_ninety_days() -> None:
 
 def _ninety_days() -> float:
     """Read the sums of seconds of 90 days for 500 services, make the figures, and return the milliseconds it took."""
-    from monitoring import daily
+    from monitoring.accounting import stored_days
 
     ids = [f"bench-{number:06}" for number in range(1, 501)]
     began = time.perf_counter()
-    found = daily.figures(ids, DAY.date() - timedelta(days=89), DAY.date(), UTC)
+    found = stored_days.figures(ids, DAY.date() - timedelta(days=89), DAY.date(), UTC)
     assert len(found) == 500
     return (time.perf_counter() - began) * 1000

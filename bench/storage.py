@@ -13,12 +13,32 @@ START = datetime(2025, 3, 10, tzinfo=UTC)
 INTERVAL_S = 60
 RAW_DAYS, KEPT_DAYS = 8, 90  # today and the week before it
 CHECK_COLUMNS = (
-    *("checked_at", "response_time", "lateness_ms", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms"),
-    *("interval_ms", "status_code", "service_id", "region", "verdict", "error_type", "error_message"),
+    "checked_at",
+    "response_time",
+    "lateness_ms",
+    "dns_ms",
+    "connect_ms",
+    "tls_ms",
+    "first_byte_ms",
+    "interval_ms",
+    "status_code",
+    "service_id",
+    "region",
+    "verdict",
+    "error_type",
+    "error_message",
 )
 REQUEST_COLUMNS = (
-    *("measured_at", "response_time", "status_code", "hop", "is_success", "is_final", "service_id", "region"),
-    *("method", "error_message"),
+    "measured_at",
+    "response_time",
+    "status_code",
+    "hop",
+    "is_success",
+    "is_final",
+    "service_id",
+    "region",
+    "method",
+    "error_message",
 )
 SIZES = """
     SELECT parent.relname || coalesce('_' || nullif(kind.name, 'heap'), ''), sum(kind.size)::bigint
@@ -44,7 +64,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with database.migrated():
         from django.db import connection
 
-        from monitoring.folded import moving
+        from monitoring.checks.compressed import moving
 
         checks = _store(options.services, options.days)
         with connection.cursor() as cursor:
@@ -141,10 +161,10 @@ def _sizes() -> dict[str, int]:
 
 
 def _read(days: int) -> float:
-    from monitoring import check_pages
-    from monitoring.check_pages import Wanted
+    from monitoring.checks import check_search
+    from monitoring.checks.check_search import Wanted
 
     wanted = Wanted(since=START, until=START + timedelta(days=days), service_id="service-0001")
     began = time.perf_counter()
-    assert len(check_pages.read(wanted).checks) == check_pages.ROWS
+    assert len(check_search.read(wanted).checks) == check_search.ROWS
     return (time.perf_counter() - began) * 1000

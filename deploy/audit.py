@@ -1,8 +1,8 @@
-"""List what we ship, and ask whether anything in it is known to be vulnerable; part of `make lint`.
+"""List the dependencies that we ship, and check them for known vulnerabilities; part of `make lint`.
 
-The list (a software bill of materials, CycloneDX) is made from the lock and needs no network. Vulnerabilities are known
-to services of others: where those cannot be asked, that is said in a line and fails nothing. A vulnerability that an
-upgrade would mend fails; one that nothing mends yet is only told.
+The list (a software bill of materials, CycloneDX) is made from the lock and needs no network. The vulnerabilities come
+from public services; if those can't be reached, a line says so and nothing fails. A vulnerability that an upgrade would
+fix is a failure; one without a fix yet is only reported.
 """
 
 import json
@@ -26,14 +26,14 @@ def main() -> int:
 
 
 def bill_of_materials() -> int:
-    """Write the list of what the lock names and return how many packages those are."""
+    """Write the list of the packages in the lock, and return their number."""
     command = [_tool("cyclonedx-py"), "requirements", str(LOCK), "--output-reproducible", "--output-file", str(LIST)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return len(json.loads(LIST.read_text())["components"])
 
 
 def known_vulnerabilities() -> tuple[Mapping[str, Any] | None, str]:
-    """Ask about every package of the lock; return the report, or None and why there is none."""
+    """Query every package of the lock; return the report, or None and the reason."""
     command = [_tool("pip-audit"), "--requirement", str(LOCK), "--require-hashes", "--disable-pip", "--format", "json"]
     try:
         done = subprocess.run(
@@ -49,7 +49,7 @@ def known_vulnerabilities() -> tuple[Mapping[str, Any] | None, str]:
 
 
 def judge(report: Mapping[str, Any] | None, why: str) -> tuple[Sequence[str], int]:
-    """Return what to say of a report and the exit status: 1 where an upgrade would mend something."""
+    """Return the lines about a report and the exit status: 1 if an upgrade would fix something."""
     if report is None:
         return [f"vulnerabilities: could not be asked ({why}); nothing is known, for good or bad"], 0
     packages = report["dependencies"]

@@ -1,4 +1,4 @@
-"""Say by the exit status whether the web process on a port answers; the image's HEALTHCHECK."""
+"""Exit with 0 if the web process on a port answers; the image's HEALTHCHECK."""
 
 import http.client
 import sys
@@ -7,7 +7,7 @@ import sys
 def answers(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
-        connection.request("GET", "/livez", headers={"Host": "web"})  # docker-compose.yml allows this name
+        connection.request("GET", "/livez", headers={"Host": "web"})  # docker-compose.yml allows this host
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -1,4 +1,4 @@
-"""Incidents at the desk: viewers read, reporters and admins file and update."""
+"""The admin pages of incidents: viewers read, reporters and admins file and update."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from incidents import reporting
 from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
-from monitoring import signs
+from monitoring.admin_site import signs
 from observability.events import Action, Subject, tell_when_committed
 
 SHAPES = {
@@ -33,11 +33,11 @@ NEXT_STEPS: dict[str, Any] = {
     IncidentStatus.MONITORING: _("Next: when it stays well, say so with the status resolved."),
     IncidentStatus.RESOLVED: _("Closed. An update with another status opens it again."),
 }
-NAMED = 3  # services that a row of the list names
+NAMED = 3  # services that a row of the list shows by name
 
 
 class UpdateInline(StackedInline):
-    """Room for one more word; what was said so far cannot be changed."""
+    """A form for one more update; earlier updates can't be changed."""
 
     model = IncidentUpdate
     form = UpdateForm
@@ -47,16 +47,16 @@ class UpdateInline(StackedInline):
     verbose_name = verbose_name_plural = _("new update")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentUpdate]:
-        return IncidentUpdate.objects.none()  # what was said stands in the time line of the page
+        return IncidentUpdate.objects.none()  # the time line of the page shows earlier updates
 
     def get_formset(self, request: HttpRequest, obj: Incident | None = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
         if obj is not None:
-            formset.form.current_status = obj.status  # a class made for this request
+            formset.form.current_status = obj.status  # a class created for this request
         return formset
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # what was said stays said
+        return False  # published updates stay
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -91,7 +91,7 @@ class IncidentAdmin(ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
         times = ("started_at",) if obj is None else ("started_at", ("identified_at", "resolved_at"), "duration")
         after = ("impact_description", "root_cause", "resolution_notes")
-        # The form's own fields show nothing to who may not change them.
+        # Read-only users don't see the form's own fields.
         touched = tuple(IMPACT_FIELDS.values()) if self._may_edit(request, obj) else ("services_by_impact",)
         sets = [
             (None, {"fields": ("title", "description", ("severity", "priority"), *times)}),
@@ -172,7 +172,7 @@ class IncidentAdmin(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Incident | None:
         found: Incident | None = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST":
-            # Two reporters at once: the later one sees what the earlier one stored.
+            # With two concurrent reporters, the later one sees the update of the earlier one.
             locked = Incident.objects.select_for_update().get(pk=found.pk)
             for field in Incident._meta.concrete_fields:
                 setattr(found, field.attname, getattr(locked, field.attname))
@@ -195,4 +195,4 @@ class IncidentAdmin(ModelAdmin):
         reporting.publish(now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
-        return False  # what customers were told is part of the record; resolve it, and say why
+        return False  # published incidents are part of the record; resolve it, and say why

@@ -1,4 +1,4 @@
-"""`/api/v1/system_status`: how the whole is."""
+"""`/api/v1/system_status`: the overall status."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ router = Router(tags=["System status"])
 
 
 class SystemStatusOut(BaseModel):
-    """How the whole is, in one row."""
+    """The overall status, in one row."""
 
     overall_status: OverallStatus = Field(description="`outage`: a critical service, or half of all, are down.")
     operational_services: int
@@ -35,7 +35,7 @@ class SystemStatusOut(BaseModel):
     operation_id="read_system_status",
 )
 def read_system_status(request: HttpRequest) -> SystemStatusOut:
-    """How all services together are, and how many incidents are open."""
+    """Return the overall status of all services, and the number of open incidents."""
     row = SystemStatus.objects.filter(id="current").first() or system_status.refresh(timezone.now())
     return SystemStatusOut(
         overall_status=OverallStatus(row.overall_status),

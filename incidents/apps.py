@@ -8,6 +8,6 @@ class IncidentsConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents import tasks  # noqa: F401  registers the tasks
-        from monitoring.transitions import register_consumer
+        from monitoring.states.transitions import register_consumer
 
         register_consumer("system_status", task="incidents.follow_transitions")

@@ -1,4 +1,4 @@
-"""What the first screen of the desk says of incidents."""
+"""Incidents on the dashboard of the admin."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def open_incidents() -> list[OpenIncident]:
 
 
 def told_of(service_ids: Collection[str]) -> set[str]:
-    """Return those of the services that an unresolved incident names. One query, none when nobody is asked for."""
+    """Return those of the services that an unresolved incident names. One query, none without services."""
     if not service_ids:
         return set()
     named = AffectedService.objects.filter(service__in=service_ids).exclude(incident__status=IncidentStatus.RESOLVED)

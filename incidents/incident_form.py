@@ -1,4 +1,4 @@
-"""The form of an incident: what happened, how urgent it is, and which services are touched how badly."""
+"""The form of an incident: what happened, how urgent it is, which services are affected and how badly."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from incidents import reporting
 from incidents.lifecycle import begun
 from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority
-from monitoring.books_admin import zone_words
+from monitoring.admin_site.accounting_admin import zone_words
 from monitoring.models import Service
 
 PRIORITIES = (
@@ -32,7 +32,7 @@ FLOW = _("Investigating → identified → monitoring → resolved. Steps may be
 
 
 def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
-    """Return a field that looks services up as somebody types: there may be thousands."""
+    """Return a field that searches services while the user types; there may be thousands."""
     widget = AutocompleteSelectMultiple(Incident._meta.get_field("affected_services"), admin.site)
     return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
 
@@ -45,8 +45,14 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Incident
         fields = (
-            *("title", "description", "severity", "priority", "started_at"),
-            *("impact_description", "root_cause", "resolution_notes"),
+            "title",
+            "description",
+            "severity",
+            "priority",
+            "started_at",
+            "impact_description",
+            "root_cause",
+            "resolution_notes",
         )
         help_texts: ClassVar[dict[str, Any]] = {
             "title": _("As customers read it: what does not work, in plain words."),
@@ -101,9 +107,9 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What is said now. Once stored it stays as it was said."""
+    """One update. It can't be changed after it is stored."""
 
-    current_status = IncidentStatus.INVESTIGATING.value  # of the incident: saying it again without a word says nothing
+    current_status = IncidentStatus.INVESTIGATING.value  # of the incident; repeating it alone changes nothing
 
     class Meta:
         model = IncidentUpdate

@@ -1,7 +1,7 @@
-"""How an incident goes through its statuses, and which times that sets. Pure: times come in, times go out.
+"""The statuses of an incident and the times that they set. Pure: times come in, times go out.
 
-investigating → identified → monitoring → resolved, and any step may be left out or taken back: what people learn does
-not keep to an order. Resolved incidents can be opened again.
+investigating → identified → monitoring → resolved. Any step may be skipped or reverted, because findings arrive in any
+order. Resolved incidents can be reopened.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Where an incident is, and when it got there."""
+    """The status of an incident, and when it reached each step."""
 
     status: str
     started_at: datetime
@@ -30,10 +30,10 @@ class Course:
 
 
 def moved(course: Course, status: str, now: datetime) -> Course:
-    """Return the course after somebody says at `now` that this is the status; saying the same again changes nothing.
+    """Return the course after an update to this status at `now`; the same status again changes nothing.
 
-    The cause counts as identified from the first time that somebody is past looking for it; going back to investigating
-    takes that back. An incident that is resolved at once was never identified.
+    The cause counts as identified from the first status after `investigating`; going back reverts that. An incident
+    that is resolved at once was never identified.
     """
     if status not in ORDER:
         raise ValueError(f"{status!r} is no status of an incident")
@@ -46,7 +46,7 @@ def moved(course: Course, status: str, now: datetime) -> Course:
 
 
 def begun(course: Course, started_at: datetime) -> Course:
-    """Return the course with another start; what happened cannot be before it."""
+    """Return the course with another start; no later step can be before it."""
     earliest = [at for at in (course.identified_at, course.resolved_at) if at is not None]
     if any(at < started_at for at in earliest):
         raise ValueError("an incident cannot start after it was identified or resolved")

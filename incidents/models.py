@@ -1,4 +1,4 @@
-"""What people are told: incidents, their updates, and the one row that says how the whole is."""
+"""Incidents, their updates, and the row with the overall status."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -25,7 +25,7 @@ class Severity(models.TextChoices):
 
 
 class Priority(models.TextChoices):
-    """How soon somebody must answer: within 15 minutes, 1 hour, 4 hours, 24 hours."""
+    """The time within which somebody must respond: 15 minutes, 1 hour, 4 hours, 24 hours."""
 
     P1 = "P1"
     P2 = "P2"
@@ -93,7 +93,7 @@ class Incident(models.Model):
                 condition=models.Q(resolved_at=None) | models.Q(resolved_at__gte=models.F("started_at")),
                 name="incident_resolved_after_start",
             ),
-            # An incident is resolved exactly when it has the time of it.
+            # An incident is resolved if and only if it has a time of resolution.
             models.CheckConstraint(
                 condition=models.Q(status=IncidentStatus.RESOLVED, resolved_at__isnull=False)
                 | (~models.Q(status=IncidentStatus.RESOLVED) & models.Q(resolved_at=None)),
@@ -105,7 +105,7 @@ class Incident(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["status", "-started_at"], name="incident_by_status"),  # the desk, the banner
+            models.Index(fields=["status", "-started_at"], name="incident_by_status"),  # the admin, the banner
             models.Index(fields=["-started_at"], name="incident_newest"),  # the history
         ]
 
@@ -114,7 +114,7 @@ class Incident(models.Model):
 
 
 class AffectedService(models.Model):
-    """A service touched by an incident, and how badly."""
+    """A service that an incident affects, and how badly."""
 
     pk = models.CompositePrimaryKey("incident_id", "service_id")
     incident = models.ForeignKey(Incident, models.CASCADE, db_index=False)
@@ -165,7 +165,7 @@ class OverallStatus(models.TextChoices):
 
 
 class SystemStatus(models.Model):
-    """How the whole is, in a single row `current`."""
+    """The overall status, in a single row `current`."""
 
     id = models.TextField(primary_key=True, default="current")
     overall_status = models.CharField(max_length=16, choices=OverallStatus.choices, default=OverallStatus.OPERATIONAL)

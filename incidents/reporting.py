@@ -1,4 +1,4 @@
-"""File and update incidents: what people say is kept as it was said, and the page follows at once."""
+"""File and update incidents. Updates are never changed, and the page follows at once."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ def course_of(incident: Incident) -> Course:
 
 
 def follow(incident: Incident, course: Course, who: User | None) -> None:
-    """Give an incident its course; whoever resolved it first stays the one who did. Does not save."""
+    """Set the course of an incident; the user who resolved it first stays the resolver. Does not save."""
     if course.resolved_at is None:
         incident.resolved_by = None
     elif incident.status != RESOLVED:
@@ -34,7 +34,7 @@ def follow(incident: Incident, course: Course, who: User | None) -> None:
 
 
 def affect(incident: Incident, impacts: Mapping[str, str]) -> None:
-    """Make these the services that an incident touches: impact by id."""
+    """Set the services that an incident affects: impact by id."""
     before = dict(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
     AffectedService.objects.filter(incident=incident, service_id__in=before.keys() - impacts.keys()).delete()
     AffectedService.objects.bulk_create(
@@ -46,7 +46,7 @@ def affect(incident: Incident, impacts: Mapping[str, str]) -> None:
 
 
 def post(update: IncidentUpdate, *, who: User | None, now: datetime) -> None:
-    """Store an update and let its incident follow the status that it says."""
+    """Store an update and set its incident to the status in it."""
     incident = update.incident
     follow(incident, moved(course_of(incident), update.status, now), who)
     incident.save()
@@ -57,14 +57,14 @@ def post(update: IncidentUpdate, *, who: User | None, now: datetime) -> None:
 
 
 def publish(now: datetime) -> None:
-    """Tell the page, as the last thing that a change of incidents does in its transaction."""
+    """Tell the page; call it last in a transaction that changes incidents."""
     with transaction.atomic():
         system_status.refresh(now)
-        changes.bump("page")  # also where the whole stays as it is: titles and messages are on the page
+        changes.bump("page")  # even if the overall status stays the same: titles and messages are on the page
 
 
 def touched(incident: Incident) -> Collection[tuple[str, str]]:
-    """Return (service id, impact) of the services that an incident touches."""
+    """Return (service id, impact) of the services that an incident affects."""
     return list(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
 
 

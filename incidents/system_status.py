@@ -1,4 +1,4 @@
-"""Say in one row how the whole is: operational, degraded or outage."""
+"""Keep the overall status in one row: operational, degraded or outage."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,16 +11,18 @@ from database import changes
 from database.locks import lock_in_transaction
 from incidents.models import Incident, OverallStatus, SystemStatus
 from monitoring.models import Service
-from monitoring.state import Status
+from monitoring.rules.state import Status
+from monitoring.states.live import status_column
 
 
 def refresh(now: datetime) -> SystemStatus:
-    """Recompute the row from the services' statuses and the open incidents; counts a change only when there is one."""
+    """Recompute the row from the live statuses and the open incidents; the counter rises only on a change."""
     with transaction.atomic():
-        # Two refreshes at once must not end with the older count.
+        # Of two concurrent refreshes, the older count must not win.
         lock_in_transaction("system_status")
-        monitored = Service.objects.monitored().values_list("status", "is_critical")
-        services = Counter({(status, critical): n for status, critical, n in monitored.annotate(n=Count("id"))})
+        monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+        statuses = monitored.values_list("live_status", "is_critical")
+        services = Counter({(status, critical): n for status, critical, n in statuses.annotate(n=Count("id"))})
         figures = {
             "overall_status": overall(services),
             "operational_services": sum(n for (status, _), n in services.items() if status == Status.OPERATIONAL),
@@ -39,9 +41,9 @@ def refresh(now: datetime) -> SystemStatus:
 
 
 def overall(services: Iterable[tuple[str, bool]]) -> OverallStatus:
-    """Fold (status, is critical) of the monitored services, or a Counter of them, into one word.
+    """Fold (status, is critical) of the monitored services, or a Counter of them, into the overall status.
 
-    `outage` when a critical service, or half or more of all, are down; `degraded` when any is not operational.
+    `outage` if a critical service, or half or more of all, are down; `degraded` if any is not operational.
     """
     counts = Counter(services)
     down = counts[Status.DOWN, True] + counts[Status.DOWN, False]

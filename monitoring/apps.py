@@ -7,11 +7,7 @@ class MonitoringConfig(AppConfig):
     verbose_name = pgettext_lazy("part of the desk", "Monitoring")
 
     def ready(self) -> None:
-        from monitoring import (  # noqa: F401  register what they define
-            checks,
-            figures,
-            health,
-            retention,
-            upkeep,
-            worker_signals,
-        )
+        from monitoring import system_checks  # noqa: F401  register what they define
+        from monitoring.accounting import retention  # noqa: F401  register what they define
+        from monitoring.instruments import diagnostics, health, metrics  # noqa: F401  register what they define
+        from monitoring.worker import signals  # noqa: F401  register what they define

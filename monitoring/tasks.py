@@ -17,22 +17,13 @@ from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
 
 from database import partitions
 from database.locks import one_at_a_time
-from monitoring import (
-    blindness,
-    clock,
-    day_work,
-    dispatch,
-    heartbeats,
-    hourly,
-    messages,
-    probe_worker,
-    recording,
-    silence,
-    transitions,
-    worker_stamps,
-)
+from monitoring.accounting import day_work, hourly
+from monitoring.config import clock
+from monitoring.engine import blindness, dispatch, heartbeats, recording, tally, workers
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import ProbeSpec
+from monitoring.states import silence, transitions
+from monitoring.worker import messages, probe_worker
 from observability.refusals import refusals
 
 logger = logging.getLogger(__name__)
@@ -79,7 +70,7 @@ def probe(specs: messages.Table) -> None:
 )
 def record(results: messages.Table) -> None:
     try:
-        recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
+        recorded = recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
             raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
@@ -87,12 +78,13 @@ def record(results: messages.Table) -> None:
         # not at once.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
+    tally.count(recorded)
 
 
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
 def worker_seen(stamp: dict[str, Any]) -> None:
     with _again_soon("worker_seen"):
-        worker_stamps.keep(stamp, clock.now())
+        workers.keep(stamp, clock.now())
 
 
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)

@@ -6,8 +6,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from monitoring import clock
-from monitoring.heartbeats import MESSAGE_LENGTH, Answer, Report, ping
+from monitoring.config import clock
+from monitoring.engine.heartbeats import MESSAGE_LENGTH, Answer, Report, ping
 
 BODY_BYTES = 10_000  # the rest is not read
 HIGHEST_EXIT_CODE = 255

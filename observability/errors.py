@@ -182,14 +182,17 @@ def _known_status(status: int) -> Callable[[Exception], ApiError]:
 
 register(django_errors.ValidationError, _validation)
 for _kind, _status in (
-    *((Http404, 404), (django_errors.PermissionDenied, 403)),
-    *(
-        (django_errors.BadRequest, 400),
-        (django_errors.SuspiciousOperation, 400),
-        (django_errors.RequestDataTooBig, 413),
-    ),
-    *((MultiPartParserError, 400), (UnreadablePostError, 400)),
-    *((OperationalError, 503), (InterfaceError, 503)),
-    *((redis.ConnectionError, 503), (redis.TimeoutError, 503), (kombu.exceptions.OperationalError, 503)),
+    (Http404, 404),
+    (django_errors.PermissionDenied, 403),
+    (django_errors.BadRequest, 400),
+    (django_errors.SuspiciousOperation, 400),
+    (django_errors.RequestDataTooBig, 413),
+    (MultiPartParserError, 400),
+    (UnreadablePostError, 400),
+    (OperationalError, 503),
+    (InterfaceError, 503),
+    (redis.ConnectionError, 503),
+    (redis.TimeoutError, 503),
+    (kombu.exceptions.OperationalError, 503),
 ):
     register(_kind, _known_status(_status))

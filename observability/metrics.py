@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from observability import harmless, log_sink
-from observability.deadlines import within
+from observability import deadlines, harmless, log_sink
 
 PREFIX = "slamonitor_"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -89,20 +88,23 @@ def register_collector(name: str, collect: Collect) -> None:
     _collectors[name] = collect
 
 
-def render() -> bytes:
-    """Return all figures in the text format."""
+def render(collectors: Mapping[str, Collect] = _collectors) -> bytes:
+    """Return all figures in the text format, those of the registered collectors among them."""
     shown = CollectorRegistry(auto_describe=False)
-    shown.register(_Everything())
+    shown.register(_Everything(collectors))
     return generate_latest(shown)
 
 
 class _Everything(Collector):
     """What the processes counted, then what collectors find now."""
 
+    def __init__(self, collectors: Mapping[str, Collect]) -> None:
+        self._collectors = collectors
+
     def collect(self) -> Iterable[Metric]:
         found: dict[str, bool] = {}
-        for name, collect in {"processes": _counted, **_collectors}.items():
-            families = within(f"collector {name}", COLLECTED_WITHIN_S, partial(_listed, collect))
+        for name, collect in {"processes": _counted, **self._collectors}.items():
+            families = deadlines.asker.within(f"collector {name}", COLLECTED_WITHIN_S, partial(_listed, collect))
             found[name] = families is not None
             yield from families or ()
         yield from _of_ourselves(found)

@@ -57,23 +57,35 @@ class Examined:
     finding: Finding
 
 
-_checks: dict[str, Check] = {}
+class Doctor:
+    """The checks of one examination; apps register theirs with `doctor`."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+
+    def register(
+        self,
+        name: str,
+        title: str | Promise,
+        ask: Callable[[], Finding],
+        *,
+        area: str,
+        needs: Sequence[str] = ("database",),
+    ) -> None:
+        """Let a check be part of the examination. It must change nothing and end within a second or two."""
+        self._checks[name] = Check(name=name, area=area, title=title, ask=ask, needs=needs)
+
+    def examine(self) -> list[Examined]:
+        """Ask every check, in the order of registration, but those in vain; what needs nothing comes first."""
+        found: dict[str, Examined] = {}
+        for check in sorted(self._checks.values(), key=lambda check: len(check.needs)):
+            missing = [name for name in check.needs if name in found and found[name].finding.verdict is Verdict.BAD]
+            finding = _in_vain(self._checks[missing[0]]) if missing else ask(check)
+            found[check.name] = Examined(check=check, finding=finding)
+        return [found[name] for name in self._checks]
 
 
-def register(
-    name: str, title: str | Promise, ask: Callable[[], Finding], *, area: str, needs: Sequence[str] = ("database",)
-) -> None:
-    """Let a check be part of the examination. It must change nothing and end within a second or two."""
-    _checks[name] = Check(name=name, area=area, title=title, ask=ask, needs=needs)
-
-
-def examine() -> list[Examined]:
-    """Ask every registered check, in the order of registration, but those in vain; what needs nothing comes first."""
-    found: dict[str, Examined] = {}
-    for check in sorted(_checks.values(), key=lambda check: len(check.needs)):
-        missing = [name for name in check.needs if name in found and found[name].finding.verdict is Verdict.BAD]
-        found[check.name] = Examined(check=check, finding=_in_vain(missing[0]) if missing else ask(check))
-    return [found[name] for name in _checks]
+doctor = Doctor()
 
 
 def ask(check: Check) -> Finding:
@@ -107,5 +119,5 @@ def bad(says: str, remedy: str, table: Table | None = None) -> Finding:
     return Finding(verdict=Verdict.BAD, says=says, remedy=remedy, table=table)
 
 
-def _in_vain(name: str) -> Finding:
-    return note(_("Not asked, because of: %(title)s") % {"title": _checks[name].title})
+def _in_vain(missing: Check) -> Finding:
+    return note(_("Not asked, because of: %(title)s") % {"title": missing.title})

@@ -24,7 +24,7 @@ THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:
     """Tell load balancers and people whether all is well: 503 when something that we cannot do without is not."""
-    return _answer(health.recent())
+    return _answer(health.checks.recent())
 
 
 @login_not_required
@@ -40,7 +40,7 @@ def show_life(request: HttpRequest) -> JsonResponse:
 @require_safe
 def show_readiness(request: HttpRequest) -> JsonResponse:
     """Tell whether this process should get visitors."""
-    return _answer(health.recent(only_needed_to_serve=True))
+    return _answer(health.checks.recent(only_needed_to_serve=True))
 
 
 @login_not_required

@@ -72,4 +72,4 @@ def _again(command: str) -> str:
     return _("Mend what the message names, then: manage.py %(command)s") % {"command": command}
 
 
-health.register("backups", check)
+health.checks.register("backups", check)

@@ -11,7 +11,7 @@ from django.core.checks import Error, Tags, register, run_checks
 from database.backups import bucket, encryption
 from database.backups.problem import BackupError
 from database.backups.server import application_server
-from monitoring import day_zones
+from monitoring.accounting import day_zones
 
 
 @register("settings")

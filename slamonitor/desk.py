@@ -16,7 +16,7 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
 from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
-from monitoring import check_browser
+from monitoring.admin_site import check_views
 from slamonitor.upkeep import page as upkeep_page
 
 # As strict as the public page's but for what the theme cannot do without: Alpine makes functions of the expressions in
@@ -39,7 +39,7 @@ class Desk(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return [*check_browser.urls(), *upkeep_page.urls()]
+        return [*check_views.urls(), *upkeep_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Leave out Django's groups: what somebody may do follows from the role alone."""

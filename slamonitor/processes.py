@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from pathlib import Path
 
 import redis
@@ -17,11 +18,20 @@ from slamonitor.child import Process
 from slamonitor.embedded.redis import impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT
 
-BEAT, PROBES, ENGINE, REDIS, POSTGRES = range(5)  # stages of ending, first to last
 ENGINE_QUEUES = "results,alerts,rollups"
 ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; results cannot wait
 # Workers would tell each other about themselves, which nothing here reads.
 WITHOUT_CHATTER = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+class Stage(IntEnum):
+    """When a process ends, first to last."""
+
+    BEAT = 0
+    PROBES = 1
+    ENGINE = 2
+    REDIS = 3
+    POSTGRES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +44,7 @@ class Options:
     region: str = "default"
 
 
-def server(process: Process, stage: int) -> Process:
+def server(process: Process, stage: Stage) -> Process:
     """Place an embedded server in the order of ending."""
     return replace(process, stop_stage=stage, stop_timeout_s=0.5)
 
@@ -51,15 +61,20 @@ def web(env: Mapping[str, str], options: Options) -> Process:
     return Process(
         name="web",
         command=(
-            *(sys.executable, "-m", "slamonitor.web"),
-            *("--host", options.host, "--port", str(options.port)),
+            sys.executable,
+            "-m",
+            "slamonitor.web",
+            "--host",
+            options.host,
+            "--port",
+            str(options.port),
         ),
         env=env,
         cwd=CHECKOUT,
         ready=lambda: _accepts(options.host, options.port),
         lives_at=(_reached_at(options.host), options.port),
         raise_file_limit=True,
-        stop_stage=ENGINE,
+        stop_stage=Stage.ENGINE,
     )
 
 
@@ -71,7 +86,7 @@ def targets(env: Mapping[str, str], port: int, zone: str) -> Process:
         env=env,
         cwd=CHECKOUT,
         ready=lambda: _accepts("127.0.0.1", port),
-        stop_stage=ENGINE,
+        stop_stage=Stage.ENGINE,
     )
 
 
@@ -81,13 +96,16 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
         name=f"probe{number}",
         command=(
             *_worker(f"probe{number}", f"probes.{options.region}"),
-            *("--pool", "threads", "--concurrency", "4"),
+            "--pool",
+            "threads",
+            "--concurrency",
+            "4",
             *WITHOUT_CHATTER,
         ),
         env=_worker_env(env),
         cwd=CHECKOUT,
         raise_file_limit=True,
-        stop_stage=PROBES,
+        stop_stage=Stage.PROBES,
         stop_timeout_s=2.5,
     )
 
@@ -100,7 +118,7 @@ def dispatcher(env: Mapping[str, str]) -> Process:
         command=(*_worker("dispatch", "dispatch"), "--pool", "solo", *WITHOUT_CHATTER),
         env=_worker_env(env),
         cwd=CHECKOUT,
-        stop_stage=PROBES,  # once beat is gone there is nothing to hand out
+        stop_stage=Stage.PROBES,  # once beat is gone there is nothing to hand out
         stop_timeout_s=2.5,  # Celery looks for a signal only between two reads of the broker, a second each
     )
 
@@ -111,12 +129,17 @@ def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) ->
         name="engine",
         command=(
             *_worker("engine", ENGINE_QUEUES),
-            *("--pool", "prefork", "--concurrency", str(ENGINE_PROCESSES), "-O", "fair"),
+            "--pool",
+            "prefork",
+            "--concurrency",
+            str(ENGINE_PROCESSES),
+            "-O",
+            "fair",
             *WITHOUT_CHATTER,
         ),
         env=_worker_env(env),
         cwd=CHECKOUT,
-        stop_stage=ENGINE,
+        stop_stage=Stage.ENGINE,
         stop_timeout_s=3.5,  # an idle prefork pool takes 2 to 2.6 s, all of it waiting inside Celery
         drained=drained,
         drain_timeout_s=1.5,
@@ -130,7 +153,7 @@ def beat(env: Mapping[str, str]) -> Process:
         command=(*_celery(), "beat"),
         env=env,
         cwd=CHECKOUT,
-        stop_stage=BEAT,
+        stop_stage=Stage.BEAT,
         # It keeps nothing and finishes nothing, and asked politely on a busy machine it takes a second to notice.
         stop_signal=signal.SIGKILL,
         stop_timeout_s=1.0,
@@ -139,7 +162,7 @@ def beat(env: Mapping[str, str]) -> Process:
 
 def is_of_engine(process: Process) -> bool:
     """Say whether a process measures or records; the page, what it shows and the servers do not."""
-    return process.stop_stage <= ENGINE and process.name not in ("web", "targets")
+    return process.stop_stage <= Stage.ENGINE and process.name not in ("web", "targets")
 
 
 def results_stored(redis_url: str) -> Callable[[], bool]:

@@ -8,7 +8,7 @@ from celery.beat import Scheduler
 from celery.contrib.django.task import DjangoTask
 from celery.worker.request import Request, revoked_tasks
 
-from monitoring import clock
+from monitoring.config import clock
 
 SET_BACK = timedelta(seconds=1)
 

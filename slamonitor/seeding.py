@@ -18,9 +18,9 @@ from database import changes
 from database.locks import lock_in_transaction
 from database.models import ChangeCounter
 from incidents import system_status
+from monitoring.catalogue.sync import Wanted, sync
 from monitoring.models import AccountingPolicy, Service, UptimeRecord
-from monitoring.state import Status
-from monitoring.sync import Wanted, sync
+from monitoring.rules.state import Status
 
 MODULES = "https://idverify-api.argosidentity.com/modules/"
 SERVICES = {  # id: name, display name, path
@@ -53,7 +53,7 @@ class Seeded:
 def seed(now: datetime, *, activate: bool) -> Seeded:
     """Add what is missing of the sample and leave everything else as it is; twice is once.
 
-    `activate` also turns on those of its services that are off. Raises `monitoring.sync.Refused`.
+    `activate` also turns on those of its services that are off. Raises `monitoring.catalogue.sync.Refused`.
     """
     with transaction.atomic():
         lock_in_transaction("seeding")

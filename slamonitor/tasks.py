@@ -4,7 +4,7 @@ from celery import shared_task
 from django.conf import settings
 
 from database.locks import one_at_a_time
-from monitoring import clock
+from monitoring.config import clock
 from slamonitor import backup_night
 from slamonitor.upkeep import nightly
 

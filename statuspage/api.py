@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from accounts.bearer import Bearer
 from accounts.permissions import VIEW_CHECKS
 from incidents.models import Incident
-from monitoring import ledger
+from monitoring.accounting import ledger
 from monitoring.api.figure_schemas import AS_MEASURED, PERCENTAGE, BoundsOut, FiguresOut, PolicyOut, SecondsOut
 from monitoring.api.parameters import StrictQuery, Windowed
 from monitoring.api.service_changes import find
 from monitoring.models.record_versions import Cause
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 from statuspage.ledger import export
 
 router = Router(tags=["Figures"])

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from incidents.models import OverallStatus
 from incidents.system_status import overall
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from statuspage.durations import clock, duration
 from statuspage.readmodel import PageModel, ServiceLine
 

@@ -11,11 +11,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from monitoring import daily
-from monitoring.daily import DayFigures, Record
+from monitoring.accounting import stored_days
+from monitoring.accounting.stored_days import DayFigures, Record
 from monitoring.models.rollups import EMPTY_DAY
-from monitoring.sla import Kind, percentage
-from monitoring.state import Status
+from monitoring.rules.sla import Kind, percentage
+from monitoring.rules.state import Status
 from statuspage.durations import day_name, whole
 from statuspage.readmodel import DAYS
 
@@ -52,7 +52,7 @@ def _strip(record: Record, created_number: int, first: date, language: str) -> S
     days = [record.days.get(number) or _missing(number < created_number) for number in range(DAYS)]
     said = [_lines(day, language) for day in days]
     names = _day_names(first, language)
-    figures = daily.figures_of(record.days.values())
+    figures = stored_days.figures_of(record.days.values())
     bars = [_bar(number, look(day), f"{names[number]}\n{said[number]}") for number, day in enumerate(days)]
     return Strip(
         bars=mark_safe("".join(bars)),
@@ -101,7 +101,7 @@ def _bar(number: int, look: str, title: str) -> str:
 @lru_cache(maxsize=8_000)
 def _lines(day: DayFigures, language: str) -> str:
     """Say a day in lines of words that are safe in HTML, without its date."""
-    figures = daily.figures_of([day])
+    figures = stored_days.figures_of([day])
     lines = [state_words(look(day))]
     if uptime := percentage(figures.uptime):
         lines[0] += f" · {uptime} %"
@@ -139,7 +139,7 @@ def _day_names(first: date, language: str) -> tuple[str, ...]:
 def _missing(is_before: bool) -> DayFigures:
     """Return a day without a record, before the service existed or after."""
     status = EMPTY_DAY if is_before else Status.UNKNOWN
-    return DayFigures(status, (0,) * len(daily.KINDS), 100, is_sample=False)
+    return DayFigures(status, (0,) * len(stored_days.KINDS), 100, is_sample=False)
 
 
 def _coverage_words(hundredths: int | None) -> str:

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 from django.db.models import OuterRef, Subquery
 
 from incidents.models import Incident, IncidentUpdate, SystemStatus
-from monitoring import daily
-from monitoring.calendar_days import day_of
-from monitoring.daily import Record
-from monitoring.live import is_ahead, is_silent
+from monitoring.accounting import stored_days
+from monitoring.accounting.stored_days import Record
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
-from monitoring.state import Status
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.state import Status
+from monitoring.states.live import is_ahead, is_silent, status_at
 
 DAYS = 90  # that the page shows, today included
 
@@ -63,11 +63,13 @@ def read(now: datetime, change: int, zone: ZoneInfo) -> PageModel:
     services = list(Service.objects.for_page())
     today = day_of(now, zone)
     first = today - timedelta(days=DAYS - 1)
-    days = daily.recent([service.id for service in services], first, today, zone)
+    days = stored_days.recent([service.id for service in services], first, today, zone)
     return PageModel(
         read_at=now,
         change=change,
-        services=tuple(_line(service, days.get(service.id, daily.NOTHING_STORED), now, zone) for service in services),
+        services=tuple(
+            _line(service, days.get(service.id, stored_days.NOTHING_STORED), now, zone) for service in services
+        ),
         incidents=_open_incidents(),
         message=SystemStatus.objects.filter(id="current").values_list("message", flat=True).first() or "",
         sample_until=max(filter(None, (service.sample_until for service in services)), default=None),
@@ -92,7 +94,7 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
             created_on=day_of(service.created_at, zone),
             days=days,
         )
-    status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
+    status = status_at(state, now)
     return ServiceLine(
         id=service.id,
         name=name,

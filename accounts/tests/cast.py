@@ -18,7 +18,7 @@ class Person:
 
 
 def make_person(role: str, **fields: object) -> Person:
-    """Make a user of this role who is signed in. Nobody needs a password for that, and hashing one takes long."""
+    """Create a signed-in user of this role. The user has no password, because hashing one takes long."""
     # Not at the top: pytest reads this file before Django is set up.
     from accounts.models import User
 
@@ -31,7 +31,7 @@ def make_person(role: str, **fields: object) -> Person:
 
 @pytest.fixture(autouse=True)
 def english_again() -> Iterator[None]:
-    """Forget the language of the last request: Django keeps it for the thread."""
+    """Reset the language of the last request: Django keeps it for the thread."""
     yield
     from django.utils import translation
 

@@ -1,4 +1,4 @@
-"""The rate limit of tokens: a bucket that refills evenly, shared by all, and no harm when Redis is away."""
+"""The rate limit of tokens: a bucket that refills evenly and is shared, and no limit while Redis is away."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The way in: one-time passwords, lock-out, and sessions."""
+"""Sign-in: one-time passwords, lock-out, and sessions."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def sign_in(client: Client, password: str, name: str = "new") -> Any:
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let attempts of one address lie so far apart that their rate limits none (`test_sign_in_rate.py`)."""
+    """Space the attempts of one address so that its rate limit never applies (`test_sign_in_rate.py`)."""
     fresh = Buckets(size=1_000, refilled_every_s=1, most_keys=sign_in_rate.MOST_ADDRESSES)
     monkeypatch.setattr(sign_in_rate, "attempts", fresh)
 
@@ -226,9 +226,9 @@ def test_failures_are_counted_by_neighbourhood(db: None, address: str, neighbour
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "address"),
     [
-        (0, "203.0.113.1", "10.0.0.1"),  # nobody of ours in front: the header is the visitor's invention
+        (0, "203.0.113.1", "10.0.0.1"),  # no proxy of ours: the visitor invented the header
         (1, "203.0.113.1", "203.0.113.1"),
-        (1, "1.2.3.4, 203.0.113.1", "203.0.113.1"),  # what stands left of it is invented
+        (1, "1.2.3.4, 203.0.113.1", "203.0.113.1"),  # the entries to the left are invented
         (2, "1.2.3.4, 203.0.113.1, 10.0.0.9", "203.0.113.1"),
         (2, "203.0.113.1", "203.0.113.1"),
         (1, "", "10.0.0.1"),

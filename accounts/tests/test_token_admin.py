@@ -1,4 +1,4 @@
-"""API tokens at the desk: one's own, shown once, revoked with a button."""
+"""API tokens in the admin: one's own, shown once, revoked with a button."""
 
 import re
 from typing import Any

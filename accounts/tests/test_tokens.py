@@ -1,4 +1,4 @@
-"""API tokens: made once, known by a hash, over at their time, and noted when used."""
+"""API tokens: created once, found by a hash, expired at their time, and noted when used."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def call(client: Client) -> Callable[..., Any]:
-    """Ask who one is, with a token, at a time."""
+    """Request the caller's identity with a token, at a given time."""
 
     def ask(text: str, at: datetime = NOW) -> Any:
         with time_machine.travel(at, tick=False):

@@ -1,4 +1,4 @@
-"""Users at the desk: one-time passwords that are shown once, roles, and always an admin left."""
+"""Users in the admin: one-time passwords that are shown once, roles, and the last admin."""
 
 import re
 from typing import Any

@@ -56,10 +56,11 @@ def strike(stage: Stage) -> str:
 
 def live(start: datetime) -> dict[str, Any]:
     """Tick through the phases; each slot that is handed out is checked and recorded."""
-    from monitoring import recording, silence
-    from monitoring.dispatch import Tick, dispatch_due
+    from monitoring.engine import recording
+    from monitoring.engine.dispatch import Tick, dispatch_due
     from monitoring.models import CheckRun, DispatchWatermark, ServiceState, WatchServerLog
     from monitoring.probes.model import ProbeSpec
+    from monitoring.states import silence
 
     phase, now = PHASES[0], start
     silent: Counter[str] = Counter({each.name: 0 for each in PHASES})
@@ -105,7 +106,7 @@ def _wrong(phase: Phase) -> list[str]:
 
 def _seconds(start: datetime, phase: Phase, numbers: range, kinds: Sequence[str]) -> int:
     """Sum what the ledgers of services say of a phase, but for the hold of the checks before it."""
-    from monitoring import ledger
+    from monitoring.accounting import ledger
     from monitoring.models import Service
 
     hold_s = 4

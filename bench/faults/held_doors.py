@@ -149,7 +149,9 @@ def slow_requests(stage: Stage) -> str:
 
 def _request(line: str, body: str = "", **headers: str) -> bytes:
     named = {"Host": "localhost", "Connection": "close", "Content-Length": str(len(body)), **headers}
-    return "\r\n".join([f"{line} HTTP/1.1", *(f"{k.replace('_', '-')}: {v}" for k, v in named.items()), "", body]).encode()
+    return "\r\n".join(
+        [f"{line} HTTP/1.1", *(f"{k.replace('_', '-')}: {v}" for k, v in named.items()), "", body]
+    ).encode()
 
 
 def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None:

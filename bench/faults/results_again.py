@@ -37,8 +37,8 @@ def send() -> None:
     """Send each lot twice, all of them shuffled. Runs within `manage.py shell` of the installation."""
     from celery import current_app
 
-    from monitoring import messages
     from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
+    from monitoring.worker import messages
 
     begin_ms = (int(time.time()) - CHECKS - 60) * 1000
 

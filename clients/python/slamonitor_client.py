@@ -1,4 +1,4 @@
-"""A client of the API in one file: traces, typed errors, and retries that do the work once. Needs httpx.
+"""A client of the API in a single file: traces, typed errors, and retries that take effect once. Needs httpx.
 
 with Client("https://status.example.com", token="slm_…") as client:
     services = client.get("/api/v1/services")
@@ -17,7 +17,7 @@ LONGEST_WAIT_S = 30.0
 
 
 class ApiFailure(Exception):
-    """What the API answered instead of a result; `str` of it is fit for people, and names the trace to quote."""
+    """An error response of the API. `str` of it is a readable message that names the trace to quote."""
 
     def __init__(
         self,
@@ -35,26 +35,26 @@ class ApiFailure(Exception):
 
     @property
     def is_retryable(self) -> bool:
-        """Say whether the same request may succeed a little later."""
+        """Return whether the same request may succeed a little later."""
         return self.status is None or self.status in RETRYABLE or self.code == "IDEMPOTENCY_KEY_IN_USE"
 
 
 class Request:
-    """One thing to be done. It may be sent again after a failure and is done once: its key is renewed after success."""
+    """A request that takes effect once, however often it is sent; its key is renewed after success."""
 
     def __init__(self, client: "Client", method: str, path: str, body: Any) -> None:
         self._client, self._method, self._path, self._body = client, method, path, body
         self.key = secrets.token_urlsafe(24)
 
     def send(self) -> Any:
-        """Return what was answered. Raises `ApiFailure`; then `send` may be called again."""
+        """Return the response. Raises `ApiFailure`; then `send` may be called again."""
         result = self._client._retried(self._method, self._path, self._body, {"Idempotency-Key": self.key})
         self.key = secrets.token_urlsafe(24)
         return result
 
 
 class Client:
-    """Calls the API under one base URL. `trace_id` continues a trace; else each call begins one of its own."""
+    """Requests under one base URL. `trace_id` continues a trace; otherwise each call begins a trace."""
 
     def __init__(
         self,
@@ -77,15 +77,15 @@ class Client:
         self._http.close()
 
     def get(self, path: str) -> Any:
-        """Return what is under an address. Raises `ApiFailure`."""
+        """Return the resource at a path. Raises `ApiFailure`."""
         return self._retried("GET", path, None, {})
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Do something once, however often it has to be tried. Raises `ApiFailure`."""
+        """Send a request that takes effect once, however often it is tried. Raises `ApiFailure`."""
         return self.request(method, path, body).send()
 
     def request(self, method: str, path: str, body: Any = None) -> Request:
-        """Prepare something that the caller may want to send again after it failed."""
+        """Prepare a request that the caller may send again after a failure."""
         return Request(self, method, path, body)
 
     def _retried(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
@@ -112,7 +112,7 @@ class Client:
 
 
 def _failure(response: httpx.Response, trace_id: str) -> ApiFailure:
-    """Read an error; one that is not in the API's form comes from something in between."""
+    """Parse an error; one that is not in the API's form comes from a proxy or gateway."""
     try:
         said = response.json()["error"]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The client against a real server: what it sends, and what it makes of answers."""
+"""The client against a real server: its requests, and how it reads responses."""
 
 import json
 from collections.abc import Iterator

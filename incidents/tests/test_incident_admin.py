@@ -1,4 +1,4 @@
-"""Incidents at the desk: filed and updated by reporters, read by viewers, on the page at once."""
+"""Incidents in the admin: filed and updated by reporters, read by viewers, on the page at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -25,7 +25,7 @@ def after(minutes: float) -> datetime:
         (["resolved", "resolved"], "resolved", None, 1),  # resolved once
         (["identified", "investigating"], "investigating", None, None),
         (["identified", "investigating", "identified"], "identified", 3, None),
-        (["identified", "resolved", "monitoring"], "monitoring", 1, None),  # opened again
+        (["identified", "resolved", "monitoring"], "monitoring", 1, None),  # reopened
         (["identified", "resolved", "investigating"], "investigating", None, None),
     ],
 )

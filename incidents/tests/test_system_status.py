@@ -6,7 +6,7 @@ import pytest
 from database import changes
 from incidents.models import Incident, SystemStatus
 from incidents.system_status import overall, refresh
-from monitoring.tests.factories import make_service
+from monitoring.tests.factories import make_checked
 
 NOW = datetime(2025, 3, 10, tzinfo=UTC)
 
@@ -34,9 +34,9 @@ def test_a_critical_service_that_is_down_is_an_outage_of_the_whole() -> None:
 
 @pytest.mark.django_db
 def test_the_row_counts_services_and_open_incidents() -> None:
-    make_service("one", status="o")
-    make_service("two", status="mo")
-    make_service("off", status="mo", is_active=False)
+    make_checked("one", "o")
+    make_checked("two", "mo")
+    make_checked("off", "mo", is_active=False)
     Incident.objects.create(title="Down", started_at=NOW)
     Incident.objects.create(title="Over", started_at=NOW, resolved_at=NOW, status="resolved")
 
@@ -49,7 +49,7 @@ def test_the_row_counts_services_and_open_incidents() -> None:
 
 @pytest.mark.django_db
 def test_readers_are_told_only_of_a_change() -> None:
-    make_service(status="o")
+    make_checked("payments", "o")
     refresh(NOW)
     before = changes.current("page")
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from monitoring.check_now import Attempt
-from monitoring.instants import from_ms
+from monitoring.engine.check_now import Attempt
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, Verdict
+from monitoring.rules.unix_time import from_ms
 
 
 class PhasesOut(BaseModel):

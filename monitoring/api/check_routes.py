@@ -11,17 +11,17 @@ from pydantic import BaseModel, Field
 
 from accounts.bearer import Bearer
 from accounts.permissions import VIEW_CHECKS
-from monitoring import check_pages
 from monitoring.api import service_changes
 from monitoring.api.attempts import PhasesOut
 from monitoring.api.parameters import Paged, StrictQuery, Text, Windowed, bad_cursor, cursor_of, key_of, link_next
-from monitoring.check_pages import Key, Wanted
-from monitoring.folded.reading import TooMuch
-from monitoring.instants import to_ms
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Key, Wanted
+from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import WatchServerLog
 from monitoring.models.raw import BLIND
 from monitoring.probes.model import ErrorType, Verdict
-from monitoring.specs import trace_id
+from monitoring.rules.unix_time import to_ms
+from monitoring.worker.specs import trace_id
 from observability import errors
 from observability.errors import ApiError
 
@@ -37,7 +37,7 @@ class CheckFilters(Paged, Windowed):
         window = self.window()
         return Wanted(
             since=window.start,
-            until=min(window.end, timezone.now() + check_pages.AHEAD),  # reading begins at the end
+            until=min(window.end, timezone.now() + check_search.AHEAD),  # reading begins at the end
             service_id=service_id,
             verdict=self.verdict or "",
             error_type=self.error_type or "",
@@ -109,7 +109,7 @@ def list_checks_of_service(
 
 
 def _page(request: HttpRequest, response: HttpResponse, filters: CheckFilters, service_id: str) -> CheckPage:
-    page = check_pages.read(filters.wanted(service_id), after=filters.after(), rows=filters.limit)
+    page = check_search.read(filters.wanted(service_id), after=filters.after(), rows=filters.limit)
     return CheckPage(
         items=[_shown(check) for check in page.checks],
         next_cursor=link_next(request, response, cursor_of(page.older) if page.older else None),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monitoring.check_settings import DEFAULT_KIND
+from monitoring.config.check_settings import DEFAULT_KIND
 from monitoring.probes import KINDS
 from monitoring.probes.kind import Kind
 from monitoring.probes.settings import Described, described

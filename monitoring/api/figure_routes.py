@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from accounts.bearer import Bearer
 from accounts.permissions import SEE_SERVICES
-from monitoring import ledger, percentiles
+from monitoring.accounting import ledger, percentiles
 from monitoring.api import service_changes
 from monitoring.api.figure_schemas import (
     AS_MEASURED,

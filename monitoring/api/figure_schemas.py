@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel, Field
 
-from monitoring.ledger import Reading
+from monitoring.accounting.ledger import Reading
 from monitoring.models.policies import LateMaintenance
-from monitoring.sla import Kind, percentage
-from monitoring.terms import Terms
+from monitoring.rules.sla import Kind, percentage
+from monitoring.states.terms import Terms
 
 PERCENTAGE = "Percent with two decimals, floored, as text; null where there is nothing to divide by."
 

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from ninja.params.models import Query, QueryModel
 from pydantic import AfterValidator, BaseModel, Field
 
-from monitoring import windows
-from monitoring.windows import BadWindow, Window
-from monitoring.wording import did_you_mean
+from monitoring.accounting import time_range
+from monitoring.accounting.time_range import BadWindow, Window
+from monitoring.models.services import SLUG_IN_SCHEMAS
+from monitoring.probes.suggestions import did_you_mean
 from observability import errors
 from observability.errors import ApiError, invalid
 
@@ -41,7 +42,7 @@ def _storable(text: str) -> str:
 
 # What PostgreSQL can hold.
 Text = Annotated[str, AfterValidator(_storable), Field(max_length=1000, pattern=r"^[^\x00]*$")]
-SlugText = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+SlugText = Annotated[str, Field(max_length=100, pattern=SLUG_IN_SCHEMAS)]
 
 
 class StrictQueryModel(QueryModel):
@@ -96,7 +97,7 @@ class Windowed(BaseModel):
     def window(self) -> Window:
         """Return what is asked for; days are those of the installation's time zone. Raises `BadWindow`."""
         given = {"from": self.since, "to": self.until}
-        return windows.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
+        return time_range.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
 
 
 errors.register(BadWindow, lambda error: refused({error.name: str(error)}))

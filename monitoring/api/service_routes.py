@@ -26,11 +26,11 @@ from monitoring.api.service_schemas import (
     ServiceReplace,
     shown,
 )
-from monitoring.check_now import check_now
+from monitoring.engine.check_now import check_now
 from monitoring.models import Service
 from monitoring.probes import KINDS
 from monitoring.probes.failures import NotAllowed
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from observability.errors import ApiError
 
 router = Router(tags=["Services"])

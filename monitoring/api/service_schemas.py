@@ -8,12 +8,11 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from monitoring.api.check_schemas import check_schema
+from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.models import Service
-from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
-from monitoring.plain_secrets import warnings_of
-from monitoring.state import Status
+from monitoring.models.services import INTERVAL_MS, SLUG_IN_SCHEMAS, THRESHOLD, TIMEOUT_MS
+from monitoring.rules.state import Status
 
-SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EXAMPLE = {
     "id": "payments",
     "name": "Payments",
@@ -100,9 +99,12 @@ class ServicePage(BaseModel):
 
 
 class _Written(BaseModel):
-    """What a body may say, for the OpenAPI file. `monitoring/service_bodies.py` and the model judge it, not this."""
+    """What a body may say, for the OpenAPI file.
 
-    id: str = Field(pattern=SLUG, max_length=100, examples=["payments"])
+    It is judged by `monitoring/catalogue/service_bodies.py` and the model, not by this.
+    """
+
+    id: str = Field(pattern=SLUG_IN_SCHEMAS, max_length=100, examples=["payments"])
     name: str = Field(
         min_length=1, max_length=100, description="Unique. Left out, the display name.", examples=["Payments"]
     )

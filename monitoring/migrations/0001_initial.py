@@ -5,7 +5,7 @@ import django.db.models.expressions
 import monitoring.models.raw
 import monitoring.models.services
 import monitoring.probes.model
-import monitoring.state
+import monitoring.rules.state
 from django.db import migrations, models
 
 
@@ -505,10 +505,10 @@ class Migration(migrations.Migration):
                     (
                         "status__in",
                         [
-                            monitoring.state.Status["OPERATIONAL"],
-                            monitoring.state.Status["PARTIAL"],
-                            monitoring.state.Status["DOWN"],
-                            monitoring.state.Status["UNKNOWN"],
+                            monitoring.rules.state.Status["OPERATIONAL"],
+                            monitoring.rules.state.Status["PARTIAL"],
+                            monitoring.rules.state.Status["DOWN"],
+                            monitoring.rules.state.Status["UNKNOWN"],
                         ],
                     )
                 ),
@@ -564,10 +564,10 @@ class Migration(migrations.Migration):
                     (
                         "status__in",
                         [
-                            monitoring.state.Status["OPERATIONAL"],
-                            monitoring.state.Status["PARTIAL"],
-                            monitoring.state.Status["DOWN"],
-                            monitoring.state.Status["UNKNOWN"],
+                            monitoring.rules.state.Status["OPERATIONAL"],
+                            monitoring.rules.state.Status["PARTIAL"],
+                            monitoring.rules.state.Status["DOWN"],
+                            monitoring.rules.state.Status["UNKNOWN"],
                         ],
                     )
                 ),
@@ -623,19 +623,19 @@ class Migration(migrations.Migration):
                     (
                         "from_status__in",
                         [
-                            monitoring.state.Status["OPERATIONAL"],
-                            monitoring.state.Status["PARTIAL"],
-                            monitoring.state.Status["DOWN"],
-                            monitoring.state.Status["UNKNOWN"],
+                            monitoring.rules.state.Status["OPERATIONAL"],
+                            monitoring.rules.state.Status["PARTIAL"],
+                            monitoring.rules.state.Status["DOWN"],
+                            monitoring.rules.state.Status["UNKNOWN"],
                         ],
                     ),
                     (
                         "to_status__in",
                         [
-                            monitoring.state.Status["OPERATIONAL"],
-                            monitoring.state.Status["PARTIAL"],
-                            monitoring.state.Status["DOWN"],
-                            monitoring.state.Status["UNKNOWN"],
+                            monitoring.rules.state.Status["OPERATIONAL"],
+                            monitoring.rules.state.Status["PARTIAL"],
+                            monitoring.rules.state.Status["DOWN"],
+                            monitoring.rules.state.Status["UNKNOWN"],
                         ],
                     ),
                 ),
@@ -664,11 +664,11 @@ class Migration(migrations.Migration):
                     (
                         "cause__in",
                         [
-                            monitoring.state.Cause["MEASURED"],
-                            monitoring.state.Cause["FAILED"],
-                            monitoring.state.Cause["SLOW"],
-                            monitoring.state.Cause["RECOVERED"],
-                            monitoring.state.Cause["SILENT"],
+                            monitoring.rules.state.Cause["MEASURED"],
+                            monitoring.rules.state.Cause["FAILED"],
+                            monitoring.rules.state.Cause["SLOW"],
+                            monitoring.rules.state.Cause["RECOVERED"],
+                            monitoring.rules.state.Cause["SILENT"],
                         ],
                     )
                 ),

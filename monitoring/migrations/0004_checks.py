@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.lookups
-import monitoring.check_settings
+import monitoring.config.check_settings
 import monitoring.models.services
 from django.conf import settings
 from django.db import migrations, models
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
             model_name="service",
             name="kind",
             field=models.TextField(
-                choices=monitoring.check_settings.kind_choices, default="http", verbose_name="kind of check"
+                choices=monitoring.config.check_settings.kind_choices, default="http", verbose_name="kind of check"
             ),
         ),
         migrations.AddField(

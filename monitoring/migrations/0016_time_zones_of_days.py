@@ -35,7 +35,7 @@ def add(apps: Any, schema_editor: Any) -> None:
 
 def _last_of_another_zone(cursor: Any) -> date | None:
     """Return the last day that is not as long as it is in the zone of the settings, sample days left out."""
-    from monitoring.calendar_days import bounds
+    from monitoring.rules.calendar_days import bounds
 
     cursor.execute(f"SELECT DISTINCT date, {SECONDS} FROM uptime_records WHERE is_settled AND policy_id IS NOT NULL")
     wrong = []

@@ -4,8 +4,8 @@ import sys
 
 from django.db import migrations
 
-from monitoring import sealing
-from monitoring.probes.requests import origin_of
+from monitoring.config import sealing
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place
 
 

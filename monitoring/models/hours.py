@@ -1,4 +1,7 @@
-"""Hourly counts for the dashboard, so that it never reads days of raw rows. `monitoring/hourly.py` recomputes them."""
+"""Hourly counts for the dashboard, so that it never reads days of raw rows.
+
+`monitoring/accounting/hourly.py` recomputes them.
+"""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,8 +14,9 @@ class Hour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # How many answers took so long: one count for each of the buckets of `monitoring/histogram.py`.
-    response_buckets = ArrayField(models.IntegerField())
+    # How many answers took so long: the buckets of `monitoring/rules/histogram.py` that hold any, and their counts.
+    histogram_buckets = ArrayField(models.SmallIntegerField(), default=list)
+    histogram_counts = ArrayField(models.IntegerField(), default=list)
     computed_at = models.DateTimeField()
     took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
 

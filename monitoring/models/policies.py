@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from monitoring.state import Policy
+from monitoring.rules.state import Policy
 
 STANDARD = "standard"
 LONGEST_NOTICE_HOURS = 24 * 90

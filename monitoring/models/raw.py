@@ -34,8 +34,10 @@ class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no argume
 
 class CheckQuerySet(models.QuerySet["WatchServerLog"]):
     def speaking(self) -> Self:
-        """Leave out what says nothing of a service: failures of our own network (`monitoring/blindness.py`), and checks
-        that a clock put into the future (`monitoring/future.py`).
+        """Leave out what says nothing of a service.
+
+        That is failures of our own network (`monitoring/engine/blindness.py`), and checks that a clock put into the
+        future (`monitoring/states/future.py`).
         """
         return self.exclude(metadata__has_key=BLIND)
 

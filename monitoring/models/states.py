@@ -6,14 +6,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from monitoring.models.raw import VERDICTS
-from monitoring.models.services import STATUS_LABELS, Service
-from monitoring.state import Status
+from monitoring.models.services import Service
+from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_LABELS
 
 
 class ServiceState(models.Model):
     """The folded state of a service and its open run. Rows are locked in order of the service's id.
 
-    Its fields are those of `monitoring.state.State`, which explains them.
+    Its fields are those of `monitoring.rules.state.State`, which explains them.
     """
 
     service = models.OneToOneField(Service, models.CASCADE, primary_key=True, related_name="state")

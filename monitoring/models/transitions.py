@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from monitoring.models.services import Service
-from monitoring.state import Cause, Status
+from monitoring.rules.state import Cause, Status
 
 
 class Transition(models.Model):

@@ -6,8 +6,8 @@ A kind is a module here with a `KIND`, and one line in `KINDS`.
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from monitoring.probes import dns_record, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.kind import Kind
+from monitoring.probes.kinds import dns_record, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 
@@ -29,4 +29,4 @@ def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> Corouti
     kind = KINDS[spec.kind]
     if kind.probe is None:
         raise ValueError(f"a check of kind {spec.kind} is not probed")
-    return kind.probe(spec, kind.settings_of(spec), tools, lateness_ms)
+    return kind.probe(spec, tools.settings.read(kind.settings, spec), tools, lateness_ms)

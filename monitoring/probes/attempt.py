@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.timeline import Hop, longest, total
+from monitoring.probes.net.timeline import Hop, longest, total
 from monitoring.probes.tools import Tools
 
 STALL_MS = 1_000  # a deadline that strikes later than this after its time tells of our loop, not of the target

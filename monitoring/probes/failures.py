@@ -6,7 +6,7 @@ import ssl
 import httpx
 
 from monitoring.probes.model import ErrorType, Finding, Verdict
-from monitoring.probes.timeline import Hop, Stage
+from monitoring.probes.net.timeline import Hop, Stage
 
 
 class ResolutionFailed(httpx.ConnectError):

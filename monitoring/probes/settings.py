@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
-from monitoring.wording import near, shown
+from monitoring.probes.suggestions import near, shown
 
 TEXT_LENGTH = 1_000
 MOST = 50  # values of one setting: each costs the probe loop time, which all other probes wait for

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from monitoring.probes.address import AddressPolicy
-from monitoring.probes.certificates import client_context, unverified_context
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.address import AddressPolicy
+from monitoring.probes.net.certificates import client_context, unverified_context
+from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.standstill import Standstill
 from monitoring.probes.secrets import Place
-from monitoring.probes.standstill import Standstill
+from monitoring.probes.settings_cache import SettingsCache
 
 Unseal = Callable[[str, Place], str]  # opens the sealed text of a secret at its place
 
@@ -29,4 +30,5 @@ class Tools:
     user_agent: str = "SLA-Monitor/0.1"
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
+    settings: SettingsCache = field(default_factory=SettingsCache)
     unseal: Unseal = _as_it_is  # what it raises is a failure of ours

@@ -1,6 +1,6 @@
 -- The checks of a day by service, for the roll-up: counts, and the checks themselves packed into three strings in one and
--- the same order, which is that of storing. One pass over the day instead of a sort of it; `monitoring/day_checks.py`
--- unpacks. Times are those of answers (`monitoring/answers.py`), summed in whole hundredths of a millisecond. Failures of our own network are counted, yet make no run, so they are left out of the strings.
+-- the same order, which is that of storing. One pass over the day instead of a sort of it; `monitoring/checks/day_checks.py`
+-- unpacks. Times are those of answers (`monitoring/rules/answers.py`), summed in whole hundredths of a millisecond. Failures of our own network are counted, yet make no run, so they are left out of the strings.
 SELECT
     service_id, count(*), count(*) FILTER (WHERE is_healthy),
     count(response_time) FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)),

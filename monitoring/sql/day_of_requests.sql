@@ -1,6 +1,6 @@
 -- The requests of a day by service, for the roll-up: counts, and every response time packed into one string, from which
--- `monitoring/day_requests.py` takes exact percentiles and the histogram. Redirects on the way are not counted, and only
--- answers have a time (`monitoring/answers.py`).
+-- `monitoring/checks/day_requests.py` takes exact percentiles and the histogram. Redirects on the way are not counted, and only
+-- answers have a time (`monitoring/rules/answers.py`).
 SELECT
     service_id, count(*), count(*) FILTER (WHERE is_success),
     coalesce(string_agg(float4send(response_time), '') FILTER (WHERE status_code IS NOT NULL), '')

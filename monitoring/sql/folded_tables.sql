@@ -1,5 +1,5 @@
 -- Folded days, in partitions by UTC day like the raw tables: one row for each service and region, whose content is
--- written and read by `monitoring/folded/rows.py`. A check stands either in its raw table or here, never in both.
+-- written and read by `monitoring/checks/compressed/rows.py`. A check stands either in its raw table or here, never in both.
 
 CREATE TABLE folded_checks (
     day date NOT NULL,

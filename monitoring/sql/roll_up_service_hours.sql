@@ -6,7 +6,7 @@ SELECT
     count(*) FILTER (WHERE verdict = 'ok'),
     count(*) FILTER (WHERE verdict = 'slow'),
     count(*) FILTER (WHERE verdict = 'bad'),
-    -- Only answers have a response time (monitoring/answers.py).
+    -- Only answers have a response time (monitoring/rules/answers.py).
     count(response_time) FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)),
     coalesce(sum(response_time::double precision)
         FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)), 0)

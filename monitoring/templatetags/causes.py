@@ -1,6 +1,6 @@
 from django import template
 
-from monitoring import cause_words
+from monitoring.words import causes
 
 register = template.Library()
-register.filter("in_words", cause_words.in_words)
+register.filter("in_words", causes.in_words)

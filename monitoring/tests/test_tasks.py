@@ -7,9 +7,10 @@ import pytest
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.db import OperationalError, connection
 
-from monitoring import messages, tasks
+from monitoring import tasks
 from monitoring.models import WatchServerLog
 from monitoring.tests.factories import make_result, make_service
+from monitoring.worker import messages
 
 pytestmark = pytest.mark.django_db
 

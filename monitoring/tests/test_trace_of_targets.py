@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from monitoring.check_now import check_now
-from monitoring.instants import to_ms
-from monitoring.specs import trace_id
+from monitoring.engine.check_now import check_now
+from monitoring.rules.unix_time import to_ms
 from monitoring.tests.factories import make_service
+from monitoring.worker.specs import trace_id
 from observability import trace
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from slamonitor.demo.past import Past
 
 TOLD_FROM = timedelta(minutes=10)

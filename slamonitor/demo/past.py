@@ -1,8 +1,8 @@
 """Make up the checks of a service in the past, and fold them as the engine would have. Pure: no database, no clock.
 
 The checks come from the behaviour that the live target shows, at the slots that a service has, re-checks included; the
-runs and changes come from `monitoring.state`, which also folds real checks. So raw checks, runs, changes and the state
-that the engine goes on from agree by construction.
+runs and changes come from `monitoring.rules.state`, which also folds real checks. So raw checks, runs, changes and the
+state that the engine goes on from agree by construction.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from monitoring.instants import from_ms, to_ms
 from monitoring.probes.model import ErrorType, Phases, Verdict
-from monitoring.probes.timeline import longest
-from monitoring.state import Change, Check, Policy, Run, State, advance
+from monitoring.probes.net.timeline import longest
+from monitoring.rules.state import Change, Check, Policy, Run, State, advance
+from monitoring.rules.unix_time import from_ms, to_ms
 from slamonitor.demo.behaviours import SLOW_OVER_MS, Answer
 
 RECENT = timedelta(days=8)  # what charts by the hour show

@@ -10,13 +10,13 @@ from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
 from incidents import system_status
-from monitoring import hourly, rollup
-from monitoring.calendar_days import day_of, days_between
+from monitoring.accounting import hourly, rollup
+from monitoring.catalogue.sync import Wanted, sync
+from monitoring.checks.storing import kept
+from monitoring.config.thresholds import POLICY
 from monitoring.models import Service
 from monitoring.models.services import SAMPLE_UNTIL, phase_of
-from monitoring.policies import POLICY
-from monitoring.retention import kept
-from monitoring.sync import Wanted, sync
+from monitoring.rules.calendar_days import day_of, days_between
 from slamonitor import seeding
 from slamonitor.demo import stories, storing
 from slamonitor.demo.behaviours import SLOW_OVER_MS, answer

@@ -169,10 +169,18 @@ class EmbeddedPostgres:
         # Nobody ever learns this password; the superuser comes in by who it is (see HBA).
         password_file = maker.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
         command = [
-            *(str(self._bin / "initdb"), "--pgdata", str(fresh), "--username=postgres", "--encoding=UTF8"),
-            *("--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"),
+            str(self._bin / "initdb"),
+            "--pgdata",
+            str(fresh),
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--data-checksums",
             # Sorting by code point from PostgreSQL itself: a new C library on the machine breaks no index.
-            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
             *(f"--set={name}={value}" for name, value in SETTINGS.items()),
             *(() if self.durable else ("--no-sync",)),
         ]

@@ -1,8 +1,10 @@
-"""The house as docs/architecture.md draws it: import-linter holds the contracts, and this holds the linter to them."""
+"""docs/architecture.md is right: import-linter enforces the contracts, and these tests check that it does."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,32 @@ def test_apps_import_one_way_and_pure_modules_stay_pure() -> None:
     done = subprocess.run([linter, "--no-cache"], cwd=CHECKOUT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout
+
+
+def test_the_rooms_of_monitoring_are_listed_in_the_order_of_imports() -> None:
+    contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each.get("containers") == ["monitoring"])
+    part = (
+        (CHECKOUT / "docs" / "architecture.md")
+        .read_text()
+        .partition("## Rooms of monitoring\n")[2]
+        .partition("\n### ")[0]
+    )
+    rows = [re.findall(r"`(\w+)(?:/|\.py)`", row.split("|")[1]) for row in part.splitlines() if row.startswith("| `")]
+
+    assert [set(row) for row in rows] == [set(re.findall(r"\w+", layer)) for layer in layers]
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")]
+    named = re.compile(rf"`((?:{'|'.join(APPS)}|bench|clients|deploy)/[\w./-]*)")
+    wrong = [f"{page.name}: {path}" for page in pages for path in named.findall(page.read_text()) if not is_there(path)]
+
+    assert wrong == []
+
+
+def is_there(path: str) -> bool:
+    return (CHECKOUT / path).exists()
 
 
 def test_files_are_named_for_what_they_know() -> None:

@@ -10,8 +10,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
-from monitoring.histogram import BUCKETS
 from monitoring.models import Hour, Service, ServiceHour, ServiceState
+from monitoring.rules.histogram import bucket_of
 from statuspage.tests.cast import make_unmeasured
 
 
@@ -41,11 +41,8 @@ def make_down(name: str) -> Service:
 
 def make_hour(service: Service) -> None:
     at = timezone.now().replace(minute=0, second=0, microsecond=0)
-    buckets = [0] * BUCKETS
-    buckets[30] = 10
-    Hour.objects.create(
-        hour_at=at, ok_count=9, slow_count=1, bad_count=2, response_buckets=buckets, computed_at=at, took_ms=1
-    )
+    times = {"histogram_buckets": [bucket_of(184)], "histogram_counts": [10]}
+    Hour.objects.create(hour_at=at, ok_count=9, slow_count=1, bad_count=2, **times, computed_at=at, took_ms=1)
     ServiceHour.objects.create(
         hour_at=at, service_id=service.id, ok_count=9, slow_count=1, bad_count=2, response_ms_sum=1_840
     )

@@ -11,8 +11,8 @@ import yaml
 from django.conf import settings
 from django.utils import timezone
 
-from monitoring import figures
-from monitoring.dispatch import dispatch_due
+from monitoring.engine import tally
+from monitoring.engine.dispatch import dispatch_due
 from observability import events, jobs, metrics, operations, request_figures, streams
 
 DEPLOY = settings.BASE_DIR / "deploy"
@@ -23,14 +23,14 @@ NAME = re.compile(r"\bslamonitor_[a-z_]+\b")
 
 def known() -> dict[str, set[str]]:
     """Return the labels of every figure by the names of its samples."""
-    modules = (figures, events, jobs, operations, request_figures, streams)
+    modules = (tally, events, jobs, operations, request_figures, streams)
     made = [value for module in modules for value in vars(module).values() if hasattr(value, "_labelnames")]
     named = {
         f"{metric._name}{suffix}": set(metric._labelnames)
         for metric in made
         for suffix in {"counter": ["_total"], "gauge": [""]}.get(metric._type, ["_bucket", "_sum", "_count"])
     }
-    for family in metrics._Everything().collect():
+    for family in metrics._Everything(metrics._collectors).collect():
         for sample in family.samples:
             named.setdefault(sample.name, set()).update(sample.labels)
     return named

@@ -12,9 +12,9 @@ import pytest
 from kombu import Connection
 
 from bench.installation import target
-from monitoring import messages
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.tasks import probe
+from monitoring.worker import messages
 from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
@@ -116,7 +116,5 @@ def test_it_has_neither_a_database_nor_the_means_to_reach_one(
     entries = Path(f"/proc/{process.pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     environment = dict(os.fsdecode(entry).split("=", 1) for entry in entries)
 
-    assert set(environment) <= {
-        *("REDIS_URL", "SECRET_KEY", "SLAMONITOR_STATE_DIR", "PATH", "REGION", "PYTHONWARNINGS")
-    }
+    assert set(environment) <= {"REDIS_URL", "SECRET_KEY", "SLAMONITOR_STATE_DIR", "PATH", "REGION", "PYTHONWARNINGS"}
     assert not Path(environment["SLAMONITOR_STATE_DIR"], "env").exists(), "there is no file that names a database"

@@ -13,8 +13,8 @@ import pytest
 from pytest_django import Settings
 
 from accounts.tests.cast import make_person
+from monitoring.api.tests.api_client import Program
 from monitoring.models import AccountingPolicy
-from monitoring.tests.api_client import Program
 from slamonitor.api import api
 from slamonitor.openapi import describe
 

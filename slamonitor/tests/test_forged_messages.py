@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from monitoring import messages
 from monitoring.probes.model import ProbeSpec
 from monitoring.tasks import probe
+from monitoring.worker import messages
 from slamonitor import processes
 from slamonitor.celery import app
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from monitoring.dispatch import dispatch_due
+from monitoring.engine.dispatch import dispatch_due
 from slamonitor.tests.metric_rules import complaints, promtools_complaints
 
 pytestmark = pytest.mark.slow

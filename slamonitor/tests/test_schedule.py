@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from celery.schedules import schedule
 
-from monitoring import clock
-from monitoring.clock import BrokerClock
+from monitoring.config import clock
+from monitoring.config.clock import BrokerClock
 from slamonitor.celery import app
 from slamonitor.schedule import PunctualRequest, Timetable
 

@@ -149,7 +149,9 @@ def test_a_forced_reset_deletes_everything_and_seeds_anew(capsys: pytest.Capture
 
     assert set(Service.objects.values_list("id", flat=True)) == set(seeding.SERVICES)
     assert list(User.objects.order_by("id").values_list("id", "username")) == [
-        *((1, "admin"), (2, "reporter"), (3, "viewer"))
+        (1, "admin"),
+        (2, "reporter"),
+        (3, "viewer"),
     ]
     assert "watch_server_logs" not in seeding.rows_by_table()
     assert capsys.readouterr().out.startswith("All data deleted.\n5 services created")

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.tests.cast import Person
-from monitoring import recording
+from monitoring.engine import recording
 from monitoring.models import Service, WatchServerLog
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.tests.factories import START, make_result, make_service

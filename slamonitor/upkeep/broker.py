@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from monitoring.health import needed_regions
+from monitoring.instruments.health import needed_regions
 from observability.upkeep import Finding, Table, bad, good, note, warning
 from slamonitor.celery import app
 from slamonitor.embedded.redis import impatient_client

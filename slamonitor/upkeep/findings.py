@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from observability.upkeep import Examined, register
+from observability.upkeep import Examined, doctor
 from slamonitor import backup_standing
 from slamonitor.upkeep import activity, broker, process, server, space
 
@@ -25,23 +25,23 @@ def by_area(found: Sequence[Examined]) -> dict[str, list[Examined]]:
     return {name: group for name, group in grouped.items() if group}
 
 
-register("database", _("Connection"), server.answers, area="database", needs=())
-register("database_version", _("Version"), server.version, area="database")
-register("migrations", _("Migrations"), server.migrations, area="database")
-register("durability", _("Durability"), server.keeps_what_it_took, area="database")
-register("clock", _("Clock"), server.clock, area="database")
-register("room", _("Room on the disk"), space.room, area="database")
-register("table_sizes", _("Tables"), space.sizes_of_tables, area="database")
-register("index_sizes", _("Indexes"), space.sizes_of_indexes, area="database")
-register("connections", _("Connections"), activity.connections, area="database")
-register("dead_rows", _("Vacuum"), activity.dead_rows, area="database")
-register("wraparound", _("Transaction numbers"), server.wraparound, area="database")
-register("slow_statements", _("Slow statements"), activity.slow_statements, area="database")
+doctor.register("database", _("Connection"), server.answers, area="database", needs=())
+doctor.register("database_version", _("Version"), server.version, area="database")
+doctor.register("migrations", _("Migrations"), server.migrations, area="database")
+doctor.register("durability", _("Durability"), server.keeps_what_it_took, area="database")
+doctor.register("clock", _("Clock"), server.clock, area="database")
+doctor.register("room", _("Room on the disk"), space.room, area="database")
+doctor.register("table_sizes", _("Tables"), space.sizes_of_tables, area="database")
+doctor.register("index_sizes", _("Indexes"), space.sizes_of_indexes, area="database")
+doctor.register("connections", _("Connections"), activity.connections, area="database")
+doctor.register("dead_rows", _("Vacuum"), activity.dead_rows, area="database")
+doctor.register("wraparound", _("Transaction numbers"), server.wraparound, area="database")
+doctor.register("slow_statements", _("Slow statements"), activity.slow_statements, area="database")
 if settings.REDIS_URL:
-    register("redis", "Redis", broker.redis_answers, area="broker", needs=())
-register("queues", _("Queues"), broker.queues, area="broker", needs=("redis", "database"))
-register("backups", _("Backups"), backup_standing.ask, area="backups")
-register("nightly", _("Work of the night"), process.nights, area="process")
-register("settings", _("Settings"), process.set_up, area="process", needs=())
-register("user", _("User"), process.user, area="process")
-register("versions", _("Release"), process.versions, area="process")
+    doctor.register("redis", "Redis", broker.redis_answers, area="broker", needs=())
+doctor.register("queues", _("Queues"), broker.queues, area="broker", needs=("redis", "database"))
+doctor.register("backups", _("Backups"), backup_standing.ask, area="backups")
+doctor.register("nightly", _("Work of the night"), process.nights, area="process")
+doctor.register("settings", _("Settings"), process.set_up, area="process", needs=())
+doctor.register("user", _("User"), process.user, area="process")
+doctor.register("versions", _("Release"), process.versions, area="process")

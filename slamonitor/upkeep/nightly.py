@@ -11,7 +11,8 @@ from django.db import connection
 from database import retention
 from database.models import DatabaseSize
 from database.nightly import once_a_night
-from monitoring import night_audit, worker_stamps
+from monitoring.accounting import night_audit
+from monitoring.engine import workers
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def measure(now: datetime) -> None:
 STEPS: Mapping[str, Step] = {
     "retention": drop_old_days,
     "sessions": clear_sessions,
-    "workers": worker_stamps.forget,
+    "workers": workers.forget,
     "audit": night_audit.run,
     "size": measure,
 }

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_UPKEEP
-from monitoring.signs import sign
+from monitoring.admin_site.signs import sign
 from observability import upkeep
 from observability.upkeep import Examined, Finding, Verdict
 from slamonitor.upkeep.findings import AREAS, by_area
@@ -50,7 +50,7 @@ def urls() -> list[URLPattern]:
 @permission_required(VIEW_UPKEEP, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
     """Examine everything now and show it, what is to be done first."""
-    found = upkeep.examine()
+    found = upkeep.doctor.examine()
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {
         **admin.site.each_context(request),

@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from database.models import NightlyRun
-from monitoring import clock
+from monitoring.config import clock
+from monitoring.engine.workers import is_alive
 from monitoring.models import EngineWorker
-from monitoring.worker_stamps import is_alive
 from observability.upkeep import Finding, Table, bad, good, note, warning
 from observability.version import VERSION
 from slamonitor.upkeep.nightly import STEPS

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from monitoring.calendar_days import bounds, day_of
-from monitoring.windows import Window
+from monitoring.accounting.time_range import Window
+from monitoring.rules.calendar_days import bounds, day_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

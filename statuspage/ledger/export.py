@@ -10,13 +10,23 @@ from typing import Any
 from django.conf import settings
 
 from incidents.models import Incident
-from monitoring.ledger import Entry, LateEntry, Ledger, Reading
+from monitoring.accounting.ledger import Entry, LateEntry, Ledger, Reading
 from monitoring.models import Restatement, UptimeRecordVersion
-from monitoring.sla import Figures, Kind, percentage
+from monitoring.rules.sla import Figures, Kind, percentage
 
 COLUMNS = (
-    *("service", "reading", "kind", "from", "to", "seconds", "cause"),
-    *("last_good_at", "first_bad_at", "incidents", "at_least_s", "at_most_s"),
+    "service",
+    "reading",
+    "kind",
+    "from",
+    "to",
+    "seconds",
+    "cause",
+    "last_good_at",
+    "first_bad_at",
+    "incidents",
+    "at_least_s",
+    "at_most_s",
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones where East Asian text is typed
 BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else

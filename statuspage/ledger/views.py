@@ -14,10 +14,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
 from incidents.models import Incident
-from monitoring import ledger, windows
-from monitoring.ledger import Ledger
+from monitoring.accounting import ledger, time_range
+from monitoring.accounting.ledger import Ledger
+from monitoring.accounting.time_range import BadWindow, Window
 from monitoring.models import AccountingPolicy, Service
-from monitoring.windows import BadWindow, Window
 from statuspage.durations import day_name
 from statuspage.ledger import export
 from statuspage.ledger.page import context
@@ -46,7 +46,7 @@ def page(request: HttpRequest, service_id: str) -> HttpResponse:
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     try:
-        chosen = windows.asked_for(request.GET, now, zone)
+        chosen = time_range.asked_for(request.GET, now, zone)
     except BadWindow as error:
         return render(request, "statuspage/ledger_refused.html", {"service": service, "why": str(error)}, status=400)
     found = ledger.read(service, chosen.start, chosen.end, now, zone)
@@ -104,7 +104,7 @@ def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]
     """Read what was asked for. Raises BadWindow or Http404."""
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
-    chosen = windows.asked_for(request.GET, now, zone)
+    chosen = time_range.asked_for(request.GET, now, zone)
     return ledger.read(service, chosen.start, chosen.end, now, zone), _incidents(service, chosen)
 
 

@@ -4,25 +4,15 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from monitoring.edges import Bounds
-from monitoring.ledger import Entry, LateEntry, Why
+from monitoring.accounting.ledger import Entry, LateEntry, Why
 from monitoring.models import AccountingPolicy
 from monitoring.models.policies import LateMaintenance
 from monitoring.probes.model import ErrorType
-from monitoring.sla import Kind
-from monitoring.state import Policy
-from monitoring.terms import Terms
+from monitoring.rules.edges import Bounds
+from monitoring.rules.sla import Kind
+from monitoring.rules.state import Policy
+from monitoring.states.terms import Terms
 from statuspage.durations import whole
-
-TONES = {
-    Kind.OPERATIONAL: "ok",
-    Kind.PARTIAL: "partial",
-    Kind.DOWN: "major",
-    Kind.UNKNOWN: "nodata",
-    Kind.MAINTENANCE: "info",
-    Kind.PAUSED: "nodata",
-    Kind.EMPTY: "nodata",
-}
 
 
 def kind_words(kind: Kind) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from statuspage.keeper import Job, Keeper
 
 NOW = datetime(2025, 3, 9, 14, 25, tzinfo=UTC)

@@ -87,7 +87,10 @@ def test_bar_tells_its_day_in_words(visit: Any, service: Service) -> None:
     store(service, 3, "po", operational_s=80_000, unknown_s=6_148)
 
     assert title_of(bars_of(visit())[-4]) == [
-        *("6 March 2025", "Partial outage · 99.68 %", "Down 4 min 12 s", "92.88 % measured"),
+        "6 March 2025",
+        "Partial outage · 99.68 %",
+        "Down 4 min 12 s",
+        "92.88 % measured",
     ]
 
 

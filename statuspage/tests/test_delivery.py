@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.test import Client, override_settings
 
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from observability import metrics
 from statuspage import front
 from statuspage.front import front_door

@@ -15,9 +15,12 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
-from monitoring import bookkeeping, editing, pauses, recording, rollup
+from monitoring.accounting import amendments, rollup
+from monitoring.accounting.today import refresh_today
+from monitoring.catalogue import lifecycle
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
-from monitoring.sla import Kind
+from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +222,7 @@ def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_wa
     service: Service, get: Any, admin: Person
 ) -> None:
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
-    bookkeeping.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
+    amendments.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -250,7 +253,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(
     service: Service, get: Any, admin: Person, client: Client
 ) -> None:
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
-    bookkeeping.keep_span(window, by=admin.user, now=NOW, zone=UTC)
+    amendments.keep_span(window, by=admin.user, now=NOW, zone=UTC)
     restate_second_hour(service)
     Restatement.objects.update(proposed_by=admin.user, decided_by=admin.user, is_self_approved=True)
     client.force_login(admin.user)
@@ -263,7 +266,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(
 
 
 def test_maintenance_that_was_announced_is_plain_maintenance(service: Service, get: Any) -> None:
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -276,7 +279,7 @@ def test_maintenance_that_was_announced_is_plain_maintenance(service: Service, g
 
 def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(service: Service, get: Any) -> None:
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=START.date(), maintenance_notice_hours=24)
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -291,9 +294,9 @@ def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(servic
 
 
 def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service: Service, get: Any) -> None:
-    bookkeeping.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
+    amendments.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
     window.until = START + timedelta(hours=1, minutes=10)
-    bookkeeping.keep_span(window, now=NOW, zone=UTC)
+    amendments.keep_span(window, now=NOW, zone=UTC)
 
     document, text = (
         get(f"/services/payments/ledger.json{DAY}").json(),
@@ -308,7 +311,7 @@ def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service: Servic
 def test_figures_of_before_are_shown_with_what_changed_them(service: Service, get: Any) -> None:
     with time_machine.travel(NOW - timedelta(hours=2), tick=False):
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
-    bookkeeping.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
+    amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
     with time_machine.travel(NOW, tick=False):
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
@@ -406,7 +409,7 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
 
 def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service: Service, get: Any) -> None:
     with time_machine.travel(NOW, tick=False):
-        rollup.refresh_today(NOW, UTC)
+        refresh_today(NOW, UTC)
     day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
     assert words not in words_of(get(f"/services/payments/ledger{day}"))
 
@@ -494,10 +497,10 @@ def test_archived_service_keeps_its_ledger(service: Service, get: Any) -> None:
 def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get: Any) -> None:
     make_service()
     Service.objects.update(created_at=START)
-    pauses.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
-    pauses.resume(["payments"], now=START + timedelta(hours=4))
-    editing.remove(["payments"], now=START + timedelta(hours=5))
-    editing.bring_back(["payments"], now=START + timedelta(hours=6))
+    lifecycle.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
+    lifecycle.resume(["payments"], now=START + timedelta(hours=4))
+    lifecycle.remove(["payments"], now=START + timedelta(hours=5))
+    lifecycle.bring_back(["payments"], now=START + timedelta(hours=6))
 
     document = get(f"/services/payments/ledger.json{DAY}").json()
 

@@ -25,9 +25,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.cast import Person
-from monitoring import bookkeeping, recording, rollup
+from monitoring.accounting import amendments, rollup, rollup_requests
+from monitoring.accounting.today import refresh_today
+from monitoring.api.tests.api_client import Program
+from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, UptimeRecord
-from monitoring.tests.api_client import Program
 from monitoring.tests.factories import make_result, make_service
 from statuspage import front
 from statuspage.tests.cast import reading_keeper
@@ -173,23 +175,23 @@ def live_through(made: Scenario, who: User) -> None:
     for number in range(4):
         until = made.midnight(number + 1) if number < 3 else made.now
         record([c for c in made.checks if c not in late and made.midnight(number) <= c[0] < until], dice, now=until)
-        rollup.refresh_today(at(until - 30), ZONE)
+        refresh_today(at(until - 30), ZONE)
         account(at(until + 700))
     for kind, since, until, restated_as, entered in made.spans:
         if kind == "restated":
             values = {"since": at(since), "until": at(until), "restated_as": restated_as, "reason": "a review"}
             row = Restatement.objects.create(service=service, proposed_at=at(made.now), **values)
-            bookkeeping.decide(row, is_approved=True, by=who, now=at(made.now), zone=ZONE)
+            amendments.decide(row, is_approved=True, by=who, now=at(made.now), zone=ZONE)
         elif entered == made.now:
             keep_span(service, kind, since, until, entered)
     record(late, dice, now=made.now)
     account(at(made.now))
-    rollup.refresh_today(at(made.now), ZONE)
+    refresh_today(at(made.now), ZONE)
 
 
 def keep_span(service: Service, kind: str, since: int, until: int, entered: int) -> None:
     span = Span(kind=kind, service=None if kind == "blind" else service, since=at(since), until=at(until))
-    bookkeeping.keep_span(span, now=at(entered), zone=ZONE)
+    amendments.keep_span(span, now=at(entered), zone=ZONE)
 
 
 def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int) -> None:
@@ -207,7 +209,7 @@ def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int)
 
 
 def account(now: datetime) -> None:
-    rollup.plan(now, ZONE)
+    rollup_requests.plan(now, ZONE)
     while rollup.work_off(now, ZONE):
         pass
 

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from database import changes
 from incidents.models import Incident, IncidentStatus, IncidentUpdate, SystemStatus
 from monitoring.models import Service
-from monitoring.state import Status
+from monitoring.rules.state import Status
 from statuspage import readmodel
 from statuspage.tests.cast import NOW, make_service, make_unmeasured
 

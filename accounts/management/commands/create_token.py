@@ -1,4 +1,4 @@
-"""`manage.py create_token NAME --for "what it is for"`: make an API token where the desk is not at hand."""
+"""`manage.py create_token NAME --for "what it is for"`: create an API token without the admin."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from monitoring.sla_vectors import differences
+from monitoring.rules.vectors import differences
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from monitoring.catalogue.services_export import export
 from monitoring.models import Service
-from monitoring.services_export import export
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from monitoring import heartbeats
+from monitoring.engine import heartbeats
 from monitoring.models import Service
 
 

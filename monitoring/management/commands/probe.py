@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring.check_now import Attempt, check_now
+from monitoring.engine.check_now import Attempt, check_now
 from monitoring.models import Service
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import Phases, ProbeResult, Verdict
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
 
 HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
 

@@ -11,10 +11,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from monitoring import day_zones, night_audit, rollup
-from monitoring.calendar_days import bounds, day_of, days_between
+from database.batches import batches
+from monitoring.accounting import day_zones, night_audit, rollup
+from monitoring.accounting.day import Day, account_day
 from monitoring.models import Service, UptimeRecord
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
+from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
 class Command(BaseCommand):
@@ -58,11 +60,10 @@ class Command(BaseCommand):
         days = list(days_between(first, last))
         changed = 0
         for number, day in enumerate(days, 1):
-            for start in range(0, len(ids), rollup.BATCH):
-                batch = ids[start : start + rollup.BATCH]
+            for batch in batches(ids, rollup.BATCH):
                 before = _figures(day, batch)
                 if options["dry_run"]:
-                    accounted = rollup.account_day(day, batch, now, zone)
+                    accounted = account_day(day, batch, now, zone)
                 else:
                     accounted = rollup.roll_up(day, batch, now, zone, recounts=options["recount"])
                 changed += self._show(before, accounted, print_each=options["dry_run"])
@@ -128,7 +129,7 @@ class Command(BaseCommand):
                 " PAGE_TIME_ZONE, then repeat: manage.py rollup --rezone"
             )
 
-    def _show(self, before: dict[str, Any], accounted: Sequence[rollup.Day], *, print_each: bool) -> int:
+    def _show(self, before: dict[str, Any], accounted: Sequence[Day], *, print_each: bool) -> int:
         changed = 0
         for day in accounted:
             new = (str(day.status), day.account.figures.uptime)

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from monitoring.catalogue.services_file import sync_file
+from monitoring.catalogue.sync import Outcome, Refused
+from monitoring.config.yaml_lines import MAX_BYTES
 from monitoring.progress import Progress
-from monitoring.services_file import sync_file
-from monitoring.sync import Outcome, Refused
-from monitoring.yaml_lines import MAX_BYTES
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from monitoring.calendar_days import days_between
-from monitoring.folded import moving
-from monitoring.folded.kinds import KINDS
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import KINDS
 from monitoring.models import Service
-from monitoring.wording import did_you_mean
+from monitoring.probes.suggestions import did_you_mean
+from monitoring.rules.calendar_days import days_between
 
 
 class Command(BaseCommand):

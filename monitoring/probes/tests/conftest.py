@@ -9,9 +9,9 @@ import trustme
 import uvloop
 
 from monitoring.probes import attempt
-from monitoring.probes.certificates import client_context
 from monitoring.probes.model import ProbeResult, ProbeSpec
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.certificates import client_context
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tools import Tools
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.probes.address import AddressPolicy, literal, refusal
+from monitoring.probes.net.address import AddressPolicy, literal, refusal
 
 OPEN = AddressPolicy()
 PUBLIC_ONLY = AddressPolicy(allow_private=False)

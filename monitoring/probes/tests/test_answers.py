@@ -12,10 +12,12 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.probes import answer, content, probe
-from monitoring.probes.certificates import client_context
+from monitoring.probes import probe
+from monitoring.probes.http import answer, content
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.certificates import client_context
+from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.timeline import Hop
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec
 from monitoring.probes.tests.targets import (
     Script,
@@ -26,7 +28,6 @@ from monitoring.probes.tests.targets import (
     says_forever,
     serving,
 )
-from monitoring.probes.timeline import Hop
 from monitoring.probes.tools import Tools
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

@@ -19,12 +19,14 @@ import httpx
 import pytest
 import trustme
 
-from monitoring.probes import answer, content, probe
-from monitoring.probes.connection import PIECES, Connection
+from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed
+from monitoring.probes.http import answer, content
+from monitoring.probes.kinds.tcp import Expected
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.resolver import Resolver
-from monitoring.probes.tcp import Expected
+from monitoring.probes.net.connection import PIECES, Connection
+from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.timeline import Hop
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, server_context, until, why
 from monitoring.probes.tests.names import SILENT, naming
 from monitoring.probes.tests.targets import (
@@ -38,7 +40,6 @@ from monitoring.probes.tests.targets import (
     says_forever,
     serving,
 )
-from monitoring.probes.timeline import Hop
 from monitoring.probes.tools import Tools
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

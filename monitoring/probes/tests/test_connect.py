@@ -1,10 +1,10 @@
 import pytest
 
 from monitoring.probes import probe
-from monitoring.probes.connect import interleave
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ErrorType, Verdict
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.connect import interleave
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.names import naming
 from monitoring.probes.tests.targets import OK, says, serving

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from monitoring.probes import dns_client, probe
-from monitoring.probes.dns_record import canonical
+from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed
+from monitoring.probes.kinds.dns_record import canonical
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net import dns_client
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.names import SERVFAIL, SILENT, TRUNCATED, naming
 from monitoring.probes.tools import Tools

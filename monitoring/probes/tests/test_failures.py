@@ -8,7 +8,7 @@ import pytest
 
 from monitoring.probes import probe
 from monitoring.probes.failures import connect_words, printable, seconds
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec
 from monitoring.probes.tools import Tools
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from monitoring.probes import attempt, probe
-from monitoring.probes.address import AddressPolicy
 from monitoring.probes.attempt import Stalled
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ErrorType, Verdict
-from monitoring.probes.resolver import Resolver
-from monitoring.probes.standstill import TICK_S, Standstill
+from monitoring.probes.net.address import AddressPolicy
+from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.standstill import TICK_S, Standstill
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, until, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tools import Tools

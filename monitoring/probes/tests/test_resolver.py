@@ -3,11 +3,12 @@ import time
 
 import pytest
 
-from monitoring.probes import dns_client, probe
+from monitoring.probes import probe
 from monitoring.probes.failures import ResolutionFailed
-from monitoring.probes.hosts import parse_hosts
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.resolver import Resolver, parse_nameserver
+from monitoring.probes.net import dns_client
+from monitoring.probes.net.hosts import parse_hosts
+from monitoring.probes.net.resolver import Resolver, parse_nameserver
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec, until, why
 from monitoring.probes.tests.names import SERVFAIL, SILENT, TRUNCATED, naming
 from monitoring.probes.tests.targets import OK, says, serving

@@ -8,7 +8,7 @@ import pytest
 from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.names import naming
 from monitoring.probes.tests.targets import Script, drips, resets, says, says_and_hangs, says_forever, serving

@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from monitoring.probes import certificates, probe
+from monitoring.probes import probe
 from monitoring.probes.model import ErrorType, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.resolver import Resolver
+from monitoring.probes.net import certificates
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, server_context, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tools import Tools

@@ -6,13 +6,13 @@ import pytest
 import trustme
 
 from monitoring.probes import probe
-from monitoring.probes.certificates import is_for
+from monitoring.probes.kinds.tls_certificate import TlsSettings, judge
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
+from monitoring.probes.net.certificates import is_for
+from monitoring.probes.net.tls import Peer
 from monitoring.probes.tests.conftest import Run, make_spec, server_context, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tests.test_tls import NOW, self_signed
-from monitoring.probes.tls import Peer
-from monitoring.probes.tls_certificate import TlsSettings, judge
 from monitoring.probes.tools import Tools
 
 DUE_MS = int(NOW.timestamp() * 1000)

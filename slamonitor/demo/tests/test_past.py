@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from monitoring.probes.model import Verdict
-from monitoring.state import Policy, Run, Status, join
+from monitoring.rules.state import Policy, Run, Status, join
 from slamonitor.demo.behaviours import Answer, Kind, answer
 from slamonitor.demo.outages import lasting_outages, outages
 from slamonitor.demo.past import Past, make_up

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = upkeep.examine()
+        found = upkeep.doctor.examine()
         known = [each.check.name for each in found]
         if unknown := [name for name in options["names"] if name not in known]:
             raise CommandError(f"No check is named {unknown[0]!r}. There are: {', '.join(known)}", returncode=3)

@@ -16,11 +16,11 @@ from accounts.models import Role, User
 from database import partitions
 from database.locks import lock_in_transaction
 from incidents import system_status
-from monitoring import day_zones
+from monitoring.accounting import day_zones
+from monitoring.catalogue.sync import Refused, Wanted, sync
 from monitoring.models import Service
 from monitoring.models.raw import RAW_TABLES
-from monitoring.probes.address import AddressPolicy, refusal
-from monitoring.sync import Refused, Wanted, sync
+from monitoring.probes.net.address import AddressPolicy, refusal
 
 ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"
 OWN_SERVICE = "sla-monitor"

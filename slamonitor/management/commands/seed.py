@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.utils import timezone
 
-from monitoring.sync import Refused
+from monitoring.catalogue.sync import Refused
 from slamonitor.seeding import MAIL_DOMAIN, Seeded, seed
 
 

@@ -111,7 +111,7 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
     if database_url is None:
         postgres = EmbeddedPostgres(state)
         postgres.prepare()
-        supervisor.start(processes.server(postgres.process(), processes.POSTGRES))
+        supervisor.start(processes.server(postgres.process(), processes.Stage.POSTGRES))
         state.update_env(postgres.env)
         # The PG… variables of the operator's shell mean another server.
         given = {name: value for name, value in given.items() if not name.startswith("PG")}
@@ -120,7 +120,7 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
     if redis_url is None:
         server = EmbeddedRedis(state)
         server.prepare()
-        supervisor.start(processes.server(server.process(), processes.REDIS))
+        supervisor.start(processes.server(server.process(), processes.Stage.REDIS))
         state.update_env(server.env)
     else:
         state.update_env({"REDIS_URL": redis_url})

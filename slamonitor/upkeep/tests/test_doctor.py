@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from observability import upkeep
-from observability.upkeep import Table, bad, good, warning
+from observability.upkeep import Doctor, Table, bad, good, warning
 from slamonitor.upkeep.findings import AREAS
 
 TABLE = Table(columns=["Table", "Rows"], rows=[["services", "7"], ["x", "1,000"]])
@@ -16,9 +17,9 @@ FINDINGS = {"good": good("All fine."), "warning": warning("Soon.", "Hurry."), "b
 @pytest.fixture
 def only(monkeypatch: pytest.MonkeyPatch) -> Any:
     def register(*names: str) -> None:
-        monkeypatch.setattr(upkeep, "_checks", {})
+        monkeypatch.setattr(upkeep, "doctor", Doctor())
         for name in names:
-            upkeep.register(name, name.title(), lambda name=name: FINDINGS[name], area="database", needs=())  # type: ignore[misc]
+            upkeep.doctor.register(name, name.title(), partial(FINDINGS.__getitem__, name), area="database", needs=())
 
     return register
 

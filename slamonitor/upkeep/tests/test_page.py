@@ -4,7 +4,7 @@ import pytest
 
 from accounts.tests.cast import Person
 from observability import upkeep
-from observability.upkeep import Table, bad, good, warning
+from observability.upkeep import Doctor, Table, bad, good, warning
 
 
 def words(person: Person, language: str = "en") -> str:
@@ -15,9 +15,9 @@ def words(person: Person, language: str = "en") -> str:
 def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
     admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "_checks", {})
-    upkeep.register("a", "Soon full", lambda: warning("60 %", "Buy a disk"), area="database", needs=())
-    upkeep.register("b", "Broken", lambda: bad("<gone>", "Mend it"), area="database", needs=())
+    monkeypatch.setattr(upkeep, "doctor", Doctor())
+    upkeep.doctor.register("a", "Soon full", lambda: warning("60 %", "Buy a disk"), area="database", needs=())
+    upkeep.doctor.register("b", "Broken", lambda: bad("<gone>", "Mend it"), area="database", needs=())
 
     said = words(admin)
 
@@ -26,9 +26,9 @@ def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
 
 
 def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "_checks", {})
+    monkeypatch.setattr(upkeep, "doctor", Doctor())
     table = Table(columns=["Table", "Rows"], rows=[["services", "7"]])
-    upkeep.register("a", "Tables", lambda: good("1 table", table), area="database", needs=())
+    upkeep.doctor.register("a", "Tables", lambda: good("1 table", table), area="database", needs=())
 
     said = words(admin)
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from django.db import connection
 
-from monitoring import heartbeats
+from monitoring.engine import heartbeats
 from monitoring.models import Heartbeat
 from monitoring.tests.factories import make_service
 from slamonitor.child import raise_file_limit

@@ -1,0 +1,139 @@
+"""Change how time is accounted: policies, maintenance windows, restatements. Days they touch are accounted again."""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.permissions import Role
+from database import changes
+from database.locks import lock_in_transaction
+from monitoring.accounting import evidence, rollup_requests
+from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
+from monitoring.models.policies import STANDARD, PolicyBook
+from monitoring.rules import notice
+from monitoring.rules.calendar_days import day_of, days_between
+
+BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are the monitor's own, and end when it sees again
+TIMES = ("service_id", "since", "until")  # what decides which time a span speaks of
+NAMED = 5  # people who could approve
+
+
+def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime, zone: tzinfo) -> AccountingPolicy:
+    """Store a policy as the next version of its name. Raises ValidationError for one that would change the past."""
+    earliest = earliest_day(policy.name, now, zone)
+    if policy.effective_on < earliest:
+        message = _("%(day)s is too early: what is past stays as it was. Choose %(earliest)s or a later day.")
+        params = {"day": policy.effective_on, "earliest": earliest}
+        raise ValidationError({"effective_on": ValidationError(message, params=params)})
+    with transaction.atomic():
+        lock_in_transaction("accounting policies")
+        newest = AccountingPolicy.objects.filter(name=policy.name).order_by("-version").first()
+        policy.pk, policy.version, policy.author = None, newest.version + 1 if newest else 1, author
+        policy.save(force_insert=True)
+        changes.bump("page")
+    return policy
+
+
+def earliest_day(name: str, now: datetime, zone: tzinfo) -> date:
+    """Return the first day that a next version of a policy may be in force: tomorrow, as today has begun by others."""
+    has_others = AccountingPolicy.objects.filter(name=name).exists()
+    return day_of(now, zone) + timedelta(days=1 if has_others else 0)
+
+
+def keep_span(span: Span, *, by: User | None = None, now: datetime, zone: tzinfo) -> None:
+    """Store a span that somebody enters or changes; of one that is changed, what it said before is kept in a copy.
+
+    The closed days that it touches, or touched before, are accounted again.
+    """
+    with transaction.atomic():
+        before = Span.objects.select_for_update().filter(pk=span.pk).first()
+        if before is None:
+            span.created_at, span.author = now, by
+        elif before.kind in BY_PEOPLE:
+            _keep_earlier(span, before, by, now)
+        span.save()
+        for touched in filter(None, (span, before)):
+            if day_of(touched.since, zone) < day_of(now, zone):
+                ids = [touched.service_id] if touched.service_id else _all_services()
+                _account_again(ids, touched.since, touched.until or now, now, zone)
+        changes.bump("page")
+
+
+def _keep_earlier(span: Span, before: Span, by: User | None, now: datetime) -> None:
+    """Keep what a span said until now. A change of its time is a new entry; a change of its reason alone is not."""
+    if all(getattr(span, name) == getattr(before, name) for name in (*TIMES, "reason")):
+        return
+    span.created_at, span.author = before.created_at, before.author
+    if any(getattr(span, name) != getattr(before, name) for name in TIMES):
+        span.created_at, span.author = now, by
+    before.pk, before.replacement_id, before.replaced_at, before.replaced_by = None, span.pk, now, by
+    before.save(force_insert=True)
+
+
+def decide(restatement: Restatement, *, is_approved: bool, by: User, now: datetime, zone: tzinfo) -> None:
+    """Approve or reject a proposed restatement. Raises ValidationError when somebody was quicker.
+
+    So it does for who proposed it, while another admin could approve it; where none could, the row says so for good.
+    """
+    with transaction.atomic():
+        lock_in_transaction("admins")  # nobody becomes one or ceases to be one meanwhile
+        undecided = Restatement.objects.filter(pk=restatement.pk, is_approved=None)
+        is_own = is_approved and undecided.filter(proposed_by=by).exists()
+        if is_own and (others := who_else_may_approve(by)):
+            message = _("You proposed this restatement, so another admin has to approve it. Ask one of: %(names)s")
+            raise ValidationError(message, params={"names": ", ".join(others)})
+        decision = {"is_approved": is_approved, "is_self_approved": is_own}
+        if not undecided.update(**decision, decided_by=by, decided_at=now):
+            raise ValidationError(_("Somebody has decided about this restatement already."))
+        if is_approved:
+            _account_again([restatement.service_id], restatement.since, restatement.until, now, zone)
+        changes.bump("page")
+
+
+def who_else_may_approve(user: User) -> list[str]:
+    """Return the names of some admins whom somebody can ask to approve what they proposed."""
+    admins = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
+    return list(admins.order_by("username").values_list("username", flat=True)[:NAMED])
+
+
+def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:
+    """Tell whether a part of a window was entered or withdrawn too late, by today's policy of its service."""
+    policy_name = span.service.policy_name if span.service else STANDARD
+    rules = PolicyBook().in_force(policy_name, day_of(now, zone)).rules
+    versions = [span, *span.earlier.all()]
+    latest = max(now, *(each.until or now for each in versions))
+    window = min(int(each.since.timestamp()) for each in versions), int(latest.timestamp())
+    return bool(notice.late([evidence.said_by(each, latest) for each in versions], rules, window))
+
+
+def overlapping(span: Span) -> Collection[Span]:
+    """Return the maintenance windows that meet this one, of its service or of all."""
+    met = Span.objects.maintenance().touching(span.since, span.until).exclude(pk=span.pk)
+    return list(met if span.service_id is None else met.of(span.service_id))
+
+
+def _account_again(service_ids: Collection[str], since: datetime, until: datetime, now: datetime, zone: tzinfo) -> None:
+    """Ask for the days from one instant to the other that have closed; today is brought up to date anyway."""
+    yesterday = day_of(now, zone) - timedelta(days=1)
+    last = min(day_of(until, zone), yesterday)
+    days: list[date] = list(days_between(day_of(since, zone), last))
+    rollup_requests.request(service_ids, days)
+
+
+def _all_services() -> list[str]:
+    return list(Service.objects.values_list("id", flat=True))
+
+
+def defaults_of(policy: AccountingPolicy) -> dict[str, Any]:
+    """Return the rules of a version, to begin the next one with.
+
+    Late maintenance counts unless somebody decides otherwise: the built-in version leaves it out only because its
+    figures were published before there was this rule.
+    """
+    own = {"id", "version", "effective_on", "author", "created_at", "reason", "late_maintenance"}
+    return {f.name: getattr(policy, f.name) for f in AccountingPolicy._meta.concrete_fields if f.name not in own}

@@ -1,0 +1,67 @@
+"""Which stretch of time somebody asks figures for: a visitor of a ledger, or a program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+
+from monitoring.rules.calendar_days import bounds, day_of
+
+DAYS = 90  # as many as the page shows, when nobody says from when
+LONGEST = timedelta(days=400)
+YEARS = range(1971, 9_000)  # beyond these, calculating with dates fails
+
+
+class BadWindow(Exception):
+    """Somebody names a stretch of time that cannot be accounted; says why, in the active language."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why)
+        self.name = name  # of the parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    start: datetime
+    end: datetime
+    first: date  # the days that it touches
+    last: date
+
+
+def asked_for(query: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Window:
+    """Read `from` and `to`: dates, both included, or instants, half-open; without them the last 90 days."""
+    today = day_of(now, zone)
+    start = _edge(query.get("from", ""), "from", zone)[0] if query.get("from") else None
+    end = _edge(query.get("to", ""), "to", zone)[1] if query.get("to") else bounds(today, zone)[1]
+    if start is None:
+        start = bounds(day_of(end - timedelta(microseconds=1), zone) - timedelta(days=DAYS - 1), zone)[0]
+    if start >= end:
+        raise BadWindow("to", _("The window ends before it begins. Let “from” be earlier than “to”."))
+    if end - start > LONGEST + timedelta(hours=2):  # clocks may have been set
+        raise BadWindow(
+            "from", _("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days}
+        )
+    if start > now:
+        raise BadWindow("from", _("The window begins in the future, and there is nothing to account yet."))
+    last = day_of(end - timedelta(microseconds=1), zone)
+    return Window(start=start, end=end, first=day_of(start, zone), last=last)
+
+
+def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return begin and end of the day that is named, or the instant twice."""
+    try:
+        if len(text) <= 10 and (day := parse_date(text)) and day.year in YEARS:
+            return bounds(day, zone)
+        # A plus sign that was not escaped arrives as a space.
+        instant = parse_datetime(text[:11] + text[11:].replace(" ", "+"))
+        if instant and instant.year in YEARS:
+            whole = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).replace(microsecond=0)
+            return whole, whole
+    except ValueError:
+        pass  # it reads like a date, but there is none
+    raise BadWindow(
+        name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name}
+    )

@@ -1,0 +1,242 @@
+"""The books at the desk: accounting policies, maintenance windows and restatements."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import DateTimeField, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from monitoring.accounting import amendments
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
+from monitoring.rules.calendar_days import day_of
+
+
+class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
+    """A next version; it is judged as a whole, as the model's own field limits do not know the day."""
+
+    class Meta:
+        model = AccountingPolicy
+        fields = (
+            "name",
+            "effective_on",
+            "failure_threshold",
+            "recovery_threshold",
+            "gap_factor",
+            "partial_weight_percent",
+            "counts_maintenance",
+            "maintenance_notice_hours",
+            "late_maintenance",
+            "major_below",
+            "reason",
+        )
+        help_texts: ClassVar[dict[str, Any]] = {
+            "maintenance_notice_hours": gettext_lazy(
+                "How long before it begins maintenance must be entered. 0: any time before."
+            ),
+            "late_maintenance": gettext_lazy(
+                "For maintenance entered or changed too late. The ledger shows it in either case."
+            ),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        day, name = data.get("effective_on"), data.get("name")
+        if day and name:
+            earliest = amendments.earliest_day(name, timezone.now(), settings.PAGE_TIME_ZONE)
+            if day < earliest:
+                words = _("Choose %(day)s or a later day: what is past stays as it was.")
+                self.add_error("effective_on", words % {"day": earliest})
+        return data
+
+
+class BookAdmin(ModelAdmin):
+    """What the forms of the books have in common: short texts are short fields, and times say their zone."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "reason":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        if db_field.name == "name":
+            kwargs["widget"] = UnfoldAdminTextInputWidget()
+        if isinstance(db_field, DateTimeField):
+            kwargs["help_text"] = zone_words()
+        if db_field.name == "service":
+            kwargs["label"] = _("Service")
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+PUBLIC_REASON = gettext_lazy("Public: the ledger shows it next to the figures that change.")
+
+
+def zone_words() -> str:
+    return _("In %(zone)s.") % {"zone": settings.PAGE_TIME_ZONE}
+
+
+class AccountingPolicyAdmin(BookAdmin):
+    form = PolicyForm
+    list_display = (
+        "name",
+        "version",
+        "effective_on",
+        "failure_threshold",
+        "recovery_threshold",
+        "gap_factor",
+        "author",
+    )
+    list_filter = ("name",)
+    ordering = ("name", "-version")
+    actions = None
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        newest = AccountingPolicy.objects.newest_first().first()
+        rules = amendments.defaults_of(newest) if newest else {}
+        tomorrow = day_of(timezone.now(), settings.PAGE_TIME_ZONE) + timedelta(days=1)
+        return {**rules, "effective_on": tomorrow}
+
+    def save_model(self, request: HttpRequest, obj: AccountingPolicy, form: Any, change: bool) -> None:
+        author: Any = request.user
+        amendments.next_version(obj, author=author, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
+
+    def has_change_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
+        return False  # figures were made under it; add the next version
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
+        return False
+
+
+class MaintenanceWindowAdmin(BookAdmin):
+    fields = ("service", "since", "until", "reason")
+    autocomplete_fields = ("service",)
+    list_display = ("since", "until", "what", "reason", "created_at", "author")
+    list_select_related = ("service", "author")
+    ordering = ("-since",)
+    actions = None
+    change_form_template = "admin/monitoring/maintenancewindow/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MaintenanceWindow]:
+        found: QuerySet[MaintenanceWindow] = super().get_queryset(request).maintenance()
+        return found
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        window = kwargs.get("obj")
+        earlier = window.earlier.select_related("service", "author", "replaced_by") if window else None
+        context["earlier"] = earlier.order_by("-replaced_at", "-id") if earlier is not None else ()
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "service" in form.base_fields:
+            form.base_fields["service"].help_text = _("Empty: all services.")
+            form.base_fields["until"].help_text = f"{_('Empty: until somebody ends it.')} {zone_words()}"
+            form.base_fields["reason"].help_text = PUBLIC_REASON
+        return form
+
+    @admin.display(description=gettext_lazy("Service"), ordering="service")
+    def what(self, window: MaintenanceWindow) -> str:
+        return str(window.service) if window.service else _("All services")
+
+    def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: Any, change: bool) -> None:
+        by: Any = request.user
+        now, zone = timezone.now(), settings.PAGE_TIME_ZONE
+        amendments.keep_span(obj, by=by, now=now, zone=zone)
+        if obj.created_at == now and amendments.is_late(obj, now, zone):
+            messages.warning(
+                request,
+                _("Part of this window was entered too late. The ledger says so, and shows the figures as measured."),
+            )
+        if met := amendments.overlapping(obj):
+            words = _("It overlaps %(count)d other maintenance windows; time that several cover counts once.")
+            messages.warning(request, words % {"count": len(met)})
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # figures were made with it; give it another end
+
+
+class RestatementForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
+    class Meta:
+        model = Restatement
+        fields = ("service", "since", "until", "restated_as", "reason")
+
+    def clean_until(self) -> datetime:
+        until: datetime = self.cleaned_data["until"]
+        if until > timezone.now():
+            raise ValidationError(_("Choose a time that is over: what is still to come was not measured wrongly."))
+        return until
+
+
+class RestatementAdmin(BookAdmin):
+    form = RestatementForm
+    fields = ("service", "since", "until", "restated_as", "reason")
+    autocomplete_fields = ("service",)
+    list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "who_decided")
+    list_filter = ("is_approved",)
+    list_select_related = ("service", "proposed_by", "decided_by")
+    ordering = ("-proposed_at",)
+    actions = None
+    change_form_template = "admin/monitoring/restatement/change_form.html"
+
+    @admin.display(description=gettext_lazy("Decided by"), ordering="decided_by")
+    def who_decided(self, restatement: Restatement) -> str:
+        by = str(restatement.decided_by or "–")
+        return f"{by} ({_('self-approved')})" if restatement.is_self_approved else by
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = path("<int:pk>/decide/", self.admin_site.admin_view(self.decide), name="monitoring_restatement_decide")
+        return [decide, *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Restatement, form: Any, change: bool) -> None:
+        obj.proposed_by, obj.proposed_at = request.user, timezone.now()  # type: ignore[assignment]
+        obj.save()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "reason" in form.base_fields:
+            form.base_fields["reason"].help_text = PUBLIC_REASON
+        return form
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        restatement, user = kwargs.get("obj"), request.user
+        is_own = restatement is not None and restatement.proposed_by_id == user.pk
+        context["others"] = amendments.who_else_may_approve(user) if is_own else []  # type: ignore[arg-type]
+        context["is_own"] = is_own
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
+
+    @method_decorator(require_POST)
+    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Approve or reject; only admins, and only once."""
+        if not request.user.has_perm("monitoring.change_restatement"):
+            raise PermissionDenied
+        restatement = get_object_or_404(Restatement, pk=pk)
+        is_approved = request.POST.get("decision") == "approve"
+        by: Any = request.user
+        try:
+            amendments.decide(
+                restatement, is_approved=is_approved, by=by, now=timezone.now(), zone=settings.PAGE_TIME_ZONE
+            )
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(
+                request, _("Approved; the days it touches are accounted again.") if is_approved else _("Rejected.")
+            )
+        return HttpResponseRedirect(reverse("admin:monitoring_restatement_change", args=[pk]))
+
+    def has_change_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
+        return False  # what was proposed is decided as it stands
+
+    def has_delete_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
+        return False

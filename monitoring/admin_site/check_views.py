@@ -1,0 +1,199 @@
+"""The browser of raw checks at the desk: a list with filters, and one check with all that is known of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from accounts.permissions import VIEW_CHECKS
+from monitoring.admin_site import phases, signs
+from monitoring.checks import check_search
+from monitoring.checks.check_search import Key, Wanted
+from monitoring.checks.compressed import reading
+from monitoring.checks.compressed.reading import TooMuch
+from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
+from monitoring.models.raw import ERROR_TYPES, VERDICTS
+from monitoring.rules.state import Status
+from monitoring.rules.unix_time import to_ms
+from monitoring.words.statuses import STATUS_LABELS
+from monitoring.worker.specs import trace_id
+
+WINDOWS = {  # how far back from `until`
+    "1h": (timedelta(hours=1), gettext_lazy("one hour")),
+    "24h": (timedelta(hours=24), gettext_lazy("24 hours")),
+    "7d": (timedelta(days=7), gettext_lazy("7 days")),
+    "all": (timedelta(days=3660), gettext_lazy("all that is kept")),
+}
+DEFAULT_WINDOW = "24h"
+SERVICES_OFFERED = 500  # as suggestions below the field
+SLACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A check as the list shows it."""
+
+    check: WatchServerLog
+    sign: str
+    url: str
+    bar: phases.Bar
+
+
+def urls() -> list[URLPattern]:
+    """Return the addresses, for the desk to put under its own."""
+    return [
+        path("checks/", admin.site.admin_view(show_list), name="checks"),
+        path("checks/<str:key>/", admin.site.admin_view(show_one), name="check"),
+    ]
+
+
+@require_safe
+@permission_required(VIEW_CHECKS, raise_exception=True)
+def show_list(request: HttpRequest) -> HttpResponse:
+    """Show a page of the checks that the address asks for; what it says wrongly is said, not guessed."""
+    chosen = _chosen(request.GET)
+    wanted, problems = _wanted(chosen, timezone.now())
+    page = None
+    try:
+        if not problems:
+            page = check_search.read(
+                wanted, after=Key.parse(request.GET.get("after", "")), before=Key.parse(request.GET.get("before", ""))
+            )
+    except TooMuch:
+        problems = (_("This takes too long. Choose a service, failures only, or a shorter stretch of time."),)
+    longest = max((check.response_time or 0 for check in page.checks), default=0) if page else 0
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Checks"),
+        "is_fullwidth": "1",
+        "chosen": chosen,
+        "problems": problems,
+        "page": page,
+        "rows": [_row(check, longest) for check in page.checks] if page else [],
+        "older": _link(chosen, "after", page.older) if page else "",
+        "newer": _link(chosen, "before", page.newer) if page else "",
+        "is_filtered": chosen != _chosen({}),
+        "names": phases.NAMES,
+        **_offered(),
+    }
+    return TemplateResponse(request, "admin/monitoring/checks/list.html", context)
+
+
+@require_safe
+@permission_required(VIEW_CHECKS, raise_exception=True)
+def show_one(request: HttpRequest, key: str) -> HttpResponse:
+    """Show one check: its phases, its requests on the wire, its service, and the change of status that it began."""
+    parsed = Key.parse(key)
+    check = check_search.one(parsed) if parsed else None
+    if check is None:
+        raise Http404(key)
+    requests = _requests(check)
+    longest = max([check.response_time or 0, *(request.response_time or 0 for request in requests)])
+    service = Service.objects.filter(pk=check.service_id).first()
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Check"),
+        "check": check,
+        "sign": signs.verdict_sign(check.verdict),
+        "bar": _bar(check, check.response_time or 0),
+        "requests": [(each, round(1000 * (each.response_time or 0) / longest) if longest else 0) for each in requests],
+        "service": service,
+        "may_edit": request.user.has_perm("monitoring.change_service"),
+        "transitions": [
+            (each, STATUS_LABELS[Status(each.from_status)], STATUS_LABELS[Status(each.to_status)])
+            for each in _transitions(check)
+        ],
+        "trace_id": trace_id(check.service_id, check.region, to_ms(check.checked_at)),
+        "names": phases.NAMES,
+        "error_type": dict(ERROR_TYPES).get(check.error_type or ""),
+        "of_service": f"{reverse('admin:checks')}?{urlencode({'service': check.service_id})}",
+    }
+    return TemplateResponse(request, "admin/monitoring/checks/one.html", context)
+
+
+def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
+    names = ("service", "verdict", "class", "region", "window", "until")
+    chosen = {name: str(given.get(name, "")).strip() for name in names}
+    return {**chosen, "window": chosen["window"] if chosen["window"] in WINDOWS else DEFAULT_WINDOW}
+
+
+def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
+    """Return what is searched for, and what of it cannot be understood."""
+    typed = _instant(chosen["until"]) if chosen["until"] else None
+    until = typed or now + check_search.AHEAD
+    problems: tuple[str, ...] = ()
+    if chosen["until"] and typed is None:
+        problems = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},)
+    length, _label = WINDOWS[chosen["window"]]
+    wanted = Wanted(
+        since=until - length,
+        until=until,
+        service_id=chosen["service"],
+        verdict=chosen["verdict"] if chosen["verdict"] in dict(VERDICTS) else "",
+        error_type=chosen["class"] if chosen["class"] in dict(ERROR_TYPES) else "",
+        region=chosen["region"],
+    )
+    return wanted, problems
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = parse_datetime(text)
+        return at if at is None or timezone.is_aware(at) else timezone.make_aware(at)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offered() -> dict[str, Any]:
+    """Return what the filters offer. One query; services that were removed have checks, too."""
+    return {
+        "verdicts": VERDICTS,
+        "classes": ERROR_TYPES,
+        "windows": [(name, label) for name, (_length, label) in WINDOWS.items()],
+        "services": Service.objects.order_by("id").values_list("id", "name")[:SERVICES_OFFERED],
+    }
+
+
+def _row(check: WatchServerLog, longest_ms: float) -> Row:
+    url = reverse("admin:check", args=[Key.of(check)])
+    return Row(check=check, sign=signs.verdict_sign(check.verdict), url=url, bar=_bar(check, longest_ms))
+
+
+def _bar(check: WatchServerLog, longest_ms: float) -> phases.Bar:
+    times = (check.dns_ms, check.connect_ms, check.tls_ms, check.first_byte_ms)
+    return phases.bar(times, check.response_time, longest_ms)
+
+
+def _link(chosen: Mapping[str, str], side: str, key: Key | None) -> str:
+    if key is None:
+        return ""
+    return "?" + urlencode({**{name: value for name, value in chosen.items() if value}, side: str(key)})
+
+
+def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
+    """Return the requests of a check. They carry its service, region and time, and begin between its start and end."""
+    length = timedelta(milliseconds=check.lateness_ms + (check.response_time or 0)) + SLACK
+    until = check.checked_at + min(length, timedelta(milliseconds=check.interval_ms))
+    of_service = ApiResponseTime.objects.filter(service_id=check.service_id, region=check.region)
+    raw = of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until)
+    folded = reading.requests(check.service_id, check.region, check.checked_at, until)
+    return sorted([*raw, *folded], key=lambda request: (request.measured_at, request.hop))
+
+
+def _transitions(check: WatchServerLog) -> Any:
+    """Return the changes of status at this check: one that it began, or of which it was the last before."""
+    at = Q(edge_end_at=check.checked_at) | Q(edge_start_at=check.checked_at)
+    return Transition.objects.filter(at, service_id=check.service_id).order_by("edge_end_at", "id")

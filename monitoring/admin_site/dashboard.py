@@ -1,0 +1,259 @@
+"""What the first screen of the desk says of the monitoring: a fixed number of queries, each of bounded cost.
+
+What burns and the engine's health are read anew at each view: the narrow state table, and the raw checks of one minute
+by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never from raw
+rows, and are kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.7 million narrow rows,
+read at most that often.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Case, F, QuerySet, Sum, When
+from django.db.models.functions import Coalesce
+
+from database.sql import statement
+from monitoring.accounting import evidence
+from monitoring.engine.pace import Pace, pace
+from monitoring.engine.workers import LATE, seen_since
+from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
+from monitoring.probes.model import Verdict
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.histogram import merge, percentile
+from monitoring.rules.sla import Kind, figures_of_parts
+from monitoring.rules.state import Status
+from monitoring.states.live import is_ahead, is_silent, status_at, status_column
+from monitoring.states.terms import TermsBook
+
+KEPT_S = 30
+LISTED = 5
+CANDIDATES = 10  # with the most failed checks; of these the least available are listed
+BURNING_LISTED = 20
+HOUR = timedelta(hours=1)
+
+
+class Period(StrEnum):
+    """How far lists and charts look back."""
+
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def hours(self) -> int:
+        return 24 if self is Period.DAY else 7 * 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """A service that does not simply respond."""
+
+    id: str
+    name: str
+    status: Status
+    is_measured: bool  # now, or once
+    since: datetime | None  # None: never measured, or nobody knows when
+    error: str
+    is_critical: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """How the monitor itself is doing."""
+
+    checks_per_s: float  # over the last minute
+    lateness_p50_ms: float | None  # None: no check in the last minute
+    lateness_p99_ms: float | None
+    probe_workers: int  # seen lately, as the others
+    engine_workers: int
+    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
+    is_dispatch_late: bool
+    dispatch_workers: int
+    skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
+    pace: Pace
+    expired_probes: int  # of the workers that are seen, since they started: too late to be made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    id: str
+    name: str
+    average_ms: float  # of answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """A service with failed checks, and its share of time as the accounting has it."""
+
+    id: str
+    name: str
+    uptime: int | None  # hundredths of a percent, floored; None: nothing measured
+    down_s: int
+    failed: int  # checks
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfAll:
+    """One hour of all services; nothing counted where no check was stored."""
+
+    at: datetime
+    ok: int = 0
+    slow: int = 0
+    bad: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trends:
+    """The lists and the charts of a period."""
+
+    slowest: Sequence[Slow]
+    least_available: Sequence[Unavailable]
+    hours: Sequence[HourOfAll]  # every hour of the period, the running one last
+
+
+def unwell(now: datetime) -> tuple[list[Unwell], int]:
+    """Return the services that burn, the worst first and at most `BURNING_LISTED`, and how many there are.
+
+    One query, two when they are more than that.
+    """
+    found = _burning(now)
+    severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
+    listed = [_unwell(service, now) for service in found.order_by(severity, "-is_critical", "name")[:BURNING_LISTED]]
+    return listed, len(listed) if len(listed) < BURNING_LISTED else found.count()
+
+
+def engine(now: datetime) -> Engine:
+    """Read how the monitor is doing. Four queries; the costliest reads the checks of one minute by their time."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
+        checks, lateness = cursor.fetchone() or (0, None)
+    watermark = DispatchWatermark.objects.first()
+    workers = list(seen_since(now - LATE, now))
+    return Engine(
+        checks_per_s=checks / 60,
+        lateness_p50_ms=lateness and lateness[0],
+        lateness_p99_ms=lateness and lateness[1],
+        probe_workers=sum(worker.role == "probe" for worker in workers),
+        engine_workers=sum(worker.role == "engine" for worker in workers),
+        dispatch_workers=sum(worker.role == "dispatch" for worker in workers),
+        last_dispatch_s=_dispatched_ago_s(watermark, now) if watermark else None,
+        is_dispatch_late=watermark is None or watermark.is_late(now) or watermark.is_ahead(now),
+        skipped_slots=watermark.skipped_slots if watermark else 0,
+        pace=pace(now),
+        expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
+    )
+
+
+def _dispatched_ago_s(watermark: DispatchWatermark, now: datetime) -> float | None:
+    return None if watermark.is_ahead(now) else watermark.age(now).total_seconds()
+
+
+def trends(period: Period, now: datetime) -> Trends:
+    """Return lists and charts, at most `KEPT_S` old. Nine queries, or none."""
+    kept: Trends | None = cache.get(f"trends-{period}")
+    if kept is None:
+        kept = _trends(period, now)
+        cache.set(f"trends-{period}", kept, KEPT_S)
+    return kept
+
+
+def _trends(period: Period, now: datetime) -> Trends:
+    last = now.replace(minute=0, second=0, microsecond=0)
+    first = last - (period.hours - 1) * HOUR
+    sums = ServiceHour.objects.filter(hour_at__gte=first, service_id__in=Service.objects.monitored().values("id"))
+    slowest, failing = _slowest(sums), _failing(sums)
+    services = Service.objects.in_bulk([each[0] for each in (*slowest, *failing)])
+    return Trends(
+        slowest=[Slow(id=id, name=str(services[id]), average_ms=average_ms) for id, average_ms in slowest],
+        least_available=_least_available(services, failing, (first, now)),
+        hours=_hours(first, period.hours),
+    )
+
+
+def _least_available(
+    services: Mapping[str, Service], failing: Sequence[tuple[str, int, int]], window: tuple[datetime, datetime]
+) -> list[Unavailable]:
+    """Account the services that failed most, and return the least available first. Five queries."""
+    zone, (start, end) = settings.PAGE_TIME_ZONE, window
+    chosen = [services[id] for id, _failed, _total in failing]
+    book = TermsBook(chosen, day_of(start, zone), day_of(end, zone), end, zone)
+    stretches = {service.id: list(book.stretches(service, start, end)) for service in chosen}
+    found = evidence.fetch(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
+    listed = []
+    for id, failed, total in failing:
+        parts = [
+            (evidence.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
+            for each in stretches[id]
+        ]
+        uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)
+        name = str(services[id])
+        listed.append(Unavailable(id=id, name=name, uptime=uptime, down_s=down_s, failed=failed, total=total))
+    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:LISTED]
+
+
+def _burning(now: datetime) -> QuerySet[Service]:
+    monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
+
+
+def _unwell(service: Service, now: datetime) -> Unwell:
+    state: ServiceState | None = getattr(service, "state", None)
+    status, since = status_at(state, now), None
+    is_measured = state is not None and state.run_last_at is not None
+    if state is not None and is_measured and not is_ahead(state, now):
+        since = state.run_last_at if is_silent(state, now) else _since(state, status)
+    return Unwell(
+        id=service.id,
+        name=str(service),
+        status=status,
+        is_measured=is_measured,
+        since=since,
+        error=state.last_error or "" if state is not None and is_measured else "",
+        is_critical=service.is_critical,
+    )
+
+
+def _since(state: ServiceState, status: Status) -> datetime | None:
+    """While a service is confirmed down its open run began with the first failed check, unless it is recovering."""
+    is_told_by_run = (status is Status.DOWN) == (state.verdict == Verdict.BAD)
+    return state.run_first_at if is_told_by_run else state.last_bad_at
+
+
+def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
+    answers = Coalesce("answered_count", F("ok_count") + F("slow_count"))
+    answered = sums.values("service_id").annotate(answered=Sum(answers))
+    average = answered.filter(answered__gt=0).annotate(average=Sum("response_ms_sum") / F("answered"))
+    return list(average.order_by("-average").values_list("service_id", "average")[:LISTED])
+
+
+def _failing(sums: QuerySet[ServiceHour]) -> list[tuple[str, int, int]]:
+    """Return the candidates for the least available: a service without a failed check has no downtime."""
+    total = Sum(F("ok_count") + F("slow_count") + F("bad_count"))
+    counted = sums.values("service_id").annotate(failed=Sum("bad_count"), total=total).filter(failed__gt=0)
+    return list(counted.order_by("-failed").values_list("service_id", "failed", "total")[:CANDIDATES])
+
+
+def _hours(first: datetime, count: int) -> list[HourOfAll]:
+    stored = {row.hour_at: row for row in Hour.objects.filter(hour_at__gte=first)}
+    return [_hour(at, stored.get(at)) for at in (first + number * HOUR for number in range(count))]
+
+
+def _hour(at: datetime, row: Hour | None) -> HourOfAll:
+    if row is None:
+        return HourOfAll(at=at)
+    times = merge([(row.histogram_buckets, row.histogram_counts)])
+    return HourOfAll(
+        at=at,
+        ok=row.ok_count,
+        slow=row.slow_count,
+        bad=row.bad_count,
+        p50_ms=percentile(times, 0.5),
+        p95_ms=percentile(times, 0.95),
+    )

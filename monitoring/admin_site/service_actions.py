@@ -1,0 +1,118 @@
+"""What can be done to services from the list: asked once more first, with words for what will happen."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from monitoring.catalogue import lifecycle
+from monitoring.models import Service
+
+NAMED = 10  # services that the question names
+CONFIRMED = "confirmed"
+
+Words = Any  # text that is translated when it is shown
+# (ids, who, reason) → how many
+Act = Callable[[Sequence[str], User, str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked before something is done to services."""
+
+    title: Words
+    consequences: Sequence[Words]
+    button: Words
+    is_dangerous: bool = False
+    asks_reason: bool = False
+
+
+PAUSE = Question(
+    title=gettext_lazy("Pause checks"),
+    consequences=[
+        gettext_lazy("They are not checked until somebody resumes them, and leave the public page meanwhile."),
+        gettext_lazy("The time until then is accounted as paused: nobody's downtime, and no uptime either."),
+    ],
+    button=gettext_lazy("Pause"),
+    asks_reason=True,
+)
+RESUME = Question(
+    title=gettext_lazy("Resume checks"),
+    consequences=[gettext_lazy("They are checked again from now on, and return to the public page.")],
+    button=gettext_lazy("Resume"),
+)
+REMOVE = Question(
+    title=gettext_lazy("Remove services"),
+    consequences=[
+        gettext_lazy("They are not checked any more and leave the public page at once."),
+        gettext_lazy("Nothing is deleted: checks, figures and incidents stay, and so does the id."),
+        gettext_lazy("You find them again under the filter “Removed”, and can bring them back from there."),
+    ],
+    button=gettext_lazy("Remove"),
+    is_dangerous=True,
+)
+BRING_BACK = Question(
+    title=gettext_lazy("Bring services back"),
+    consequences=[gettext_lazy("They are checked as before, with their settings and their history.")],
+    button=gettext_lazy("Bring back"),
+)
+
+
+def pause(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.pause(ids, author=who, reason=reason, now=timezone.now())
+
+
+def resume(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.resume(ids, now=timezone.now())
+
+
+def remove(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.remove(ids, now=timezone.now())
+
+
+def bring_back(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.bring_back(ids, now=timezone.now())
+
+
+def ask_or_do(
+    request: HttpRequest, chosen: QuerySet[Service], context: dict[str, Any], question: Question, act: Act
+) -> HttpResponse | None:
+    """Show the question; once it is confirmed, act and return None, which leads back to the list."""
+    reason = request.POST.get("reason", "").strip()
+    is_confirmed = CONFIRMED in request.POST
+    if is_confirmed and (reason or not question.asks_reason):
+        assert isinstance(request.user, User)  # the desk is for those who are signed in
+        _say_done(request, act(list(chosen.values_list("id", flat=True)), request.user, reason))
+        return None
+    names = [str(service) for service in chosen.order_by("name")[: NAMED + 1]]
+    count = chosen.count() if len(names) > NAMED else len(names)
+    context |= {
+        "title": question.title,
+        "question": question,
+        "names": names[:NAMED],
+        "more": max(0, count - NAMED),
+        "count": count,
+        "action": request.POST["action"],
+        # The same choice once more: by the filters of the address, or one by one.
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "select_across": request.POST.get("select_across", "0"),
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "lacks_reason": is_confirmed,
+    }
+    return TemplateResponse(request, "admin/monitoring/service/decide.html", context)
+
+
+def _say_done(request: HttpRequest, count: int) -> None:
+    if count:
+        messages.success(request, _("Done. Services: %(count)d") % {"count": count})
+    else:
+        messages.info(request, _("Nothing to do: they were so already."))

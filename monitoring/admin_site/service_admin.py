@@ -1,0 +1,290 @@
+"""Services at the desk; the raw checks have a browser of their own (`monitoring/admin_site/check_views.py`)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms.widgets import Script
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from accounts.permissions import CHOOSE_SERVICES
+from monitoring.accounting import stored_days
+from monitoring.admin_site import phases, service_actions, signs
+from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
+from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter
+from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
+from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
+from monitoring.catalogue import lifecycle
+from monitoring.catalogue.plain_secrets import warnings_of
+from monitoring.config.clock import AHEAD
+from monitoring.engine.check_now import check_now
+from monitoring.engine.refused_targets import refused_targets
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
+from monitoring.probes.failures import NotAllowed
+from monitoring.probes.model import Phases
+from monitoring.rules.calendar_days import day_of
+from monitoring.rules.sla import percentage
+
+UPTIME_DAYS = 30  # that the list gives a figure over, today included
+CHECK_NOW_AT_MOST_MS = 20_000  # a check made for somebody who waits, and who holds a thread of the web server meanwhile
+
+
+class ServiceList(ChangeList):
+    """A page of the list, with what every row shows read at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        now = timezone.now()
+        services: list[Any] = list(self.result_list)  # type: ignore[has-type]  # the theme's classes are not typed
+        ids = [service.pk for service in services]
+        today = day_of(now, settings.PAGE_TIME_ZONE)
+        since = today - timedelta(days=UPTIME_DAYS - 1)
+        lines, figures = sparklines(ids, now), stored_days.figures(ids, since, today, settings.PAGE_TIME_ZONE)
+        for service in services:
+            service.sparkline, service.read_at = lines[service.pk], now
+            service.figures, service.figured_days = figures.get(service.pk), (since, today)
+        self.result_list = services
+
+
+@admin.register(Service)
+class ServiceAdmin(ModelAdmin):
+    form = ServiceForm
+    fieldsets = FIELDSETS
+    autocomplete_fields = ("parent",)
+    list_display = ("state_now", "full_name", "last_24_hours", "uptime", "last_check", "response_time", "interval")
+    list_display_links = ("full_name",)
+    list_filter = (ShownFilter, "status", "is_critical", "kind", GroupFilter, RegionFilter)
+    list_select_related = ("state",)
+    list_per_page = 50
+    list_max_show_all = 50
+    list_fullwidth = True
+    search_fields = ("id", "name", "display_name", "endpoint_url")
+    search_help_text = gettext_lazy("Name, id or address")
+    show_full_result_count = False
+    ordering = ("name",)
+    actions = ("pause_services", "resume_services", "remove_services", "bring_back_services")
+    change_form_template = "admin/monitoring/service/change_form.html"
+    warn_unsaved_form = True
+
+    class Media:
+        js = (Script("monitoring/service-form.js", type="module"),)
+
+    # --- The list -----------------------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ServiceList]:
+        return ServiceList
+
+    @admin.display(description=gettext_lazy("State"), ordering="status")
+    def state_now(self, service: Service) -> SafeString:
+        return signs.service_sign(service, _read_at(service))
+
+    @admin.display(description=gettext_lazy("Name"), ordering="name")
+    def full_name(self, service: Service) -> SafeString:
+        mark = format_html(' <span class="desk-tag">{}</span>', _("critical")) if service.is_critical else ""
+        return format_html("{}{}<br><span class='desk-muted desk-mono'>{}</span>", str(service), mark, service.pk)
+
+    @admin.display(description=gettext_lazy("Last 24 hours"))
+    def last_24_hours(self, service: Service) -> SafeString:
+        shape = {"width": WIDTH, "height": HEIGHT, "mark": MARK, "step": STEP, "foot": HEIGHT - MARK}
+        return render_to_string("admin/monitoring/service/_sparkline.html", {"spark": service.sparkline, **shape})  # type: ignore[attr-defined]
+
+    @admin.display(description=gettext_lazy("30 days"))
+    def uptime(self, service: Any) -> SafeString | str:
+        if service.figures is None or (shown := percentage(service.figures.uptime)) is None:
+            return "–"
+        since, until = service.figured_days
+        days = urlencode({"from": since, "to": until})
+        address = f"{reverse('statuspage:ledger', args=[service.pk])}?{days}"
+        return format_html('<a href="{}" class="desk-number">{} %</a>', address, shown)
+
+    @admin.display(description=gettext_lazy("Last check"), ordering="state__run_last_at")
+    def last_check(self, service: Service) -> SafeString | str:
+        state = getattr(service, "state", None)
+        if state is None or state.run_last_at is None:
+            return "–"
+        return format_html(
+            '<time datetime="{}" title="{}" class="desk-number">{}</time>',
+            state.run_last_at.isoformat(timespec="seconds"),
+            f"{timezone.localtime(state.run_last_at):%Y-%m-%d %H:%M:%S %Z}",
+            age(state.run_last_at, _read_at(service)),
+        )
+
+    @admin.display(description=gettext_lazy("Response"), ordering="state__last_response_ms")
+    def response_time(self, service: Service) -> SafeString | str:
+        state = getattr(service, "state", None)
+        if state is None or state.last_response_ms is None:
+            return "–"
+        return format_html('<span class="desk-number">{} ms</span>', f"{state.last_response_ms:,.0f}")
+
+    @admin.display(description=gettext_lazy("Every"), ordering="check_interval")
+    def interval(self, service: Service) -> SafeString:
+        return format_html('<span class="desk-number">{} s</span>', f"{service.check_interval / 1000:g}")
+
+    # --- The form -----------------------------------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
+        return ("id",) if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Ask Django for the columns only: the form itself adds the settings, which are no fields of the model."""
+        columns = {field.name for field in Service._meta.get_fields()}
+        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
+        return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in ("id", "endpoint_url", "regions", "tags"):
+            kwargs["widget"] = UnfoldAdminTextInputWidget()
+        if db_field.name == "description":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Service | None:
+        if request.method == "POST":
+            # Read after whoever is saving now: the form is judged against what will be there.
+            lifecycle.lock_catalogue()
+        found: Service | None = super().get_object(request, object_id, from_field)
+        return found
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Service], search_term: str
+    ) -> tuple[QuerySet[Service], bool]:
+        if _is_autocomplete(request):
+            queryset = queryset.filter(archived_at=None)
+        found: tuple[QuerySet[Service], bool] = super().get_search_results(request, queryset, search_term)
+        return found
+
+    def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        lifecycle.save(obj, form.changed_data if change else None)
+        for warning in warnings_of(obj):
+            messages.warning(request, warning)
+
+    def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
+        if _is_autocomplete(request):  # ids and names
+            return request.user.has_perm(CHOOSE_SERVICES)
+        return bool(super().has_view_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
+        return False  # removing archives
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        service = Service.objects.select_related("state").filter(pk=object_id).first()
+        context: dict[str, Any] = {"service": service}
+        if service is not None:
+            context["sign"] = signs.service_sign(service, timezone.now())
+            context["refused"] = refused_targets(timezone.now()).get(service.pk)
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    # --- What can be done ---------------------------------------------------------------------------------------------
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer what fits: a removed service can be brought back, and nothing else."""
+        found: dict[str, Any] = super().get_actions(request)
+        is_removed = request.GET.get("shown") == "removed"
+        return {name: action for name, action in found.items() if (name == "bring_back_services") == is_removed}
+
+    @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
+    def pause_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.PAUSE, service_actions.pause)
+
+    @admin.action(description=gettext_lazy("Resume…"), permissions=["change"])
+    def resume_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.RESUME, service_actions.resume)
+
+    @admin.action(description=gettext_lazy("Remove…"), permissions=["change"])
+    def remove_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.REMOVE, service_actions.remove)
+
+    @admin.action(description=gettext_lazy("Bring back…"), permissions=["change"])
+    def bring_back_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.BRING_BACK, service_actions.bring_back)
+
+    def _decide(self, request: HttpRequest, chosen: QuerySet[Service], question: Any, act: Any) -> HttpResponse | None:
+        context = self.admin_site.each_context(request)
+        return service_actions.ask_or_do(request, chosen, context, question, act)
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<slug:service_id>/check-now/", self.admin_site.admin_view(self.check_now_view), name="check_now"
+        )
+        return [address, *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def check_now_view(self, request: HttpRequest, service_id: str) -> HttpResponse:
+        """Check a service while somebody waits, and show every phase of every request. Stores nothing."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        service = Service.objects.present().filter(pk=service_id).first()
+        if service is None:
+            raise Http404(service_id)
+        context = {**self.admin_site.each_context(request), "service": service}
+        context |= {"title": _("Check now"), "back": reverse("admin:monitoring_service_change", args=[service.pk])}
+        if service.check_kind.is_active:
+            try:
+                context |= _attempt_shown(service)
+            except NotAllowed as error:
+                context["refused"] = str(error)
+        return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
+
+
+def age(at: datetime, now: datetime) -> str:
+    """Say how long ago something was, to the largest unit; under a minute in seconds."""
+    if at > now + AHEAD:
+        return _("in the future")
+    seconds = max(0, int((now - at).total_seconds()))
+    if seconds < 60:
+        return _("%(seconds)d s ago") % {"seconds": seconds}
+    return _("%(duration)s ago") % {"duration": timesince(at, now, depth=1)}
+
+
+def _is_autocomplete(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
+
+
+def _read_at(service: Service) -> datetime:
+    return getattr(service, "read_at", None) or timezone.now()
+
+
+def _attempt_shown(service: Service) -> dict[str, Any]:
+    attempt = check_now(service, timezone.now(), at_most_ms=CHECK_NOW_AT_MOST_MS)
+    result = attempt.result
+    longest = max([result.phases.total_ms, *(request.phases.total_ms for request in result.requests)])
+    hops = [(request, _bar(request.phases, longest)) for request in result.requests]
+    return {
+        "attempt": attempt,
+        "sign": signs.verdict_sign(result.verdict),
+        "hops": hops,
+        "whole": _bar(result.phases, longest),
+        "names": phases.NAMES,
+        "is_shortened": attempt.timeout_ms < service.timeout,
+    }
+
+
+def _bar(found: Phases, longest_ms: float) -> phases.Bar:
+    times = (found.dns_ms, found.connect_ms, found.tls_ms, found.first_byte_ms)
+    return phases.bar(times, found.total_ms, longest_ms)
+
+
+admin.site.register(AccountingPolicy, AccountingPolicyAdmin)
+admin.site.register(MaintenanceWindow, MaintenanceWindowAdmin)
+admin.site.register(Restatement, RestatementAdmin)

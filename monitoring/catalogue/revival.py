@@ -1,0 +1,77 @@
+"""Bring removed services back: what was known of them when they went says nothing of them now."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from monitoring.accounting import rollup_requests
+from monitoring.models import Service, Span, SpanKind, Transition
+from monitoring.rules.calendar_days import day_of, days_between
+from monitoring.rules.state import Cause, Change, Status
+from monitoring.states import state_rows, transitions
+from monitoring.states.state_rows import LockedState
+
+REASON = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """Services that are about to come back."""
+
+    locked: dict[str, LockedState]
+    archived_at: dict[str, datetime]
+
+
+def lock(service_ids: Collection[str]) -> Returning:
+    """Lock the states of archived services, before anything else of them is written. No query for none."""
+    if not service_ids:
+        return Returning({}, {})
+    locked = state_rows.lock(service_ids)
+    rows = Service.objects.filter(id__in=service_ids).values_list("id", "archived_at")
+    return Returning(locked, {id: archived_at for id, archived_at in rows if archived_at})
+
+
+def revive(returning: Returning, now: datetime) -> None:
+    """Make their status unknown until the next check. Their runs stay, and the time between is kept as a pause."""
+    if not returning.archived_at:
+        return
+    locked = returning.locked
+    changed = [_transition(held, now) for held in locked.values() if held.state.status is not Status.UNKNOWN]
+    for held in locked.values():
+        held.state = replace(
+            held.state,
+            status=Status.UNKNOWN,
+            stale_at=None,
+            recheck_at=None,
+            before=None,
+        )
+    state_rows.save(locked.values())
+    Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
+    Span.objects.bulk_create(
+        Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON, created_at=since)
+        for id, since in returning.archived_at.items()
+        if since < now
+    )
+    _ask_for_days(returning.archived_at, now)
+    transitions.record(changed)
+
+
+def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
+    """Ask for the days between, which nobody accounted: the page would show no data where the ledger says paused."""
+    zone = settings.PAGE_TIME_ZONE
+    yesterday = day_of(now, zone) - timedelta(days=1)
+    for id, since in sorted(archived_at.items()):
+        rollup_requests.request([id], days_between(day_of(max(since, now - rollup_requests.KEPT), zone), yesterday))
+
+
+def _transition(held: LockedState, now: datetime) -> Transition:
+    change = Change(
+        from_status=held.state.status,
+        to_status=Status.UNKNOWN,
+        cause=Cause.SILENT,
+        edge_start_at=held.state.run.last_at if held.state.run else None,
+        edge_end_at=now,
+    )
+    return transitions.of_change(held.service_id, change, now)

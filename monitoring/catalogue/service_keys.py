@@ -1,0 +1,154 @@
+"""The keys of a service as people write them, and what may stand behind each."""
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from datetime import date
+from typing import Any
+
+from monitoring.models import Service
+from monitoring.probes import KINDS
+from monitoring.probes.suggestions import did_you_mean, shown
+
+INT4 = range(-(2**31), 2**31)
+INT8 = range(-(2**63), 2**63)
+
+
+def _text(value: Any, written: str) -> str | None:
+    if not isinstance(value, str):
+        return _of_wrong_type(value, written, "text", f'Put it in quotes: "{written}"' if written else "")
+    return _unstorable(value)
+
+
+def _whole_number(value: Any, written: str) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _of_wrong_type(value, written, "a whole number", "Write digits only, without unit or quotes")
+    return None if value in INT4 else f"{written} is out of every range."
+
+
+def _number_or_null(value: Any, written: str) -> str | None:
+    return None if value is None else _whole_number(value, written)
+
+
+def _text_or_null(value: Any, written: str) -> str | None:
+    return None if value is None else _text(value, written)
+
+
+def _flag(value: Any, written: str) -> str | None:
+    return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Write true or false")
+
+
+def _texts(value: Any, written: str) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return _of_wrong_type(value, written, "a list of names", "Write [seoul, tokyo]")
+    return next((fault for each in value if (fault := _unstorable(each))), None)
+
+
+def _mapping(value: Any, written: str) -> str | None:
+    if not isinstance(value, dict):
+        return _of_wrong_type(value, written, "a mapping", "Write `key: value` lines below it")
+    return _not_json(value)
+
+
+def _not_json(value: Any) -> str | None:
+    """Say which value inside metadata PostgreSQL could not keep as JSON."""
+    match value:
+        case dict():
+            wrong = (
+                f"a key in it is {_kind(key)}, not text. Put it in quotes." for key in value if not isinstance(key, str)
+            )
+            return next(wrong, None) or _not_json([*value, *value.values()])
+        case list():
+            return next((fault for each in value if (fault := _not_json(each))), None)
+        case str():
+            return _unstorable(value)
+        case float() if not math.isfinite(value):
+            return f"{value} is not a number that can be stored. Put it in quotes."
+        case int() if value not in INT8:
+            return "a whole number in it is too large. Put it in quotes."
+        case None | bool() | int() | float():
+            return None
+    return f"{value} is {_kind(value)}, which is not kept as such. Put it in quotes."
+
+
+def _unstorable(text: str) -> str | None:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return f"{shown(text)} has a character that cannot be stored. Remove it."
+    return None
+
+
+def _of_wrong_type(value: Any, written: str, expected: str, remedy: str) -> str:
+    if value is None:
+        return "it is empty. Write a value, or leave the line out."
+    return f"{written} is {_kind(value)}, not {expected}. {remedy}."
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "true or false", str: "text", list: "a list", dict: "a mapping"}
+    if isinstance(value, date):
+        return "a date"
+    return kinds.get(type(value), "a number" if isinstance(value, int | float) else "of a type of its own")
+
+
+# For each key what tells a value of the wrong type: given the value and how it is written, the fault or None.
+FAULTS: dict[str, Callable[[Any, str], str | None]] = {
+    "id": _text,
+    "name": _text,
+    "display_name": _text,
+    "description": _text,
+    "endpoint_url": _text,
+    "check_interval": _whole_number,
+    "timeout": _whole_number,
+    "is_active": _flag,
+    "regions": _texts,
+    "quorum": _number_or_null,
+    "is_critical": _flag,
+    "failure_threshold": _number_or_null,
+    "recovery_threshold": _number_or_null,
+    "group": _text,
+    "parent": _text_or_null,
+    "tags": _texts,
+    "check": _mapping,
+    "metadata": _mapping,
+}
+# Columns that a file writes under another key.
+COLUMN_OF = {"group": "group_name", "parent": "parent_id"}
+KEY_OF = {column: key for key, column in COLUMN_OF.items()}
+WRITTEN_OTHERWISE = {*KEY_OF, "kind", "check_settings"}
+KEPT_BY_US = {column.attname for column in Service._meta.concrete_fields} - set(FAULTS) - WRITTEN_OTHERWISE
+NAMES = frozenset({"name", "display_name"})
+
+
+def key_fault(key: str) -> str | None:
+    """Say why nobody can write this key."""
+    if key in KEPT_BY_US:
+        return "the monitor keeps this by itself. Leave the line out."
+    if key not in FAULTS:
+        return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
+    return None
+
+
+def kind_fault(kind: Any) -> str | None:
+    """Say why there is no such kind of check."""
+    if isinstance(kind, str) and kind in KINDS:
+        return None
+    return f"{shown(kind)} is no kind of check. {did_you_mean(str(kind), KINDS)}Known are {', '.join(KINDS)}."
+
+
+def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys that a whole service lacks, and what to write."""
+    if "id" not in written:
+        yield "id", "it is missing. Give the service a short name of its own, like payments."
+    if "endpoint_url" not in written and KINDS[kind].needs_url:
+        yield "endpoint_url", "it is missing. Write the URL that is to be checked."
+    if not NAMES & set(written):
+        yield "name", "it is missing. Write name or display_name; one follows the other."
+
+
+def refused_columns(faulty: Collection[str]) -> Iterator[str]:
+    """Yield the columns that need no further word, since something was said of the keys behind them."""
+    keys = {key.partition(".")[0] for key in faulty}
+    yield from (COLUMN_OF.get(key, key) for key in keys)
+    if keys & NAMES:  # one follows the other, and so would its problem
+        yield from NAMES
+    if "check" in keys:  # nor can an address be judged without the kind
+        yield from ("kind", "check_settings", "endpoint_url")

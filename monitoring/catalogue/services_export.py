@@ -1,0 +1,67 @@
+"""Write services as the file that makes them: `sync_services` finds nothing to change in it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from monitoring.catalogue.planned import COLUMNS, KEYS
+from monitoring.config import sealing
+from monitoring.config.placeholders import escaped
+from monitoring.models import Service
+from monitoring.probes.secrets import is_secret
+
+ALWAYS = frozenset({"id", "name", "display_name"})  # the others only where they differ from the default
+BELOW_CHECK = frozenset({"kind", "check_settings"})
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes everything out: aliases are not read."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: Dumper, text: str) -> yaml.Node:
+    # Quoted and escaped, or a line break that only Unicode knows would come back as a space.
+    style = None if text.replace("\n", "").isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Dumper.add_representer(str, _represent_text)
+
+
+def export(services: Iterable[Service]) -> Iterator[str]:
+    """Yield the text of the file in pieces. Secrets are `${NAME}`, or `unchanged` where they came from no variable."""
+    is_empty = True
+    for service in services:
+        if is_empty:
+            yield "services:\n"
+        is_empty = False
+        yield yaml.dump([_written(service)], Dumper=Dumper, allow_unicode=True, sort_keys=False, width=120)
+    if is_empty:
+        yield "services: []\n"
+
+
+def _written(service: Service) -> dict[str, Any]:
+    default = Service(id=service.id)
+    written: dict[str, Any] = {}
+    for column in COLUMNS:
+        value = getattr(service, column)
+        if column not in BELOW_CHECK and (column in ALWAYS or value != getattr(default, column)):
+            written[KEYS.get(column, column)] = _escaped(value)
+    if service.check_settings or service.kind != default.kind:
+        settings = _escaped(sealing.exported(service.check_settings, service.place))
+        written["check"] = {"kind": service.kind, **settings}
+    return written
+
+
+def _escaped(value: Any) -> Any:
+    """Keep a `${` in text from being filled; that in a secret is meant to be."""
+    if is_secret(value):
+        return value
+    if isinstance(value, dict):
+        return {key: _escaped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    return escaped(value) if isinstance(value, str) else value

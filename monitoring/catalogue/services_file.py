@@ -1,0 +1,176 @@
+"""Read `services.yaml`: what is wanted of each service, and everything that is wrong with it, by line."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from monitoring.catalogue import sync
+from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
+from monitoring.catalogue.sync import Outcome, Problem, Refused, Wanted
+from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
+from monitoring.config.file_variables import fill_in, sealed_check
+from monitoring.config.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
+from monitoring.probes.suggestions import did_you_mean, shown
+
+ROOT = "services"
+
+
+Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
+
+
+def sync_file(
+    raw: bytes,
+    *,
+    variables: Mapping[str, str] | None = None,
+    prune: bool = False,
+    is_dry: bool = False,
+    progress: Progress = sync.no_progress,
+) -> Outcome:
+    """Make the services what the file says; `variables` fill its placeholders (None: the environment).
+
+    Raises `Refused` with all problems, and then nothing is changed.
+    """
+    reading = read(raw, os.environ if variables is None else variables, progress)
+    if prune and not reading.is_broken and not reading.wanted:
+        what = "the file names none, and with --prune every service would be removed. Name those that stay."
+        reading.problems.append(Problem(line=1, key=ROOT, what=what))
+    if reading.is_broken:
+        raise Refused(reading.problems)
+    return sync.sync(reading.wanted, reading.problems, prune=prune, is_dry=is_dry, progress=progress)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What a file says: the services, also those with problems, so that the model can add what it finds."""
+
+    wanted: list[Wanted] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    is_broken: bool = False  # the file as a whole: there are no services to look at
+
+
+def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_progress) -> Reading:
+    """Read the whole file and go on after each problem."""
+    reading = Reading()
+    try:
+        nodes = _service_nodes(compose(raw), reading.problems)
+    except Unreadable as error:
+        return Reading(problems=[Problem(line=error.line, key="YAML", what=f"{error.what}.")], is_broken=True)
+    seen: dict[str, int] = {}
+    for number, node in enumerate(nodes or (), 1):
+        reading.wanted.append(_wanted(node, seen, variables, reading.problems))
+        progress("read", number, len(nodes or ()))
+    reading.is_broken = nodes is None
+    return reading
+
+
+def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml.Node] | None:
+    """Return the items of the list under `services:`, None where there is no such list."""
+    example = "Begin with `services:` and write one `- id: …` below it for each service."
+    if not isinstance(root, yaml.MappingNode):
+        problems.append(Problem(line=1, key=ROOT, what=f"the file has no such key. {example}"))
+        return None
+    for key, _value in root.value:
+        if key.value != ROOT:
+            what = f"this key is not known here. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
+            problems.append(Problem(line=line_of(key), key=_key_text(key), what=what))
+    lists = [(key, value) for key, value in root.value if key.value == ROOT]
+    for key, _value in lists[1:]:
+        problems.append(Problem(line=line_of(key), key=ROOT, what="it is there twice. Make one list of both."))
+    if not lists or not isinstance(lists[0][1], yaml.SequenceNode):
+        line = line_of(lists[0][1]) if lists else 1
+        problems.append(Problem(line=line, key=ROOT, what=f"there is no list under it. {example}"))
+        return None
+    return list(lists[0][1].value)
+
+
+def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str], problems: list[Problem]) -> Wanted:
+    """Read one service; `seen` has the line of each id so far."""
+    found: list[Problem] = []
+    if not isinstance(node, yaml.MappingNode):
+        what = f"{_written(node)} is not a service. Write `- id: …` and the other keys below it."
+        problems.append(Problem(line=line_of(node), key=ROOT, what=what))
+        return Wanted(id="", values={}, line=line_of(node), refused=frozenset(sync.COLUMNS))
+    templates: dict[Path, str] = {}
+    values = dict(_values(node, variables, templates, found))
+    lines = {path: line for key, value in node.value for path, line in lines_below(value, _key_text(key))}
+    refused = {problem.key.partition(".")[0] for problem in found}
+    kind = _kind_of(values, lines, found)
+    if kind is not None and "check" not in refused:
+        settings = {key: value for key, value in values["check"].items() if key != "kind"}
+        values |= {"kind": kind, "check_settings": sealed_check(kind, settings, templates)}
+    values.pop("check", None)
+    line = line_of(node)
+    found += [Problem(line=line, key=key, what=what) for key, what in missing(lines, kind or DEFAULT_KIND)]
+    id = values.pop("id", "")
+    if id and id in seen:
+        what = f"{shown(id)} is the id of the service in line {seen[id]} too. Each service has an id of its own."
+        found.append(Problem(line=lines["id"], key="id", what=what))
+    elif id:
+        seen[id] = lines["id"]
+    problems += found
+    return Wanted(
+        id=id,
+        values={COLUMN_OF.get(key, key): value for key, value in values.items()},
+        line=line,
+        lines=lines,
+        refused=frozenset(refused_columns([problem.key for problem in found])),
+    )
+
+
+def _kind_of(values: Mapping[str, Any], lines: Mapping[str, int], problems: list[Problem]) -> str | None:
+    """Return the kind of the check; None where there is no check, or of no kind that is known."""
+    if "check" not in values:
+        return None
+    kind = values["check"].get("kind", DEFAULT_KIND)
+    fault = kind_fault(kind)
+    if fault is None:
+        return str(kind)
+    problems.append(Problem(line=lines.get(f"{PREFIX}kind", 0), key=f"{PREFIX}kind", what=fault))
+    return None
+
+
+def _values(
+    node: yaml.MappingNode, variables: Mapping[str, str], templates: dict[Path, str], problems: list[Problem]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the keys that are known and whose values have the right type; note what is wrong with the others.
+
+    Fills placeholders first, and adds what was written in their place to `templates`.
+    """
+    count: Counter[str] = Counter()
+    for key_node, value_node in node.value:
+        key = _key_text(key_node)
+        count[key] += 1
+        line, fault, value = line_of(key_node), key_fault(key), None
+        if fault is None and count[key] > 1:
+            fault = "it is there twice in this service. Keep one of them."
+        if fault is None:
+            line, written = line_of(value_node), _written(value_node)
+            filling = fill_in(value_node, key, variables)
+            templates |= filling.templates
+            if filling.problems:
+                problems += (Problem(line=at, key=path, what=what) for at, path, what in filling.problems)
+                continue
+            try:
+                value = construct(value_node)
+                fault = FAULTS[key](value, written)
+            except Unreadable as error:
+                line, fault = error.line, f"{written}: {error.what}."
+        if fault is None:
+            yield key, value
+        else:
+            problems.append(Problem(line=line, key=key, what=fault))
+
+
+def _written(node: yaml.Node) -> str:
+    """Return a value as it stands in the file: `yes`, not true."""
+    if not isinstance(node, yaml.ScalarNode):
+        return "the list" if isinstance(node, yaml.SequenceNode) else "the mapping"
+    return shown(node.value) if node.style in ("'", '"') else shown(node.value)[1:].removesuffix('"')
+
+
+def _key_text(node: yaml.Node) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else "a key that is no text"

@@ -1,0 +1,140 @@
+"""Store checks and their requests as raw rows; what is there already stays as it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from database import partitions
+from database.bulk import array, read_instants_fast
+from database.sql import statement
+from monitoring.checks.compressed import moving
+from monitoring.checks.compressed.kinds import CHECKS
+from monitoring.models.raw import BLIND, RAW_TABLES
+from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.answers import request_ms
+from monitoring.rules.unix_time import from_ms
+from observability.masking import mask_text
+
+FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS
+
+
+def kept() -> timedelta:
+    """Return for how long raw rows of both tables are there; older results are not taken, as their day may be gone."""
+    return timedelta(days=min(settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS))
+
+
+def unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:
+    """Make the folded days raw again that old results belong to, so that each is compared with all there is.
+
+    Whatever is old enough is asked for, so that it does not matter after how many days we fold.
+    """
+    old = [result for result in results if from_ms(result.checked_at_ms) < now - FOLDABLE]
+    if old:
+        days = {from_ms(result.checked_at_ms).date() for result in old}
+        moving.unfold(CHECKS, days, {result.service_id for result in old})
+
+
+def make_partitions(results: Sequence[ProbeResult]) -> bool:
+    """Make the partitions that results need, and say whether any was missing."""
+    days = {from_ms(result.checked_at_ms).date() for result in results}
+    # The request of a check near midnight may begin on the next day.
+    days |= {from_ms(request.started_at_ms).date() for result in results for request in result.requests}
+    return any([partitions.ensure(table, days) for table in RAW_TABLES])
+
+
+def store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[ProbeResult]:
+    """Insert the checks and return those that were not there yet, in order of time. Two statements.
+
+    Bad ones of a blind region are marked with its canaries.
+    """
+    if not results:
+        return []
+    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn;
+    # once each, since one statement can't insert a row and find it there.
+    by_key = {(result.checked_at_ms, result.service_id, result.region): result for result in reversed(results)}
+    ordered = [by_key[key] for key in sorted(by_key)]
+    with connection.cursor() as cursor:
+        read_instants_fast(cursor)
+        cursor.execute(statement("monitoring", "store_checks"), _arrays(_check_columns(ordered, blind)))
+        stored = set(cursor.fetchall())
+    new = [each for each in ordered if (each.service_id, from_ms(each.checked_at_ms), each.region) in stored]
+    _store_requests(new)
+    return new
+
+
+def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
+    return {
+        "checked_at": [from_ms(result.checked_at_ms) for result in results],
+        # A ping of a heartbeat whose beginning the job did not report took no time that is known.
+        "response_time": [_hundredths(result.phases.total_ms or None) for result in results],
+        "lateness_ms": [_hundredths(result.lateness_ms) for result in results],
+        "dns_ms": [_hundredths(result.phases.dns_ms) for result in results],
+        "connect_ms": [_hundredths(result.phases.connect_ms) for result in results],
+        "tls_ms": [_hundredths(result.phases.tls_ms) for result in results],
+        "first_byte_ms": [_hundredths(result.phases.first_byte_ms) for result in results],
+        "interval_ms": [result.interval_ms for result in results],
+        "status_code": [result.status_code for result in results],
+        "service_id": [result.service_id for result in results],
+        "region": [result.region for result in results],
+        "verdict": [result.verdict for result in results],
+        "error_type": [result.error_type for result in results],
+        "error_message": [result.error_message for result in results],
+        "metadata": [
+            json.dumps({BLIND: blind[result.region]})
+            if result.verdict is Verdict.BAD and result.region in blind
+            else None
+            for result in results
+        ],
+    }
+
+
+def _store_requests(results: Sequence[ProbeResult]) -> None:
+    pairs = [(result, hop, request) for result in results for hop, request in enumerate(result.requests)]
+    if not pairs:
+        return
+    columns: dict[str, list[Any]] = {
+        "measured_at": [from_ms(request.started_at_ms) for _, _, request in pairs],
+        "response_time": [_hundredths(request_ms(*pair)) for pair in pairs],
+        "status_code": [request.status_code for _, _, request in pairs],
+        "hop": [hop for _, hop, _ in pairs],
+        "is_success": [
+            request.error_message is None and request.status_code is not None and 200 <= request.status_code <= 299
+            for _, _, request in pairs
+        ],
+        "is_final": [hop == len(result.requests) - 1 for result, hop, _ in pairs],
+        "service_id": [result.service_id for result, _, _ in pairs],
+        "region": [result.region for result, _, _ in pairs],
+        "method": [request.method for _, _, request in pairs],
+        # The first request goes to the service's own endpoint, which need not be said millions of times. What redirects
+        # hand on in queries is as a rule a secret.
+        "endpoint": [_storable(request.url.partition("?")[0]) if hop else None for _, hop, request in pairs],
+        "error_message": [_storable(request.error_message) for _, _, request in pairs],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("monitoring", "store_requests"), _arrays(columns))
+
+
+def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    return {name: array(values) for name, values in columns.items()}
+
+
+def _hundredths(milliseconds: float | None) -> float | None:
+    """Round to what a clock under an event loop can tell; digits beyond are noise, and noise cannot be folded."""
+    return None if milliseconds is None else round(milliseconds, 2)
+
+
+def presentable(result: ProbeResult) -> ProbeResult:
+    """Mend what a target or a job said, before it gets anywhere."""
+    if result.error_message is None:
+        return result
+    return replace(result, error_message=_storable(result.error_message))
+
+
+def _storable(message: str | None) -> str | None:
+    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough, and no secret that a target gave away."""
+    return message and mask_text(message.replace("\x00", ""))[:500]

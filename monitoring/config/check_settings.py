@@ -1,0 +1,102 @@
+"""Judge the kind and the settings of a service's check, for whoever saves a service: the file, the admin, the API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+
+from monitoring.config import sealing
+from monitoring.probes import KINDS
+from monitoring.probes.kinds.heartbeat import HeartbeatSettings
+from monitoring.probes.secrets import Place
+from monitoring.probes.settings import Problem
+from monitoring.probes.suggestions import did_you_mean
+
+PREFIX = "check."  # how a file names these settings: `check.expected_status`
+DEFAULT_KIND = "http"
+LONGEST_HEARTBEAT_S = 62 * 86_400  # 2.5 times the longest interval that a check can carry (2³¹ ms)
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """Return the kinds of checks for forms. A callable, so that a new kind needs no migration."""
+    return [(kind.name, translation.gettext(kind.label)) for kind in KINDS.values()]
+
+
+def is_probed(kind: str) -> bool:
+    """Say whether we go and look; an unknown kind is treated as one that nobody looks at."""
+    return kind in KINDS and KINDS[kind].is_active
+
+
+def judged(
+    kind: str, written: Mapping[str, Any], stored: Mapping[str, Any], place: Place, before: Place
+) -> dict[str, Any]:
+    """Return settings with their secrets sealed at `place`; `stored` are the ones that they replace, at `before`.
+
+    Raises `ValidationError` for the field check_settings with every problem; `key_of` tells the key of each.
+    """
+    if kind not in KINDS:
+        what = _("the kind %(kind)s is not known. %(hint)sKnown are %(known)s.")
+        params = {"kind": kind, "hint": did_you_mean(kind, KINDS), "known": ", ".join(KINDS)}
+        raise ValidationError({"kind": ValidationError(what, params=params)})
+    try:
+        sealed = sealing.sealed(written, stored, place, before)
+    except sealing.NothingKept as error:
+        what = _(
+            "there is no secret yet that could stay unchanged. Write the secret, or ${SERVICE_TOKEN} to take it from"
+            " there."
+        )
+        raise ValidationError({"check_settings": [_error(error.path, str(what))]}) from None
+    except sealing.LeftBehind as error:
+        raise ValidationError({"check_settings": [_left_behind(key, error) for key in error.keys]}) from None
+    except sealing.Unsealable:
+        raise ValidationError(
+            {"check_settings": [_error("", str(_("a sealed secret was not sealed here.")))]}
+        ) from None
+    settings, problems = KINDS[kind].read(sealed)
+    errors = [_error(problem.key, _words(problem)) for problem in problems]
+    if isinstance(settings, HeartbeatSettings) and settings.period + settings.grace > LONGEST_HEARTBEAT_S:
+        errors.append(_error("period", str(_("period and grace together may be at most 62 days."))))
+    if errors:
+        raise ValidationError({"check_settings": errors})
+    return dict(sealed)
+
+
+def check_url(kind: str, url: str | None) -> None:
+    """Refuse an address that a check of this kind cannot have. Raises `ValidationError` for endpoint_url."""
+    known = KINDS.get(kind)
+    if known is None:
+        return
+    if known.needs_url and not url:
+        raise ValidationError({"endpoint_url": _("It is missing. A check of this kind needs an address.")})
+    problem = known.url_problem(url or "")
+    if problem is not None:
+        raise ValidationError({"endpoint_url": _words(problem)})
+
+
+def key_of(error: ValidationError) -> str:
+    """Return the key below `check:` that an error is about; empty for the whole."""
+    return str((error.params or {}).get("key", ""))
+
+
+def words_of(error: ValidationError) -> str:
+    """Return an error without its key."""
+    return str((error.params or {}).get("what", " ".join(error.messages)))
+
+
+def _error(key: str, what: str) -> ValidationError:
+    path = f"{PREFIX}{key}" if key else "check"
+    return ValidationError("%(path)s: %(what)s", params={"path": path, "key": key, "what": what})
+
+
+def _left_behind(key: str, error: sealing.LeftBehind) -> ValidationError:
+    what = _(
+        "the address leads to another origin (%(before)s → %(after)s), and a secret does not follow by itself."
+        " Write the secret again where it may be sent there, or keep the address."
+    )
+    return _error(key, str(what) % {"before": error.before or "–", "after": error.after or "–"})
+
+
+def _words(problem: Problem) -> str:
+    return translation.gettext(problem.message) % problem.params

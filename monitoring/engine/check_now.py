@@ -1,0 +1,77 @@
+"""Check one service at once, in this process, and store nothing: for `manage.py probe` and the desk's button."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import httpx
+import uvloop
+from django.conf import settings
+
+from monitoring.models import Service
+from monitoring.probes import probe
+from monitoring.probes.model import ProbeResult, ProbeSpec
+from monitoring.probes.tools import Tools
+from monitoring.rules.unix_time import to_ms
+from monitoring.worker.probe_worker import make_tools
+from monitoring.worker.specs import DueService, spec_of
+from observability import trace
+
+LOOK_UP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one check found, how long it might have taken, and the addresses of the names that it looked up."""
+
+    result: ProbeResult
+    timeout_ms: int
+    addresses: Mapping[str, Sequence[str]]
+
+
+def check_now(service: Service, now: datetime, *, at_most_ms: int | None = None) -> Attempt:
+    """Check a service, which must be one that is probed; `at_most_ms` shortens a longer timeout.
+
+    Raises `NotAllowed` where our own rules refuse its address.
+    """
+    timeout_ms = min(service.timeout, at_most_ms or service.timeout)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        result, addresses = runner.run(_attempt(_spec_of(service, timeout_ms, now)))
+    return Attempt(result=result, timeout_ms=timeout_ms, addresses=addresses)
+
+
+def _spec_of(service: Service, timeout_ms: int, now: datetime) -> ProbeSpec:
+    due = DueService(
+        id=service.id,
+        version=service.version,
+        kind=service.kind,
+        endpoint_url=service.endpoint_url or "",
+        timeout=timeout_ms,
+        check_interval=service.check_interval,
+        check_settings=json.dumps(service.check_settings),
+        regions=service.regions,
+        slot_ms=to_ms(now),
+    )
+    spec, asked_by = spec_of(due, settings.REGION), trace.current()
+    return replace(spec, trace_id=asked_by.trace_id) if asked_by else spec  # the target continues the trace of who asks
+
+
+async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str]]]:
+    tools = make_tools()
+    result = await probe(spec, tools)
+    urls = [each.url for each in result.requests if each.phases.dns_ms is not None]
+    if not result.requests and result.phases.dns_ms is not None:
+        urls = [spec.url]
+    hosts = {httpx.URL(url).host for url in urls}
+    return result, {host: found for host in hosts if (found := await _addresses(host, tools)) != [host]}
+
+
+async def _addresses(host: str, tools: Tools) -> list[str]:
+    """Look up again what the probe just found: that is in the resolver's memory, so it asks nobody."""
+    try:
+        async with asyncio.timeout(LOOK_UP_S):
+            return list(await tools.resolver.resolve(host))
+    except (TimeoutError, httpx.HTTPError):
+        return []

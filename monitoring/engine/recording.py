@@ -1,0 +1,97 @@
+"""Record a lot of results in one short transaction: raw rows, states, runs, transitions.
+
+Recording is idempotent: only rows that were new to `watch_server_logs` reach anything else, so a lot that is delivered
+twice, or half of it again, neither stores nor counts twice.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from psycopg.errors import CheckViolation
+
+from database.locks import wait_briefly
+from monitoring.checks.storing import kept, make_partitions, presentable, store, unfold_late
+from monitoring.config.clock import AHEAD
+from monitoring.engine import blindness
+from monitoring.engine.blindness import Sight
+from monitoring.engine.folding import fold_all
+from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.unix_time import from_ms
+from monitoring.states import counters, future
+from monitoring.worker import check_log
+from monitoring.worker.canaries import Look
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a batch."""
+
+    new: Sequence[ProbeResult]  # in order of time; those that were stored
+    duplicates: int
+    refused: int  # long past
+    ahead: int  # refused as well: their instant is yet to come
+    changes: int
+
+    @property
+    def stored(self) -> int:
+        return len(self.new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """How many results of a batch are not stored whatever they say, for when they were made."""
+
+    past: int
+    ahead: int
+
+
+def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = None) -> Recorded:
+    """Store the results that are new and bring states, runs and transitions up to date with them.
+
+    `look` is what the canaries of the worker said when the lot was finished.
+    """
+    told = [result for result in results if from_ms(result.checked_at_ms) <= now + AHEAD]
+    taken = [presentable(result) for result in told if from_ms(result.checked_at_ms) > now - kept()]
+    refused = Refused(ahead=len(results) - len(told), past=len(told) - len(taken))
+    try:
+        return _record(taken, refused, now, look)
+    except IntegrityError as error:
+        # Partitions are made ahead, so asking for them every time would be asking in vain; PostgreSQL says it itself.
+        if not isinstance(error.__cause__, CheckViolation) or not make_partitions(taken):
+            raise
+    except future.StatesAhead as found:
+        future.correct(found.service_ids, now)
+    return _record(taken, refused, now, look)
+
+
+@transaction.atomic
+def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look: Look | None) -> Recorded:
+    wait_briefly()  # behind a lock on a raw table the batch goes back to its queue
+    unfold_late(taken, now)
+    sights = blindness.judge(taken, look, now=now)
+    blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
+    new = store(taken, blind)
+    duplicates = len(taken) - len(new)
+    if duplicates:  # or their instants were measured before, by a clock that was ahead
+        future.refuse({result.service_id for result in taken}, now)
+    check_log.tell_recorded(new)
+    told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]
+    changes = fold_all(told, now, {region for region, sight in sights.items() if sight is Sight.DOUBTFUL})
+    _count_refused(refused)
+    return Recorded(new=new, duplicates=duplicates, refused=refused.past, ahead=refused.ahead, changes=changes)
+
+
+def _count_refused(refused: Refused) -> None:
+    if refused.past:
+        logger.error("results refused: their time is long past", extra={"refused": refused.past})
+        counters.add("results_refused", refused.past)
+    if refused.ahead:
+        logger.error(
+            "results refused: their time is yet to come, so a clock is wrong", extra={"refused": refused.ahead}
+        )
+        counters.add("results_ahead", refused.ahead)

@@ -1,0 +1,136 @@
+"""What the engine says of itself in /health: database, broker, the last dispatch, the workers' stamps."""
+
+from collections import defaultdict
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.db import connection
+
+from monitoring.config import clock
+from monitoring.engine import clock_check
+from monitoring.engine.pace import pace
+from monitoring.engine.refused_targets import refused_targets
+from monitoring.engine.workers import LATE, seen_since
+from monitoring.models import DispatchWatermark, RegionSight, Service
+from monitoring.rules.unix_time import to_ms
+from monitoring.worker.stamper import DISPATCH
+from observability.health import Finding, Health, checks
+
+REFUSED_LATELY = timedelta(minutes=10)
+FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
+
+
+def check_database() -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Finding(status=Health.HEALTHY)
+
+
+def check_redis() -> Finding:
+    redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1).ping()
+    return Finding(status=Health.HEALTHY)
+
+
+def check_dispatch() -> Finding:
+    """Judge the age of the last dispatch; the watermark runs ahead of the clock while all is well."""
+    watermark = DispatchWatermark.objects.first()
+    if watermark is None:
+        return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
+    now = clock.now()
+    age_s = watermark.age(now).total_seconds()
+    if watermark.is_late(now):
+        message = f"no slot was dispatched for {age_s:.0f} s"
+        if not _has_dispatcher():
+            message += "; no process dispatches, start one: manage.py run dispatch"
+        return Finding(status=Health.UNHEALTHY, message=message)
+    if watermark.is_ahead(now):
+        message = f"slots were dispatched {-age_s:.0f} s ahead: a clock was wrong, and none is since"
+        return Finding(status=Health.UNHEALTHY, message=message)
+    return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
+
+
+def _has_dispatcher() -> bool:
+    """Say whether a worker for dispatch alone was seen lately. One query."""
+    now = clock.now()
+    return seen_since(now - LATE, now).filter(role=DISPATCH).exists()
+
+
+def check_workers() -> Finding:
+    """Ask that every region in use has a worker that was seen lately."""
+    now = clock.now()
+    needed = needed_regions()
+    seen = defaultdict(list)
+    for worker in seen_since(now - FORGOTTEN, now):
+        for region in (worker.region or "").split(","):
+            seen[region].append(worker.seen_at)
+    missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - LATE)
+    alive = sum(stamp >= now - LATE for stamps in seen.values() for stamp in stamps)
+    if missing:
+        return Finding(status=Health.UNHEALTHY, message=f"no probe worker for the region {', '.join(missing)}")
+    return Finding(status=Health.HEALTHY, message=f"{alive} alive")
+
+
+def check_pace() -> Finding:
+    """Ask whether what was due lately is stored."""
+    found = pace(clock.now())
+    if found.is_behind:
+        message = f"falling behind: {found.stored_per_s:,.0f} of {found.due_per_s:,.0f} checks/s"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY, message=f"{found.stored_per_s:,.0f} checks/s")
+
+
+def needed_regions() -> set[str]:
+    """Return the regions that monitored services are probed from. One query."""
+    return {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
+
+
+def check_network() -> Finding:
+    """Ask whether the canaries answer, where there are any."""
+    blind = RegionSight.objects.exclude(blind_since=None).order_by("blind_since")
+    words = [f"since {each.blind_since:%Y-%m-%d %H:%M} UTC (region {each.region})" for each in blind]
+    if words:
+        return Finding(status=Health.DEGRADED, message=f"our own network seems down {', '.join(words)}")
+    return Finding(status=Health.HEALTHY)
+
+
+def check_clocks() -> Finding:
+    """Ask whose clock differs from the broker's, and whether anything was refused lately because of one."""
+    words = []
+    if off := clock_check.differing():
+        names = ", ".join(map(str, off))
+        words.append(f"clocks differ from the broker's: {names}; run chrony or systemd-timesyncd there")
+    words += clock_check.refused_lately()
+    return Finding(status=Health.DEGRADED if words else Health.HEALTHY, message="; ".join(words))
+
+
+def check_messages() -> Finding:
+    """Ask whether workers lately refused messages on the broker."""
+    now = clock.now()
+    lately_ms = to_ms(now - REFUSED_LATELY)
+    counters = seen_since(now - FORGOTTEN, now).values_list("counters", flat=True)
+    refused = sum(each["refused_messages"] for each in counters if each.get("refused_at_ms", 0) > lately_ms)
+    if refused:
+        message = f"workers refused {refused:,} messages that were not signed with our SECRETS_KEY"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
+def check_targets() -> Finding:
+    """Ask whether our own settings forbid to probe what is monitored. How many only: everybody reads this."""
+    if refused := refused_targets(clock.now()):
+        message = f"not checked, for our own settings refuse the address: {len(refused)} services; see manage.py doctor"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
+checks.register("database", check_database, needed_to_serve=True)
+if settings.REDIS_URL:
+    checks.register("redis", check_redis)
+checks.register("dispatch", check_dispatch)
+checks.register("workers", check_workers)
+checks.register("pace", check_pace)
+checks.register("network", check_network)
+checks.register("clocks", check_clocks)
+checks.register("messages", check_messages)
+checks.register("targets", check_targets)

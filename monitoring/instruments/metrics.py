@@ -1,0 +1,141 @@
+"""The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
+
+from collections.abc import Iterable
+from datetime import UTC
+
+import redis
+from django.conf import settings
+from django.db.models import Count, Min
+from django.utils import timezone
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from database import partitions
+from monitoring.config import clock
+from monitoring.engine.workers import LATE, seen_since
+from monitoring.instruments.health import needed_regions
+from monitoring.models import DispatchWatermark, EngineCounter, Service
+from monitoring.models.raw import RAW_TABLES
+from monitoring.models.rollups import RollupRequest
+from monitoring.rules.calendar_days import bounds
+from monitoring.rules.state import Status
+from monitoring.states.live import status_column
+from monitoring.worker.stamper import ROLES
+from observability import metrics
+
+QUEUES = ("dispatch", "results", "alerts", "rollups")
+MOST_REGIONS = 50  # a label for each; further ones are not shown
+
+
+def of_dispatch() -> Iterable[Metric]:
+    """Read the watermark. One query."""
+    watermark = DispatchWatermark.objects.first()
+    if watermark is None:
+        return
+    yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
+    yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
+    # A dispatch in the future says nothing of when slots were handed out; its distance is no age to be calm about.
+    age_s = abs(watermark.age(clock.now()).total_seconds())
+    yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
+
+
+def of_workers() -> Iterable[Metric]:
+    """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
+    now = clock.now()
+    workers = list(seen_since(now - LATE, now))
+    seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
+    for role in ROLES:
+        seen.add_metric([role], sum(worker.role == role for worker in workers))
+    yield seen
+    for name, words in {
+        "held": "Specs that probe workers hold, waiting or under way.",
+        "expired": "Specs dropped since the workers began, for they came too late.",
+        "ahead": "Specs refused since the workers began, for they were due too far ahead.",
+        "lost": "Results lost since the workers began, for the broker was away too long.",
+        "stalled": "Checks without a verdict since the workers began, for their worker stood still.",
+        "refused": "Checks without a verdict since the workers began, for our own settings refuse the address.",
+        "own_errors": "Checks that failed by a fault of ours since the workers began.",
+    }.items():
+        yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
+    off = [abs((worker.facts or {}).get("clock_ahead_ms") or 0) / 1000 for worker in workers]
+    yield _gauge(
+        "worker_clock_offset_seconds", "Worst difference of a worker's clock from the broker's.", max(off, default=0.0)
+    )
+    words = "Messages refused since the workers began, for we did not sign them."
+    yield _gauge("messages_refused", words, sum(worker.counters.get("refused_messages", 0) for worker in workers))
+
+
+def of_services() -> Iterable[Metric]:
+    """Count monitored services by their status now. One query."""
+    found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
+    statuses = (
+        Service.objects.monitored().annotate(live_status=status_column(timezone.now())).values_list("live_status")
+    )
+    numbers = dict(statuses.annotate(Count("id")))
+    for status in Status:
+        found.add_metric([status], numbers.get(status, 0))
+    yield found
+
+
+def of_queues() -> Iterable[Metric]:
+    """Ask the broker how many messages wait in each queue, where it is Redis."""
+    if not settings.CELERY_BROKER_URL.startswith("redis") or not settings.REDIS_URL:
+        return
+    names = [*QUEUES, *(f"probes.{region}" for region in sorted(needed_regions())[:MOST_REGIONS])]
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    ) as client:
+        pipeline = client.pipeline(transaction=False)
+        for name in names:
+            pipeline.llen(name)
+        depths = pipeline.execute()
+    found = GaugeMetricFamily(metrics.PREFIX + "queue_depth_messages", "Messages that wait.", labels=["queue"])
+    for name, depth in zip(names, depths, strict=True):
+        found.add_metric([name], depth)
+    yield found
+
+
+def of_upkeep() -> Iterable[Metric]:
+    """Read how far the roll-up is behind, what should never happen, and the days of partitions ahead. Five queries."""
+    now = timezone.now()
+    due = RollupRequest.objects.exclude(not_before__gt=now)
+    days = due.values("date", "service").distinct().count()  # several may have asked for the same one
+    yield _gauge("rollup_due", "Days of services that wait to be accounted.", days)
+    oldest = due.aggregate(oldest=Min("date"))["oldest"]
+    closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]
+    age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
+    yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
+    rare = CounterMetricFamily(
+        metrics.PREFIX + "engine_events",
+        "What should be rare: refusals, rebuilt runs, differing figures.",
+        labels=["event"],
+    )
+    # Those that an alert asks for are there from the start, or their first rise would be none.
+    counted = dict.fromkeys(("rows_differed", "runs_differed"), 0) | dict(
+        EngineCounter.objects.values_list("name", "value")
+    )
+    for name, value in sorted(counted.items()):
+        rare.add_metric([name], value)
+    yield rare
+    ahead = GaugeMetricFamily(
+        metrics.PREFIX + "partitions_ahead", "Days after today that have a partition.", labels=["table"]
+    )
+    for table in RAW_TABLES:
+        ahead.add_metric([table], sum(day > now.astimezone(UTC).date() for day in partitions.existing(table)))
+    yield ahead
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(metrics.PREFIX + name, words, value=value)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(metrics.PREFIX + name, words, value=value)
+
+
+metrics.register_collector("dispatch", of_dispatch)
+metrics.register_collector("workers", of_workers)
+metrics.register_collector("services", of_services)
+metrics.register_collector("queues", of_queues)
+metrics.register_collector("upkeep", of_upkeep)

@@ -1,0 +1,116 @@
+"""Judge a complete HTTP answer by what the operator expects."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+
+from monitoring.probes.failures import bad, printable
+from monitoring.probes.http import json_path
+from monitoring.probes.http.answer import BODY_BYTES
+from monitoring.probes.http.charset import text_of
+from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http.json_query import Effort, TooCostly, equal
+from monitoring.probes.http.transport import is_cut
+from monitoring.probes.model import ErrorType, Finding, Verdict
+
+ANY_SUCCESS: tuple[Codes, ...] = ((200, 299),)
+OK = Finding(Verdict.OK)
+ALL_THAT_IS_READ = f"the first {BODY_BYTES // 1024 // 1024} MiB of the body, which is all that is read"
+
+
+def judge(response: httpx.Response, settings: HttpSettings, remark: str | None = None) -> Finding:
+    """Return the first thing that is not as expected; `remark` is what there is to say of a good answer."""
+    if not settings.expects(response.status_code):
+        return bad(ErrorType.HTTP, _status_words(response, settings))
+    fault = _body_fault(response, settings) if settings.wants_body else None
+    if fault is not None:
+        return bad(ErrorType.HTTP, fault)
+    if settings.keyword_absent and is_cut(response):
+        remark = f"looked for what must be absent in {ALL_THAT_IS_READ}"
+    return Finding(Verdict.OK, None, remark) if remark else OK
+
+
+def _status_words(response: httpx.Response, settings: HttpSettings) -> str:
+    code = response.status_code
+    words = f"answered {code} {httpx.codes.get_reason_phrase(code)}".rstrip()
+    if settings.expected_status != ANY_SUCCESS:
+        words += f", not {_codes_words(settings.expected_status)}"
+    if code in REDIRECT_CODES and not settings.follow_redirects:
+        return words + "; redirects are not followed"
+    if code in REDIRECT_CODES:
+        return words + " without saying where to (no Location header)"
+    return words
+
+
+def _codes_words(expected: Iterable[Codes]) -> str:
+    parts = []
+    for low, high in expected:
+        if low == high:
+            parts.append(str(low))
+        elif low % 100 == 0 and high == low + 99:
+            parts.append(f"{low // 100}xx")
+        else:
+            parts.append(f"{low}–{high}")
+    return " or ".join(parts)
+
+
+def _body_fault(response: httpx.Response, settings: HttpSettings) -> str | None:
+    text = text_of(response.content, response.charset_encoding)
+    where = ALL_THAT_IS_READ if is_cut(response) else f"the body ({len(response.content)} bytes)"
+    for keyword in settings.keyword_present:
+        if keyword not in text:
+            return f"keyword {_quoted(keyword)} is not in {where}"
+    for keyword in settings.keyword_absent:
+        if keyword in text:
+            return f"keyword {_quoted(keyword)} is in the body, where it must not be"
+    return _json_fault(text, settings.json_equals, is_cut(response)) if settings.json_equals else None
+
+
+def _json_fault(text: str, wanted: Iterable[JsonEquals], is_text_cut: bool) -> str | None:
+    if is_text_cut:
+        return f"body is too long to be read as JSON: more than {ALL_THAT_IS_READ.removeprefix('the first ')}"
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return f"body is not JSON: {_json_words(error)}"
+    effort = Effort()
+    for each in wanted:
+        fault = _value_fault(document, each, effort)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _value_fault(document: Any, wanted: JsonEquals, effort: Effort) -> str | None:
+    path = printable(wanted.path, 200)
+    try:
+        found = json_path.find(document, wanted.query, effort)
+    except json_path.NotThere as error:
+        return f"JSON has no {path}: {error}"
+    except TooCostly as error:
+        return f"JSON is too large for {path}: {error}"
+    for node in found:
+        if not equal(node.obj, wanted.value):
+            where = path if len(found) == 1 else printable(node.location)
+            return f"JSON has {_shown(node.obj)} at {where}, not {_shown(wanted.value)}"
+    return None
+
+
+def _json_words(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} in line {error.lineno}, column {error.colno}"
+    return "it has a number of thousands of digits"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json_path.kind_of(value)
+    return printable(json.dumps(value, ensure_ascii=False), 60)
+
+
+def _quoted(text: str) -> str:
+    return f'"{printable(text, 60)}"'

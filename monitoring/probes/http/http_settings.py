@@ -1,0 +1,203 @@
+"""What an operator may ask of an HTTP check."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitoring.probes.http import json_path
+from monitoring.probes.http.json_query import Query
+from monitoring.probes.secrets import Secret, is_secret
+from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+BODY_BYTES = 64 * 1024
+HEADERS = 50
+KEYWORDS = 20
+HEADER_BYTES = 8 * 1024
+REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
+# The connection and the length of the body are ours to manage.
+RESERVED = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    },
+)
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, 5.6.2
+_CODES = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?", re.IGNORECASE)
+
+Header = tuple[str, str | Secret]
+Codes = tuple[int, int]  # from, to (inclusive)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonEquals:
+    """A value that must stand at a path of a JSON body."""
+
+    path: str
+    query: Query
+    value: str | int | float | bool | None
+
+
+def read_headers(value: Any, notes: Notes) -> tuple[Header, ...]:
+    """Read a mapping of names to text or secrets. A `Reader`; no problem repeats a value, which may be a secret."""
+    if not isinstance(value, Mapping):
+        notes.add("it is not a mapping. Write `Name: value` lines below it.", value, is_hidden=True)
+        return ()
+    if len(value) > HEADERS:
+        notes.add("there are more than %(count)s headers.", None, count=HEADERS)
+    seen: set[str] = set()
+    for name, each in value.items():
+        _judge_header_name(str(name), seen, notes)
+        _judge_header_value(str(name), each, notes)
+    return tuple((str(name), Secret(each["secret"]) if is_secret(each) else each) for name, each in value.items())
+
+
+def _judge_header_name(name: str, seen: set[str], notes: Notes) -> None:
+    if not _TOKEN.fullmatch(name):
+        notes.add("%(value)s is not the name of a header.", name, at=name)
+    elif name.lower() in RESERVED:
+        notes.add("the monitor sets this header by itself. Leave it out.", name, at=name)
+    elif name.lower() in seen:
+        notes.add("this header is there twice.", name, at=name)
+    seen.add(name.lower())
+
+
+def _judge_header_value(name: str, value: Any, notes: Notes) -> None:
+    if is_secret(value) or not is_text(value, notes, at=name, is_hidden=True):
+        return
+    if len(value.encode()) > HEADER_BYTES:
+        notes.add("it is longer than %(length)s bytes.", None, at=name, length=HEADER_BYTES)
+    elif not value.replace("\t", " ").isprintable():
+        notes.add("it holds a line break or another control character.", None, at=name)
+
+
+def read_keywords(value: Any, notes: Notes) -> tuple[str, ...]:
+    """Read one text to look for in a body, or a list of them. A `Reader`."""
+    return texts(value, notes, KEYWORDS)  # each takes about 1.5 ms in a body of 1 MiB
+
+
+def read_codes(value: Any, notes: Notes) -> tuple[Codes, ...]:
+    """Read a list of codes (200), classes ("2xx") and ranges ("200-204"), or one of them. A `Reader`."""
+    found: list[Codes] = []
+    written = few(value, notes)
+    for each in written:
+        match = _CODES.fullmatch(str(each).strip()) if isinstance(each, int | str) else None
+        if match is None:
+            notes.add(
+                '%(value)s is not a status. Write codes like 200, classes like "2xx", ranges like "200-204".', each
+            )
+        elif match[1]:
+            found.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
+        else:
+            found.append((int(match[2]), int(match[3] or match[2])))
+            if found[-1][0] > found[-1][1]:
+                notes.add("%(value)s is a range whose end comes before its beginning.", each)
+    if not written:
+        notes.add("it is empty. Write a value, or leave the line out.", value)
+    return tuple(found)
+
+
+def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
+    """Read `{path: "$.status", value: ok}`, or a list of them. A `Reader`."""
+    found: list[JsonEquals] = []
+    for each in few(value, notes):
+        if not isinstance(each, Mapping) or each.keys() != {"path", "value"}:
+            notes.add('%(value)s is not complete. Write {path: "$.status", value: ok}.', each)
+            continue
+        if not isinstance(each["value"], str | int | float | None):
+            notes.add(
+                "%(value)s is not one value. Write text, a number, true, false or null.", each["value"], at="value"
+            )
+        path = str(each["path"])
+        if len(path.encode()) > json_path.PATH_BYTES:
+            notes.add("it is longer than %(length)s bytes.", None, at="path", length=json_path.PATH_BYTES)
+            continue
+        try:
+            found.append(JsonEquals(path, json_path.parse(path), each["value"]))
+        except ValueError as error:
+            message = "%(value)s is not understood from %(rest)s on. Write a path like $.checks[0].status."
+            notes.add(message, path, at="path", rest=str(error))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings(Settings):
+    """Settings of `kind: http`."""
+
+    method: str = setting("GET", label="Method", help="The method of the request.", choices=METHODS)
+    headers: tuple[Header, ...] = setting(
+        (),
+        label="Headers",
+        help="Headers to send, a mapping; a value is text, or a secret that nobody gets to see again.",
+        reader=read_headers,
+        example={"Accept": "application/json"},
+        holds_secrets=True,
+    )
+    body: str = setting(
+        "", label="Body", help="The body to send; its type goes into a header, Content-Type.", length=BODY_BYTES
+    )
+    expected_status: tuple[Codes, ...] = setting(
+        ((200, 299),),
+        label="Good status codes",
+        help="Status codes that are good: codes, classes and ranges.",
+        reader=read_codes,
+        example=[200, "3xx", "400-404"],
+        placeholder="2xx",
+    )
+    keyword_present: tuple[str, ...] = setting(
+        (),
+        label="Text that must be there",
+        help="Text that must be in the body, or a list of texts that all must be.",
+        reader=read_keywords,
+        example="Welcome",
+    )
+    keyword_absent: tuple[str, ...] = setting(
+        (),
+        label="Text that must not be there",
+        help="Text that must not be in the body, or a list of texts of which none may be.",
+        reader=read_keywords,
+        example=["Fatal error", "maintenance"],
+    )
+    json_equals: tuple[JsonEquals, ...] = setting(
+        (),
+        label="JSON value",
+        help="A value that a JSON body must have at a path, or a list of them.",
+        reader=read_json_equals,
+        example={"path": "$.status", "value": "ok"},
+    )
+    follow_redirects: bool = setting(
+        True, label="Follow redirects", help="Whether a redirect is followed, rather than being the answer."
+    )
+    verify_tls: bool = setting(
+        True,
+        label="Verify the certificate",
+        help="Whether a certificate must be trusted, in date and for that name; a fault is told in any case.",
+    )
+    degraded_over_ms: int | None = degraded_over()
+
+    @property
+    def wants_body(self) -> bool:
+        return bool(self.keyword_present or self.keyword_absent or self.json_equals)
+
+    def expects(self, status_code: int) -> bool:
+        return any(low <= status_code <= high for low, high in self.expected_status)
+
+    def problems(self) -> Iterator[Problem]:
+        if self.method == "HEAD" and self.wants_body:
+            message = "an answer to HEAD has no body, so keywords and JSON cannot be looked for. Write GET."
+            yield Problem("method", self.method, message)
+        if self.body and self.method in ("GET", "HEAD"):
+            message = "a %(method)s request carries no body. Write POST, or leave the body out."
+            yield Problem("body", None, message, {"method": self.method})
+        if self.follow_redirects and all(low == high and low in REDIRECT_CODES for low, high in self.expected_status):
+            message = "a redirect is followed, so it is never the answer. Write follow_redirects: false as well."
+            yield Problem("expected_status", None, message)

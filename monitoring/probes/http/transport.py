@@ -1,0 +1,84 @@
+"""Carry one httpx request over a fresh connection. Lean: httpx's own client costs several times the work itself."""
+
+from typing import cast
+
+import httpx
+
+from monitoring.probes.http.answer import Answer
+from monitoring.probes.http.content import decode
+from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
+from monitoring.probes.net.certificates import fault_of
+from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.timeline import Hop, Stage
+from monitoring.probes.net.tls import TlsLayer
+from monitoring.probes.tools import Tools
+
+IS_CUT = "is_cut"  # an extension of our answers
+
+
+class UnreadBody(httpx.AsyncByteStream):
+    """The body of an answer of which only the head was wanted."""
+
+
+UNREAD = UnreadBody()
+
+
+async def send(
+    request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False, verify_tls: bool = True
+) -> httpx.Response:
+    """Resolve, judge, connect, secure, ask, read. Raises the exceptions of `failures.TARGET_ERRORS`.
+
+    Without `keep_body` the body is read (up to its bound) but thrown away. It has no deadline: the caller's
+    `asyncio.timeout` covers all of it, and `hop` then says how far it got. Nothing stays open afterwards.
+    Without `verify_tls` a faulty certificate is no failure, but a remark of `hop`.
+    """
+    is_tls = request.url.scheme == "https"
+    server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
+    addresses = await addresses_of(hop.host, tools)
+    hop.enter(Stage.CONNECT)
+    context = tools.tls if verify_tls else tools.tls_unverified
+
+    def make() -> Connection[Answer]:
+        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
+
+    connection = await connect(addresses, request.url.port or DEFAULT_PORTS[request.url.scheme], make, hop)
+    try:
+        if is_tls:
+            hop.enter(Stage.TLS)
+            await connection.handshake()
+            if not verify_tls:
+                fault = fault_of(connection.peer().chain, server_name, hop.started_at_ms / 1000)
+                hop.remark = fault and f"not verified: {fault}"
+        hop.enter(Stage.FIRST_BYTE)
+        await connection.exchange(wire(request))
+        return response(connection.answer, request)
+    finally:
+        connection.abort()
+
+
+def wire(request: httpx.Request) -> bytes:
+    """Return the bytes of a request. Raises `httpx.LocalProtocolError` for a header with a line break in it."""
+    headers = request.headers.raw
+    head = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
+        raise httpx.LocalProtocolError("a header of the request holds a line break")
+    body = b"" if request.stream is NO_BODY else b"".join(cast(httpx.ByteStream, request.stream))
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), request.url.raw_path, head, body)
+
+
+def response(answer: Answer, request: httpx.Request) -> httpx.Response:
+    """Return the answer in httpx's type, its body decoded if it was kept."""
+    if not answer.keep_body:
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=UNREAD, request=request)
+    headers = httpx.Headers(answer.headers)
+    content, is_short = decode(bytes(answer.body), headers.get("content-encoding", ""))
+    for name in ("content-encoding", "content-length", "transfer-encoding"):  # no longer true of `content`
+        headers.pop(name, None)
+    cut = {IS_CUT: answer.is_cut or is_short}
+    return httpx.Response(answer.status_code, headers=headers, content=content, request=request, extensions=cut)
+
+
+def is_cut(response: httpx.Response) -> bool:
+    """Say whether more came than the content of an answer that was kept."""
+    return bool(response.extensions.get(IS_CUT))

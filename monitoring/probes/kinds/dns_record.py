@@ -1,0 +1,164 @@
+"""The DNS probe: does a name have the records that it should have?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdata
+import dns.rdatatype
+
+from monitoring.probes.attempt import Attempt
+from monitoring.probes.failures import NotAllowed, bad, printable
+from monitoring.probes.kind import Kind
+from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.address import literal, refusal
+from monitoring.probes.net.dns_client import DnsClient
+from monitoring.probes.net.resolver import parse_nameserver
+from monitoring.probes.net.timeline import Stage
+from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting, texts
+from monitoring.probes.target import Port, Target, read_target
+from monitoring.probes.tools import Tools
+
+TYPES = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
+SHOWN_RECORDS = 5
+
+
+def read_resolver(value: Any, notes: Notes) -> str:
+    """Read the address of a DNS server. A `Reader`."""
+    try:
+        parse_nameserver(str(value))
+    except ValueError:
+        notes.add("%(value)s is not the address of a DNS server. Write ip or ip:port.", value)
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSettings(Settings):
+    """Settings of `kind: dns`."""
+
+    type: str = setting("A", label="Record type", help="The type of the records to ask for.", choices=TYPES)
+    values: tuple[str, ...] = setting(
+        (),
+        label="Values",
+        help='Values as in a zone file, such as "10 mail.example.com" for MX; without any, one record is enough.',
+        reader=texts,
+        example=["192.0.2.1", "192.0.2.2"],
+    )
+    match: str = setting(
+        "all",
+        label="Match",
+        help="Whether all values must be among the records, any of them, or exactly these and no others.",
+        choices=("all", "any", "exact"),
+    )
+    resolver: str | None = setting(
+        None,
+        label="DNS server",
+        help="The DNS server to ask, ip or ip:port, instead of those of the worker.",
+        reader=read_resolver,
+        example="192.0.2.53",
+    )
+    degraded_over_ms: int | None = degraded_over()
+
+    def problems(self) -> Iterator[Problem]:
+        if self.match != "all" and not self.values:
+            yield Problem("match", self.match, "there are no values to match. Write values as well.")
+
+
+async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
+    """Ask once, past the hosts file and past what our resolver remembers."""
+    attempt = Attempt(spec, tools, lateness_ms)
+
+    async def look() -> Finding:
+        target = _read_target(spec.url)
+        hop = attempt.begin(spec.url, target.host, "DNS")
+        client = _client(settings, tools)
+        attempt.dns_servers = client.servers
+        answer = await client.ask(target.host, dns.rdatatype.from_text(settings.type))
+        hop.enter(Stage.CONNECT)
+        return judge(answer, target.host, settings)
+
+    return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms)
+
+
+def _client(settings: DnsSettings, tools: Tools) -> DnsClient:
+    """Return a client of the servers to ask. Raises `NotAllowed` for one that must not be dialled."""
+    if settings.resolver is None:
+        return tools.resolver.client
+    server = parse_nameserver(settings.resolver)
+    if reason := refusal(server[0], tools.policy):
+        raise NotAllowed(reason)
+    return DnsClient([server])
+
+
+def judge(answer: dns.message.QueryMessage, name: str, settings: DnsSettings) -> Finding:
+    """Compare the records of an answer with what is expected."""
+    if answer.rcode() == dns.rcode.NXDOMAIN:
+        return bad(ErrorType.DNS, f"no such name: {name}")
+    try:
+        found = records_of(answer)
+    except dns.exception.DNSException as error:  # such as a chain of aliases that never ends
+        return bad(ErrorType.DNS, f"answer for {name} makes no sense ({type(error).__name__})")
+    if not found:
+        return bad(ErrorType.DNS, f"{name} has no {settings.type} record")
+    words = mismatch(found, [canonical(value, settings.type) for value in settings.values], settings.match)
+    return (
+        bad(ErrorType.DNS, f"{settings.type} of {name} is {_listed(found)}, {words}") if words else Finding(Verdict.OK)
+    )
+
+
+def records_of(answer: dns.message.QueryMessage) -> list[str]:
+    """Return the records at the end of the aliases that an answer begins with, in canonical form and sorted."""
+    chain = answer.resolve_chaining()
+    record_type = dns.rdatatype.to_text(answer.question[0].rdtype)
+    return sorted(canonical(_text(record), record_type) for record in chain.answer or ())
+
+
+def canonical(value: str, record_type: str) -> str:
+    """Write a value so that equal records are equal texts."""
+    if record_type == "TXT":
+        return value
+    if record_type in ("A", "AAAA"):
+        return literal(value.strip()) or value
+    # Names: in any case, and with or without the dot of the root.
+    return " ".join(part.strip('"').removesuffix(".") or "." for part in value.lower().split())
+
+
+def mismatch(found: Sequence[str], wanted: Sequence[str], match: str) -> str | None:
+    """Say how records differ from what is wanted, in canonical form."""
+    missing = [value for value in wanted if value not in found]
+    if match == "any":
+        return f"none of {_listed(wanted)}" if wanted and len(missing) == len(wanted) else None
+    if missing:
+        return f"without {_listed(missing)}"
+    others = [value for value in found if value not in wanted]
+    return f"where {_listed(others)} should not be" if match == "exact" and others else None
+
+
+def _text(record: dns.rdata.Rdata) -> str:
+    if record.rdtype == dns.rdatatype.TXT:
+        parts: tuple[bytes, ...] = getattr(record, "strings", ())
+        return b"".join(parts).decode(errors="replace")
+    return record.to_text()
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = ", ".join(printable(value) for value in values[:SHOWN_RECORDS])
+    more = len(values) - SHOWN_RECORDS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _read_target(url: str) -> Target:
+    return read_target(url, "dns", Port.NONE)
+
+
+KIND = Kind(
+    name="dns",
+    label="DNS record",
+    settings=DnsSettings,
+    schemes=("dns",),
+    check_url=_read_target,
+    probe=probe,
+)

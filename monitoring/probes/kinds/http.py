@@ -1,0 +1,62 @@
+"""The HTTP probe."""
+
+import httpx
+
+from monitoring.probes.attempt import Attempt
+from monitoring.probes.failures import NotAllowed
+from monitoring.probes.http.expectations import judge
+from monitoring.probes.http.http_settings import HttpSettings
+from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
+from monitoring.probes.http.transport import send
+from monitoring.probes.kind import Kind
+from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
+from monitoring.probes.tools import Tools
+
+
+async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
+    """Make one attempt, redirects included."""
+    attempt = Attempt(spec, tools, lateness_ms)
+
+    async def look() -> Finding:
+        requests = Requests(spec, settings, tools)
+        attempt.redact = requests.redact
+        response = await _follow(attempt, requests, settings)
+        return judge(response, settings, attempt.hops[-1].remark)
+
+    return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
+
+
+async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) -> httpx.Response:
+    """Return the final answer. Raises `TARGET_ERRORS`."""
+    url, method, hops = requests.first_url, settings.method, attempt.hops
+    seen: set[tuple[str, str]] = set()
+    while True:
+        hop = attempt.begin(str(url), url.raw_host.decode("ascii"), method)
+        seen.add((hop.url, method))
+        request = requests.build(url, method, len(hops))
+        try:
+            response = await send(
+                request, hop, attempt.tools, keep_body=settings.wants_body, verify_tls=settings.verify_tls
+            )
+        except NotAllowed as error:
+            # Led there by the target, but it is still our own rule that ends the attempt: nobody knows what is behind.
+            raise NotAllowed(f"redirected to {shown(str(url))}: {error}" if len(hops) > 1 else str(error)) from error
+        hop.end()
+        step = next_step(request, response) if settings.follow_redirects else None
+        if step is None:
+            return response
+        url, method = step
+        if (str(url), method) in seen:
+            raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
+        if len(hops) > REDIRECTS:
+            raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
+
+
+KIND = Kind(
+    name="http",
+    label="HTTP",
+    settings=HttpSettings,
+    schemes=("http", "https"),
+    check_url=check_url,
+    probe=probe,
+)

@@ -1,0 +1,104 @@
+"""Say between which bounds downtime lies. Pure.
+
+The edge of an outage is an interval, not an instant: it began after the last good check and by the first bad one, and
+ended after the last bad check and by the first good one. What is published counts from the first bad check to the first
+good one; at least the time from the first bad check to the last one was down, and at most that from the last good check
+to the first one. Where a check's hold ran out in between, nobody looked: that time is unknown and not counted here.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from monitoring.probes.model import Verdict
+from monitoring.rules import sla
+from monitoring.rules.sla import Interval, Kind, Span, Stretch
+from monitoring.rules.state import Policy
+from monitoring.rules.time_sets import Stretches, joined, seconds_in, shared, without
+
+
+class Edges(NamedTuple):
+    """The time in which it is not known which side of an edge it lies on."""
+
+    before: Stretches  # from the last good check to the first bad one: counted as up
+    after: Stretches  # from the last bad check on: counted as down
+
+
+class Bounds(NamedTuple):
+    """How much time was down at least and at most, in seconds."""
+
+    at_least_s: int
+    at_most_s: int
+
+
+def edges(stretches: Sequence[Stretch], policy: Policy, window: tuple[int, int]) -> Edges:
+    """Find the edges of all outages, as far as they lie in a window [start, end)."""
+    kinds = sla.counted_as(stretches, policy)
+    before = [
+        (stretches[index - 1].last, stretches[index].first)
+        for index in range(1, len(stretches))
+        if kinds[index] is Kind.DOWN and kinds[index - 1] is not Kind.DOWN and _follows(stretches, index)
+    ]
+    return Edges(shared(joined(before), [window]), shared(joined(_after(stretches, kinds)), [window]))
+
+
+def together(parts: Iterable[Edges]) -> Edges:
+    """Put the edges of windows that follow each other into one."""
+    found = list(parts)
+    return Edges(
+        joined(each for part in found for each in part.before), joined(each for part in found for each in part.after)
+    )
+
+
+def apart_from(found: Edges, restated: Collection[Span]) -> Edges:
+    """Leave out what was restated: that is what somebody says, and no check bounds it."""
+    said = joined((span.since, span.until) for span in restated)
+    return Edges(without(found.before, said), without(found.after, said))
+
+
+class Bounded:
+    """The intervals of a window with their edges, to ask between which bounds their downtime lies."""
+
+    def __init__(self, intervals: Sequence[Interval], found: Edges) -> None:
+        self._found = found
+        self._down = _of(intervals, Kind.DOWN)
+        self._up = _of(intervals, Kind.OPERATIONAL, Kind.PARTIAL)
+        self._leading = {end: seconds_in(self._up, start, end) for start, end in found.before}
+
+    def of(self, interval: Interval) -> Bounds:
+        """Bound one down interval; the time before it counts as far as that is accounted as up."""
+        doubtful_s = seconds_in(self._found.after, interval.start, interval.end)
+        return Bounds(interval.seconds - doubtful_s, interval.seconds + self._leading.get(interval.start, 0))
+
+    def whole(self) -> Bounds:
+        """Bound the downtime of the whole window, also by an outage that began just after it."""
+        return Bounds(
+            _seconds(without(self._down, self._found.after)), _seconds(self._down) + sum(self._leading.values())
+        )
+
+
+def _after(stretches: Sequence[Stretch], kinds: Sequence[Kind]) -> Iterable[tuple[int, int]]:
+    """Yield from the last bad check of each outage to where its downtime ends, the last outage first."""
+    is_bad_ahead = False  # the outage goes on without a gap, to another bad check
+    for index in reversed(range(len(stretches))):
+        stretch = stretches[index]
+        is_bad_ahead = is_bad_ahead and _follows(stretches, index + 1)
+        if kinds[index] is not Kind.DOWN:
+            is_bad_ahead = False
+            continue
+        is_bad = stretch.verdict is Verdict.BAD
+        if not is_bad_ahead:
+            yield stretch.last if is_bad else stretch.first, sla.end_of(stretches, index)
+        is_bad_ahead = is_bad or is_bad_ahead
+
+
+def _follows(stretches: Sequence[Stretch], index: int) -> bool:
+    """Tell whether a run follows the one before without a gap."""
+    return stretches[index].first - stretches[index - 1].last <= stretches[index - 1].hold_s
+
+
+def _of(intervals: Iterable[Interval], *kinds: Kind) -> Stretches:
+    return joined((interval.start, interval.end) for interval in intervals if interval.kind in kinds)
+
+
+def _seconds(stretches: Stretches) -> int:
+    return sum(end - start for start, end in stretches)

@@ -1,0 +1,42 @@
+"""Watch for services that no check arrives for: their status becomes unknown."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from database.batches import batches
+from database.locks import wait_briefly
+from monitoring.models import ServiceState
+from monitoring.rules.state import Status, fall_silent
+from monitoring.states import future, state_rows, transitions
+
+BATCH = 500
+
+
+def mark_silent(now: datetime) -> int:
+    """Make the status of every silent service unknown and return how many there were.
+
+    Reads the state table as a whole: an index on `stale_at` would cost every check more than this scan costs. States
+    that stand in the future are corrected, for those would not fall silent before their instant has come.
+    """
+    future.correct_all(now)
+    silent = Q(stale_at__lte=now) & ~Q(status=Status.UNKNOWN)
+    service_ids = list(ServiceState.objects.filter(silent).order_by("pk").values_list("pk", flat=True))
+    return sum(_mark(batch, now) for batch in batches(service_ids, BATCH))
+
+
+@transaction.atomic
+def _mark(service_ids: list[str], now: datetime) -> int:
+    """Judge again under the lock: a check may have arrived since."""
+    wait_briefly()
+    changed = []
+    locked = state_rows.lock(service_ids)
+    for held in locked.values():
+        step = fall_silent(held.state, now)
+        held.state = step.state
+        changed += [transitions.of_change(held.service_id, change, now) for change in step.changes]
+    if changed:
+        state_rows.save(locked.values())
+    transitions.record(changed)
+    return len(changed)

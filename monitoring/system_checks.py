@@ -1,0 +1,48 @@
+"""System checks of the settings that only this app understands."""
+
+import re
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.checks import Error, register
+
+from monitoring.models.services import SLUG
+from monitoring.probes.http.requests import check_url
+from monitoring.probes.net.resolver import parse_nameserver
+
+
+@register("settings")
+def check_name_servers(**_: Any) -> list[Error]:
+    errors = []
+    for text in settings.PROBE_DNS_SERVERS:
+        try:
+            parse_nameserver(text)
+        except ValueError as error:
+            hint = "Write ip or ip:port, several separated by commas."
+            errors.append(
+                Error(f"PROBE_DNS_SERVERS: {text!r} cannot be used: {error}", hint=hint, id="monitoring.E001")
+            )
+    return errors
+
+
+@register("settings")
+def check_canaries(**_: Any) -> list[Error]:
+    """Refuse what can never answer: with such canaries every outage of many services would be called our own."""
+    errors = []
+    for text in settings.CANARY_URLS:
+        try:
+            check_url(text)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            hint = "Write URLs such as https://example.com/, separated by commas."
+            errors.append(Error(f"CANARY_URLS: {text!r} cannot be asked: {error}", hint=hint, id="monitoring.E002"))
+    return errors
+
+
+@register("settings")
+def check_region(**_: Any) -> list[Error]:
+    """Refuse a region that no service can have: nothing would ever be probed from it."""
+    if re.match(SLUG, settings.REGION):
+        return []
+    hint = "Use lower-case letters, digits and single hyphens, like seoul."
+    return [Error(f"REGION: {settings.REGION!r} is no name of a region", hint=hint, id="monitoring.E003")]

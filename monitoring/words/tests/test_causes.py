@@ -1,0 +1,27 @@
+"""Causes in the reader's language."""
+
+import pytest
+from django.utils import translation
+
+from monitoring.probes.failures import connect_words
+from monitoring.words.causes import in_words
+
+
+@pytest.mark.parametrize(
+    ("said", "korean"),
+    [
+        ("answered 502 Bad Gateway", "502 Bad Gateway로 응답했습니다"),
+        ("answered 200 OK, not 404", "200 OK로 응답했습니다. 404이어야 합니다"),
+        ("TLS certificate expired 3 days ago", "TLS 인증서가 만료되었습니다(3 days 전)"),
+        (connect_words(ConnectionRefusedError(111, ""), "10.0.0.5:443"), "10.0.0.5:443이(가) 연결을 거부했습니다"),
+        ("something that a later version says", "something that a later version says"),
+        (None, ""),
+    ],
+)
+def test_a_cause_is_said_in_korean_where_its_form_is_known(said, korean):
+    with translation.override("ko"):
+        assert in_words(said) == korean
+
+
+def test_english_stays_as_it_is_stored():
+    assert in_words("answered 502 Bad Gateway") == "answered 502 Bad Gateway"

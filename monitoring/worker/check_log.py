@@ -1,0 +1,53 @@
+"""Log lines of checks, under the id that their target was sent: one id shows a check's whole way.
+
+Failures are told, everything else only at debug: there may be thousands of checks a second.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from monitoring.probes.model import ProbeResult, Verdict
+from monitoring.rules.unix_time import from_ms
+from monitoring.worker.specs import trace_id
+from observability.events import Action, Subject, tell
+
+logger = logging.getLogger(__name__)
+
+NAMED = 10  # failures of one lot; on a day when everything fails the log must not drown
+
+
+def tell_made(results: Sequence[ProbeResult]) -> None:
+    """Tell of a lot that a worker has measured."""
+    failed = [result for result in results if result.verdict is Verdict.BAD]
+    for result in failed[:NAMED]:
+        _tell(Action.FAILED, result, logging.INFO)
+    if len(failed) > NAMED:
+        logger.info("further checks failed", extra={"checks": len(failed) - NAMED})
+    if logger.isEnabledFor(logging.DEBUG):
+        for result in results:
+            if result.verdict is not Verdict.BAD:
+                _tell(Action.COMPLETED, result, logging.DEBUG)
+
+
+def tell_recorded(results: Sequence[ProbeResult]) -> None:
+    """Tell, at debug, of checks that were new to the database."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for result in results:
+            _tell(Action.CREATED, result, logging.DEBUG)
+
+
+def _tell(action: Action, result: ProbeResult, level: int) -> None:
+    tell(
+        Subject.CHECK,
+        action,
+        level=level,
+        service_id=result.service_id,
+        region=result.region,
+        checked_at=from_ms(result.checked_at_ms).isoformat(),
+        verdict=result.verdict,
+        error_type=result.error_type,
+        error_message=result.error_message,
+        duration_ms=result.phases.total_ms,
+        # A probe worker need not know the key that ids are derived with.
+        trace_id=result.trace_id or trace_id(result.service_id, result.region, result.checked_at_ms),
+    )
