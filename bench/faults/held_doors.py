@@ -31,6 +31,7 @@ HALF = (
 )
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
+FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
 JOB = "services:\n- {id: job, name: job, check: {kind: heartbeat, period: 3600}}"
 
 
@@ -167,8 +168,27 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
         time.sleep(0.1)
 
 
+def stopped_back(stage: Stage) -> str:
+    """Stop the back process while it is asked, and kill the next one."""
+    port, until, answers = stage.installation.port, time.monotonic() + stage.fault_s, Counter[str]()
+    asks = [_request(f"GET {path}") for path in ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")]
+    with visiting(stage) as visits:
+        stopped = stage.kill(BACK, signal.SIGSTOP)
+        threads = [threading.Thread(target=_ask, args=(port, ask, until, answers)) for ask in asks for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        stage.wait(lambda: set(stage.installation.processes(BACK)) - {stopped}, "the back process is not replaced")
+        stage.wait(lambda: stage.installation.page("health").status_code == 200, "no answer of the new back process")
+        stage.kill(BACK)
+        for thread in threads:
+            thread.join()
+        stage.wait(lambda: stage.installation.page("health").status_code == 200, "/health does not come back")
+    said = ", ".join(f"{number} times {status}" for status, number in sorted(answers.items()))
+    return f"{len(threads)} at once ({said}), {visits.words()}"
+
+
 def stopped_web(stage: Stage) -> str:
-    stage.kill("slamonitor.web", signal.SIGSTOP)
+    stage.kill(FRONT, signal.SIGSTOP)
     began = time.monotonic()
     stage.wait(lambda: stage.installation.page().status_code == 200, "the page does not come back")
     took_s = time.monotonic() - began
@@ -185,5 +205,6 @@ FAULTS = [
     _fault("open sockets: half requests", open_sockets),
     _fault("silent connections", silent_connections),
     _fault("slow requests", slow_requests),
+    _fault("back process of the web stopped (SIGSTOP), then killed", stopped_back),
     _fault("web process stopped (SIGSTOP)", stopped_web, "`up` notices within 10 s and starts it again"),
 ]

@@ -54,6 +54,7 @@ async def serve(listener: socket.socket, application: Any) -> None:
         loop.add_signal_handler(signum, end.set)
     listening = await loop.create_server(lambda: Connection(server), sock=listener, backlog=BACKLOG)
     server.keep_sweeping()
+    back = loop.create_task(server.link.keep())
 
     def keep_warm() -> None:
         poll()
@@ -64,6 +65,8 @@ async def serve(listener: socket.socket, application: Any) -> None:
     listening.close()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.stop(), FINISH_S)
+    back.cancel()
+    await asyncio.wait([back])
 
 
 if __name__ == "__main__":
