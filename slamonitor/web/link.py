@@ -72,7 +72,11 @@ class Link(asyncio.Protocol):
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             began = loop.time()
-            why = await self._one()
+            try:
+                why = await self._one()
+            except Exception:  # without this task nobody would ever start another one
+                logger.exception("back process cannot be watched")
+                why = "failed"
             with harmless("back process"):
                 _ended.labels(why).inc()
             pause_s = FIRST_PAUSE_S if loop.time() - began >= HEALTHY_AFTER_S else pause_s
@@ -101,14 +105,15 @@ class Link(asyncio.Protocol):
                 await _gone(process)
 
     async def _watched(self) -> str:
-        while not self._lost.is_set():
+        while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._lost.wait(), PINGED_EVERY_S)
+            if self._lost.is_set():
+                return "ended"
             if self._unanswered * PINGED_EVERY_S >= (SILENT_S if self._is_ready else STARTS_WITHIN_S):
                 return "silent"
             self._unanswered += 1
             self._transport.write(packed(PING, metrics.own_state()))
-        return "ended"
 
     def _give_up(self) -> None:
         if self._is_ready:
@@ -131,6 +136,7 @@ class Link(asyncio.Protocol):
                 self._changed(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._give_up()  # at once: nothing can be written any more
         self._lost.set()
 
 

@@ -433,3 +433,22 @@ def test_the_end_waits_for_what_is_under_way(play: Callable[[Play], None]) -> No
             await ending
 
     play(scene)
+
+
+def test_what_a_lost_back_process_had_is_refused_and_what_waits_goes_to_the_next(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        clients = [await stage.connect() for _ in range(4)]
+        for client in clients:
+            client.say(b"GET /api/x?hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stage.is_reached()
+        await stage.is_reached()
+        stage.backs[0].kill()
+        answers = [await client.answer() for client in clients[:2]]
+        stage.may_go_on.set()
+        answers += [await client.answer() for client in clients[2:]]
+
+        assert [status for status, _, _ in answers] == [503, 503, 200, 200]
+        assert code_of(answers[0][2]) == "DEPENDENCY_UNAVAILABLE" and answers[0][1]["retry-after"] == "5"
+        assert len(stage.backs) == 2 and stage.server._held_bytes == 0
+
+    play(scene)
