@@ -150,7 +150,9 @@ def slow_requests(stage: Stage) -> str:
 
 def _request(line: str, body: str = "", **headers: str) -> bytes:
     named = {"Host": "localhost", "Connection": "close", "Content-Length": str(len(body)), **headers}
-    return "\r\n".join([f"{line} HTTP/1.1", *(f"{k.replace('_', '-')}: {v}" for k, v in named.items()), "", body]).encode()
+    return "\r\n".join(
+        [f"{line} HTTP/1.1", *(f"{k.replace('_', '-')}: {v}" for k, v in named.items()), "", body]
+    ).encode()
 
 
 def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None:
@@ -171,7 +173,8 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
 def stopped_back(stage: Stage) -> str:
     """Stop the back process while it is asked, and kill the next one."""
     port, until, answers = stage.installation.port, time.monotonic() + stage.fault_s, Counter[str]()
-    asks = [_request(f"GET {path}") for path in ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")]
+    paths = ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")
+    asks = [_request(f"GET {path}") for path in paths]
     with visiting(stage) as visits:
         stopped = stage.kill(BACK, signal.SIGSTOP)
         threads = [threading.Thread(target=_ask, args=(port, ask, until, answers)) for ask in asks for _ in range(20)]

@@ -74,7 +74,7 @@ class Pool:
 
 
 class Seats:
-    """As many requests of one kind as the back process answers at once, and a short queue. Belongs to the event loop."""
+    """As many requests of one kind as the back process answers at once, and a short queue. For the event loop only."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind

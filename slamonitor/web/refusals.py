@@ -42,7 +42,8 @@ def refusal(meta: Mapping[str, Any], status: int, code: str = "") -> Response:
         trace = trace_of(meta)
         now = timezone.now().isoformat(timespec="seconds").replace("+00:00", "Z")
         own = {"trace_id": trace.trace_id, "timestamp": now}
-        facts = {**facts, "error": {**facts["error"], **own}} if "error" in facts else {**facts, "instance": path, **own}
+        is_problem = "error" not in facts
+        facts = {**facts, "instance": path, **own} if is_problem else {**facts, "error": {**facts["error"], **own}}
         headers, body = [*headers, *headers_of_trace(trace, took_ms=0.0).items()], json.dumps(facts).encode()
     return Response(status_line(status), headers, body)
 

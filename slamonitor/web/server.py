@@ -16,8 +16,8 @@ from observability.buckets import neighbourhood
 from observability.harmless import harmless
 from slamonitor.web import limits
 from slamonitor.web.connection import Connection
-from slamonitor.web.memory import from_memory
 from slamonitor.web.link import Link, Started, start
+from slamonitor.web.memory import from_memory
 from slamonitor.web.messages import Request, Response, environ_of, run
 from slamonitor.web.pools import IN_BACK, IN_FRONT, Job, Kind, Pool, Seats
 from slamonitor.web.refusals import refusal

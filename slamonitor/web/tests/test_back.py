@@ -24,11 +24,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 AGAIN_WITHIN_S = 60.0
 
 
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
-    with running(tmp_path) as web:
-        wait_until(lambda: is_answered(web), AGAIN_WITHIN_S, web.log.read_text)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[Web]:
+    with running(tmp_path_factory.mktemp("back")) as web:
         yield web
+
+
+@pytest.fixture
+def web(shared: Web) -> Web:
+    """The same front process for all, with a back process that is ready."""
+    wait_until(lambda: is_answered(shared), AGAIN_WITHIN_S, shared.log.read_text)
+    return shared
 
 
 def back_of(web: Web) -> psutil.Process:
@@ -88,28 +94,6 @@ def test_a_back_process_that_stands_still_is_killed_and_replaced(web: Web) -> No
     assert "silent" in web.log.read_text()
 
 
-@pytest.mark.parametrize("is_stopped", [False, True])
-def test_it_dies_with_the_front_process(web: Web, is_stopped: bool) -> None:
-    back = back_of(web)
-    if is_stopped:
-        back.suspend()
-    web.process.kill()
-
-    wait_until(lambda: not back.is_running() or back.status() == psutil.STATUS_ZOMBIE, AGAIN_WITHIN_S)
-
-
-def test_it_ends_with_the_front_process_and_not_before(web: Web) -> None:
-    back = back_of(web)
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        os.kill(back.pid, signum)
-    assert is_answered(web)
-    web.process.send_signal(signal.SIGTERM)
-
-    assert web.process.wait(10) == 0
-    assert not back.is_running()
-    assert not re.search("Traceback|ERROR", web.log.read_text()), web.log.read_text()
-
-
 def test_it_gives_way_where_the_cores_do_not_suffice(web: Web) -> None:
     assert back_of(web).nice() == psutil.Process(web.process.pid).nice() + NICENESS
 
@@ -127,6 +111,32 @@ def test_both_processes_are_counted(web: Web) -> None:
 
     for route in ("statuspage:page", "admin:login"):  # the first in the front process, the second in the other
         assert re.search(rf'http_requests_total{{method="GET",route="{route}",status="200"}} [1-9]', text), text
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_it_dies_with_the_front_process(tmp_path: Path, is_stopped: bool) -> None:
+    with running(tmp_path) as web:
+        back = back_of(web)
+        if is_stopped:
+            wait_until(lambda: is_answered(web), AGAIN_WITHIN_S)
+            back.suspend()
+        web.process.kill()
+
+        wait_until(lambda: not back.is_running() or back.status() == psutil.STATUS_ZOMBIE, AGAIN_WITHIN_S)
+
+
+def test_it_ends_with_the_front_process_and_not_before(tmp_path: Path) -> None:
+    with running(tmp_path) as web:
+        wait_until(lambda: is_answered(web), AGAIN_WITHIN_S)
+        back = back_of(web)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(back.pid, signum)
+        assert is_answered(web)
+        web.process.send_signal(signal.SIGTERM)
+
+        assert web.process.wait(10) == 0
+        assert not back.is_running()
+        assert not re.search("Traceback|ERROR", web.log.read_text()), web.log.read_text()
 
 
 def test_frames_are_the_same_however_they_are_cut() -> None:
