@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from slamonitor.web import limits
+from slamonitor.web.memory import of_visit
 from slamonitor.web.messages import TOGETHER_BYTES, Request, Response, meta_name, split_url, written
 from slamonitor.web.pools import Job, Kind, Pool, Seats, kind_of
 from slamonitor.web.refusals import OVERLOADED
@@ -53,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._address = self.neighbourhood = ""
         self._is_ending = False  # nothing more is read
+        self._is_between = True  # requests: the parser is at rest
+        self._answered: Request | None = None  # from memory, the last one
         self.state = State.REQUEST
         self.deadline = inf  # seconds of the loop's clock
 
@@ -67,11 +70,11 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        if self._is_ending:
+        if self._is_ending or (self._is_between and self._is_known_visit(data)):
             return
         if self.state is State.REQUEST:
             self.state, self.deadline = State.HEADERS, self._server.now() + limits.HEADERS_WITHIN_S
-        request = self._request
+        request, is_alone = self._request, self._is_between
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -86,6 +89,19 @@ class Connection(asyncio.Protocol):
             request.unheaded_bytes += len(data)
             if request.unheaded_bytes > limits.MOST_UNHEADED_BYTES:
                 self._refuse(request, 431)
+        elif is_alone and self._is_between and self._answered is request and request.keep_alive:
+            self._server.remember(data, request)
+
+    def _is_known_visit(self, data: bytes) -> bool:
+        """Answer a visit to the page that was parsed before, word for word; say whether it was one."""
+        visit = self._server.visits.get(data)
+        if visit is None or self.state is not State.REQUEST:
+            return False
+        response = of_visit(visit)
+        if response is None or self._transport.get_write_buffer_size() > limits.MOST_UNREAD_BYTES:
+            return False
+        self._write(response, is_head=visit.method == "HEAD", keep_alive=not self._server.is_stopping, is_old=False)
+        return True
 
     def eof_received(self) -> bool:
         """Answer what was asked even if the other side says no more; else close."""
@@ -102,6 +118,9 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
 
     # --- The parser -------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._is_between = False
 
     def on_url(self, url: bytes) -> None:
         if self._is_ending:
@@ -175,6 +194,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         request = self._request
+        self._is_between = True
         if self._is_ending or not request.is_headed:
             return
         self._request = Request()
@@ -193,6 +213,7 @@ class Connection(asyncio.Protocol):
             return
         response = self._server.at_once(request)
         if response is not None:
+            self._answered = request
             self._send(request, response)
             return
         meta = request.meta
@@ -219,6 +240,11 @@ class Connection(asyncio.Protocol):
         keep_alive = request.keep_alive and not self._is_ending and not self._server.is_stopping
         meta = request.meta
         is_head, is_old = meta["REQUEST_METHOD"] == "HEAD", meta["SERVER_PROTOCOL"] == "HTTP/1.0"
+        self._write(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
+        if keep_alive and self._later:
+            self._answer(self._later.popleft())
+
+    def _write(self, response: Response, *, is_head: bool, keep_alive: bool, is_old: bool) -> None:
         head, body = written(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
         write = self._transport.write
         if len(body) <= TOGETHER_BYTES:
@@ -231,8 +257,6 @@ class Connection(asyncio.Protocol):
         if not keep_alive:
             self._is_ending = True
             self._transport.close()  # once all is written; the deadline holds for that
-        elif self._later:
-            self._answer(self._later.popleft())
 
     def _refuse(self, request: Request, status: int) -> None:
         """Send an error and read no more of this connection."""

@@ -6,6 +6,7 @@ MOST_HEADER_BYTES = 32_768  # of all headers together; browsers send 1 to 8 KB
 MOST_HEADERS = 100
 MOST_URL_BYTES = 8_192
 MOST_UNHEADED_BYTES = MOST_URL_BYTES + 2 * MOST_HEADER_BYTES  # read before the headers are complete
+MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 512, 2_048  # requests that ask for the page, and each
 MOST_HELD_BYTES = 64 * 1024 * 1024  # of all bodies that are in memory at one time
 
 HEADERS_WITHIN_S = 10.0  # from the connection, or from the first byte of a further request

@@ -21,6 +21,7 @@ from slamonitor.web.memory import from_memory
 from slamonitor.web.messages import Request, Response, environ_of, run
 from slamonitor.web.pools import IN_BACK, IN_FRONT, Job, Kind, Pool, Seats
 from slamonitor.web.refusals import refusal
+from statuspage import front
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Server:
         self.now = now or loop.time  # seconds
         self._seats = {kind: Seats(kind) for kind in IN_BACK}
         self._pools = {kind: Pool(kind) for kind in IN_FRONT}
+        self.visits: dict[bytes, front.Visit] = {}  # by all that a client said
         self.link = Link(self._open_seats, start_back)
         self.is_stopping = False
         self._most = limits.most_connections()
@@ -121,6 +123,16 @@ class Server:
     def at_once(self, request: Request) -> Response | None:
         """Return what can be answered from memory."""
         return from_memory(request.meta)
+
+    def remember(self, said: bytes, request: Request) -> None:
+        """Remember which bytes ask for the page, so that they need not be parsed again. Visitors repeat themselves."""
+        visit = front.plain_visit(request.meta)
+        is_old = request.meta["SERVER_PROTOCOL"] != "HTTP/1.1"
+        if visit is None or is_old or len(said) > limits.MOST_REMEMBERED_BYTES:
+            return
+        if len(self.visits) >= limits.MOST_REMEMBERED:
+            self.visits.clear()
+        self.visits[said] = visit
 
     def job(self, connection: Connection, request: Request, kind: Kind) -> tuple[Pool | Seats, Job]:
         """Return where a request is answered, and what must be done there."""

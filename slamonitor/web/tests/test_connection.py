@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slamonitor.web import back, limits
 from slamonitor.web.connection import Connection
 from slamonitor.web.server import Server
+from statuspage import front
+from statuspage.tests.cast import reading_keeper
 
 PATIENCE_S = 10.0
 POST = b"POST /api/x HTTP/1.1\r\nHost: localhost\r\n"
@@ -450,5 +453,47 @@ def test_what_a_lost_back_process_had_is_refused_and_what_waits_goes_to_the_next
         assert [status for status, _, _ in answers] == [503, 503, 200, 200]
         assert code_of(answers[0][2]) == "DEPENDENCY_UNAVAILABLE" and answers[0][1]["retry-after"] == "5"
         assert len(stage.backs) == 2 and stage.server._held_bytes == 0
+
+    play(scene)
+
+
+KNOWN = {
+    "plain": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "korean": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Language: ko\r\n\r\n",
+    "head": b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+UNKNOWN = {
+    "last": b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "old": b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n",
+}
+
+
+@pytest.mark.django_db
+def test_a_visit_that_is_repeated_word_for_word_is_answered_as_the_first_was(
+    play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = reading_keeper()
+    for language in ("en", "ko"):
+        kept = keeper.edition(timezone.now())
+        assert kept is not None and kept.answer(language)
+    monkeypatch.setattr(keeper, "_run", lambda job: None)  # the page stays as it is
+    monkeypatch.setattr(front, "keeper", keeper)
+
+    async def scene(stage: Stage) -> None:
+        for name, text in {**KNOWN, **UNKNOWN}.items():
+            answers = []
+            for _ in range(3):
+                client = await stage.connect()
+                client.say(text)
+                status, headers, body = await client.answer(is_head=name == "head")
+                answers.append((status, headers | {"date": ""}, body))
+            assert answers == [answers[0]] * 3 and answers[0][0] == 200, name
+        assert set(stage.server.visits) == set(KNOWN.values())
+
+        client = await stage.connect()
+        client.say(KNOWN["plain"] + KNOWN["plain"][:20])
+        assert (await client.answer())[0] == 200
+        client.say(KNOWN["plain"])
+        assert (await client.answer())[0] == 400, "what is known stands in the middle of another request"
 
     play(scene)
