@@ -208,6 +208,6 @@ FAULTS = [
     _fault("open sockets: half requests", open_sockets),
     _fault("silent connections", silent_connections),
     _fault("slow requests", slow_requests),
-    _fault("back process of the web stopped (SIGSTOP), then killed", stopped_back),
+    _fault("back process of the web stopped, then killed", stopped_back),
     _fault("web process stopped (SIGSTOP)", stopped_web, "`up` notices within 10 s and starts it again"),
 ]
