@@ -14,8 +14,8 @@ from slamonitor.child import raise_file_limit
 
 FINISH_S = 1.5  # for which requests under way are finished when the process is told to end; less than `up` waits
 BACKLOG = 4_096  # connections that the kernel holds for us
-# After which a thread hands over to the event loop, which has little to do but all visitors waiting. With four busy threads
-# `/livez` takes 21 to 26 ms (p95); with Python's own 5 ms, 37 to 85 ms.
+# After which a thread hands over to the event loop, which has little to do but all visitors waiting. With four busy
+# threads `/livez` takes 21 to 26 ms (p95); with Python's own 5 ms, 37 to 85 ms.
 SWITCH_S = 0.0005
 POLLED_EVERY_S = 0.4  # the page, visitors or not: none of them waits for it, and a change is seen within half a second
 
