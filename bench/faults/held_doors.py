@@ -3,6 +3,7 @@
 Meanwhile a visitor, a load balancer and a job come again and again, each on a new connection.
 """
 
+import itertools
 import signal
 import socket
 import threading
@@ -32,7 +33,9 @@ HALF = (
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
 FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
-JOB = "services:\n- {id: job, name: job, check: {kind: heartbeat, period: 3600}}"
+# In turn, so that none reports twice within a second, which is no rhythm of a job.
+JOBS, VISITED_EVERY_S = 5, 0.2
+JOB = "- {{id: job-{0}, name: job-{0}, check: {{kind: heartbeat, period: 3600}}}}"
 
 
 class Visits:
@@ -54,10 +57,12 @@ class Visits:
 @contextmanager
 def visiting(stage: Stage) -> Iterator[Visits]:
     """Visit the page and `/livez`, and report as a job, all the time."""
-    stage.installation.manage("sync_services", "-", text=JOB)
-    path = urlsplit(stage.installation.manage("heartbeat_url", "--rotate", "job").split()[-1]).path
+    manage = stage.installation.manage
+    manage("sync_services", "-", text="\n".join(["services:", *(JOB.format(number) for number in range(JOBS))]))
+    urls = [manage("heartbeat_url", "--rotate", f"job-{number}").split()[-1] for number in range(JOBS)]
     visits, is_over = Visits(), threading.Event()
-    thread = threading.Thread(target=_visit, args=(stage.installation.port, path, visits, is_over))
+    paths = itertools.cycle([urlsplit(url).path for url in urls])
+    thread = threading.Thread(target=_visit, args=(stage.installation.port, paths, visits, is_over))
     thread.start()
     try:
         yield visits
@@ -66,10 +71,10 @@ def visiting(stage: Stage) -> Iterator[Visits]:
         thread.join()
 
 
-def _visit(port: int, heartbeat: str, visits: Visits, is_over: threading.Event) -> None:
-    addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", heartbeat)}
+def _visit(port: int, heartbeats: Iterator[str], visits: Visits, is_over: threading.Event) -> None:
     with httpx.Client(trust_env=False, timeout=10, headers={"Connection": "close"}) as client:
-        while not is_over.wait(0.15):  # pings of a service that come closer than 100 ms are turned away
+        while not is_over.wait(VISITED_EVERY_S):
+            addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", next(heartbeats))}
             for name, (method, path) in addresses.items():
                 began = time.perf_counter()
                 try:
