@@ -123,7 +123,7 @@ def render(request: HttpRequest, error: ApiError, *, now: datetime) -> JsonRespo
         "timestamp": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
     message = mask_text(error.message, named=False)
-    if _prefers_problem(request):
+    if prefers_problem(request):
         standard = {
             "type": "about:blank",
             "title": PHRASES.get(error.status, "Error"),
@@ -164,7 +164,8 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
     return response.status_code == 302 and "/login/?next=" in response.headers.get("Location", "")
 
 
-def _prefers_problem(request: HttpRequest) -> bool:
+def prefers_problem(request: HttpRequest) -> bool:
+    """Say whether the caller wants errors as RFC 9457 has them."""
     # Django compares each type of the header with each other: a long one is not worth that.
     accept = request.headers.get("Accept", "")
     if PROBLEM not in accept or len(accept) > LONGEST_ACCEPT:

@@ -57,7 +57,7 @@ def spawn(process: Process, stdout: int | IO[bytes] = subprocess.PIPE) -> subpro
         if process.raise_file_limit:
             raise_file_limit()
         # After the change of user, which would clear it. `Popen` runs this last of all before exec.
-        _die_with_parent(parent_pid, process.death_signal)
+        die_with_parent(parent_pid, process.death_signal)
 
     return subprocess.Popen(
         process.command,
@@ -103,8 +103,8 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _die_with_parent(parent_pid: int, signum: signal.Signals) -> None:
-    """Ask the kernel for a signal at the parent's death (Linux; elsewhere the guardian alone does it)."""
+def die_with_parent(parent_pid: int, signum: signal.Signals) -> None:
+    """Ask the kernel for a signal at the death of our parent's thread (Linux; elsewhere the guardian alone does it)."""
     if _libc is None:
         return
     _libc.prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
