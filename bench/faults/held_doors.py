@@ -137,9 +137,9 @@ def slow_requests(stage: Stage) -> str:
         _request("GET /health"),
         _request("GET /api/v1/services", Accept="a/b," * 97_500),
     ]
-    until = time.monotonic() + stage.fault_s
     answers = Counter[str]()
     with visiting(stage) as visits:
+        until = time.monotonic() + stage.fault_s
         threads = [threading.Thread(target=_ask, args=(port, ask, until, answers)) for ask in asks for _ in range(20)]
         for thread in threads:
             thread.start()
@@ -177,10 +177,11 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
 
 def stopped_back(stage: Stage) -> str:
     """Stop the back process while it is asked, and kill the next one."""
-    port, until, answers = stage.installation.port, time.monotonic() + stage.fault_s, Counter[str]()
+    port, answers = stage.installation.port, Counter[str]()
     paths = ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")
     asks = [_request(f"GET {path}") for path in paths]
     with visiting(stage) as visits:
+        until = time.monotonic() + stage.fault_s
         stopped = stage.kill(BACK, signal.SIGSTOP)
         threads = [threading.Thread(target=_ask, args=(port, ask, until, answers)) for ask in asks for _ in range(20)]
         for thread in threads:

@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._address = self.neighbourhood = ""
         self._is_ending = False  # nothing more is read
         self._is_between = True  # requests: the parser is at rest
-        self._answered: Request | None = None  # from memory, the last one
+        self._answered: Request | None = None  # from memory, of what is being read
         self.state = State.REQUEST
         self.deadline = inf  # seconds of the loop's clock
 
@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(request, 431)
         elif is_alone and self._is_between and self._answered is request and request.keep_alive:
             self._server.remember(data, request)
+        self._answered = None
 
     def _is_known_visit(self, data: bytes) -> bool:
         """Answer a visit to the page that was parsed before, word for word; say whether it was one."""

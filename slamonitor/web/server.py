@@ -35,7 +35,7 @@ Connections = OrderedDict[Connection, None]  # oldest first
 
 
 class Server:
-    """One per process. All but `work` is called in the event loop."""
+    """One per front process. All but `_work` is called in the event loop."""
 
     def __init__(
         self,
