@@ -94,7 +94,7 @@ def test_clock_set_back_does_not_freeze_the_page():
 
 
 def test_only_one_poll_runs_at_a_time(monkeypatch):
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
     first = keeper.edition(NOW)
@@ -107,14 +107,14 @@ def test_only_one_poll_runs_at_a_time(monkeypatch):
 
 
 def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch):
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
     first = keeper.edition(NOW)
     jobs.hang = True
     keeper.edition(NOW + seconds(1))
 
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", "whoever waits raises TypeError")
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", "whoever waits raises TypeError")
     assert keeper.edition(NOW + seconds(2)) is first
 
     jobs.hang = False

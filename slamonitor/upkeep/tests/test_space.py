@@ -27,7 +27,7 @@ def test_partitions_count_as_their_table():
 
 @pytest.mark.django_db
 def test_tables_and_indexes_come_with_their_figures(monkeypatch):
-    monkeypatch.setattr(space, "SHOWN", 1_000)  # other tests may have left larger indexes
+    monkeypatch.setattr(space, "MOST_ROWS_SHOWN", 1_000)  # other tests may have left larger indexes
     partitions.ensure_ahead("watch_server_logs", timezone.now())
 
     tables, indexes = space.sizes_of_tables(), space.sizes_of_indexes()
