@@ -73,7 +73,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     unwell, unwell_count = dashboard.unwell(now)
-    sees_services = request.user.has_perm("monitoring.view_service")  # type: ignore[union-attr]  # strangers see nothing
+    sees_services = request.user.has_perm("monitoring.view_service")  # strangers see nothing
     told = told_of([each.id for each in unwell if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {

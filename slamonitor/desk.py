@@ -103,6 +103,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}
         for permission, title, icon, url in entries
-        if permission is None or request.user.has_perm(permission)  # type: ignore[union-attr]  # strangers see no menu
+        if permission is None or request.user.has_perm(permission)  # strangers see no menu
     ]
     return [{"items": items}]

@@ -112,7 +112,7 @@ def _lock(names: list[str]) -> sql.Composed:
 
 def _trusted(name: str) -> sql.SQL:
     """Take a name as PostgreSQL quoted it."""
-    return sql.SQL(name)  # type: ignore[arg-type]
+    return sql.SQL(name)
 
 
 def _prepare(live: Server, fresh: Server) -> None:

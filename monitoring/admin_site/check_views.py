@@ -111,7 +111,7 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
         "bar": _bar(check, check.response_time or 0),
         "requests": [(each, round(1000 * (each.response_time or 0) / longest) if longest else 0) for each in requests],
         "service": service,
-        "may_edit": request.user.has_perm("monitoring.change_service"),  # type: ignore[union-attr]
+        "may_edit": request.user.has_perm("monitoring.change_service"),
         "transitions": [
             (each, STATUS_LABELS[Status(each.from_status)], STATUS_LABELS[Status(each.to_status)])
             for each in _transitions(check)

@@ -180,7 +180,7 @@ class ServiceAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         if _is_autocomplete(request):  # ids and names
-            return request.user.has_perm(CHOOSE_SERVICES)  # type: ignore[union-attr]
+            return request.user.has_perm(CHOOSE_SERVICES)
         return bool(super().has_view_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
