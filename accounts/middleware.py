@@ -13,7 +13,7 @@ from accounts import lockout
 
 CHANGE_PASSWORD = "admin:password_change"  # noqa: S105  an address
 WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
-RENEWED_AFTER_S = 300
+SESSION_RENEWED_AFTER_S = 300
 
 
 class OneTimePasswordMiddleware:
@@ -45,7 +45,7 @@ def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         # Without the cookie nobody is signed in, and the public page must not query the database.
         if request.path.startswith("/admin/") and request.user.is_authenticated:
             now = int(time.time())
-            if now - request.session.get("renewed_at", 0) >= RENEWED_AFTER_S:
+            if now - request.session.get("renewed_at", 0) >= SESSION_RENEWED_AFTER_S:
                 request.session["renewed_at"] = now
         return get_response(request)
 

@@ -20,8 +20,8 @@ from accounts.models import ApiToken
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-PATIENCE_S = 0.2  # waiting for Redis; several requests could be answered in that time
-REST_S = 5.0  # after a failure of Redis, before it is tried again
+REDIS_TIMEOUT_S = 0.2  # several requests could be answered in that time
+REDIS_RETRY_AFTER_S = 5.0  # after Redis did not answer
 
 # Take one of `limit` from the bucket; return whether there was one, and when it will be full (Unix microseconds).
 TAKE = """
@@ -63,7 +63,7 @@ class Limiter:
         self.limit = limit
         self._step_us = WINDOW_S * 1_000_000 // limit
         client = redis.Redis.from_url(
-            url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S, retry=Retry(NoBackoff(), 0)
+            url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
         self._take = client.register_script(TAKE)
         self._rests_until = 0.0
@@ -77,7 +77,7 @@ class Limiter:
         try:
             is_granted, full_at_us = self._take([key], [now_us, self._step_us, burst_us])
         except redis.RedisError as error:
-            self._rests_until = time.monotonic() + REST_S
+            self._rests_until = time.monotonic() + REDIS_RETRY_AFTER_S
             logger.warning("rate limit not applied: Redis does not answer", extra={"why": str(error)})
             return None
         return self._allowance(bool(is_granted), full_at_us - now_us)

@@ -14,7 +14,7 @@ from accounts.models import ApiToken, User
 
 PREFIX = "slm_"
 LENGTH = 40  # characters after the prefix; letters and digits, so that a double click selects all of them
-NOTED_EVERY = timedelta(minutes=1)
+USE_NOTED_EVERY = timedelta(minutes=1)
 LONGEST_DAYS = 366
 USUAL_DAYS = 90
 
@@ -43,9 +43,9 @@ def find(text: str) -> ApiToken | None:
 
 def note_use(token: ApiToken, now: datetime) -> None:
     """Store when a token was last used, in at most one write a minute, however many requests it makes."""
-    if token.last_used_at is not None and now - token.last_used_at < NOTED_EVERY:
+    if token.last_used_at is not None and now - token.last_used_at < USE_NOTED_EVERY:
         return
-    before = Q(last_used_at=None) | Q(last_used_at__lte=now - NOTED_EVERY)
+    before = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
     ApiToken.objects.filter(before, pk=token.pk).update(last_used_at=now)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from database.locks import one_at_a_time
 from database.models import NightlyRun
 
-AGAIN = timedelta(hours=1)
+RETRY_AFTER = timedelta(hours=1)
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def is_due(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
     last = NightlyRun.objects.filter(name=name).first()
     if last is None or last.begun_at < latest(at, now, zone):
         return True
-    return last.finished_at is None and last.begun_at <= now - AGAIN
+    return last.finished_at is None and last.begun_at <= now - RETRY_AFTER
 
 
 def latest(at: time, now: datetime, zone: tzinfo) -> datetime:

@@ -33,7 +33,7 @@ NEXT_STEPS: dict[str, Any] = {
     IncidentStatus.MONITORING: _("Next: when it stays well, say so with the status resolved."),
     IncidentStatus.RESOLVED: _("Closed. An update with another status opens it again."),
 }
-NAMED = 3  # services that a row of the list shows by name
+MOST_SERVICES_NAMED = 3  # services that a row of the list names
 
 
 class UpdateInline(StackedInline):
@@ -126,8 +126,8 @@ class IncidentAdmin(ModelAdmin):
     @admin.display(description=_("Services"))
     def services(self, incident: Incident) -> str:
         names = [str(affected.service) for affected in incident.touched]  # type: ignore[attr-defined]
-        more = [f"+{len(names) - NAMED}"] if len(names) > NAMED else []
-        return ", ".join([*names[:NAMED], *more]) or "–"
+        more = [f"+{len(names) - MOST_SERVICES_NAMED}"] if len(names) > MOST_SERVICES_NAMED else []
+        return ", ".join([*names[:MOST_SERVICES_NAMED], *more]) or "–"
 
     @admin.display(description=_("Services"))
     def services_by_impact(self, incident: Incident) -> SafeString | str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from incidents.models import AffectedService, Incident, IncidentStatus
 
-LISTED = 20
+MOST_INCIDENTS_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class OpenIncident:
 
 def open_incidents() -> list[OpenIncident]:
     """Return the unresolved incidents, the most urgent first. One query."""
-    rows = Incident.objects.unresolved().order_by("priority", "-started_at")[:LISTED]
+    rows = Incident.objects.unresolved().order_by("priority", "-started_at")[:MOST_INCIDENTS_LISTED]
     return [
         OpenIncident(
             id=row.id,

@@ -3,8 +3,8 @@
 import time
 from typing import TextIO
 
-PATIENCE_S = 1.0
-EVERY_S = 0.1
+SILENT_FOR_S = 1.0
+REDRAW_INTERVAL_S = 0.1
 
 
 class Progress:
@@ -12,7 +12,7 @@ class Progress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._is_watched = stream, stream.isatty()
-        self._next_at = time.monotonic() + PATIENCE_S
+        self._next_at = time.monotonic() + SILENT_FOR_S
         self._is_shown = False
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -20,7 +20,7 @@ class Progress:
             self._stream.write(f"\r\x1b[K{done} of {total} {what}")
             self._stream.flush()
             self._is_shown = True
-            self._next_at = time.monotonic() + EVERY_S
+            self._next_at = time.monotonic() + REDRAW_INTERVAL_S
 
     def end(self) -> None:
         """Leave the line empty."""

@@ -12,7 +12,7 @@ from observability.harmless import harmless
 
 logger = logging.getLogger(__name__)
 
-NAMED = 20  # of many things that happened at once
+MOST_NAMED = 20  # of many things that happened at once
 _told = metrics.counter("events", "Events told.", ["event"])
 
 
@@ -63,7 +63,7 @@ def tell_when_committed(subject: Subject, action: Action, ids: Collection[Any], 
 
 
 def _tell_each(subject: Subject, action: Action, ids: list[Any], facts: dict[str, Any]) -> None:
-    for id in ids[:NAMED]:
+    for id in ids[:MOST_NAMED]:
         tell(subject, action, **{f"{subject}_id": id}, **facts)
-    if len(ids) > NAMED:
-        tell(subject, action, number=len(ids) - NAMED, **facts)
+    if len(ids) > MOST_NAMED:
+        tell(subject, action, number=len(ids) - MOST_NAMED, **facts)

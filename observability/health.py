@@ -13,7 +13,7 @@ from observability import deadlines
 from observability.deadlines import Asker
 
 ANSWER_WITHIN_S = 1.5  # all checks together
-KEPT_S = 1.0  # for which an answer is given again
+ANSWER_KEPT_S = 1.0  # for which an answer is given again
 STARTED = time.monotonic()  # when this process loaded its apps
 
 
@@ -48,7 +48,7 @@ class HealthChecks:
     """The checks that make one answer; apps register theirs with `checks`."""
 
     def __init__(
-        self, asker: Asker | None = None, *, answer_within_s: float = ANSWER_WITHIN_S, kept_s: float = KEPT_S
+        self, asker: Asker | None = None, *, answer_within_s: float = ANSWER_WITHIN_S, kept_s: float = ANSWER_KEPT_S
     ) -> None:
         self.kept_s = kept_s
         self._asker, self._answer_within_s = asker, answer_within_s

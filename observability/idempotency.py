@@ -26,7 +26,7 @@ from observability.api_answers import answer_exception, is_api
 from observability.errors import ApiError
 from observability.models import IdempotentRequest
 
-KEPT = timedelta(seconds=3600)
+RESULT_KEPT_FOR = timedelta(seconds=3600)
 METHODS = ("POST", "PUT", "PATCH")
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # Of these the same request may get another answer next time; after 412 and 428 it comes again with another If-Match.
@@ -89,7 +89,7 @@ def once(request: HttpRequest, key_hash: bytes, key: str, act: Callable[[], Http
             return _replay(_open(key, bytes(kept.sealed_result)))
         response = _act(request, act)
         if isinstance(response, HttpResponse) and response.status_code < 500 and response.status_code not in NOT_STORED:
-            _keep(key_hash, fingerprint, _seal(key, _result(response)), timezone.now() + KEPT)
+            _keep(key_hash, fingerprint, _seal(key, _result(response)), timezone.now() + RESULT_KEPT_FOR)
     return response
 
 

@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], float]  # seconds
 
 TOLD_EVERY_S = 10.0
-SHOWN = 100  # characters of what a forged message says of itself
+MOST_CHARACTERS_SHOWN = 100  # characters of what a forged message says of itself
 
 
 class Refusals:
@@ -35,7 +35,12 @@ class Refusals:
                 return
             self._tell_at_s = now_s + TOLD_EVERY_S
             untold, self._told = self._count - self._told, self._count
-        fields = {"why": why, "queue": str(queue)[:SHOWN], "task": str(task)[:SHOWN], "messages": untold}
+        fields = {
+            "why": why,
+            "queue": str(queue)[:MOST_CHARACTERS_SHOWN],
+            "task": str(task)[:MOST_CHARACTERS_SHOWN],
+            "messages": untold,
+        }
         logger.error("messages refused", extra=fields)
 
     def counters(self) -> dict[str, int]:

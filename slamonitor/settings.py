@@ -118,15 +118,20 @@ DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait f
 DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}
 if DATABASE is not None:
     # A server that vanished without a word is noticed in seconds, not when the kernel gives up after a quarter hour.
-    IMPATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 15_000}
+    CONNECTION_TIMEOUTS = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "tcp_user_timeout": 15_000,
+    }
     # Says in pg_stat_activity who it is: a restore must know whether an engine is at work.
-    WHO = {"application_name": f"slamonitor {Path(sys.argv[0]).name}"[:63]}
+    CONNECTION_NAME = {"application_name": f"slamonitor {Path(sys.argv[0]).name}"[:63]}
     POOL = {"min_size": 1, "max_size": DB_MAX_CONNECTIONS, "timeout": DB_POOL_TIMEOUT}
     DATABASES = {
         "default": {
             **DATABASE,
             "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
-            "OPTIONS": {**WHO, **IMPATIENCE, **DATABASE.get("OPTIONS", {}), "pool": POOL},
+            "OPTIONS": {**CONNECTION_NAME, **CONNECTION_TIMEOUTS, **DATABASE.get("OPTIONS", {}), "pool": POOL},
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -241,8 +246,8 @@ PG_BIN = env.text("PG_BIN", "")  # where pg_dump is; looked for when empty
 IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()
 OWN_PLACE = STATE_DIR if IS_ELSEWHERE else BASE_DIR
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_PLACE / "backups"))).absolute()
-NIGHT: time | None = time(2)
-BACKUP_AT = env.parsed("BACKUP_AT", time_of_day, NIGHT, "Write a time such as 02:00, or off.")  # None: off
+DEFAULT_BACKUP_AT: time | None = time(2)
+BACKUP_AT = env.parsed("BACKUP_AT", time_of_day, DEFAULT_BACKUP_AT, "Write a time such as 02:00, or off.")  # None: off
 BACKUP_KEEP_DAYS = env.number("BACKUP_KEEP_DAYS", 30, 1, 3650)
 BACKUP_AGE_RECIPIENTS = env.words("BACKUP_AGE_RECIPIENTS", [])  # who may read backups; in the clear when empty
 BACKUP_AGE_IDENTITY = env.text("BACKUP_AGE_IDENTITY", "")  # the file with the key that opens them

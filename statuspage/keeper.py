@@ -23,13 +23,17 @@ from statuspage.rendering import Answer, render
 
 logger = logging.getLogger(__name__)
 
-POLL = timedelta(milliseconds=250)
-REREAD = timedelta(seconds=5)  # ages and response times move with every check, and no change is counted for those
-TRUST = timedelta(milliseconds=500)  # how long after a poll a page is served without waiting for the next one
-STALE = timedelta(seconds=15)
-STALE_STEP = timedelta(seconds=10)  # how often a stale page is rendered again, for its age
+POLL_INTERVAL = timedelta(milliseconds=250)
+REREAD_INTERVAL = timedelta(
+    seconds=5
+)  # ages and response times move with every check, and no change is counted for those
+POLL_TRUSTED_FOR = timedelta(
+    milliseconds=500
+)  # how long after a poll a page is served without waiting for the next one
+STALE_AFTER = timedelta(seconds=15)
+STALE_RENDER_INTERVAL = timedelta(seconds=10)  # how often a stale page is rendered again, for its age
 NEVER = datetime.min.replace(tzinfo=UTC)
-SHORT_PATIENCE_S, PATIENCE_S, FIRST_PATIENCE_S = 0.05, 1.0, 5.0
+STALE_READ_TIMEOUT_S, READ_TIMEOUT_S, FIRST_READ_TIMEOUT_S = 0.05, 1.0, 5.0
 
 Job = Callable[[], None]
 
@@ -105,7 +109,7 @@ class Keeper:
             # Once one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
             self._is_failing = True
         edition = self._edition
-        if edition is None or now - edition.model.read_at < STALE:
+        if edition is None or now - edition.model.read_at < STALE_AFTER:
             return edition
         return self._marked_stale(edition.model, now)
 
@@ -117,24 +121,24 @@ class Keeper:
         """
         self._poll_if_due(now)
         edition = self._edition
-        if edition is None or now - edition.model.read_at < STALE:
+        if edition is None or now - edition.model.read_at < STALE_AFTER:
             return edition
         return self._stale if _is_marked(self._stale, edition.model, now) else None
 
     def _poll_if_due(self, now: datetime) -> None:
-        if not _within(POLL, self._polled_at, now) and self._polling.acquire(blocking=False):
+        if not _within(POLL_INTERVAL, self._polled_at, now) and self._polling.acquire(blocking=False):
             self._polled_at = now
             self._done.clear()
             self._run(lambda: self._poll(now))
 
     def _must_wait(self, now: datetime) -> bool:
-        return not self._is_failing and not _within(TRUST, self._confirmed_at, now)
+        return not self._is_failing and not _within(POLL_TRUSTED_FOR, self._confirmed_at, now)
 
     def _patience_s(self, now: datetime) -> float:
         """Return how long a visitor waits for a poll: hardly, where there is a page that may be shown as it is."""
         if self._edition is None:
-            return FIRST_PATIENCE_S
-        return SHORT_PATIENCE_S if _within(STALE, self._edition.model.read_at, now) else PATIENCE_S
+            return FIRST_READ_TIMEOUT_S
+        return STALE_READ_TIMEOUT_S if _within(STALE_AFTER, self._edition.model.read_at, now) else READ_TIMEOUT_S
 
     def _poll(self, now: datetime) -> None:
         succeeded = False
@@ -151,7 +155,7 @@ class Keeper:
 
     def _bring_up_to_date(self, now: datetime) -> None:
         change, kept = changes.current("page"), self._edition
-        if kept is None or kept.model.change != change or not _within(REREAD, kept.model.read_at, now):
+        if kept is None or kept.model.change != change or not _within(REREAD_INTERVAL, kept.model.read_at, now):
             model = readmodel.read(now, change, settings.PAGE_TIME_ZONE)
             self._edition = Edition(model, languages=sorted(kept.asked) if kept else ())
         self._confirmed_at = now
@@ -167,11 +171,15 @@ class Keeper:
 
 def _is_marked(stale: Edition | None, model: PageModel, now: datetime) -> bool:
     """Tell whether an edition has the right word on the age of the page."""
-    return stale is not None and stale.model is model and _stale_steps(stale) == (now - model.read_at) // STALE_STEP
+    return (
+        stale is not None
+        and stale.model is model
+        and _stale_steps(stale) == (now - model.read_at) // STALE_RENDER_INTERVAL
+    )
 
 
 def _stale_steps(edition: Edition) -> int:
-    return (edition.stale_at - edition.model.read_at) // STALE_STEP if edition.stale_at else 0
+    return (edition.stale_at - edition.model.read_at) // STALE_RENDER_INTERVAL if edition.stale_at else 0
 
 
 def _within(span: timedelta, since: datetime, now: datetime) -> bool:

@@ -15,8 +15,8 @@ from database.backups.problem import BackupError
 from database.backups.progress import Progress
 
 MISSING = "BACKUP_BUCKET: storage needs the package obstore: pip install 'obstore>=0.11,<1', or leave it unset."
-PATIENCE = timedelta(minutes=2)  # of retries
-WHOLE_FILE = timedelta(hours=2)  # a part of a large upload is one request
+RETRY_TIMEOUT = timedelta(minutes=2)  # of retries
+REQUEST_TIMEOUT = timedelta(hours=2)  # a part of a large upload is one request
 
 
 def is_on() -> bool:
@@ -91,8 +91,8 @@ def _store() -> Any:
     return S3Store(
         name,
         prefix=prefix or None,
-        client_options={"allow_http": True, "timeout": WHOLE_FILE, "connect_timeout": timedelta(seconds=10)},
-        retry_config={"max_retries": 5, "retry_timeout": PATIENCE},
+        client_options={"allow_http": True, "timeout": REQUEST_TIMEOUT, "connect_timeout": timedelta(seconds=10)},
+        retry_config={"max_retries": 5, "retry_timeout": RETRY_TIMEOUT},
         **{option: value for option, value in given.items() if value},
     )
 

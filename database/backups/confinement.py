@@ -22,7 +22,7 @@ from database.backups.server import Server, first_line
 ROLE = "{}_loader"  # exists for as long as a backup is loaded
 RIGHTS = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 1"
 IDENTITY = ("user", "password", "passfile", "sslcert", "sslkey", "service", "options")  # libpq's words for who we are
-PATIENCE_S = 10.0  # with a session that is ending
+SESSION_END_TIMEOUT_S = 10.0  # with a session that is ending
 
 
 class Unconfined(Exception):
@@ -54,7 +54,7 @@ def wait_until_gone(fresh: Server, guest: Server) -> None:
     """Wait until the only connection of the role is free again."""
     if guest is fresh:
         return
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + SESSION_END_TIMEOUT_S
     with fresh.administration() as connection:
         query = "SELECT FROM pg_stat_activity WHERE usename = %s"
         while connection.execute(query, [guest.parameters["user"]]).fetchone() and time.monotonic() < deadline:

@@ -17,7 +17,7 @@ from database.backups.server import scalar
 from database.sql import statement
 
 # A partition is closed this long after its time: what was measured at its end has arrived by then.
-SETTLING = timedelta(hours=1)
+DAY_SETTLES_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Table:
 
     def is_closed(self, now: datetime) -> bool:
         """Say whether it is a partition of the past, which only late rows may still change."""
-        return self.until is not None and self.until + SETTLING <= now
+        return self.until is not None and self.until + DAY_SETTLES_AFTER <= now
 
 
 def tables(connection: Connection[Any]) -> list[Table]:

@@ -17,7 +17,7 @@ from database.backups.manifest import Content, Kind
 from database.backups.problem import BackupError
 
 NAME = "sla_monitor_{:%Y%m%d_%H%M%S}.sql.gz"
-NAMED = re.compile(r"sla_monitor_(\d{8}_\d{6})\.sql\.gz(\.age)?")
+FILE_NAME = re.compile(r"sla_monitor_(\d{8}_\d{6})\.sql\.gz(\.age)?")
 SEALED = ".age"
 
 
@@ -61,7 +61,7 @@ class Folder:
 
     def backups(self) -> list[Path]:
         """Return the backups here, oldest first."""
-        return sorted(path for path in self.path.glob("sla_monitor_*") if NAMED.fullmatch(path.name))
+        return sorted(path for path in self.path.glob("sla_monitor_*") if FILE_NAME.fullmatch(path.name))
 
     def newest_restorable(self) -> Path | None:
         """Return the newest backup with the data of all tables."""
@@ -125,6 +125,6 @@ class Folder:
 
 def taken_at(path: Path) -> datetime:
     """Return when a backup was taken, by its name."""
-    found = NAMED.fullmatch(path.name)
+    found = FILE_NAME.fullmatch(path.name)
     assert found is not None
     return datetime.strptime(found[1], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)

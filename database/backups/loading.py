@@ -19,8 +19,8 @@ from database.backups.server import Server, first_line, major
 from database.backups.statements import Statement
 from database.sql import statement
 
-SHOWN = 5  # differences or sessions that a message names
-PATIENCE_S = 30.0  # with others in a database that is to go
+MOST_NAMED = 5  # differences or sessions that a message names
+DROP_TIMEOUT_S = 30.0  # with others in a database that is to go
 OPTIONS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
 
 
@@ -100,7 +100,7 @@ def _check_raw(path: Path, wanted: RawFile, of: Path, *, foreign: bool) -> None:
 
 
 @contextmanager
-def fresh_database(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> Iterator[Server]:
+def fresh_database(server: Server, name: str, *, patience_s: float = DROP_TIMEOUT_S) -> Iterator[Server]:
     """Make an empty database that is like the server's own, and drop it when the block fails. Raises `BackupError`.
 
     What the block raised is what is raised; a problem with cleaning up after it is a note of that.
@@ -145,7 +145,7 @@ def load_and_compare(fresh: Server, found: Source, progress: Progress) -> None:
         compare(guest, found.tables, progress)
 
 
-def drop(server: Server, name: str, *, patience_s: float = PATIENCE_S) -> None:
+def drop(server: Server, name: str, *, patience_s: float = DROP_TIMEOUT_S) -> None:
     """Drop a database, whoever still looks at it. Raises `BackupError` when somebody does for longer than we wait."""
     ends_at = time.monotonic() + patience_s
     try:
@@ -183,7 +183,7 @@ def _kept_words(connection: Connection[Any], name: str) -> str:
     query = "SELECT pid, usename FROM pg_stat_activity WHERE datname = %s ORDER BY pid"
     users = [f"session {pid} of {user or 'the server itself'}" for pid, user in connection.execute(query, [name])]
     return (
-        f"The database {name} could not be dropped: it is used by {', '.join(users[:SHOWN]) or 'others'}. It takes"
+        f"The database {name} could not be dropped: it is used by {', '.join(users[:MOST_NAMED]) or 'others'}. It takes"
         " space until the next backup, proof or restore, which drops it. To do it now, let an administrator of the"
         f" server run: DROP DATABASE IF EXISTS {sql.Identifier(name).as_string()} WITH (FORCE)"
     )
@@ -251,8 +251,8 @@ def compare(server: Server, expected: Mapping[str, Content], progress: Progress)
     except psycopg.Error as error:
         raise BackupError(f"What was loaded cannot be compared with what was read: {first_line(error)}.") from error
     if differing:
-        more = f" and {len(differing) - SHOWN} more tables" if len(differing) > SHOWN else ""
-        raise BackupError(f"What was loaded is not what was read: {'; '.join(differing[:SHOWN])}{more}.")
+        more = f" and {len(differing) - MOST_NAMED} more tables" if len(differing) > MOST_NAMED else ""
+        raise BackupError(f"What was loaded is not what was read: {'; '.join(differing[:MOST_NAMED])}{more}.")
 
 
 def _difference(connection: Connection[Any], name: str, expected: Content) -> str:

@@ -118,4 +118,4 @@ def is_proof_due(standing: Standing, now: datetime, at: time | None) -> bool:
 
 
 def _may_try_again(last: BackupReport | None, now: datetime) -> bool:
-    return last is None or last.is_good or last.began_at <= now - nightly.AGAIN
+    return last is None or last.is_good or last.began_at <= now - nightly.RETRY_AFTER

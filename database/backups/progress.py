@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-EVERY_S = 10.0
-REDRAW_S = 0.2
+LINE_INTERVAL_S = 10.0
+REDRAW_INTERVAL_S = 0.2
 
 
 class Progress:
@@ -30,7 +30,9 @@ class Progress:
             yield chunk
 
     def _tell(self, words: str, done: int, total: int) -> None:
-        if self._output is None or self._clock() - self._told_at < (REDRAW_S if self._is_terminal else EVERY_S):
+        if self._output is None or self._clock() - self._told_at < (
+            REDRAW_INTERVAL_S if self._is_terminal else LINE_INTERVAL_S
+        ):
             return
         self._told_at = self._clock()
         share = f"{min(99, 100 * done // total)} %, " if total else ""

@@ -13,7 +13,7 @@ from django.utils import timezone
 from database.backups.problem import Busy
 from database.models import BackupReport
 
-KEPT = timedelta(days=400)
+REPORTS_KEPT_FOR = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,4 +66,4 @@ def reported(subject: str) -> Iterator[BackupReport]:
 def _end(report: BackupReport, problem: str) -> None:
     report.ended_at, report.problem, report.is_good = timezone.now(), problem, not problem
     report.save()
-    BackupReport.objects.filter(began_at__lt=report.ended_at - KEPT).delete()
+    BackupReport.objects.filter(began_at__lt=report.ended_at - REPORTS_KEPT_FOR).delete()

@@ -16,7 +16,7 @@ from django.conf import settings
 from database.backups.problem import BackupError
 
 LONGEST = 1 << 24  # bytes of a statement or a comment; the manifest, which is one, may have a million
-SHOWN = 80  # characters of a statement in a message
+MOST_CHARACTERS_SHOWN = 80  # characters of a statement in a message
 
 # What a statement is made of. Possessive: a quote that is still open at the end of a chunk is nothing, not half.
 PIECES = rb"""(?x:
@@ -132,8 +132,8 @@ def _squeezed(code: bytes) -> bytes:
 
 
 def _refused(path: Path, line: int, text: bytes) -> BackupError:
-    words = text[: 4 * SHOWN].decode(errors="replace").split("\n")[0].strip()
-    shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
+    words = text[: 4 * MOST_CHARACTERS_SHOWN].decode(errors="replace").split("\n")[0].strip()
+    shown = words if len(words) <= MOST_CHARACTERS_SHOWN else words[:MOST_CHARACTERS_SHOWN] + "…"
     return BackupError(
         f"{path} was not made by a release of this monitor, or was altered: its SQL has in line {line} what no backup"
         f" of ours holds: {shown!r}. Nothing of it was run."

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from database.models import NightlyRun
-from database.nightly import AGAIN, begin_or_go_on, finish, is_due, once_a_night
+from database.nightly import RETRY_AFTER, begin_or_go_on, finish, is_due, once_a_night
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +50,8 @@ def test_a_failure_is_noted_and_tried_again_after_an_hour() -> None:
         raise OSError("disk full")
 
     assert NightlyRun.objects.get().error == "OSError: disk full"
-    assert not is_due("tidy", AT, NOW + AGAIN - timedelta(seconds=1), UTC)
-    assert run(NOW + AGAIN)
+    assert not is_due("tidy", AT, NOW + RETRY_AFTER - timedelta(seconds=1), UTC)
+    assert run(NOW + RETRY_AFTER)
     row = NightlyRun.objects.get()
     assert row.error == "" and row.finished_at is not None
 

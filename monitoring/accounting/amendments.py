@@ -20,7 +20,7 @@ from monitoring.rules.calendar_days import day_of, days_between
 
 BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are the monitor's own, and end when it sees again
 TIMES = ("service_id", "since", "until")  # what decides which time a span speaks of
-NAMED = 5  # people who could approve
+MOST_APPROVERS_NAMED = 5  # people who could approve
 
 
 def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime, zone: tzinfo) -> AccountingPolicy:
@@ -98,7 +98,7 @@ def decide(restatement: Restatement, *, is_approved: bool, by: User, now: dateti
 def who_else_may_approve(user: User) -> list[str]:
     """Return the names of some admins whom somebody can ask to approve what they proposed."""
     admins = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
-    return list(admins.order_by("username").values_list("username", flat=True)[:NAMED])
+    return list(admins.order_by("username").values_list("username", flat=True)[:MOST_APPROVERS_NAMED])
 
 
 def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:

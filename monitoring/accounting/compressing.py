@@ -19,12 +19,12 @@ from monitoring.checks.compressed.kinds import KINDS
 logger = logging.getLogger(__name__)
 
 NAME = "folding"  # among the works of the night
-AT = clock_time(3)  # of the page's day; a day that comes of age at noon waits for the night
+BEGINS_AT = clock_time(3)  # of the page's day; a day that comes of age at noon waits for the night
 
 
 def due(now: datetime, zone: tzinfo) -> list[date]:
     """Return the UTC days that have raw rows and ended `FOLD_AFTER_DAYS` before last night, oldest first."""
-    night = nightly.latest(AT, now, zone).astimezone(UTC)
+    night = nightly.latest(BEGINS_AT, now, zone).astimezone(UTC)
     last = night.date() - timedelta(days=settings.FOLD_AFTER_DAYS + 1)
     return sorted(day for day in set().union(*(partitions.existing(kind.raw) for kind in KINDS)) if day <= last)
 
@@ -34,7 +34,7 @@ def fold_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
 
     A day of which figures are still to be made stays raw. Must not run in a transaction, nor twice at once.
     """
-    if not nightly.begin_or_go_on(NAME, AT, now, zone):
+    if not nightly.begin_or_go_on(NAME, BEGINS_AT, now, zone):
         return []
     ends_at = time.monotonic() + budget_s
     wanted, done = due(now, zone), list[date]()

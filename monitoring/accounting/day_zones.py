@@ -85,7 +85,7 @@ def prepare(now: datetime, zone: tzinfo) -> int:
     Days that have not closed in the zone are planned again, by its calendar, and days that have not begun in it go.
     """
     lock_in_transaction("rollup plan")
-    today, yesterday = day_of(now, zone), day_of(now - rollup_requests.CLOSING, zone) - timedelta(days=1)
+    today, yesterday = day_of(now, zone), day_of(now - rollup_requests.DAY_CLOSES_AFTER, zone) - timedelta(days=1)
     RollupWatermark.objects.filter(planned_until__gt=yesterday).update(planned_until=yesterday)
     RollupRequest.objects.filter(date__gt=yesterday).delete()
     for model in (UptimeRecord, ApiCallLog):
@@ -114,7 +114,7 @@ def rezone(day: date, now: datetime, zone: tzinfo, *, is_dry_run: bool = False) 
 @transaction.atomic
 def _account(day: date, service_ids: Sequence[str], now: datetime, zone: tzinfo) -> list[Day]:
     days = rollup.roll_up(day, service_ids, now, zone, recounts=True)
-    if day < day_of(now - rollup_requests.CLOSING, zone):
+    if day < day_of(now - rollup_requests.DAY_CLOSES_AFTER, zone):
         unsettled = [each.service.id for each in days if not each.account.is_settled]
         rollup_requests.request(unsettled, [day], not_before=now + rollup.UNSETTLED_WAIT)
     return days
@@ -130,5 +130,5 @@ def compress_until(day: date, now: datetime, zone: tzinfo) -> None:
 
 def request_missing(first: date, now: datetime, zone: tzinfo) -> int:
     """Ask for days that the other calendar did not have, such as that in which a service was made; return how many."""
-    yesterday = day_of(now - rollup_requests.CLOSING, zone) - timedelta(days=1)
+    yesterday = day_of(now - rollup_requests.DAY_CLOSES_AFTER, zone) - timedelta(days=1)
     return sum(rollup_requests.request_missing(day, zone) for day in days_between(first - timedelta(days=1), yesterday))

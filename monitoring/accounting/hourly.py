@@ -16,9 +16,9 @@ from monitoring.models import Hour, ServiceHour
 from monitoring.rules.histogram import GROWTH, LOWEST_MS
 
 HOUR = timedelta(hours=1)
-KEPT = timedelta(days=8)  # the dashboard looks back seven days
-AT_ONCE = timedelta(days=1)  # read by one statement while catching up
-REST = 20  # times as long as it took last
+HOURS_KEPT_FOR = timedelta(days=8)  # the dashboard looks back seven days
+CATCH_UP_STEP = timedelta(days=1)  # read by one statement while catching up
+REST_FACTOR = 20  # times as long as it took last
 
 
 def roll_up(now: datetime) -> int:
@@ -33,20 +33,22 @@ def roll_up(now: datetime) -> int:
         if not try_lock_in_transaction("hours") or (last and _is_resting(last, now)):
             return 0
         this_hour = now.replace(minute=0, second=0, microsecond=0)
-        since = max(this_hour - KEPT, min(last.hour_at, this_hour) - HOUR) if last else this_hour - KEPT
+        since = (
+            max(this_hour - HOURS_KEPT_FOR, min(last.hour_at, this_hour) - HOUR) if last else this_hour - HOURS_KEPT_FOR
+        )
         start = since
         while start < now:
-            _read(start, min(start + AT_ONCE, this_hour + HOUR), now)
-            start += AT_ONCE
+            _read(start, min(start + CATCH_UP_STEP, this_hour + HOUR), now)
+            start += CATCH_UP_STEP
         for model in (Hour, ServiceHour):
-            model.objects.filter(hour_at__lt=this_hour - KEPT).delete()
+            model.objects.filter(hour_at__lt=this_hour - HOURS_KEPT_FOR).delete()
         took_ms = round((time.monotonic() - began) * 1000)
         Hour.objects.filter(computed_at=now).update(took_ms=took_ms)
     return (this_hour + HOUR - since) // HOUR
 
 
 def _is_resting(last: Hour, now: datetime) -> bool:
-    return timedelta(0) <= now - last.computed_at < timedelta(milliseconds=REST * last.took_ms)
+    return timedelta(0) <= now - last.computed_at < timedelta(milliseconds=REST_FACTOR * last.took_ms)
 
 
 def _read(since: datetime, until: datetime, now: datetime) -> None:

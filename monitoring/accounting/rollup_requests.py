@@ -14,8 +14,8 @@ from database.sql import statement
 from monitoring.models import RollupRequest, RollupWatermark, Service, UptimeRecord
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
-KEPT = timedelta(days=90)
-CLOSING = timedelta(minutes=10)  # after its end, so that the last results of a day have arrived
+CHANGES_REACH_BACK = timedelta(days=90)
+DAY_CLOSES_AFTER = timedelta(minutes=10)  # after its end, so that the last results of a day have arrived
 
 
 def request(service_ids: Collection[str], days: Iterable[date], *, not_before: datetime | None = None) -> None:
@@ -41,7 +41,7 @@ def request_ranges(ranges: Iterable[tuple[str, datetime, datetime]], now: dateti
 
 def accounted_until(now: datetime, zone: tzinfo) -> datetime:
     """Return the instant before which days have closed, and may have been accounted."""
-    return bounds(day_of(now - CLOSING, zone), zone)[0]
+    return bounds(day_of(now - DAY_CLOSES_AFTER, zone), zone)[0]
 
 
 def plan(now: datetime, zone: tzinfo) -> int:
@@ -49,12 +49,12 @@ def plan(now: datetime, zone: tzinfo) -> int:
 
     A day closes ten minutes after midnight, so that the last results of it have arrived. A missed night is caught up.
     """
-    yesterday = day_of(now - CLOSING, zone) - timedelta(days=1)
+    yesterday = day_of(now - DAY_CLOSES_AFTER, zone) - timedelta(days=1)
     with transaction.atomic():
         lock_in_transaction("rollup plan")
         watermark = RollupWatermark.objects.first()
         first = watermark.planned_until + timedelta(days=1) if watermark else _first_day(zone, yesterday)
-        first = max(first, day_of(now - KEPT, zone))
+        first = max(first, day_of(now - CHANGES_REACH_BACK, zone))
         if watermark and watermark.planned_until > yesterday:
             first = _close_again(yesterday)
         if first > yesterday:

@@ -24,7 +24,7 @@ from monitoring.states.state_rows import LockedState
 logger = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
-SETTLING = timedelta(minutes=10)  # results of the last minutes may be on their way
+RESULTS_SETTLE_AFTER = timedelta(minutes=10)  # results of the last minutes may be on their way
 
 
 def suspects(
@@ -74,7 +74,7 @@ def audit(service_id: str, now: datetime, zone: tzinfo) -> bool:
 
     Reads every check there is of it: some seconds for 90 days of one a minute.
     """
-    start, end = _oldest(service_id), start_of_second(now - SETTLING)
+    start, end = _oldest(service_id), start_of_second(now - RESULTS_SETTLE_AFTER)
     if start is None or start >= end:
         return False
     book = RuleBook([service_id], start, now, zone)

@@ -12,7 +12,7 @@ from database.batches import batches
 from database.locks import lock_in_transaction
 from monitoring.accounting.day import PART, account_day
 from monitoring.accounting.day_rows import store_uptime, uptime_record
-from monitoring.accounting.rollup_requests import CLOSING
+from monitoring.accounting.rollup_requests import DAY_CLOSES_AFTER
 from monitoring.models import RollupWatermark, Service, UptimeRecord
 from monitoring.rules.calendar_days import bounds, day_of
 
@@ -23,7 +23,7 @@ def refresh_today(now: datetime, zone: tzinfo, *, budget_s: float = math.inf, ba
     Returns the number of services. The oldest rows come first, so that where the budget is too short for all, each has
     its turn; where there are two days, each has half of it.
     """
-    today, yesterday = day_of(now, zone), day_of(now - CLOSING, zone)
+    today, yesterday = day_of(now, zone), day_of(now - DAY_CLOSES_AFTER, zone)
     monitored = Service.objects.monitored().order_by("id")
     if yesterday != today:
         budget_s /= 2

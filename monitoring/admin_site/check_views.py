@@ -39,7 +39,7 @@ WINDOWS = {  # how far back from `until`
 }
 DEFAULT_WINDOW = "24h"
 SERVICES_OFFERED = 500  # as suggestions below the field
-SLACK = timedelta(seconds=2)
+LAST_REQUEST_SLACK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
 def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
     """Return what is searched for, and what of it cannot be understood."""
     typed = _instant(chosen["until"]) if chosen["until"] else None
-    until = typed or now + check_search.AHEAD
+    until = typed or now + check_search.SEARCHED_AHEAD
     problems: tuple[str, ...] = ()
     if chosen["until"] and typed is None:
         problems = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},)
@@ -185,7 +185,7 @@ def _link(chosen: Mapping[str, str], side: str, key: Key | None) -> str:
 
 def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
     """Return the requests of a check. They carry its service, region and time, and begin between its start and end."""
-    length = timedelta(milliseconds=check.lateness_ms + (check.response_time or 0)) + SLACK
+    length = timedelta(milliseconds=check.lateness_ms + (check.response_time or 0)) + LAST_REQUEST_SLACK
     until = check.checked_at + min(length, timedelta(milliseconds=check.interval_ms))
     of_service = ApiResponseTime.objects.filter(service_id=check.service_id, region=check.region)
     raw = of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until)

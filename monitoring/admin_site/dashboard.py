@@ -2,8 +2,8 @@
 
 What burns and the engine's health are read anew at each view: the narrow state table, and the raw checks of one minute
 by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never from raw
-rows, and are kept for `KEPT_S` in each process; at ten thousand services a week of them is 1.7 million narrow rows,
-read at most that often.
+rows, and are kept for `TRENDS_CACHED_S` in each process; at ten thousand services a week of them is 1.7 million narrow
+rows, read at most that often.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 from database.sql import statement
 from monitoring.accounting import evidence
 from monitoring.engine.pace import Pace, pace
-from monitoring.engine.workers import LATE, seen_since
+from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
@@ -30,8 +30,8 @@ from monitoring.rules.state import Status
 from monitoring.states.live import is_ahead, is_silent, status_at, status_column
 from monitoring.states.terms import TermsBook
 
-KEPT_S = 30
-LISTED = 5
+TRENDS_CACHED_S = 30
+MOST_LISTED = 5
 CANDIDATES = 10  # with the most failed checks; of these the least available are listed
 BURNING_LISTED = 20
 HOUR = timedelta(hours=1)
@@ -135,7 +135,7 @@ def engine(now: datetime) -> Engine:
         cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
         checks, lateness = cursor.fetchone() or (0, None)
     watermark = DispatchWatermark.objects.first()
-    workers = list(seen_since(now - LATE, now))
+    workers = list(seen_since(now - LATE_STAMP_AFTER, now))
     return Engine(
         checks_per_s=checks / 60,
         lateness_p50_ms=lateness and lateness[0],
@@ -156,11 +156,11 @@ def _dispatched_ago_s(watermark: DispatchWatermark, now: datetime) -> float | No
 
 
 def trends(period: Period, now: datetime) -> Trends:
-    """Return lists and charts, at most `KEPT_S` old. Nine queries, or none."""
+    """Return lists and charts, at most `TRENDS_CACHED_S` old. Nine queries, or none."""
     kept: Trends | None = cache.get(f"trends-{period}")
     if kept is None:
         kept = _trends(period, now)
-        cache.set(f"trends-{period}", kept, KEPT_S)
+        cache.set(f"trends-{period}", kept, TRENDS_CACHED_S)
     return kept
 
 
@@ -195,7 +195,7 @@ def _least_available(
         uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)
         name = str(services[id])
         listed.append(Unavailable(id=id, name=name, uptime=uptime, down_s=down_s, failed=failed, total=total))
-    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:LISTED]
+    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
 
 
 def _burning(now: datetime) -> QuerySet[Service]:
@@ -230,7 +230,7 @@ def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
     answers = Coalesce("answered_count", F("ok_count") + F("slow_count"))
     answered = sums.values("service_id").annotate(answered=Sum(answers))
     average = answered.filter(answered__gt=0).annotate(average=Sum("response_ms_sum") / F("answered"))
-    return list(average.order_by("-average").values_list("service_id", "average")[:LISTED])
+    return list(average.order_by("-average").values_list("service_id", "average")[:MOST_LISTED])
 
 
 def _failing(sums: QuerySet[ServiceHour]) -> list[tuple[str, int, int]]:

@@ -17,7 +17,7 @@ from accounts.models import User
 from monitoring.catalogue import lifecycle
 from monitoring.models import Service
 
-NAMED = 10  # services that the question names
+MOST_SERVICES_NAMED = 10  # services that the question names
 CONFIRMED = "confirmed"
 
 Words = Any  # text that is translated when it is shown
@@ -93,13 +93,13 @@ def ask_or_do(
         assert isinstance(request.user, User)  # the desk is for those who are signed in
         _say_done(request, act(list(chosen.values_list("id", flat=True)), request.user, reason))
         return None
-    names = [str(service) for service in chosen.order_by("name")[: NAMED + 1]]
-    count = chosen.count() if len(names) > NAMED else len(names)
+    names = [str(service) for service in chosen.order_by("name")[: MOST_SERVICES_NAMED + 1]]
+    count = chosen.count() if len(names) > MOST_SERVICES_NAMED else len(names)
     context |= {
         "title": question.title,
         "question": question,
-        "names": names[:NAMED],
-        "more": max(0, count - NAMED),
+        "names": names[:MOST_SERVICES_NAMED],
+        "more": max(0, count - MOST_SERVICES_NAMED),
         "count": count,
         "action": request.POST["action"],
         # The same choice once more: by the filters of the address, or one by one.

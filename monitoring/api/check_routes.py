@@ -18,7 +18,7 @@ from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted
 from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import WatchServerLog
-from monitoring.models.raw import BLIND
+from monitoring.models.raw import BLIND_KEY
 from monitoring.probes.model import ErrorType, Verdict
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.specs import trace_id
@@ -37,7 +37,7 @@ class CheckFilters(Paged, Windowed):
         window = self.window()
         return Wanted(
             since=window.start,
-            until=min(window.end, timezone.now() + check_search.AHEAD),  # reading begins at the end
+            until=min(window.end, timezone.now() + check_search.SEARCHED_AHEAD),  # reading begins at the end
             service_id=service_id,
             verdict=self.verdict or "",
             error_type=self.error_type or "",
@@ -138,7 +138,7 @@ def _shown(check: WatchServerLog) -> CheckOut:
             total_ms=check.response_time,
         ),
         trace_id=trace_id(check.service_id, check.region, to_ms(check.checked_at)),
-        is_blind=BLIND in metadata,
+        is_blind=BLIND_KEY in metadata,
     )
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
 )
 # How people call a column, where that differs.
 KEYS = {"group_name": "group", "parent_id": "parent", "kind": "check.kind", "check_settings": "check"}
-LISTED = 10  # updated services named one by one in a summary
+MOST_UPDATES_LISTED = 10  # updated services named one by one in a summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -106,9 +106,9 @@ class Outcome:
         return bool(self.created or self.updated or self.removed)
 
     def __str__(self) -> str:
-        listed = [f"{id}: {', '.join(map(str, what))}" for id, what in list(self.updated.items())[:LISTED]]
-        if len(self.updated) > LISTED:
-            listed.append(f"and {len(self.updated) - LISTED} more")
+        listed = [f"{id}: {', '.join(map(str, what))}" for id, what in list(self.updated.items())[:MOST_UPDATES_LISTED]]
+        if len(self.updated) > MOST_UPDATES_LISTED:
+            listed.append(f"and {len(self.updated) - MOST_UPDATES_LISTED} more")
         details = f" ({'; '.join(listed)})" if listed else ""
         removed = f"{len(self.removed)} removed ({', '.join(self.removed)}), " if self.removed else ""
         return f"{len(self.created)} created, {len(self.updated)} updated{details}, {removed}{self.unchanged} unchanged"

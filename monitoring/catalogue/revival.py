@@ -63,7 +63,9 @@ def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
     zone = settings.PAGE_TIME_ZONE
     yesterday = day_of(now, zone) - timedelta(days=1)
     for id, since in sorted(archived_at.items()):
-        rollup_requests.request([id], days_between(day_of(max(since, now - rollup_requests.KEPT), zone), yesterday))
+        rollup_requests.request(
+            [id], days_between(day_of(max(since, now - rollup_requests.CHANGES_REACH_BACK), zone), yesterday)
+        )
 
 
 def _transition(held: LockedState, now: datetime) -> Transition:

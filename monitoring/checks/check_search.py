@@ -22,7 +22,7 @@ from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
 
 ROWS = 50
-AHEAD = timedelta(minutes=1)  # a check is stored under its slot, which a fast clock may put into the future
+SEARCHED_AHEAD = timedelta(minutes=1)  # a check is stored under its slot, which a fast clock may put into the future
 TIMEOUT_MS = 4_000  # for one statement
 FIRST_SLICE = timedelta(minutes=1)
 GROWTH = 8

@@ -9,7 +9,7 @@ from math import ceil
 from operator import sub
 
 from monitoring.checks import day_stream
-from monitoring.models.raw import BLIND
+from monitoring.models.raw import BLIND_KEY
 from monitoring.probes.model import Verdict
 from monitoring.rules.answers import average_ms
 from monitoring.rules.state import Run
@@ -38,7 +38,7 @@ class DayOfChecks:
 
 def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterator[DayOfChecks]:
     """Stream the days of the services in a range of ids that have checks in [start, end). Must run in a transaction."""
-    parameters = {"start": start, "end": end, "first_id": first_id, "last_id": last_id, "blind": BLIND}
+    parameters = {"start": start, "end": end, "first_id": first_id, "last_id": last_id, "blind": BLIND_KEY}
     for id, total, healthy, answered, hundredths, *packed in day_stream.rows("day_of_raw_checks", parameters):
         instants, intervals, verdicts = packed
         day = DayOfChecks(

@@ -14,7 +14,7 @@ from database.bulk import array, read_instants_fast
 from database.sql import statement
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import CHECKS
-from monitoring.models.raw import BLIND, RAW_TABLES
+from monitoring.models.raw import BLIND_KEY, RAW_TABLES
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import request_ms
 from monitoring.rules.unix_time import from_ms
@@ -85,7 +85,7 @@ def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> 
         "error_type": [result.error_type for result in results],
         "error_message": [result.error_message for result in results],
         "metadata": [
-            json.dumps({BLIND: blind[result.region]})
+            json.dumps({BLIND_KEY: blind[result.region]})
             if result.verdict is Verdict.BAD and result.region in blind
             else None
             for result in results

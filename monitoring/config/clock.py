@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 # before its slot, and three seconds are left for clocks that differ.
 AHEAD = timedelta(seconds=5)
 
-EVERY_S, RETRY_S = 10.0, 1.0
-LEAPT_S = 0.2  # the wall clock moved by so much against the monotonic one: perhaps the broker's did, too
-SLOWEST_S = 1.0  # an answer that took longer says too little
-TOLD_S = 2.0  # a wall clock that is this far off is worth a line in the log
+COMPARED_EVERY_S, COMPARED_AGAIN_AFTER_S = 10.0, 1.0
+LEAP_S = 0.2  # the wall clock moved by so much against the monotonic one: perhaps the broker's did, too
+SLOWEST_ANSWER_S = 1.0  # an answer that took longer says too little
+LOGGED_OFFSET_S = 2.0  # a wall clock that is this far off is worth a line in the log
 
 Ask = Callable[[], float]  # returns Unix seconds by the broker's clock, and raises when it cannot be reached
 
@@ -57,7 +57,7 @@ class BrokerClock:
         if self._measures_itself and self._pid != os.getpid():  # threads do not survive a fork
             self._begin()
         monotonic = self._monotonic()
-        if abs(self._wall() - monotonic - self._wall_base) > LEAPT_S:
+        if abs(self._wall() - monotonic - self._wall_base) > LEAP_S:
             self._wanted.set()
         return monotonic + (self._wall_base if self._base is None else self._base)
 
@@ -80,7 +80,7 @@ class BrokerClock:
         except (redis.RedisError, OSError):
             return False
         after = self._monotonic()
-        if after - before > SLOWEST_S:
+        if after - before > SLOWEST_ANSWER_S:
             return False
         # Whatever base these bounds allow is as good as another one; keeping it keeps the time free of jitter.
         least, most = theirs - after, theirs - before
@@ -90,7 +90,7 @@ class BrokerClock:
 
     def _keep(self, base: float) -> None:
         moved_s = base - (self._wall_base if self._base is None else self._base)
-        if abs(moved_s) > TOLD_S:
+        if abs(moved_s) > LOGGED_OFFSET_S:
             logger.warning("going by the broker's clock, which leapt or differs", extra={"by_s": round(moved_s, 3)})
         self._base = base
 
@@ -107,7 +107,7 @@ class BrokerClock:
     def _run(self) -> None:
         is_known = self._base is not None
         while True:
-            self._wanted.wait(EVERY_S if is_known else RETRY_S)
+            self._wanted.wait(COMPARED_EVERY_S if is_known else COMPARED_AGAIN_AFTER_S)
             self._wanted.clear()
             is_known = self.measure()
 

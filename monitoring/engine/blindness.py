@@ -26,10 +26,10 @@ from monitoring.worker.canaries import Look
 logger = logging.getLogger(__name__)
 
 FEWEST_SERVICES = 3  # must fail (or all, where there are fewer) before it is called our network
-SETTLING = timedelta(seconds=4)  # no canary must have answered for so long: less than a re-check takes
-LOOKED_BACK = timedelta(seconds=60)  # a check that timed out was due before the canaries were asked
+CANARIES_SILENT_FOR = timedelta(seconds=4)  # no canary must have answered for so long: less than a re-check takes
+FAILURES_LOOK_BACK = timedelta(seconds=60)  # a check that timed out was due before the canaries were asked
 KEPT_VERDICTS = 200
-FORGOTTEN = timedelta(seconds=60)  # a worker that says nothing any more says nothing of its network either
+SIGHT_FORGOTTEN_AFTER = timedelta(seconds=60)  # a worker that says nothing any more says nothing of its network either
 
 
 class Sight(Enum):
@@ -64,7 +64,7 @@ def forget(now: datetime) -> int:
     So does what a region said in the future, before a clock was set right.
     """
     wait_briefly()
-    silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - FORGOTTEN)
+    silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - SIGHT_FORGOTTEN_AFTER)
     ahead = RegionSight.objects.filter(Q(failed_at__gt=now + AHEAD) | Q(answered_at__gt=now + AHEAD))
     found = list((silent | ahead).order_by("region").select_for_update())
     for sight in found:
@@ -110,13 +110,13 @@ def _decide(sight: RegionSight, results: Sequence[ProbeResult]) -> Sight:
     for result in results:
         at = from_ms(result.checked_at_ms)
         is_bad = result.verdict is Verdict.BAD
-        if (at > sight.failing_since - LOOKED_BACK) if is_bad else (at > sight.failing_since):
+        if (at > sight.failing_since - FAILURES_LOOK_BACK) if is_bad else (at > sight.failing_since):
             was_bad, since = sight.verdicts.get(result.service_id, (False, ""))
             sight.verdicts[result.service_id] = [is_bad, since if is_bad and was_bad else at.isoformat()]
     sight.verdicts = dict(list(sight.verdicts.items())[-KEPT_VERDICTS:])
     bad = sum(is_bad for is_bad, _ in sight.verdicts.values())
     needed = _needed(sight.region)
-    if bad >= needed and 2 * bad > len(sight.verdicts) and sight.failed_at - sight.failing_since >= SETTLING:
+    if bad >= needed and 2 * bad > len(sight.verdicts) and sight.failed_at - sight.failing_since >= CANARIES_SILENT_FOR:
         return Sight.BLIND
     is_canaries_fault = len(sight.verdicts) >= needed and 2 * bad <= len(sight.verdicts)
     return Sight.CLEAR if is_canaries_fault else Sight.DOUBTFUL

@@ -9,11 +9,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from monitoring.config import clock
-from monitoring.engine.workers import LATE, seen_since
+from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.models import EngineCounter
 
-DIFFERS = timedelta(seconds=2)  # from here on edges move by what people see
-LATELY = timedelta(minutes=5)
+CLOCK_DIFFERS_FROM = timedelta(seconds=2)  # from here on edges move by what people see
+REFUSALS_LOOK_BACK = timedelta(minutes=5)
 REFUSALS: Mapping[str, str] = {
     "results_ahead": "results refused, for their time was yet to come",
     "specs_ahead": "specs refused, for they were due too far ahead",
@@ -35,7 +35,9 @@ class Clock:
 def workers_ahead() -> dict[str, timedelta]:
     """Return by how much the clocks of living workers are ahead, by name. One query."""
     now = clock.now()
-    said = {worker.name: (worker.facts or {}).get("clock_ahead_ms") for worker in seen_since(now - LATE, now)}
+    said = {
+        worker.name: (worker.facts or {}).get("clock_ahead_ms") for worker in seen_since(now - LATE_STAMP_AFTER, now)
+    }
     return {name: timedelta(milliseconds=ms) for name, ms in sorted(said.items()) if ms is not None}
 
 
@@ -54,11 +56,11 @@ def differing() -> list[Clock]:
     found = {**workers_ahead(), "PostgreSQL": database_ahead()}
     if (ours := clock.of_broker().wall_ahead()) is not None:
         found["this process"] = ours
-    return [Clock(name=name, ahead=ahead) for name, ahead in found.items() if abs(ahead) >= DIFFERS]
+    return [Clock(name=name, ahead=ahead) for name, ahead in found.items() if abs(ahead) >= CLOCK_DIFFERS_FROM]
 
 
 def refused_lately() -> list[str]:
     """Say what was refused or corrected within the last minutes, and how many in all. One query."""
-    lately = EngineCounter.objects.filter(name__in=REFUSALS, raised_at__gte=Now() - LATELY)
+    lately = EngineCounter.objects.filter(name__in=REFUSALS, raised_at__gte=Now() - REFUSALS_LOOK_BACK)
     rows = lately.annotate(ago=Now() - F("raised_at")).order_by("name").values_list("name", "value", "ago")
     return [f"{value} {REFUSALS[name]} (last {ago.total_seconds():.0f} s ago)" for name, value, ago in rows]

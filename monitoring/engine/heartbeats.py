@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 KIND = "heartbeat"
 TOKEN_BYTES = 24
-CLOSEST = timedelta(milliseconds=100)  # pings that come faster are turned away
-AWAY = timedelta(seconds=10)  # nobody looked for so long, or for the grace where that is longer
+LEAST_PING_INTERVAL = timedelta(milliseconds=100)  # pings that come faster are turned away
+LOOK_LATE_AFTER = timedelta(seconds=10)  # nobody looked for so long, or for the grace where that is longer
 LONGEST_INTERVAL_MS = 2**31 - 1
 MESSAGE_LENGTH = 500
 BATCH = 500
@@ -103,7 +103,7 @@ def ping(token: str, report: Report, now: datetime) -> Answer:
     if heartbeat is None:
         return Answer.UNKNOWN
     before = heartbeat.started_at if report.has_started else heartbeat.last_ping_at
-    if before is not None and timedelta() <= now - before < CLOSEST:
+    if before is not None and timedelta() <= now - before < LEAST_PING_INTERVAL:
         return Answer.TOO_OFTEN
     if report.has_started:
         heartbeat.started_at = now
@@ -130,7 +130,7 @@ def mark_overdue(now: datetime) -> int:
     for heartbeat in late:
         rhythm, deadline = Rhythm.of(heartbeat.service), heartbeat.overdue_at
         assert deadline is not None
-        if now - deadline > max(AWAY, rhythm.grace):
+        if now - deadline > max(LOOK_LATE_AFTER, rhythm.grace):
             logger.warning("deadline passed while nobody looked", extra={"service_id": heartbeat.service_id})
             heartbeat.due_at = now + rhythm.period
             heartbeat.overdue_at = heartbeat.due_at + rhythm.grace

@@ -9,10 +9,10 @@ from django.db import connection
 from database.sql import statement
 from monitoring.rules.unix_time import to_ms
 
-SETTLED = timedelta(seconds=20)  # younger slots may still wait for an answer or for the recorder
-WINDOW = timedelta(seconds=10)
+SLOT_SETTLES_AFTER = timedelta(seconds=20)  # younger slots may still wait for an answer or for the recorder
+PACE_WINDOW = timedelta(seconds=10)
 FEWEST_DUE = 100  # slots in the window; of fewer no share can be told
-KEPT_UP = 0.98
+KEPT_UP_RATIO = 0.98
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +24,17 @@ class Pace:
 
     @property
     def is_behind(self) -> bool:
-        has_enough = self.due_per_s * WINDOW.total_seconds() >= FEWEST_DUE
-        return has_enough and self.stored_per_s < KEPT_UP * self.due_per_s
+        has_enough = self.due_per_s * PACE_WINDOW.total_seconds() >= FEWEST_DUE
+        return has_enough and self.stored_per_s < KEPT_UP_RATIO * self.due_per_s
 
 
 def pace(now: datetime) -> Pace:
     """Compare what was due with what is stored. One query, which reads ten seconds of checks."""
-    until = now - SETTLED
-    since = until - WINDOW
+    until = now - SLOT_SETTLES_AFTER
+    since = until - PACE_WINDOW
     window: dict[str, Any] = {"since": since, "until": until, "since_ms": to_ms(since), "until_ms": to_ms(until)}
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "pace"), window)
         due, stored = cursor.fetchone() or (0, 0)
-    seconds = WINDOW.total_seconds()
+    seconds = PACE_WINDOW.total_seconds()
     return Pace(due_per_s=due / seconds, stored_per_s=stored / seconds)

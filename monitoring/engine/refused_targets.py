@@ -4,17 +4,17 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from monitoring.engine.workers import LATE, UNPROBED
+from monitoring.engine.workers import LATE_STAMP_AFTER, UNPROBED_FACT
 from monitoring.models import EngineWorker, Service
 from observability.diagnostics import Finding, Table, good, warning
 
-NAMED = 5
+MOST_SERVICES_NAMED = 5
 
 
 def refused_targets(now: datetime) -> dict[str, str]:
     """Return why, by the id of each monitored service that a worker may not probe. Two queries at most."""
-    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE, facts__has_key=UNPROBED)
-    why = {id: words for worker in alive if worker.facts for id, words in worker.facts[UNPROBED].items()}
+    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_key=UNPROBED_FACT)
+    why = {id: words for worker in alive if worker.facts for id, words in worker.facts[UNPROBED_FACT].items()}
     if not why:
         return {}
     monitored = Service.objects.monitored().filter(id__in=why).order_by("id").values_list("id", flat=True)
@@ -25,7 +25,7 @@ def judge(refused: dict[str, str]) -> Finding:
     """Name services that are not checked, with what each worker said."""
     if not refused:
         return good(_("No address of a service is refused by our own settings."))
-    named = ", ".join([*list(refused)[:NAMED], *(["…"] if len(refused) > NAMED else [])])
+    named = ", ".join([*list(refused)[:MOST_SERVICES_NAMED], *(["…"] if len(refused) > MOST_SERVICES_NAMED else [])])
     says = _("Not checked, since our own settings refuse the address: %(names)s.") % {"names": named}
     table = Table(columns=[_("Service"), _("Why")], rows=[[id, why] for id, why in refused.items()], numbers_from=2)
     return warning(

@@ -14,9 +14,9 @@ from monitoring.models import EngineWorker
 from monitoring.states import counters
 from monitoring.worker.canaries import unpacked
 
-LATE = timedelta(seconds=20)  # four stamps missed
-FORGOTTEN = timedelta(days=7)
-UNPROBED = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
+LATE_STAMP_AFTER = timedelta(seconds=20)  # four stamps missed
+WORKER_FORGOTTEN_AFTER = timedelta(days=7)
+UNPROBED_FACT = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
 
 
 @transaction.atomic
@@ -53,7 +53,7 @@ def _count_specs_ahead(stamp: Mapping[str, Any]) -> None:
 
 
 def is_alive(worker: EngineWorker, now: datetime) -> bool:
-    return now - LATE <= worker.seen_at <= now + AHEAD
+    return now - LATE_STAMP_AFTER <= worker.seen_at <= now + AHEAD
 
 
 def seen_since(at: datetime, now: datetime) -> QuerySet[EngineWorker]:
@@ -70,11 +70,13 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
     facts = {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
     facts["clock_ahead_ms"] = stamp.get("clock_ahead_ms")
-    return {**facts, UNPROBED: stamp["unprobed"]} if stamp.get("unprobed") else facts
+    return {**facts, UNPROBED_FACT: stamp["unprobed"]} if stamp.get("unprobed") else facts
 
 
 def forget(now: datetime) -> int:
     """Delete workers that were not seen for a week: each restart makes a new name. Returns how many."""
-    is_old = Q(seen_at__lt=now - FORGOTTEN) | Q(seen_at__gt=now + FORGOTTEN)  # the latter by a clock that was ahead
+    is_old = Q(seen_at__lt=now - WORKER_FORGOTTEN_AFTER) | Q(
+        seen_at__gt=now + WORKER_FORGOTTEN_AFTER
+    )  # the latter by a clock that was ahead
     deleted, _by_model = EngineWorker.objects.filter(is_old).delete()
     return deleted

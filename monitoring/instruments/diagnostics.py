@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 from database import partitions, retention
 from database.models import DroppedPartition
 from monitoring.accounting import day_zones
-from monitoring.accounting.rollup_requests import CLOSING
+from monitoring.accounting.rollup_requests import DAY_CLOSES_AFTER
 from monitoring.config import clock
-from monitoring.engine.clock_check import DIFFERS, workers_ahead
+from monitoring.engine.clock_check import CLOCK_DIFFERS_FROM, workers_ahead
 from monitoring.engine.refused_targets import judge, refused_targets
-from monitoring.engine.workers import LATE, is_alive, seen_since
+from monitoring.engine.workers import LATE_STAMP_AFTER, is_alive, seen_since
 from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
@@ -25,7 +25,7 @@ from observability.diagnostics import Finding, Table, bad, doctor, good, note, w
 
 ROLLUP_LATE = timedelta(hours=6)
 STAMP_LATE_MS = 2_000
-SHOWN = 30
+MOST_ROWS_SHOWN = 30
 DIFFERED_LATELY = timedelta(days=7)
 DIFFERENCES = {
     "runs_differed": gettext_lazy("Recorded runs from the raw checks"),
@@ -71,7 +71,7 @@ def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: 
                 _("yes") if worker in alive else _("no"),
                 str((worker.facts or {}).get("version", "")),
             ]
-            for worker in found[:SHOWN]
+            for worker in found[:MOST_ROWS_SHOWN]
         ],
         numbers_from=5,
     )
@@ -91,14 +91,16 @@ def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: 
 def clocks() -> Finding:
     """Compare the clocks of the workers and of this process with the broker's."""
     now = clock.now()
-    behind_ms = {each.name: int((each.facts or {}).get("behind_ms", 0)) for each in seen_since(now - LATE, now)}
+    behind_ms = {
+        each.name: int((each.facts or {}).get("behind_ms", 0)) for each in seen_since(now - LATE_STAMP_AFTER, now)
+    }
     ours = clock.of_broker().wall_ahead()
     return judge_clocks(workers_ahead() | ({_("this process"): ours} if ours is not None else {}), behind_ms)
 
 
 def judge_clocks(ahead: Mapping[str, timedelta], behind_ms: Mapping[str, int]) -> Finding:
     """Judge by how much clocks are ahead of the broker's, and how long after its sending each newest stamp arrived."""
-    if off := {name: by for name, by in ahead.items() if abs(by) >= DIFFERS}:
+    if off := {name: by for name, by in ahead.items() if abs(by) >= CLOCK_DIFFERS_FROM}:
         says = _("Clocks differ from the broker's: %(clocks)s") % {
             "clocks": ", ".join(f"{name} ({by.total_seconds():+.1f} s)" for name, by in off.items())
         }
@@ -119,7 +121,7 @@ def rollups() -> Finding:
         return bad(says % {"zone": zone, "others": ", ".join(found)}, _("Run: manage.py rollup --rezone"))
     ready = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
     row = RollupWatermark.objects.first()
-    late = day_of(now - CLOSING - ROLLUP_LATE, zone) - timedelta(days=1)
+    late = day_of(now - DAY_CLOSES_AFTER - ROLLUP_LATE, zone) - timedelta(days=1)
     return judge_rollups(
         waiting=ready.values("date", "service").distinct().count(),  # several may have asked for the same one
         oldest=ready.order_by("date").values_list("date", flat=True).first(),

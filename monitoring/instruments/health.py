@@ -11,14 +11,14 @@ from monitoring.config import clock
 from monitoring.engine import clock_check
 from monitoring.engine.pace import pace
 from monitoring.engine.refused_targets import refused_targets
-from monitoring.engine.workers import LATE, seen_since
+from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.stamper import DISPATCH
 from observability.health import Finding, Health, checks
 
 REFUSED_LATELY = timedelta(minutes=10)
-FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
+WORKER_MISSED_FOR = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
 
 
 def check_database() -> Finding:
@@ -53,7 +53,7 @@ def check_dispatch() -> Finding:
 def _has_dispatcher() -> bool:
     """Say whether a worker for dispatch alone was seen lately. One query."""
     now = clock.now()
-    return seen_since(now - LATE, now).filter(role=DISPATCH).exists()
+    return seen_since(now - LATE_STAMP_AFTER, now).filter(role=DISPATCH).exists()
 
 
 def check_workers() -> Finding:
@@ -61,11 +61,13 @@ def check_workers() -> Finding:
     now = clock.now()
     needed = needed_regions()
     seen = defaultdict(list)
-    for worker in seen_since(now - FORGOTTEN, now):
+    for worker in seen_since(now - WORKER_MISSED_FOR, now):
         for region in (worker.region or "").split(","):
             seen[region].append(worker.seen_at)
-    missing = sorted(region for region in needed if max(seen[region], default=now - FORGOTTEN) < now - LATE)
-    alive = sum(stamp >= now - LATE for stamps in seen.values() for stamp in stamps)
+    missing = sorted(
+        region for region in needed if max(seen[region], default=now - WORKER_MISSED_FOR) < now - LATE_STAMP_AFTER
+    )
+    alive = sum(stamp >= now - LATE_STAMP_AFTER for stamps in seen.values() for stamp in stamps)
     if missing:
         return Finding(status=Health.UNHEALTHY, message=f"no probe worker for the region {', '.join(missing)}")
     return Finding(status=Health.HEALTHY, message=f"{alive} alive")
@@ -108,7 +110,7 @@ def check_messages() -> Finding:
     """Ask whether workers lately refused messages on the broker."""
     now = clock.now()
     lately_ms = to_ms(now - REFUSED_LATELY)
-    counters = seen_since(now - FORGOTTEN, now).values_list("counters", flat=True)
+    counters = seen_since(now - WORKER_MISSED_FOR, now).values_list("counters", flat=True)
     refused = sum(each["refused_messages"] for each in counters if each.get("refused_at_ms", 0) > lately_ms)
     if refused:
         message = f"workers refused {refused:,} messages that were not signed with our SECRETS_KEY"

@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from database import partitions
 from monitoring.config import clock
-from monitoring.engine.workers import LATE, seen_since
+from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
@@ -43,7 +43,7 @@ def of_dispatch() -> Iterable[Metric]:
 def of_workers() -> Iterable[Metric]:
     """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
     now = clock.now()
-    workers = list(seen_since(now - LATE, now))
+    workers = list(seen_since(now - LATE_STAMP_AFTER, now))
     seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
     for role in ROLES:
         seen.add_metric([role], sum(worker.role == role for worker in workers))

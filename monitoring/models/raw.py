@@ -21,8 +21,8 @@ ERROR_TYPES = [
 ]
 
 
-BLIND = "blind"  # a key of the metadata: why the check says nothing, such as which canaries did not answer either
-AHEAD = "ahead"  # another one, with that: its instant had not come yet when it was recorded
+BLIND_KEY = "blind"  # a key of the metadata: why the check says nothing, such as which canaries did not answer either
+AHEAD_KEY = "ahead"  # another one, with that: its instant had not come yet when it was recorded
 
 
 class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no arguments when running
@@ -39,7 +39,7 @@ class CheckQuerySet(models.QuerySet["WatchServerLog"]):
         That is failures of our own network (`monitoring/engine/blindness.py`), and checks that a clock put into the
         future (`monitoring/states/future.py`).
         """
-        return self.exclude(metadata__has_key=BLIND)
+        return self.exclude(metadata__has_key=BLIND_KEY)
 
 
 class WatchServerLog(models.Model):

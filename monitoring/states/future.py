@@ -23,8 +23,7 @@ from database.sql import statement
 from monitoring.checks.spoken_checks import SpokenChecks, end_of_second, start_of_second
 from monitoring.config.clock import AHEAD
 from monitoring.models import CheckRun, RegionState, ServiceState, Transition, WatchServerLog
-from monitoring.models.raw import AHEAD as IS_AHEAD
-from monitoring.models.raw import BLIND
+from monitoring.models.raw import AHEAD_KEY, BLIND_KEY
 from monitoring.rules.regions import FoldRules
 from monitoring.rules.state import Cause, Change, Run, State, Status
 from monitoring.states import counters, runs, state_rows, transitions
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 INSTANTS = ("run_last_at", "streak_first_at", "last_good_at", "last_bad_at")  # of a state; others follow from them
-MARK = json.dumps({BLIND: "our clock was ahead", IS_AHEAD: True})
+MARK = json.dumps({BLIND_KEY: "our clock was ahead", AHEAD_KEY: True})
 
 
 class StatesAhead(Exception):

@@ -13,16 +13,16 @@ from observability.events import Action, Subject, tell
 
 logger = logging.getLogger(__name__)
 
-NAMED = 10  # failures of one lot; on a day when everything fails the log must not drown
+MOST_FAILURES_NAMED = 10  # failures of one lot; on a day when everything fails the log must not drown
 
 
 def tell_made(results: Sequence[ProbeResult]) -> None:
     """Tell of a lot that a worker has measured."""
     failed = [result for result in results if result.verdict is Verdict.BAD]
-    for result in failed[:NAMED]:
+    for result in failed[:MOST_FAILURES_NAMED]:
         _tell(Action.FAILED, result, logging.INFO)
-    if len(failed) > NAMED:
-        logger.info("further checks failed", extra={"checks": len(failed) - NAMED})
+    if len(failed) > MOST_FAILURES_NAMED:
+        logger.info("further checks failed", extra={"checks": len(failed) - MOST_FAILURES_NAMED})
     if logger.isEnabledFor(logging.DEBUG):
         for result in results:
             if result.verdict is not Verdict.BAD:

@@ -17,7 +17,7 @@ from monitoring.worker.canaries import Look, packed
 
 logger = logging.getLogger(__name__)
 
-EVERY_S = 5.0
+STAMP_INTERVAL_S = 5.0
 PROBES = "probes."  # and the region: a queue of probe workers
 PROBE, ENGINE, DISPATCH = ROLES = ("probe", "engine", "dispatch")
 
@@ -36,7 +36,7 @@ class Stamper:
         look: Callable[[], Look | None] = lambda: None,
         facts: Mapping[str, Any] | None = None,
         unprobed: Callable[[], Mapping[str, str]] = dict,
-        every_s: float = EVERY_S,
+        every_s: float = STAMP_INTERVAL_S,
     ) -> None:
         self._send, self._counters, self._look = send, counters, look
         self._unprobed, self._every_s = unprobed, every_s

@@ -8,7 +8,7 @@ import pytest
 from celery import shared_task
 
 from observability import harmless, jobs, metrics, operations, streams, trace
-from observability.events import NAMED, Action, Subject, tell, tell_when_committed
+from observability.events import MOST_NAMED, Action, Subject, tell, tell_when_committed
 from observability.tests.test_metrics import samples
 
 
@@ -42,13 +42,13 @@ def test_event_of_a_change_waits_for_the_commit(
     caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
-        tell_when_committed(Subject.SERVICE, Action.UPDATED, [f"s{number}" for number in range(NAMED + 5)])
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, [f"s{number}" for number in range(MOST_NAMED + 5)])
         tell_when_committed(Subject.SERVICE, Action.DELETED, [])
     assert told(caplog) == []
 
     for callback in callbacks:
         callback()
-    assert len(caplog.records) == NAMED + 1
+    assert len(caplog.records) == MOST_NAMED + 1
     assert vars(caplog.records[0])["service_id"] == "s0" and vars(caplog.records[-1])["number"] == 5
 
 

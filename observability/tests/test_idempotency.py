@@ -112,7 +112,7 @@ def test_key_is_free_again_after_an_hour(time_machine: Any) -> None:
 
 def test_sweep_deletes_what_has_expired() -> None:
     send("a"), send("b")
-    later = timezone.now() + idempotency.KEPT
+    later = timezone.now() + idempotency.RESULT_KEPT_FOR
 
     IdempotentRequest.objects.filter(key_hash=idempotency._hash("me", "a")).update(
         expires_at=later + timedelta(hours=1)

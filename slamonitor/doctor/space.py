@@ -16,10 +16,10 @@ from database.sql import statement
 from observability.diagnostics import Finding, Table, bad, good, note, warning
 from slamonitor.doctor.words import ago, count, size
 
-LOOK_BACK = timedelta(days=14)
+GROWTH_LOOK_BACK = timedelta(days=14)
 DAYS_LEFT_SOON, DAYS_LEFT_LATE = 30, 5
 FREE_LITTLE, FREE_NONE = 0.15, 0.05  # of the disk
-SHOWN = 25
+MOST_ROWS_SHOWN = 25
 
 
 class TableSize(NamedTuple):
@@ -70,7 +70,7 @@ def sizes_of_tables() -> Finding:
             count(each.partitions) if each.partitions else "",
             ago(each.vacuumed_at, now),
         ]
-        for each in found[:SHOWN]
+        for each in found[:MOST_ROWS_SHOWN]
     ]
     words = {"size": size(database_bytes()), "tables": len(found)}
     return good(_("%(size)s in %(tables)s tables") % words, Table(columns=columns, rows=rows))
@@ -84,7 +84,7 @@ def sizes_of_indexes() -> Finding:
 
 def judge_indexes(found: Sequence[IndexSize]) -> Finding:
     """Show every index; one that is not whole, as after a failed CREATE INDEX CONCURRENTLY, serves nobody."""
-    rows = [[each.name, each.table, size(each.bytes), count(each.scans)] for each in found[:SHOWN]]
+    rows = [[each.name, each.table, size(each.bytes), count(each.scans)] for each in found[:MOST_ROWS_SHOWN]]
     columns = [_("Index"), _("Table"), _("Size"), _("Reads")]
     table = Table(columns=columns, rows=rows, numbers_from=2)
     broken = [each.name for each in found if not each.is_valid]
@@ -98,7 +98,7 @@ def judge_indexes(found: Sequence[IndexSize]) -> Finding:
 def room() -> Finding:
     now = timezone.now()
     measured = list(
-        DatabaseSize.objects.filter(measured_at__gte=now - LOOK_BACK)
+        DatabaseSize.objects.filter(measured_at__gte=now - GROWTH_LOOK_BACK)
         .order_by("measured_at")
         .values_list("measured_at", "size_bytes")
     )

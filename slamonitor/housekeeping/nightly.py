@@ -16,7 +16,7 @@ from monitoring.engine import workers
 
 logger = logging.getLogger(__name__)
 
-AT = time(3)
+BEGINS_AT = time(3)
 Step = Callable[[datetime], object]
 
 
@@ -25,7 +25,7 @@ def run(now: datetime, zone: tzinfo, steps: Mapping[str, Step] | None = None) ->
     done = []
     for name, step in (STEPS if steps is None else steps).items():
         try:
-            with once_a_night(name, AT, now, zone) as is_due:
+            with once_a_night(name, BEGINS_AT, now, zone) as is_due:
                 if is_due:
                     step(now)
                     done.append(name)

@@ -13,7 +13,7 @@ from database.backups.server import Server
 from slamonitor.running import pause
 
 WORKERS = "%celery%"  # as `settings.py` lets them call themselves
-GOING_S = 5.0  # for which a session may outlive its worker: the server notices at the end of a statement
+SESSION_END_TIMEOUT_S = 5.0  # for which a session may outlive its worker: the server notices at the end of a statement
 
 SESSIONS = """
     SELECT count(*), coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', '), '')
@@ -34,7 +34,7 @@ def engine_stopped(server: Server, state: Path) -> Iterator[None]:
 
 
 def _require_stopped(server: Server) -> None:
-    deadline = time.monotonic() + GOING_S
+    deadline = time.monotonic() + SESSION_END_TIMEOUT_S
     with server.connect() as connection:
         count, places = _sessions(connection)
         while count and time.monotonic() < deadline:

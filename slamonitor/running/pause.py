@@ -14,7 +14,7 @@ from pathlib import Path
 from slamonitor.running.child import Process
 from slamonitor.running.supervisor import Supervisor
 
-PATIENCE_S = 30.0
+STOP_TIMEOUT_S = 30.0
 LOOKING_S = 2.0
 PAUSED = b"paused\n"
 
@@ -32,16 +32,16 @@ def is_run_by_up(state: Path) -> bool:
 def paused(state: Path) -> Iterator[None]:
     """Keep the engine of a running `manage.py up` off during the block. Raises `NotPaused`."""
     descriptor = os.open(state / "pause", os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + STOP_TIMEOUT_S
     try:
         while not _take(descriptor):  # who only looks holds it for a moment, too
-            if time.monotonic() > deadline - PATIENCE_S + LOOKING_S:
+            if time.monotonic() > deadline - STOP_TIMEOUT_S + LOOKING_S:
                 raise NotPaused("Another command keeps the engine paused already.")
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         while os.pread(descriptor, len(PAUSED), 0) != PAUSED:
             if time.monotonic() > deadline:
-                raise NotPaused(f"The engine of `manage.py up` did not stop within {PATIENCE_S:g} s.")
+                raise NotPaused(f"The engine of `manage.py up` did not stop within {STOP_TIMEOUT_S:g} s.")
             time.sleep(0.1)
         yield
     finally:

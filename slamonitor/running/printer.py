@@ -13,7 +13,7 @@ from observability.logs import JSON, LINE, as_json
 from observability.masking import LONGEST, mask, mask_text
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
-PATIENCE_S = 0.5  # for a reader that is slow; then lines are dropped, for who waits here restarts nobody
+READER_TIMEOUT_S = 0.5  # for a reader that is slow; then lines are dropped, for who waits here restarts nobody
 JSON_LINE = '{"timestamp":'  # how a child's line begins that is one of ours already
 
 
@@ -90,7 +90,7 @@ class Printer:
 
     def _has_room(self, descriptor: int) -> bool:
         """Wait a moment for a slow reader, but only once until it reads again."""
-        return bool(select.select([], [descriptor], [], 0.0 if self._dropped else PATIENCE_S)[1])
+        return bool(select.select([], [descriptor], [], 0.0 if self._dropped else READER_TIMEOUT_S)[1])
 
 
 def _masked(text: str) -> str:

@@ -134,7 +134,7 @@ def test_a_backup_that_we_did_not_sign_is_restored_and_proven_only_when_told_so(
 
 def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = application_server()
-    monkeypatch.setattr(engine_stop, "GOING_S", 0)
+    monkeypatch.setattr(engine_stop, "SESSION_END_TIMEOUT_S", 0)
     with (
         psycopg.connect(**{**server.parameters, "application_name": "slamonitor celery"}),
         pytest.raises(BackupError, match=r"1 sessions from this machine.*Stop it"),
@@ -147,7 +147,7 @@ def test_an_engine_that_has_just_been_stopped_is_waited_for(tmp_path: Path, monk
     server = application_server()
     worker = psycopg.connect(**{**server.parameters, "application_name": "slamonitor celery"})
     monkeypatch.setattr("slamonitor.running.engine_stop.time.sleep", lambda _: worker.close())
-    monkeypatch.setattr(engine_stop, "GOING_S", 60.0)
+    monkeypatch.setattr(engine_stop, "SESSION_END_TIMEOUT_S", 60.0)
 
     with engine_stopped(server, tmp_path):
         assert worker.closed

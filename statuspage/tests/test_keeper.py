@@ -98,7 +98,7 @@ def test_clock_set_back_does_not_freeze_the_page() -> None:
 
 
 def test_only_one_poll_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
     first = keeper.edition(NOW)
@@ -111,14 +111,14 @@ def test_only_one_poll_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
     first = keeper.edition(NOW)
     jobs.hang = True
     keeper.edition(NOW + seconds(1))
 
-    monkeypatch.setattr(keeper_module, "PATIENCE_S", "whoever waits raises TypeError")
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", "whoever waits raises TypeError")
     assert keeper.edition(NOW + seconds(2)) is first
 
     jobs.hang = False

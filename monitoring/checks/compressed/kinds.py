@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from monitoring.checks.compressed.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
 from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
-from monitoring.models.raw import BLIND
+from monitoring.models.raw import BLIND_KEY
 from monitoring.probes.model import Verdict
 
 Row = TypeVar("Row", bound=Check | Request)
@@ -34,7 +34,7 @@ class Kind(Generic[Row]):
 
 def is_blind(check: Check) -> bool:
     """Say whether it is a failure of our own network, which says nothing of the service."""
-    return check.metadata is not None and BLIND in json.loads(check.metadata)
+    return check.metadata is not None and BLIND_KEY in json.loads(check.metadata)
 
 
 CHECKS = Kind(

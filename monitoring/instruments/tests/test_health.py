@@ -118,7 +118,7 @@ def test_what_was_refused_for_its_future_is_said_for_some_minutes(client):
     counters.add("results_ahead", 7)
     assert "7 results refused, for their time was yet to come" in health(client)[2]["clocks"]["message"]
 
-    EngineCounter.objects.update(raised_at=timezone.now() - clock_check.LATELY)
+    EngineCounter.objects.update(raised_at=timezone.now() - clock_check.REFUSALS_LOOK_BACK)
     assert health(client)[2]["clocks"]["status"] == "healthy"
 
 
