@@ -30,9 +30,9 @@ def reply(environ: Environ, now: datetime) -> Reply | None:
 
 
 def at_once(environ: Environ) -> tuple[str, Headers, bytes] | None:
-    """Return status, headers and body for a plain visit, or None where that is none or must wait for something.
+    """Return status, headers and body for a plain visit, or None for other requests and if the page must be waited for.
 
-    For an event loop, which must not wait; it then leaves the visit to a thread.
+    The event loop calls this and must not wait; it hands the other visits to a thread.
     """
     if not _is_plain_visit(environ):
         return None
@@ -48,7 +48,7 @@ def at_once(environ: Environ) -> tuple[str, Headers, bytes] | None:
 
 
 def poll() -> None:
-    """See whether the page has changed, though nobody visits: so that the next visitor need not wait for that."""
+    """Check whether the page has changed, even without visitors, so that the next visitor need not wait for that."""
     keeper.edition_at_once(timezone.now())
 
 
@@ -57,7 +57,7 @@ def _language_of(environ: Environ) -> str:
 
 
 def _form_of(answer: Answer, wanted: str, environ: Environ) -> Reply:
-    """Choose between the forms of an answer: unchanged, compressed and plain."""
+    """Choose the form of a response: unchanged, compressed or plain."""
     if answer.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
         return "304 Not Modified", answer.unchanged_headers, b"", wanted
     if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
@@ -66,7 +66,7 @@ def _form_of(answer: Answer, wanted: str, environ: Environ) -> Reply:
 
 
 def front_door(application: Application) -> Application:
-    """Wrap a WSGI application: what is not a plain visit, or cannot be answered, is left to it."""
+    """Wrap a WSGI application, which gets all requests except plain visits that can be answered from memory."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not _is_plain_visit(environ):
@@ -95,7 +95,7 @@ def _is_plain_visit(environ: Environ) -> bool:
 
 
 def _is_safe(environ: Environ) -> bool:
-    """Say whether the visit came over TLS where that is asked for; Django leads others there."""
+    """Return whether the visit came over TLS if that is required; Django redirects the others."""
     return not settings.HTTPS or environ.get("HTTP_X_FORWARDED_PROTO") == "https"
 
 

@@ -1,4 +1,4 @@
-"""How the page travels: caches, conditional requests, encodings, languages, security headers."""
+"""How the page is delivered: caches, conditional requests, encodings, languages, security headers."""
 
 import gzip
 import re
@@ -116,7 +116,7 @@ def test_fault_of_ours_has_our_look(visit, monkeypatch):
 
 
 class Door:
-    """The front door with an application behind it that only says it was asked."""
+    """The front door with an application behind it that only records that it was called."""
 
     def __init__(self) -> None:
         self.answer = front_door(self.behind)
@@ -154,7 +154,7 @@ def test_front_door_sends_no_body_with_head(visit):
 
 
 def counted(method: str, status: str, language: str) -> tuple[float, float, float]:
-    """Return how often the figures name visits: as such, among the requests, and among their durations."""
+    """Return how often the metrics count visits: as visits, among the requests, and among their durations."""
     wanted = {
         ("slamonitor_page_visits_total", ("language", language), ("status", status)),
         ("slamonitor_http_requests_total", ("method", method), ("route", "statuspage:page"), ("status", status)),
