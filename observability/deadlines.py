@@ -1,4 +1,4 @@
-"""Ask something that may hang, and wait no longer than it deserves."""
+"""Call something that may hang, and wait no longer than a deadline."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 def within(name: str, seconds: float, ask: Callable[[], T]) -> T | None:
-    """Return the answer, or None when it failed or is not there in time; that is noted under the name."""
+    """Return the result, or None if the call failed or timed out, which is noted under the name."""
     try:
         return answer_within(name, seconds, ask)
     except Exception as error:
@@ -26,16 +26,16 @@ def within(name: str, seconds: float, ask: Callable[[], T]) -> T | None:
 
 
 def answer_within(name: str, seconds: float, ask: Callable[[], T]) -> T:
-    """Return the answer. Raises what asking raised, or `TimeoutError`.
+    """Return the result. Raises the exception of the call, or `TimeoutError`.
 
-    While a question of this name is under way, who asks it again waits for the same answer: what hangs costs one
-    thread, however often it is asked.
+    While a call of this name is running, other callers wait for the same result: a hanging call costs one thread,
+    however often it is made.
     """
     return asked(name, ask).result(seconds)
 
 
 def asked(name: str, ask: Callable[[], T]) -> Future[T]:
-    """Ask in a thread of its own and return the answer to be; that of a question of this name under way, if one is."""
+    """Call in a separate thread and return its future, or that of a running call of this name."""
     if not USE_THREADS:
         future: Future[T] = Future()
         _answer(future, ask, closes=False)
@@ -45,7 +45,7 @@ def asked(name: str, ask: Callable[[], T]) -> Future[T]:
         if known is None or known.done():
             known = Future()
             threading.Thread(target=_answer, args=(known, ask), name=f"ask {name}", daemon=True).start()
-            _asked[name] = known  # not before: without a thread nobody would ever answer it
+            _asked[name] = known  # not before: without a thread the future would never be done
     return known
 
 

@@ -1,4 +1,4 @@
-"""One answer to "is it well?": apps register their checks, and this folds them."""
+"""Health of the monitor: apps register their checks, and this module combines them."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from observability import deadlines
 from observability.deadlines import asked
 
 ANSWER_WITHIN_S = 1.5  # all checks together
-KEPT_S = 1.0  # for which an answer is given again
+KEPT_S = 1.0  # seconds for which a result is reused
 STARTED = time.monotonic()  # when this process loaded its apps
 
 
@@ -25,7 +25,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a check found, in words for the operator."""
+    """The result of a check, in words for the operator."""
 
     status: Health
     message: str = ""
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """A finding by its name, and how long it took to find."""
+    """A finding with its name and duration."""
 
     name: str
     finding: Finding
@@ -46,7 +46,7 @@ _needed_to_serve: set[str] = set()
 
 
 def register(name: str, checker: Checker, *, needed_to_serve: bool = False) -> None:
-    """Let a check be part of the answer; what is not there in time is unhealthy.
+    """Register a check; if it has no result in time, it is unhealthy.
 
     `needed_to_serve`: without it a web process should get no visitors (`/readyz`).
     """
@@ -56,19 +56,19 @@ def register(name: str, checker: Checker, *, needed_to_serve: bool = False) -> N
 
 
 def register_url(name: str, url: str) -> None:
-    """Let a dependency be asked by its URL: it is well when it answers 2xx or 3xx."""
+    """Register a dependency by its URL: it is healthy if it answers 2xx or 3xx."""
     register(name, lambda: _ask(url))
 
 
 def examine(*, only_needed_to_serve: bool = False) -> list[Dependency]:
-    """Run the checks side by side; one that raises is unhealthy, with the class of what it raised, nothing internal."""
+    """Run the checks in parallel; one that raises is unhealthy, with the exception's class and nothing internal."""
     deadline = time.monotonic() + ANSWER_WITHIN_S
     names = [name for name in _checkers if not only_needed_to_serve or name in _needed_to_serve]
     return [_judged(name, future, deadline) for name, future in [(name, _begun(name)) for name in names]]
 
 
 def recent(*, only_needed_to_serve: bool = False) -> list[Dependency]:
-    """Return what `examine` says now or said a moment ago: however many ask at once, they wait for one examination."""
+    """Return a current or recent result of `examine`; concurrent callers share one examination."""
     if not deadlines.USE_THREADS:
         return examine(only_needed_to_serve=only_needed_to_serve)
     kept = _kept[only_needed_to_serve]
@@ -88,12 +88,12 @@ _kept = {True: _Kept(), False: _Kept()}
 
 
 def overall(dependencies: list[Dependency]) -> Health:
-    """Return the worst of them."""
+    """Return the worst verdict."""
     order = list(Health)
     return max((dependency.finding.status for dependency in dependencies), key=order.index, default=Health.HEALTHY)
 
 
-Timed = tuple[Finding, float]  # and the seconds it took
+Timed = tuple[Finding, float]  # and its duration in seconds
 
 
 def _begun(name: str) -> "Future[Timed]":
@@ -103,7 +103,7 @@ def _begun(name: str) -> "Future[Timed]":
 
     try:
         return asked(f"health of {name}", timed)
-    except Exception as error:  # no thread to be had
+    except Exception as error:  # no thread is available
         failed: Future[Timed] = Future()
         failed.set_exception(error)
         return failed
@@ -117,7 +117,7 @@ def _judged(name: str, future: "Future[Timed]", deadline: float) -> Dependency:
         message = f"no answer within {ANSWER_WITHIN_S:g} s"
         finding, took_s = Finding(status=Health.UNHEALTHY, message=message), ANSWER_WITHIN_S
     except Exception as error:
-        # Whatever it is, a check that cannot be made is the finding.
+        # A check that can't run is unhealthy, whatever the reason.
         finding = Finding(status=Health.UNHEALTHY, message=type(error).__name__)
         took_s = time.perf_counter() - began
     return Dependency(name=name, finding=finding, response_ms=round(took_s * 1000, 1))

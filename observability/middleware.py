@@ -1,6 +1,6 @@
-"""What every request gets: a trace, and on the API one form of errors and the headers that go with it.
+"""Give every request a trace, and every response of the API its headers and the common form of errors.
 
-Stands before all other middleware, so that what they answer is seen here too.
+Runs first of all middleware, so that it also sees their responses.
 """
 
 import logging
@@ -19,7 +19,7 @@ from observability.request_figures import measure, route_of
 from observability.trace import TraceContext
 
 logger = logging.getLogger("observability.requests")
-# Asked all the time, or by each page, or with a line of its own.
+# Requested constantly, or by each page, or logged on a line of their own.
 QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/", "/api/browser_errors")
 KEPT_OF_PATH = 200
 
@@ -28,7 +28,7 @@ _VARIABLES = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in trace.N
 
 
 class ObservabilityMiddleware:
-    """Follow the trace of a request, and see to the form of what the API answers."""
+    """Follow the trace of a request, and give the API's responses their form."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -47,11 +47,11 @@ class ObservabilityMiddleware:
             return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Answer an exception of a view. Those of other middleware come as responses, written by Django."""
+        """Answer an exception of a view. Those of other middleware arrive as responses, written by Django."""
         if is_api(request):
             return answer_exception(request, exception)
         if isinstance(exception, DataError):
-            # Such as a NUL, or more than a column holds: what a form lets through is the sender's mistake, not a fault.
+            # Such as a NUL, or more than a column holds: the sender's mistake, not a bug.
             logger.warning("input cannot be stored", exc_info=exception)
             raise BadRequest("input cannot be stored") from exception
         return None
@@ -64,7 +64,7 @@ def context_of(request: HttpRequest) -> TraceContext:
 
 
 def add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: float) -> None:
-    """Add what every answer of the API carries."""
+    """Add the headers of every API response."""
     took, headers = f"{took_ms:.3f}", response.headers
     headers[trace.TRACE_ID] = context.trace_id
     headers[trace.TRACEPARENT] = context.traceparent
@@ -78,7 +78,7 @@ def add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: f
 
 
 def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContext, took_ms: float) -> None:
-    """Log a request under the name of its route: its path may hold a token, as those of heartbeats do."""
+    """Log a request under the name of its route: its path may contain a token, as those of heartbeats do."""
     match = request.resolver_match
     level = logging.DEBUG if request.path_info.startswith(QUIET) else logging.INFO
     if not logger.isEnabledFor(level):

@@ -95,7 +95,7 @@ class Keeper:
     def edition_at_once(self, now: datetime) -> Edition | None:
         """Return the page to serve now without waiting; None if it must first be read or marked as stale.
 
-        The caller makes sure that polls go on without visitors. The page is then at most one poll old while the database
+        The caller makes sure that polls go on without visitors. So the page is at most one poll old while the database
         answers; while it doesn't, there is nothing newer.
         """
         self._poll_if_due(now)
