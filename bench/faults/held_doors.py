@@ -1,6 +1,6 @@
-"""What others hold of the web process: half requests, silence, slow requests; and a web process that stands still.
+"""Clients that occupy the web process (half requests, silence, slow requests), and a suspended web process.
 
-Meanwhile a visitor, a load balancer and a job come again and again, each on a new connection.
+Meanwhile a visitor, a load balancer and a job make requests, each on a new connection.
 """
 
 import signal
@@ -35,14 +35,14 @@ JOB = "services:\n- {id: job, name: job, check: {kind: heartbeat, period: 3600}}
 
 
 class Visits:
-    """What came of the visits to each address."""
+    """The results of the visits to each URL."""
 
     def __init__(self) -> None:
         self.took_ms: defaultdict[str, list[float]] = defaultdict(list)
         self.failures: list[str] = []
 
     def words(self) -> str:
-        """Return the worst of twenty for each address. Raises AssertionError where one is too slow, or failed."""
+        """Return the worst of twenty for each URL. Raises AssertionError if one is too slow, or failed."""
         assert not self.failures, f"{len(self.failures)} visits failed: {self.failures[0]}"
         slow = {name: sorted(took)[-1 - len(took) // 20] for name, took in self.took_ms.items()}
         said = ", ".join(f"{name} {took:.0f} ms" for name, took in slow.items())
@@ -52,7 +52,7 @@ class Visits:
 
 @contextmanager
 def visiting(stage: Stage) -> Iterator[Visits]:
-    """Visit the page and `/livez`, and report as a job, all the time."""
+    """Visit the page and `/livez`, and report as a job, continuously."""
     stage.installation.manage("sync_services", "-", text=JOB)
     path = urlsplit(stage.installation.manage("heartbeat_url", "--rotate", "job").split()[-1]).path
     visits, is_over = Visits(), threading.Event()
@@ -68,7 +68,7 @@ def visiting(stage: Stage) -> Iterator[Visits]:
 def _visit(port: int, heartbeat: str, visits: Visits, is_over: threading.Event) -> None:
     addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", heartbeat)}
     with httpx.Client(trust_env=False, timeout=10, headers={"Connection": "close"}) as client:
-        while not is_over.wait(0.15):  # pings of a service that come closer than 100 ms are turned away
+        while not is_over.wait(0.15):  # heartbeats of a service within 100 ms of each other are refused
             for name, (method, path) in addresses.items():
                 began = time.perf_counter()
                 try:
@@ -118,7 +118,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 def slow_requests(stage: Stage) -> str:
-    """Ledgers of 400 days, sign-ins, health checks and long headers, twenty of each at once."""
+    """Request ledgers of 400 days, sign-ins, health checks and long headers, twenty of each at once."""
     port = stage.installation.port
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         client.get("/admin/login/")
@@ -155,7 +155,7 @@ def _request(line: str, body: str = "", **headers: str) -> bytes:
 
 
 def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None:
-    """Ask again and again, at next to no cost to this process, in which the visitor lives too."""
+    """Request again and again, at next to no cost to this process, which also runs the visitor."""
     while time.monotonic() < until:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
