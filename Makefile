@@ -7,12 +7,16 @@ NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://l
 	DATABASE_URL=postgresql://localhost:1/none DB_POOL_TIMEOUT=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench soak faults clean
+# Each worker has a PostgreSQL and a Redis of its own; tests of one stage stay together (slamonitor/tests/side_by_side.py).
+SIDE_BY_SIDE := -n logical --dist loadgroup --no-loadscope-reorder
+.PHONY: help setup develop run demo test quick coverage lint migration bench soak faults clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/runtime ## set up: virtual environment and pinned dependencies
+
+develop: $(VENV)/dev ## set up: what tests and checks need as well
 
 run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
 	@exec $(BIN)/python manage.py up $(ARGS)
@@ -20,8 +24,15 @@ run: $(VENV)/runtime ## start everything and open a status page on http://localh
 demo: $(VENV)/runtime ## the same with sample services, a made-up past and incidents, in a place of its own (var/demo)
 	@exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
 
-test: $(VENV)/dev ## run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev ## run the whole test suite (ARGS="monitoring -k recording": a part of it)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+quick: $(VENV)/dev ## run unit and database tests only, which take a minute or so
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not browser and not processes and not slow" \
+	  --ignore=slamonitor/tests/browser --ignore=slamonitor/tests/test_openapi.py $(ARGS)  # which take long to read
+
+coverage: $(VENV)/dev ## run the whole test suite and say which lines it does not reach (subprocesses aside)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what we ship
 	$(BIN)/ruff check .
@@ -33,6 +44,9 @@ lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what w
 	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # no program of it for some systems
 	$(BIN)/python deploy/audit.py
 
+migration: $(VENV)/runtime ## write a migration: APP=monitoring NAME=what_it_does
+	$(NOWHERE) LOG_LEVEL=ERROR $(BIN)/python -W ignore manage.py makemigrations $(APP) --name $(NAME)
+
 bench: $(VENV)/dev ## measure speed (bench/), on loopback only
 	$(BIN)/python -m bench $(ARGS)
 
@@ -43,7 +57,7 @@ faults: $(VENV)/dev ## break a running installation in every way that it must su
 	$(BIN)/python -m bench.faults $(ARGS)
 
 clean: ## remove the virtual environment and caches (the state directory var/ stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -1,21 +1,45 @@
-"""What every test shares: one real PostgreSQL and Redis for the whole run, and the settings that name them."""
+"""What every test shares: a real PostgreSQL and Redis for each process that runs tests, and settings that name them."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import hypothesis
 import pytest
 
 from slamonitor.embedded.postgres import EmbeddedPostgres
 from slamonitor.embedded.redis import EmbeddedRedis
 
-pytest_plugins = ["accounts.tests.cast"]  # an admin, a reporter, a viewer and a stranger
+pytest_plugins = [
+    "accounts.tests.cast",  # an admin, a reporter, a viewer and a stranger
+    "slamonitor.tests.side_by_side",
+    "slamonitor.tests.browser.summary",
+]
 servers = ExitStack()
+
+# Some environments forbid it. Each process that a test starts would then compile everything again, and so would pytest.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# HYPOTHESIS_PROFILE=thorough looks longer for what breaks a property. Neither fails because the machine is busy.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("usual", max_examples=50, **PATIENT)
+hypothesis.settings.register_profile("thorough", max_examples=500, **PATIENT)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers before anything reads the settings, and load those: pytest-django then sets Django up."""
+    """Start the servers before anything reads the settings, and load those: pytest-django then sets Django up.
+
+    Each process that runs tests has servers of its own. The one that hands out tests (`pytest -n 2`) has none.
+    """
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        # Our Celery app has named it. Those that run tests would inherit it, and set Django up too early.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        return
     os.environ.update(
         DJANGO_SETTINGS_MODULE="slamonitor.settings",
         SECRET_KEY="for-tests-only-and-long-enough-to-be-accepted",
@@ -33,9 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def ask_in_our_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let health checks and figures see what a test has not committed."""
-    from observability import deadlines
+    from observability import deadlines, health
 
-    monkeypatch.setattr(deadlines, "USE_THREADS", False)
+    monkeypatch.setattr(deadlines, "asker", deadlines.Asker(start=lambda name, work: work()))
+    monkeypatch.setattr(health.checks, "kept_s", 0.0)
 
 
 @pytest.fixture(autouse=True)

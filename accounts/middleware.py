@@ -11,7 +11,7 @@ from django.utils.cache import patch_vary_headers
 
 from accounts import lockout
 
-CHANGE_PASSWORD = "admin:password_change"
+CHANGE_PASSWORD = "admin:password_change"  # noqa: S105  an address
 WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
 RENEWED_AFTER_S = 300
 

@@ -24,6 +24,7 @@ from bench import (
     start,
     storage,
     tls,
+    visits,
 )
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,8 +44,10 @@ SUBJECTS = {
     "start": start,
     "storage": storage,
     "tls": tls,
+    "visits": visits,
 }
-UNASKED = [name for name in SUBJECTS if name not in ("peer", "soak")]  # one needs other programs, one takes long
+# Two need others' programs, one takes long.
+UNASKED = [name for name in SUBJECTS if name not in ("peer", "soak", "visits")]
 
 
 def main() -> None:

@@ -13,12 +13,32 @@ START = datetime(2025, 3, 10, tzinfo=UTC)
 INTERVAL_S = 60
 RAW_DAYS, KEPT_DAYS = 8, 90  # today and the week before it
 CHECK_COLUMNS = (
-    *("checked_at", "response_time", "lateness_ms", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms"),
-    *("interval_ms", "status_code", "service_id", "region", "verdict", "error_type", "error_message"),
+    "checked_at",
+    "response_time",
+    "lateness_ms",
+    "dns_ms",
+    "connect_ms",
+    "tls_ms",
+    "first_byte_ms",
+    "interval_ms",
+    "status_code",
+    "service_id",
+    "region",
+    "verdict",
+    "error_type",
+    "error_message",
 )
 REQUEST_COLUMNS = (
-    *("measured_at", "response_time", "status_code", "hop", "is_success", "is_final", "service_id", "region"),
-    *("method", "error_message"),
+    "measured_at",
+    "response_time",
+    "status_code",
+    "hop",
+    "is_success",
+    "is_final",
+    "service_id",
+    "region",
+    "method",
+    "error_message",
 )
 SIZES = """
     SELECT parent.relname || coalesce('_' || nullif(kind.name, 'heap'), ''), sum(kind.size)::bigint

@@ -161,7 +161,7 @@ def _lock_timeout() -> Iterator[None]:
 
 
 def _day(partition: str) -> date:
-    return datetime.strptime(partition[-8:], "%Y%m%d").date()
+    return datetime.strptime(partition[-8:], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
 def _retry_locked(table: str, day: date) -> None:

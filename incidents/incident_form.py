@@ -45,8 +45,14 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Incident
         fields = (
-            *("title", "description", "severity", "priority", "started_at"),
-            *("impact_description", "root_cause", "resolution_notes"),
+            "title",
+            "description",
+            "severity",
+            "priority",
+            "started_at",
+            "impact_description",
+            "root_cause",
+            "resolution_notes",
         )
         help_texts: ClassVar[dict[str, Any]] = {
             "title": _("As customers read it: what does not work, in plain words."),

@@ -12,15 +12,17 @@ from database.locks import lock_in_transaction
 from incidents.models import Incident, OverallStatus, SystemStatus
 from monitoring.models import Service
 from monitoring.rules.state import Status
+from monitoring.states.live import status_column
 
 
 def refresh(now: datetime) -> SystemStatus:
-    """Recompute the row from the services' statuses and the open incidents; the counter rises only on a change."""
+    """Recompute the row from the live statuses and the open incidents; the counter rises only on a change."""
     with transaction.atomic():
         # Of two concurrent refreshes, the older count must not win.
         lock_in_transaction("system_status")
-        monitored = Service.objects.monitored().values_list("status", "is_critical")
-        services = Counter({(status, critical): n for status, critical, n in monitored.annotate(n=Count("id"))})
+        monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+        statuses = monitored.values_list("live_status", "is_critical")
+        services = Counter({(status, critical): n for status, critical, n in statuses.annotate(n=Count("id"))})
         figures = {
             "overall_status": overall(services),
             "operational_services": sum(n for (status, _), n in services.items() if status == Status.OPERATIONAL),

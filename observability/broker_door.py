@@ -59,8 +59,8 @@ def _is_of_broker(error: Exception, broker_errors: tuple[type[Exception], ...]) 
     return isinstance(error, broker_errors) and not isinstance(error, KeyError)
 
 
-class Channel(kombu_redis.Channel):  # type: ignore[misc]  # kombu is not typed
-    """Survive items in a list of Redis that are no messages."""
+class Channel(kombu_redis.Channel):
+    """Survives what in a list of Redis is no message at all."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -73,5 +73,5 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]  # kombu is not typed
             return True
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class Transport(kombu_redis.Transport):
     Channel = Channel

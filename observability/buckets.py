@@ -3,6 +3,7 @@
 import ipaddress
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 
 LONGEST_KEY = 64
 
@@ -32,6 +33,7 @@ class Buckets:
         return len(self._full_at)
 
 
+@lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
     """Return the key for an address's bucket: the address, or for IPv6 its /64, all of which one machine may use."""
     try:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import connections
@@ -11,49 +12,53 @@ from observability.harmless import note
 
 T = TypeVar("T")
 
-USE_THREADS = True  # tests ask in their own thread, whose transaction others do not see
-_asked: dict[str, Future[Any]] = {}
-_lock = threading.Lock()
+Start = Callable[[str, Callable[[], None]], object]  # (name, work): starts the work, or raises where it cannot
 
 
-def within(name: str, seconds: float, ask: Callable[[], T]) -> T | None:
-    """Return the result, or None if the call failed or timed out, which is noted under the name."""
-    try:
-        return answer_within(name, seconds, ask)
-    except Exception as error:
-        note(name, error)
-        return None
+def in_thread(name: str, work: Callable[[], None]) -> None:
+    """Do it in a thread of its own, which closes the connections to the database that it opened."""
+
+    def work_and_close() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    threading.Thread(target=work_and_close, name=f"ask {name}", daemon=True).start()
 
 
-def answer_within(name: str, seconds: float, ask: Callable[[], T]) -> T:
-    """Return the result. Raises the exception of the call, or `TimeoutError`.
+class Asker:
+    """Asks questions by their names, of each name one at a time: what hangs costs one thread, however often asked."""
 
-    While a call of this name is running, other callers wait for the same result: a hanging call costs one thread,
-    however often it is made.
-    """
-    return asked(name, ask).result(seconds)
+    def __init__(self, start: Start = in_thread) -> None:
+        self._start = start
+        self._asked: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def within(self, name: str, seconds: float, ask: Callable[[], T]) -> T | None:
+        """Return the answer, or None when it failed or is not there in time; that is noted under the name."""
+        try:
+            return self.asked(name, ask).result(seconds)
+        except Exception as error:
+            note(name, error)
+            return None
+
+    def asked(self, name: str, ask: Callable[[], T]) -> Future[T]:
+        """Begin to ask and return the answer to be; that of a question of this name under way, if one is."""
+        with self._lock:
+            known = self._asked.get(name)
+            if known is None or known.done():
+                known = Future()
+                self._start(name, partial(_answer, known, ask))
+                self._asked[name] = known  # not before: where nothing was started nobody would ever answer it
+        return known
 
 
-def asked(name: str, ask: Callable[[], T]) -> Future[T]:
-    """Call in a separate thread and return its future, or that of a running call of this name."""
-    if not USE_THREADS:
-        future: Future[T] = Future()
-        _answer(future, ask, closes=False)
-        return future
-    with _lock:
-        known = _asked.get(name)
-        if known is None or known.done():
-            known = Future()
-            threading.Thread(target=_answer, args=(known, ask), name=f"ask {name}", daemon=True).start()
-            _asked[name] = known  # not before: without a thread the future would never be done
-    return known
-
-
-def _answer(future: Future[T], ask: Callable[[], T], *, closes: bool = True) -> None:
+def _answer(future: Future[T], ask: Callable[[], T]) -> None:
     try:
         future.set_result(ask())
     except Exception as error:
         future.set_exception(error)
-    finally:
-        if closes:
-            connections.close_all()
+
+
+asker = Asker()

@@ -123,7 +123,7 @@ def render(request: HttpRequest, error: ApiError, *, now: datetime) -> JsonRespo
         "timestamp": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
     message = mask_text(error.message, named=False)
-    if _prefers_problem(request):
+    if prefers_problem(request):
         standard = {
             "type": "about:blank",
             "title": PHRASES.get(error.status, "Error"),
@@ -164,8 +164,9 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
     return response.status_code == 302 and "/login/?next=" in response.headers.get("Location", "")
 
 
-def _prefers_problem(request: HttpRequest) -> bool:
-    # Django compares each type in the header with each other one, which is slow for long headers.
+def prefers_problem(request: HttpRequest) -> bool:
+    """Say whether the caller wants errors as RFC 9457 has them."""
+    # Django compares each type of the header with each other: a long one is not worth that.
     accept = request.headers.get("Accept", "")
     if PROBLEM not in accept or len(accept) > LONGEST_ACCEPT:
         return False
@@ -182,14 +183,17 @@ def _known_status(status: int) -> Callable[[Exception], ApiError]:
 
 register(django_errors.ValidationError, _validation)
 for _kind, _status in (
-    *((Http404, 404), (django_errors.PermissionDenied, 403)),
-    *(
-        (django_errors.BadRequest, 400),
-        (django_errors.SuspiciousOperation, 400),
-        (django_errors.RequestDataTooBig, 413),
-    ),
-    *((MultiPartParserError, 400), (UnreadablePostError, 400)),
-    *((OperationalError, 503), (InterfaceError, 503)),
-    *((redis.ConnectionError, 503), (redis.TimeoutError, 503), (kombu.exceptions.OperationalError, 503)),
+    (Http404, 404),
+    (django_errors.PermissionDenied, 403),
+    (django_errors.BadRequest, 400),
+    (django_errors.SuspiciousOperation, 400),
+    (django_errors.RequestDataTooBig, 413),
+    (MultiPartParserError, 400),
+    (UnreadablePostError, 400),
+    (OperationalError, 503),
+    (InterfaceError, 503),
+    (redis.ConnectionError, 503),
+    (redis.TimeoutError, 503),
+    (kombu.exceptions.OperationalError, 503),
 ):
     register(_kind, _known_status(_status))

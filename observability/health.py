@@ -10,7 +10,7 @@ from enum import StrEnum
 import httpx
 
 from observability import deadlines
-from observability.deadlines import asked
+from observability.deadlines import Asker
 
 ANSWER_WITHIN_S = 1.5  # all checks together
 KEPT_S = 1.0  # seconds for which a result is reused
@@ -41,86 +41,88 @@ class Dependency:
 
 
 Checker = Callable[[], Finding]
-_checkers: dict[str, Checker] = {}
-_needed_to_serve: set[str] = set()
+Timed = tuple[Finding, float]  # and the seconds it took
 
 
-def register(name: str, checker: Checker, *, needed_to_serve: bool = False) -> None:
-    """Register a check; if it has no result in time, it is unhealthy.
+class HealthChecks:
+    """The checks that make one answer; apps register theirs with `checks`."""
 
-    `needed_to_serve`: without it a web process should get no visitors (`/readyz`).
-    """
-    _checkers[name] = checker
-    if needed_to_serve:
-        _needed_to_serve.add(name)
+    def __init__(
+        self, asker: Asker | None = None, *, answer_within_s: float = ANSWER_WITHIN_S, kept_s: float = KEPT_S
+    ) -> None:
+        self.kept_s = kept_s
+        self._asker, self._answer_within_s = asker, answer_within_s
+        self._checkers: dict[str, Checker] = {}
+        self._needed_to_serve: set[str] = set()
+        self._kept = {True: _Kept(), False: _Kept()}
 
+    def register(self, name: str, checker: Checker, *, needed_to_serve: bool = False) -> None:
+        """Let a check be part of the answer; what is not there in time is unhealthy.
 
-def register_url(name: str, url: str) -> None:
-    """Register a dependency by its URL: it is healthy if it answers 2xx or 3xx."""
-    register(name, lambda: _ask(url))
+        `needed_to_serve`: without it a web process should get no visitors (`/readyz`).
+        """
+        self._checkers[name] = checker
+        if needed_to_serve:
+            self._needed_to_serve.add(name)
 
+    def register_url(self, name: str, url: str) -> None:
+        """Let a dependency be asked by its URL: it is well when it answers 2xx or 3xx."""
+        self.register(name, lambda: _ask(url))
 
-def examine(*, only_needed_to_serve: bool = False) -> list[Dependency]:
-    """Run the checks in parallel; one that raises is unhealthy, with the exception's class and nothing internal."""
-    deadline = time.monotonic() + ANSWER_WITHIN_S
-    names = [name for name in _checkers if not only_needed_to_serve or name in _needed_to_serve]
-    return [_judged(name, future, deadline) for name, future in [(name, _begun(name)) for name in names]]
+    def examine(self, *, only_needed_to_serve: bool = False) -> list[Dependency]:
+        """Run the checks side by side; one that raises is unhealthy, with the class of what it raised."""
+        deadline = time.monotonic() + self._answer_within_s
+        names = [name for name in self._checkers if not only_needed_to_serve or name in self._needed_to_serve]
+        begun = [(name, self._begun(name)) for name in names]
+        return [self._judged(name, future, deadline) for name, future in begun]
 
+    def recent(self, *, only_needed_to_serve: bool = False) -> list[Dependency]:
+        """Return what `examine` says, or said less than `kept_s` ago: who ask at once wait for one examination."""
+        kept = self._kept[only_needed_to_serve]
+        with kept.lock:
+            if time.monotonic() - kept.at >= self.kept_s:
+                kept.found = self.examine(only_needed_to_serve=only_needed_to_serve)
+                kept.at = time.monotonic()
+            return kept.found
 
-def recent(*, only_needed_to_serve: bool = False) -> list[Dependency]:
-    """Return a current or recent result of `examine`; concurrent callers share one examination."""
-    if not deadlines.USE_THREADS:
-        return examine(only_needed_to_serve=only_needed_to_serve)
-    kept = _kept[only_needed_to_serve]
-    with kept.lock:
-        if time.monotonic() - kept.at >= KEPT_S:
-            kept.found = examine(only_needed_to_serve=only_needed_to_serve)
-            kept.at = time.monotonic()
-        return kept.found
+    def _begun(self, name: str) -> "Future[Timed]":
+        def timed() -> Timed:
+            began = time.perf_counter()
+            return self._checkers[name](), time.perf_counter() - began
+
+        try:
+            return (self._asker or deadlines.asker).asked(f"health of {name}", timed)
+        except Exception as error:  # no thread to be had
+            failed: Future[Timed] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _judged(self, name: str, future: "Future[Timed]", deadline: float) -> Dependency:
+        began = time.perf_counter()
+        try:
+            finding, took_s = future.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            message = f"no answer within {self._answer_within_s:g} s"
+            finding, took_s = Finding(status=Health.UNHEALTHY, message=message), self._answer_within_s
+        except Exception as error:
+            # Whatever it is, a check that cannot be made is the finding. Its class only: nothing internal.
+            finding = Finding(status=Health.UNHEALTHY, message=type(error).__name__)
+            took_s = time.perf_counter() - began
+        return Dependency(name=name, finding=finding, response_ms=round(took_s * 1000, 1))
 
 
 class _Kept:
     def __init__(self) -> None:
-        self.lock, self.found, self.at = threading.Lock(), list[Dependency](), -KEPT_S
+        self.lock, self.found, self.at = threading.Lock(), list[Dependency](), float("-inf")
 
 
-_kept = {True: _Kept(), False: _Kept()}
+checks = HealthChecks()
 
 
 def overall(dependencies: list[Dependency]) -> Health:
     """Return the worst verdict."""
     order = list(Health)
     return max((dependency.finding.status for dependency in dependencies), key=order.index, default=Health.HEALTHY)
-
-
-Timed = tuple[Finding, float]  # and its duration in seconds
-
-
-def _begun(name: str) -> "Future[Timed]":
-    def timed() -> Timed:
-        began = time.perf_counter()
-        return _checkers[name](), time.perf_counter() - began
-
-    try:
-        return asked(f"health of {name}", timed)
-    except Exception as error:  # no thread is available
-        failed: Future[Timed] = Future()
-        failed.set_exception(error)
-        return failed
-
-
-def _judged(name: str, future: "Future[Timed]", deadline: float) -> Dependency:
-    began = time.perf_counter()
-    try:
-        finding, took_s = future.result(max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        message = f"no answer within {ANSWER_WITHIN_S:g} s"
-        finding, took_s = Finding(status=Health.UNHEALTHY, message=message), ANSWER_WITHIN_S
-    except Exception as error:
-        # A check that can't run is unhealthy, whatever the reason.
-        finding = Finding(status=Health.UNHEALTHY, message=type(error).__name__)
-        took_s = time.perf_counter() - began
-    return Dependency(name=name, finding=finding, response_ms=round(took_s * 1000, 1))
 
 
 def _ask(url: str) -> Finding:

@@ -18,9 +18,27 @@ LONGEST_NAME = 100
 
 # The end of a name decides: `access_token` is a secret, `token_count` is not.
 NAME_ENDS = (
-    *("password", "passwd", "passphrase", "passcode", "secret", "secretkey", "secretskey", "token", "apikey"),
-    *("accesskey", "accountkey", "privatekey", "signingkey", "encryptionkey", "authorization", "cookie"),
-    *("credential", "credentials", "sessionid", "sessionkey", "cardnumber"),
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "secretkey",
+    "secretskey",
+    "token",
+    "apikey",
+    "accesskey",
+    "accountkey",
+    "privatekey",
+    "signingkey",
+    "encryptionkey",
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "sessionid",
+    "sessionkey",
+    "cardnumber",
 )
 NAMES = {"pwd", "pass", "auth", "jwt", "pin", "dsn", "sig", "signature", "cvv", "cvc", "secrets", "passwords", "tokens"}
 

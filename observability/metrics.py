@@ -8,10 +8,11 @@ import os
 import socket
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
@@ -20,8 +21,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from observability import harmless, log_sink
-from observability.deadlines import within
+from observability import deadlines, harmless, log_sink
 
 PREFIX = "slamonitor_"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -89,20 +89,23 @@ def register_collector(name: str, collect: Collect) -> None:
     _collectors[name] = collect
 
 
-def render() -> bytes:
-    """Return all metrics in the text format."""
+def render(collectors: Mapping[str, Collect] = _collectors) -> bytes:
+    """Return all figures in the text format, those of the registered collectors among them."""
     shown = CollectorRegistry(auto_describe=False)
-    shown.register(_Everything())
+    shown.register(_Everything(collectors))
     return generate_latest(shown)
 
 
 class _Everything(Collector):
     """The counts of all processes, then the current values of the collectors."""
 
+    def __init__(self, collectors: Mapping[str, Collect]) -> None:
+        self._collectors = collectors
+
     def collect(self) -> Iterable[Metric]:
         found: dict[str, bool] = {}
-        for name, collect in {"processes": _counted, **_collectors}.items():
-            families = within(f"collector {name}", COLLECTED_WITHIN_S, partial(_listed, collect))
+        for name, collect in {"processes": _counted, **self._collectors}.items():
+            families = deadlines.asker.within(f"collector {name}", COLLECTED_WITHIN_S, partial(_listed, collect))
             found[name] = families is not None
             yield from families or ()
         yield from _of_ourselves(found)
@@ -125,13 +128,33 @@ def _of_ourselves(found: dict[str, bool]) -> Iterable[Metric]:
     yield up
     shared = "1 when the figures of all processes of this machine are here, 0 when only those of the web process are."
     yield GaugeMetricFamily(f"{PREFIX}metrics_shared", shared, value=float(directory is not None))
-    lost = "Log lines that the web process lost since it began: the disk was full, or the reader stopped."
-    yield GaugeMetricFamily(f"{PREFIX}web_log_lines_dropped", lost, value=float(log_sink.dropped()))
-    failed = "Failures of observability itself in the web process since it began, none of which failed a request."
+    both = [own_state(), *_reported]
+    lost = "Log lines that the web lost since it began: the disk was full, or the reader stopped."
+    yield GaugeMetricFamily(f"{PREFIX}web_log_lines_dropped", lost, value=float(sum(each.dropped for each in both)))
+    failed = "Failures of observability itself in the web since it began, none of which failed a request."
     failures = GaugeMetricFamily(f"{PREFIX}web_observability_failures", failed, labels=["what"])
-    for name, number in harmless.failures().items():
+    for name, number in sum((Counts(each.failures) for each in both), Counts()).items():
         failures.add_metric([name], float(number))
     yield failures
+
+
+class OwnState(NamedTuple):
+    """What a process knows about its own log and observability."""
+
+    dropped: int  # lines
+    failures: Mapping[str, int]
+
+
+def own_state() -> OwnState:
+    return OwnState(log_sink.dropped(), harmless.failures())
+
+
+def report(state: OwnState) -> None:
+    """Let what the other process of the web says of itself be part of the answer, until it says something newer."""
+    _reported[:] = [state]
+
+
+_reported: list[OwnState] = []
 
 
 def clear(path: Path) -> None:

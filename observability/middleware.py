@@ -5,7 +5,8 @@ Runs first of all middleware, so that it also sees their responses.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
@@ -35,11 +36,11 @@ class ObservabilityMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        with trace.following(context_of(request)) as context:
+        with trace.following(trace_of(request.META)) as context:
             response = self.get_response(request)
             if is_api(request):
                 response = errors.in_format(request, response)
-                add_headers(response, context, took_ms=(time.perf_counter() - began) * 1000)
+                _add_headers(response, context, took_ms=(time.perf_counter() - began) * 1000)
             with harmless("request"):
                 took_s = time.perf_counter() - began
                 measure(request, response, took_s)
@@ -57,24 +58,28 @@ class ObservabilityMiddleware:
         return None
 
 
-def context_of(request: HttpRequest) -> TraceContext:
-    """Continue the trace that the request names, or begin one."""
-    given = request.META
-    return trace.accept({name: given[variable] for name, variable in _VARIABLES.items() if variable in given})
+def trace_of(meta: Mapping[str, Any]) -> TraceContext:
+    """Continue the trace that the headers of a request name (as WSGI has them), or begin one."""
+    return trace.accept({name: meta[variable] for name, variable in _VARIABLES.items() if variable in meta})
 
 
-def add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: float) -> None:
-    """Add the headers of every API response."""
-    took, headers = f"{took_ms:.3f}", response.headers
-    headers[trace.TRACE_ID] = context.trace_id
-    headers[trace.TRACEPARENT] = context.traceparent
+def headers_of_trace(context: TraceContext, *, took_ms: float) -> dict[str, str]:
+    """Return the headers that every answer of the API carries."""
+    took = f"{took_ms:.3f}"
+    headers = {trace.TRACE_ID: context.trace_id, trace.TRACEPARENT: context.traceparent}
     if context.job_id:
         headers[trace.JOB_ID] = context.job_id
     if context.project_id:
         headers[trace.PROJECT_ID] = context.project_id
-    headers["X-Processing-Time"] = took  # ms
-    headers["X-Service"] = settings.SERVICE_NAME
-    headers["Server-Timing"] = ", ".join(filter(None, (headers.get("Server-Timing"), f"app;dur={took}")))
+    own = {"X-Processing-Time": took, "X-Service": settings.SERVICE_NAME, "Server-Timing": f"app;dur={took}"}  # ms
+    return headers | own
+
+
+def _add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: float) -> None:
+    added = headers_of_trace(context, took_ms=took_ms)
+    timings = (response.headers.get("Server-Timing"), added["Server-Timing"])
+    for name, value in (added | {"Server-Timing": ", ".join(filter(None, timings))}).items():
+        response.headers[name] = value
 
 
 def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContext, took_ms: float) -> None:

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from observability import health, metrics
+from observability.version import VERSION
 
-VERSION = "0.1.0"
 THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 
 
@@ -23,8 +23,8 @@ THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 @never_cache
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:
-    """Return the health of the monitor: 503 if a required part is down."""
-    return _answer(health.recent())
+    """Tell load balancers and people whether all is well: 503 when something that we cannot do without is not."""
+    return _answer(health.checks.recent())
 
 
 @login_not_required
@@ -39,8 +39,8 @@ def show_life(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def show_readiness(request: HttpRequest) -> JsonResponse:
-    """Return whether this process should get visitors."""
-    return _answer(health.recent(only_needed_to_serve=True))
+    """Tell whether this process should get visitors."""
+    return _answer(health.checks.recent(only_needed_to_serve=True))
 
 
 @login_not_required

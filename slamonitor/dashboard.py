@@ -20,11 +20,11 @@ from monitoring.admin_site.dashboard import HourOfAll, Period, Unwell
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
-from observability.upkeep import Verdict
-from slamonitor import backup_standing
+from monitoring.words.statuses import STATUS_TONES, now_words
+from observability.diagnostics import Verdict
+from slamonitor.housekeeping import backup_standing
 from statuspage.durations import age, duration, exact, response_time
 
-TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
 LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours
 
 
@@ -73,7 +73,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     unwell, unwell_count = dashboard.unwell(now)
-    sees_services = request.user.has_perm("monitoring.view_service")  # type: ignore[union-attr]  # strangers see nothing
+    sees_services = request.user.has_perm("monitoring.view_service")  # strangers see nothing
     told = told_of([each.id for each in unwell if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {
@@ -130,16 +130,11 @@ def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
 
 
 def _burning(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Burning:
-    words = {
-        Status.DOWN: _("Down"),
-        Status.PARTIAL: _("Degraded"),
-        Status.UNKNOWN: _("No data") if each.since else _("No data yet"),
-    }
     return Burning(
         id=each.id,
         name=each.name,
-        tone=TONES[each.status],
-        state=words[each.status],
+        tone=STATUS_TONES[each.status],
+        state=now_words(each.status, is_measured=each.is_measured),
         since=age(each.since, now, settings.PAGE_TIME_ZONE) if each.since else "",
         since_exact=exact(each.since, settings.PAGE_TIME_ZONE) if each.since else "",
         error=each.error,

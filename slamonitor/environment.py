@@ -124,7 +124,7 @@ class Environment:
 
 def time_of_day(text: str) -> time | None:
     """Parse hours and minutes; None for off. Raises ValueError."""
-    return None if text.lower() in FALSE else datetime.strptime(text, "%H:%M").time()
+    return None if text.lower() in FALSE else datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007  of no day
 
 
 def bucket_and_prefix(text: str) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -17,34 +17,51 @@ from statuspage.visits import visits
 
 Environ = Mapping[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Reply = tuple[str, Headers, bytes, str]
+Reply = tuple[str, Headers, bytes]
 
 
-def reply(environ: Environ, now: datetime) -> Reply | None:
-    """Return status, headers, body and language of the page for a visitor; None while there is no page yet."""
+class Visit(NamedTuple):
+    """What of a plain visit its answer depends on."""
+
+    method: str
+    language: str
+    accepts_gzip: bool
+    known_tags: str
+
+
+def plain_visit(environ: Environ) -> Visit | None:
+    """Return the visit that a request is; None for what is no plain one."""
+    return visit_of(environ) if _is_plain_visit(environ) else None
+
+
+def visit_of(environ: Environ) -> Visit:
+    return Visit(
+        environ["REQUEST_METHOD"],
+        language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
+        "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
+        environ.get("HTTP_IF_NONE_MATCH", ""),
+    )
+
+
+def reply(visit: Visit, now: datetime) -> Reply | None:
+    """Return status, headers and body of the page for a visitor; None while there is no page yet."""
     edition = keeper.edition(now)
-    if edition is None:
-        return None
-    wanted = _language_of(environ)
-    return _form_of(edition.answer(wanted), wanted, environ)
+    return _form_of(edition.answer(visit.language), visit) if edition is not None else None
 
 
-def at_once(environ: Environ) -> tuple[str, Headers, bytes] | None:
-    """Return status, headers and body for a plain visit, or None for other requests and if the page must be waited for.
+def at_once(visit: Visit) -> Reply | None:
+    """Return status, headers and body for a visit, or None where that must wait for something.
 
     The event loop calls this and must not wait; it hands the other visits to a thread.
     """
-    if not _is_plain_visit(environ):
-        return None
     began_s = time.perf_counter()
-    edition = keeper.edition_at_once(timezone.now())
-    wanted = _language_of(environ)
-    answer = edition.finished(wanted) if edition is not None else None
+    edition = keeper.edition_at_once(datetime.now(UTC))
+    answer = edition.finished(visit.language) if edition is not None else None
     if answer is None:
         return None
-    status, headers, body, _spoken = _form_of(answer, wanted, environ)
-    visits.note((environ["REQUEST_METHOD"], status[:3], wanted), began_s, time.perf_counter())
-    return status, headers, body
+    found = _form_of(answer, visit)
+    visits.note((visit.method, found[0][:3], visit.language), began_s, time.perf_counter())
+    return found
 
 
 def poll() -> None:
@@ -52,34 +69,28 @@ def poll() -> None:
     keeper.edition_at_once(timezone.now())
 
 
-def _language_of(environ: Environ) -> str:
-    return language.of_visitor(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-
-
-def _form_of(answer: Answer, wanted: str, environ: Environ) -> Reply:
-    """Choose the form of a response: unchanged, compressed or plain."""
-    if answer.tag in environ.get("HTTP_IF_NONE_MATCH", ""):
-        return "304 Not Modified", answer.unchanged_headers, b"", wanted
-    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-        return "200 OK", answer.gzipped_headers, answer.gzipped, wanted
-    return "200 OK", answer.html_headers, answer.html, wanted
+def _form_of(answer: Answer, visit: Visit) -> Reply:
+    """Choose between the forms of an answer: unchanged, compressed and plain."""
+    if visit.known_tags and answer.tag in visit.known_tags:
+        return "304 Not Modified", answer.unchanged_headers, b""
+    if visit.accepts_gzip:
+        return "200 OK", answer.gzipped_headers, answer.gzipped
+    return "200 OK", answer.html_headers, answer.html
 
 
 def front_door(application: Application) -> Application:
     """Wrap a WSGI application, which gets all requests except plain visits that can be answered from memory."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if not _is_plain_visit(environ):
-            return application(environ, start_response)
         began_s = time.perf_counter()
-        visit = reply(environ, timezone.now())
-        if visit is None:
+        visit = plain_visit(environ)
+        found = reply(visit, timezone.now()) if visit is not None else None
+        if visit is None or found is None:
             return application(environ, start_response)
-        status, headers, body, spoken = visit
-        method = environ["REQUEST_METHOD"]
+        status, headers, body = found
         start_response(status, list(headers))
-        visits.note((method, status[:3], spoken), began_s, time.perf_counter())
-        return [] if method == "HEAD" else [body]
+        visits.note((visit.method, status[:3], visit.language), began_s, time.perf_counter())
+        return [] if visit.method == "HEAD" else [body]
 
     return answer
 

@@ -1,15 +1,17 @@
 """Keep the rendered page in memory, and notice when it is out of date.
 
-Each visit only looks at the clock. When a poll is due, a visit starts it in a separate thread. The poll compares the
-change counter. If that has risen, or the page is five seconds old, it reads the page again and renders it in the
-languages that visitors asked for. So no visitor waits for the database longer than a moment, however long it hangs,
-and a page with visitors costs it at most four small queries a second.
+Each visit only looks at the clock. When a poll is due, one visit sets it off in the page's own thread: it compares the
+change counter, and reads and renders anew, in the languages that visitors asked for, only when that moved or the page
+is five seconds old. So no visitor ever
+waits for the database longer than a moment, however long it hangs, and a page with visitors costs it four small
+queries a second at most.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 
 from django.conf import settings
 from django.db import Error, connections
@@ -57,23 +59,38 @@ class Edition:
         return answer
 
 
-def run_apart(job: Job) -> None:
-    """Run a job in a thread, which ends with the process and closes its database connection."""
+class Apart:
+    """Runs one job after another in a thread that lasts as long as the process. To start one for each costs more."""
 
-    def body() -> None:
-        try:
-            job()
-        finally:
-            connections.close_all()
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._is_started = False
 
-    threading.Thread(target=body, name="page", daemon=True).start()
+    def __call__(self, job: Job) -> None:
+        self._jobs.put(job)
+        if not self._is_started:
+            with self._starting:
+                if not self._is_started:
+                    threading.Thread(target=self._work, name="page", daemon=True).start()
+                    self._is_started = True
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except Exception:
+                logger.exception("page cannot be made")
+            finally:
+                connections.close_all()  # back to the pool
 
 
 class Keeper:
     """Holds the newest edition; one per process."""
 
-    def __init__(self, run: Callable[[Job], None] = run_apart) -> None:
-        self._run = run
+    def __init__(self, run: Callable[[Job], None] | None = None) -> None:
+        self._run = run or Apart()
         self._edition: Edition | None = None
         self._stale: Edition | None = None
         self._polled_at = self._confirmed_at = NEVER  # start of the last poll, and of the last successful one

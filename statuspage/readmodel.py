@@ -13,7 +13,7 @@ from monitoring.models import Service, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.state import Status
-from monitoring.states.live import is_ahead, is_silent
+from monitoring.states.live import is_ahead, is_silent, status_at
 
 DAYS = 90  # on the page, including today
 
@@ -94,7 +94,7 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
             created_on=day_of(service.created_at, zone),
             days=days,
         )
-    status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
+    status = status_at(state, now)
     return ServiceLine(
         id=service.id,
         name=name,

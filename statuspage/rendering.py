@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
 from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_TONES, now_words
 from statuspage.banner import banner, stale_banner
 from statuspage.bars import Strip, strip
 from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
 
-TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
-# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. A cache
-# in front can also serve the last good page during an outage of ours; the page states its own age.
+# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. Behind
+# a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
 
 Headers = tuple[tuple[str, str], ...]
@@ -121,18 +121,12 @@ def _groups(model: PageModel) -> list[RowGroup]:
         members = list(lines)
         worst = max(members, key=lambda line: WORSE.index(line.status))
         rows = [_row(line, model) for line in members]
-        groups.append(RowGroup(name=name, tone=TONES[worst.status], state=_state(worst), rows=rows))
+        groups.append(RowGroup(name=name, tone=STATUS_TONES[worst.status], state=_state(worst), rows=rows))
     return groups
 
 
 def _state(line: ServiceLine) -> str:
-    words = {
-        Status.OPERATIONAL: _("Operational"),
-        Status.PARTIAL: _("Degraded"),
-        Status.DOWN: _("Down"),
-        Status.UNKNOWN: _("No data") if line.checked_at or line.is_silent else _("No data yet"),
-    }
-    return words[line.status]
+    return now_words(line.status, is_measured=line.checked_at is not None or line.is_silent)
 
 
 def _row(line: ServiceLine, model: PageModel) -> Row:
@@ -145,7 +139,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
     return Row(
         id=line.id,
         name=line.name,
-        tone=TONES[line.status],
+        tone=STATUS_TONES[line.status],
         state=_state(line),
         response="" if note or line.response_ms is None else response_time(line.response_ms),
         note=note,

@@ -21,10 +21,10 @@ def page(request: HttpRequest) -> HttpResponse:
     language = request.GET.get("lang")
     if language in dict(settings.LANGUAGES):
         return _remember(str(language), _way_back(request))
-    visit = front.reply(request.META, timezone.now())
-    if visit is None:
+    found = front.reply(front.visit_of(request.META), timezone.now())
+    if found is None:
         return _unavailable(request)
-    status, headers, body, _language = visit
+    status, headers, body = found
     return HttpResponse(body, status=int(status[:3]), headers=dict(headers))
 
 

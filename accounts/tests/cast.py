@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     client: Client
-    user: "User | None" = None
+    user: "User" = None  # type: ignore[assignment]  # of a stranger, who has none
 
 
 def make_person(role: str, **fields: object) -> Person:

@@ -1,14 +1,19 @@
 """The rate limit of tokens: a bucket that refills evenly and is shared, and no limit while Redis is away."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
 import time_machine
 from django.conf import settings as django_settings
+from django.test import Client
+from pytest_django import Settings
 
 from accounts import tokens
 from accounts.rate_limit import Limiter
+from accounts.tests.cast import Person
 
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
@@ -23,7 +28,7 @@ def make_limiter(limit: int = 60) -> Limiter:
     return Limiter(django_settings.REDIS_URL, limit)
 
 
-def test_a_bucket_holds_so_many_and_refills_evenly(bucket):
+def test_a_bucket_holds_so_many_and_refills_evenly(bucket: str) -> None:
     limiter = make_limiter(60)
 
     granted = [limiter.take(bucket, NOW).is_granted for _ in range(61)]
@@ -34,7 +39,7 @@ def test_a_bucket_holds_so_many_and_refills_evenly(bucket):
     assert [limiter.take(bucket, NOW + timedelta(seconds=61)).is_granted for _ in range(60)] == [True] * 60
 
 
-def test_what_is_left_is_said(bucket):
+def test_what_is_left_is_said(bucket: str) -> None:
     limiter = make_limiter(60)
 
     first = limiter.take(bucket, NOW)
@@ -56,7 +61,7 @@ def test_what_is_left_is_said(bucket):
 
 
 @pytest.mark.parametrize("limit", [1, 7, 600, 1_000_000])
-def test_any_limit_holds(bucket, limit):
+def test_any_limit_holds(bucket: str, limit: int) -> None:
     limiter = make_limiter(limit)
 
     found = [limiter.take(bucket, NOW).is_granted for _ in range(min(limit, 20) + 1)]
@@ -64,19 +69,21 @@ def test_any_limit_holds(bucket, limit):
     assert found == [True] * min(limit, 20) + [limit > 20]
 
 
-def test_an_unused_bucket_leaves_nothing_behind(bucket):
+def test_an_unused_bucket_leaves_nothing_behind(bucket: str) -> None:
     make_limiter(1).take(bucket, NOW)
 
     assert 0 < redis.Redis.from_url(django_settings.REDIS_URL).pttl(bucket) <= 60_000
 
 
-def test_two_processes_share_one_bucket(bucket):
+def test_two_processes_share_one_bucket(bucket: str) -> None:
     one, other = make_limiter(2), make_limiter(2)
 
     assert [each.take(bucket, NOW).is_granted for each in (one, other, one)] == [True, True, False]
 
 
-def test_while_redis_is_away_everything_passes_and_it_is_asked_rarely(bucket, caplog):
+def test_while_redis_is_away_everything_passes_and_it_is_asked_rarely(
+    bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
     limiter = Limiter("redis://127.0.0.1:1/0", 1)
 
     assert [limiter.take(bucket, NOW) for _ in range(3)] == [None, None, None]
@@ -87,23 +94,23 @@ def test_while_redis_is_away_everything_passes_and_it_is_asked_rarely(bucket, ca
 @pytest.mark.django_db
 class TestOverHttp:
     @pytest.fixture
-    def call(self, client, viewer, settings):
+    def call(self, client: Client, viewer: Person, settings: Settings) -> Callable[..., Any]:
         settings.API_RATE_LIMIT = 3
         texts = [tokens.make(viewer.user, "test", "read", days=1, now=NOW)[1] for _ in range(2)]
 
-        def ask(number: int = 0, path: str = "token"):
+        def ask(number: int = 0, path: str = "token") -> Any:
             with time_machine.travel(NOW, tick=False):
                 return client.get(f"/api/v1/{path}", headers={"authorization": f"Bearer {texts[number]}"})
 
         return ask
 
-    def test_each_token_has_its_own(self, call):
+    def test_each_token_has_its_own(self, call: Any) -> None:
         statuses = [call().status_code for _ in range(4)]
 
         assert statuses == [200, 200, 200, 429]
         assert call(1).status_code == 200
 
-    def test_refusal_is_in_the_form_of_all_errors(self, call):
+    def test_refusal_is_in_the_form_of_all_errors(self, call: Any) -> None:
         for _ in range(4):
             refused = call()
 
@@ -111,19 +118,19 @@ class TestOverHttp:
         assert refused.headers["Retry-After"] == "20"
         assert refused.headers["RateLimit-Remaining"] == "0"
 
-    def test_every_answer_says_what_is_left_also_one_that_fails(self, call):
+    def test_every_answer_says_what_is_left_also_one_that_fails(self, call: Any) -> None:
         left = [call(path=path).headers["RateLimit-Remaining"] for path in ("token", "services/nobody", "services?x=1")]
 
         assert left == ["2", "1", "0"]
 
-    def test_zero_is_no_limit(self, call, settings):
+    def test_zero_is_no_limit(self, call: Any, settings: Settings) -> None:
         settings.API_RATE_LIMIT = 0
 
         found = call()
 
         assert found.status_code == 200 and "RateLimit-Limit" not in found.headers
 
-    def test_no_request_fails_because_redis_is_away(self, call, settings):
+    def test_no_request_fails_because_redis_is_away(self, call: Any, settings: Settings) -> None:
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
         assert [call().status_code for _ in range(5)] == [200] * 5

@@ -1,6 +1,7 @@
 """Sign-in: one-time passwords, lock-out, and sessions."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import sign_in_rate
 from accounts.lockout import neighbourhood_address
@@ -22,7 +24,7 @@ DEFAULT_HASHER = settings.PASSWORD_HASHERS[0]  # read before the fixture below r
 OWN = "ferry-lantern-42-moss"
 
 
-def sign_in(client: Client, password: str, name: str = "new"):
+def sign_in(client: Client, password: str, name: str = "new") -> Any:
     return client.post(LOGIN, {"username": name, "password": password, "next": INDEX})
 
 
@@ -34,7 +36,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_hasher(settings) -> None:
+def quick_hasher(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -43,7 +45,9 @@ def newcomer(db: None) -> tuple[User, str]:
     return User.objects.create_with_one_time_password("new", "new@example.com", Role.REPORTER)
 
 
-def test_one_time_password_leads_to_choosing_ones_own_before_anything_else(client, newcomer):
+def test_one_time_password_leads_to_choosing_ones_own_before_anything_else(
+    client: Client, newcomer: tuple[User, str]
+) -> None:
     user, password = newcomer
     sign_in(client, password)
 
@@ -61,7 +65,7 @@ def test_one_time_password_leads_to_choosing_ones_own_before_anything_else(clien
     assert user.last_login is not None
 
 
-def test_a_one_time_password_cannot_be_kept(client, newcomer):
+def test_a_one_time_password_cannot_be_kept(client: Client, newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     sign_in(client, password)
 
@@ -71,7 +75,7 @@ def test_a_one_time_password_cannot_be_kept(client, newcomer):
     assert client.get(INDEX).headers["Location"] == CHANGE
 
 
-def test_forced_page_speaks_korean(client, newcomer):
+def test_forced_page_speaks_korean(client: Client, newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     sign_in(client, password)
 
@@ -80,7 +84,7 @@ def test_forced_page_speaks_korean(client, newcomer):
     assert "일회용 비밀번호로 로그인하셨습니다" in page
 
 
-def test_public_pages_stay_open_while_a_password_must_be_chosen(client, newcomer):
+def test_public_pages_stay_open_while_a_password_must_be_chosen(client: Client, newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     sign_in(client, password)
 
@@ -88,7 +92,7 @@ def test_public_pages_stay_open_while_a_password_must_be_chosen(client, newcomer
     assert client.post(reverse("set_language"), {"language": "ko", "next": CHANGE}).headers["Location"] == CHANGE
 
 
-def test_changing_the_password_ends_other_sessions(newcomer):
+def test_changing_the_password_ends_other_sessions(newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     here, elsewhere = Client(), Client()
     sign_in(here, password)
@@ -100,7 +104,7 @@ def test_changing_the_password_ends_other_sessions(newcomer):
     assert elsewhere.get(INDEX).headers["Location"].startswith(LOGIN)
 
 
-def test_fifth_failure_locks_the_name_at_this_address_and_says_so(newcomer):
+def test_fifth_failure_locks_the_name_at_this_address_and_says_so(newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     client = Client(REMOTE_ADDR="198.51.100.7")
 
@@ -113,7 +117,7 @@ def test_fifth_failure_locks_the_name_at_this_address_and_says_so(newcomer):
     assert sign_in(Client(REMOTE_ADDR="198.51.100.8"), password).status_code == 302
 
 
-def test_lock_ends_after_15_minutes_even_when_somebody_keeps_trying(newcomer):
+def test_lock_ends_after_15_minutes_even_when_somebody_keeps_trying(newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     client, now = Client(), timezone.now()
     with time_machine.travel(now, tick=False):
@@ -125,7 +129,7 @@ def test_lock_ends_after_15_minutes_even_when_somebody_keeps_trying(newcomer):
         assert sign_in(client, password).status_code == 302
 
 
-def test_names_that_do_not_exist_are_locked_in_the_same_way(db):
+def test_names_that_do_not_exist_are_locked_in_the_same_way(db: None) -> None:
     client = Client()
 
     assert [sign_in(client, "wrong", "nobody").status_code for _try in range(5)] == [200, 200, 200, 200, 429]
@@ -135,7 +139,7 @@ def fail(address: str, names: list[str]) -> list[int]:
     return [sign_in(Client(REMOTE_ADDR=address), "wrong", name).status_code for name in names]
 
 
-def test_many_names_from_one_address_lock_it(newcomer, unhurried):
+def test_many_names_from_one_address_lock_it(newcomer: tuple[User, str], unhurried: None) -> None:
     _user, password = newcomer
 
     answers = fail("198.51.100.7", [f"name{number}" for number in range(26)])
@@ -145,7 +149,7 @@ def test_many_names_from_one_address_lock_it(newcomer, unhurried):
     assert sign_in(Client(REMOTE_ADDR="198.51.100.8"), password).status_code == 302
 
 
-def test_a_network_of_ipv6_is_one_neighbourhood(newcomer):
+def test_a_network_of_ipv6_is_one_neighbourhood(newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     for number in range(5):
         fail(f"2001:db8:1:2::{number:x}", ["new"])
@@ -154,7 +158,7 @@ def test_a_network_of_ipv6_is_one_neighbourhood(newcomer):
     assert sign_in(Client(REMOTE_ADDR="2001:db8:1:3::1"), password).status_code == 302
 
 
-def test_a_name_is_locked_for_strangers_wherever_they_are_and_not_for_its_owner(newcomer):
+def test_a_name_is_locked_for_strangers_wherever_they_are_and_not_for_its_owner(newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
     at_home, at_a_friends = Client(REMOTE_ADDR="203.0.113.1"), Client(REMOTE_ADDR="203.0.113.2")
     sign_in(at_home, password)
@@ -168,7 +172,9 @@ def test_a_name_is_locked_for_strangers_wherever_they_are_and_not_for_its_owner(
     assert sign_in(at_home, password).status_code == 302
 
 
-def test_the_mark_of_a_browser_is_for_its_own_name_and_cannot_be_made_up(newcomer, admin):
+def test_the_mark_of_a_browser_is_for_its_own_name_and_cannot_be_made_up(
+    newcomer: tuple[User, str], admin: Person
+) -> None:
     _user, password = newcomer
     for number in range(25):
         fail(f"198.51.100.{number}", ["new"] * 4)
@@ -184,7 +190,7 @@ def test_the_mark_of_a_browser_is_for_its_own_name_and_cannot_be_made_up(newcome
     assert [sign_in(client, password).status_code for client in (forged, others)] == [429, 429]
 
 
-def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer, unhurried):
+def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer: tuple[User, str], unhurried: None) -> None:
     _user, password = newcomer
     here = Client(REMOTE_ADDR="198.51.100.7")
     for number in range(24):
@@ -196,7 +202,7 @@ def test_signing_in_oneself_does_not_forgive_guesses_at_others(newcomer, unhurri
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "x" * 5_000, "\0", "a\0b", "한" * 300])
-def test_any_name_is_only_a_wrong_one(db, name):
+def test_any_name_is_only_a_wrong_one(db: None, name: Any) -> None:
     assert [sign_in(Client(), "wrong", name).status_code for _try in range(2)] == [200, 200]
 
 
@@ -212,7 +218,7 @@ def test_any_name_is_only_a_wrong_one(db, name):
         ("", None),
     ],
 )
-def test_failures_are_counted_by_neighbourhood(db, address, neighbourhood):
+def test_failures_are_counted_by_neighbourhood(db: None, address: str, neighbourhood: str | None) -> None:
     assert neighbourhood_address(RequestFactory().get("/", REMOTE_ADDR=address)) == neighbourhood
     assert sign_in(Client(REMOTE_ADDR=address), "wrong").status_code == 200
 
@@ -228,14 +234,14 @@ def test_failures_are_counted_by_neighbourhood(db, address, neighbourhood):
         (1, "", "10.0.0.1"),
     ],
 )
-def test_only_our_own_proxies_are_believed(settings, proxies: int, forwarded: str, address: str):
+def test_only_our_own_proxies_are_believed(settings: Settings, proxies: int, forwarded: str, address: str) -> None:
     settings.TRUSTED_PROXIES = proxies
     request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": forwarded})
 
     assert client_ip(request) == address
 
 
-def test_session_lives_twelve_hours_from_its_last_use(db):
+def test_session_lives_twelve_hours_from_its_last_use(db: None) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         client = make_person("viewer").client
@@ -246,7 +252,7 @@ def test_session_lives_twelve_hours_from_its_last_use(db):
         assert client.get(INDEX).status_code == 302
 
 
-def test_session_cookie_is_kept_from_scripts_and_other_sites(client, newcomer):
+def test_session_cookie_is_kept_from_scripts_and_other_sites(client: Client, newcomer: tuple[User, str]) -> None:
     _user, password = newcomer
 
     cookie = sign_in(client, password).cookies["sessionid"]
@@ -255,11 +261,11 @@ def test_session_cookie_is_kept_from_scripts_and_other_sites(client, newcomer):
     assert cookie["samesite"] == "Lax"
 
 
-def test_deactivated_users_are_signed_out(viewer: Person):
+def test_deactivated_users_are_signed_out(viewer: Person) -> None:
     User.objects.update(is_active=False)
 
     assert viewer.client.get(INDEX).status_code == 302
 
 
-def test_new_passwords_are_hashed_with_bcrypt():
+def test_new_passwords_are_hashed_with_bcrypt() -> None:
     assert DEFAULT_HASHER == "django.contrib.auth.hashers.BCryptSHA256PasswordHasher"

@@ -1,12 +1,16 @@
 """API tokens: created once, found by a hash, expired at their time, and noted when used."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
 from accounts.models import ApiToken
@@ -17,10 +21,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def call(client):
+def call(client: Client) -> Callable[..., Any]:
     """Request the caller's identity with a token, at a given time."""
 
-    def ask(text: str, at: datetime = NOW):
+    def ask(text: str, at: datetime = NOW) -> Any:
         with time_machine.travel(at, tick=False):
             return client.get("/api/v1/token", headers={"authorization": f"Bearer {text}"})
 
@@ -31,11 +35,11 @@ def make(person: Person, scope: str = "read", days: int = 30) -> str:
     return tokens.make(person.user, "deploy script", scope, days=days, now=NOW)[1]
 
 
-def code_of(response) -> str:
-    return response.json()["error"]["code"]
+def code_of(response: Any) -> str:
+    return str(response.json()["error"]["code"])
 
 
-def test_a_token_says_whose_it_is_and_is_not_kept(viewer, call):
+def test_a_token_says_whose_it_is_and_is_not_kept(viewer: Person, call: Any) -> None:
     text = make(viewer)
 
     found = call(text).json()
@@ -49,7 +53,7 @@ def test_a_token_says_whose_it_is_and_is_not_kept(viewer, call):
     assert bytes(stored["token_hash"]) == tokens.digest(text)
 
 
-def test_two_tokens_are_never_alike(viewer):
+def test_two_tokens_are_never_alike(viewer: Person) -> None:
     assert make(viewer) != make(viewer)
 
 
@@ -64,18 +68,18 @@ def test_two_tokens_are_never_alike(viewer):
         ("Bearer \u00e9\u0000", "TOKEN_UNKNOWN"),
     ],
 )
-def test_without_a_token_of_ours_nobody_is_let_in(client, header, code):
+def test_without_a_token_of_ours_nobody_is_let_in(client: Client, header: str | None, code: str) -> None:
     response = client.get("/api/v1/token", headers={"authorization": header} if header is not None else {})
 
     assert (response.status_code, code_of(response)) == (401, code)
     assert response.headers["WWW-Authenticate"].startswith('Bearer realm="api"')
 
 
-def test_a_session_is_no_token(admin):
+def test_a_session_is_no_token(admin: Person) -> None:
     assert admin.client.get("/api/v1/token").status_code == 401
 
 
-def test_a_token_is_over_at_its_time(viewer, call):
+def test_a_token_is_over_at_its_time(viewer: Person, call: Any) -> None:
     text = make(viewer, days=30)
 
     assert call(text, NOW + timedelta(days=30) - timedelta(seconds=1)).status_code == 200
@@ -86,7 +90,7 @@ def test_a_token_is_over_at_its_time(viewer, call):
     assert 'error="invalid_token"' in late.headers["WWW-Authenticate"]
 
 
-def test_a_revoked_token_is_refused_from_the_next_request_on(viewer, admin, call):
+def test_a_revoked_token_is_refused_from_the_next_request_on(viewer: Person, admin: Person, call: Any) -> None:
     text = make(viewer)
     assert call(text).status_code == 200
 
@@ -97,7 +101,7 @@ def test_a_revoked_token_is_refused_from_the_next_request_on(viewer, admin, call
     assert ApiToken.objects.get().revoked_by == admin.user
 
 
-def test_whoever_is_switched_off_has_no_tokens(viewer, call):
+def test_whoever_is_switched_off_has_no_tokens(viewer: Person, call: Any) -> None:
     text = make(viewer)
     viewer.user.is_active = False
     viewer.user.save()
@@ -105,7 +109,9 @@ def test_whoever_is_switched_off_has_no_tokens(viewer, call):
     assert code_of(call(text)) == "USER_INACTIVE"
 
 
-def test_last_use_is_written_at_most_once_a_minute(viewer, call, django_assert_num_queries):
+def test_last_use_is_written_at_most_once_a_minute(
+    viewer: Person, call: Any, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     text = make(viewer)
     with django_assert_num_queries(2):
         call(text, NOW)
@@ -119,7 +125,7 @@ def test_last_use_is_written_at_most_once_a_minute(viewer, call, django_assert_n
     assert ApiToken.objects.get().last_used_at == NOW + timedelta(seconds=60)
 
 
-def test_of_two_requests_at_once_one_writes_the_last_use(viewer):
+def test_of_two_requests_at_once_one_writes_the_last_use(viewer: Person) -> None:
     make(viewer)
     token, same = ApiToken.objects.get(), ApiToken.objects.get()
 
@@ -130,12 +136,14 @@ def test_of_two_requests_at_once_one_writes_the_last_use(viewer):
 
 
 @pytest.mark.parametrize(("role", "scope"), [("viewer", "write"), ("viewer", "admin"), ("reporter", "admin")])
-def test_a_scope_beyond_the_role_is_refused_when_the_token_is_made(cast, role, scope):
+def test_a_scope_beyond_the_role_is_refused_when_the_token_is_made(
+    cast: dict[str, Person], role: str, scope: str
+) -> None:
     with pytest.raises(ValidationError, match="only these scopes make a difference"):
         make(cast[role], scope)
 
 
-def test_a_token_shrinks_with_the_role_of_its_user(admin, client):
+def test_a_token_shrinks_with_the_role_of_its_user(admin: Person, client: Client) -> None:
     text = make(admin, "admin")
     admin.user.role = "viewer"
     admin.user.save()
@@ -146,7 +154,9 @@ def test_a_token_shrinks_with_the_role_of_its_user(admin, client):
     assert (response.status_code, code_of(response)) == (403, "ROLE_INSUFFICIENT")
 
 
-def test_command_writes_the_token_alone_to_standard_output(reporter, call, capsys):
+def test_command_writes_the_token_alone_to_standard_output(
+    reporter: Person, call: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("create_token", "reporter", name="deploy script", scope="write", days=7)
 
     written = capsys.readouterr()
@@ -164,7 +174,7 @@ def test_command_writes_the_token_alone_to_standard_output(reporter, call, capsy
         ("viewer", {"name": "x" * 101}, "at most 100 characters"),
     ],
 )
-def test_command_says_what_is_wrong(viewer, username, options, words):
+def test_command_says_what_is_wrong(viewer: Person, username: str, options: Any, words: str) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("create_token", username, **{"name": "deploy script", **options})
     assert not ApiToken.objects.exists()

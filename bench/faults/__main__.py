@@ -13,8 +13,16 @@ from bench.faults.targets import switched
 from bench.installation import running, target
 
 SUBJECTS = (
-    *("kills", "servers_away", "results_again", "two_beats"),
-    *("clock_leaps", "process_clocks", "crowd", "frozen_worker", "held_doors", "table_lock"),
+    "kills",
+    "servers_away",
+    "results_again",
+    "two_beats",
+    "clock_leaps",
+    "process_clocks",
+    "crowd",
+    "frozen_worker",
+    "held_doors",
+    "table_lock",
 )
 FULL = {"steady": 300, "crowd": 2000, "crowd_interval_ms": 10_000, "fault_s": 20}
 SMALL = {"steady": 20, "crowd": 50, "crowd_interval_ms": 2_000, "fault_s": 4}

@@ -3,6 +3,7 @@
 Meanwhile a visitor, a load balancer and a job make requests, each on a new connection.
 """
 
+import itertools
 import signal
 import socket
 import threading
@@ -18,7 +19,7 @@ import httpx
 
 from bench.faults.fault import Fault
 from bench.faults.stage import Stage
-from slamonitor.child import raise_file_limit
+from slamonitor.running.child import raise_file_limit
 
 WITHIN_MS = 100.0
 CLOSED_WITHIN_S = 30.0
@@ -31,7 +32,10 @@ HALF = (
 )
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
-JOB = "services:\n- {id: job, name: job, check: {kind: heartbeat, period: 3600}}"
+FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
+# In turn, so that none reports twice within a second, which is no rhythm of a job.
+JOBS, VISITED_EVERY_S = 5, 0.2
+JOB = "- {{id: job-{0}, name: job-{0}, check: {{kind: heartbeat, period: 3600}}}}"
 
 
 class Visits:
@@ -52,11 +56,13 @@ class Visits:
 
 @contextmanager
 def visiting(stage: Stage) -> Iterator[Visits]:
-    """Visit the page and `/livez`, and report as a job, continuously."""
-    stage.installation.manage("sync_services", "-", text=JOB)
-    path = urlsplit(stage.installation.manage("heartbeat_url", "--rotate", "job").split()[-1]).path
+    """Visit the page and `/livez`, and report as a job, all the time."""
+    manage = stage.installation.manage
+    manage("sync_services", "-", text="\n".join(["services:", *(JOB.format(number) for number in range(JOBS))]))
+    urls = [manage("heartbeat_url", "--rotate", f"job-{number}").split()[-1] for number in range(JOBS)]
     visits, is_over = Visits(), threading.Event()
-    thread = threading.Thread(target=_visit, args=(stage.installation.port, path, visits, is_over))
+    paths = itertools.cycle([urlsplit(url).path for url in urls])
+    thread = threading.Thread(target=_visit, args=(stage.installation.port, paths, visits, is_over))
     thread.start()
     try:
         yield visits
@@ -65,10 +71,10 @@ def visiting(stage: Stage) -> Iterator[Visits]:
         thread.join()
 
 
-def _visit(port: int, heartbeat: str, visits: Visits, is_over: threading.Event) -> None:
-    addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", heartbeat)}
+def _visit(port: int, heartbeats: Iterator[str], visits: Visits, is_over: threading.Event) -> None:
     with httpx.Client(trust_env=False, timeout=10, headers={"Connection": "close"}) as client:
-        while not is_over.wait(0.15):  # heartbeats of a service within 100 ms of each other are refused
+        while not is_over.wait(VISITED_EVERY_S):
+            addresses = {"page": ("GET", "/"), "livez": ("GET", "/livez"), "heartbeat": ("POST", next(heartbeats))}
             for name, (method, path) in addresses.items():
                 began = time.perf_counter()
                 try:
@@ -169,8 +175,28 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
         time.sleep(0.1)
 
 
+def stopped_back(stage: Stage) -> str:
+    """Stop the back process while it is asked, and kill the next one."""
+    port, until, answers = stage.installation.port, time.monotonic() + stage.fault_s, Counter[str]()
+    paths = ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")
+    asks = [_request(f"GET {path}") for path in paths]
+    with visiting(stage) as visits:
+        stopped = stage.kill(BACK, signal.SIGSTOP)
+        threads = [threading.Thread(target=_ask, args=(port, ask, until, answers)) for ask in asks for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        stage.wait(lambda: set(stage.installation.processes(BACK)) - {stopped}, "the back process is not replaced")
+        stage.wait(lambda: stage.installation.page("health").status_code == 200, "no answer of the new back process")
+        stage.kill(BACK)
+        for thread in threads:
+            thread.join()
+        stage.wait(lambda: stage.installation.page("health").status_code == 200, "/health does not come back")
+    said = ", ".join(f"{number} times {status}" for status, number in sorted(answers.items()))
+    return f"{len(threads)} at once ({said}), {visits.words()}"
+
+
 def stopped_web(stage: Stage) -> str:
-    stage.kill("slamonitor.web", signal.SIGSTOP)
+    stage.kill(FRONT, signal.SIGSTOP)
     began = time.monotonic()
     stage.wait(lambda: stage.installation.page().status_code == 200, "the page does not come back")
     took_s = time.monotonic() - began
@@ -187,5 +213,6 @@ FAULTS = [
     _fault("open sockets: half requests", open_sockets),
     _fault("silent connections", silent_connections),
     _fault("slow requests", slow_requests),
+    _fault("back process of the web stopped, then killed", stopped_back),
     _fault("web process stopped (SIGSTOP)", stopped_web, "`up` notices within 10 s and starts it again"),
 ]

@@ -18,7 +18,7 @@ def kill(stage: Stage, pattern: str, which: int) -> str:
 
 
 def kill_web(stage: Stage) -> str:
-    stage.kill("slamonitor.web")
+    stage.kill("slamonitor.web --")
     began = time.monotonic()
     stage.wait(lambda: stage.installation.page().status_code == 200, "the page does not come back")
     return f"page after {time.monotonic() - began:.1f} s"

@@ -88,7 +88,7 @@ def _manifest(values: dict[str, object]) -> Manifest:
             "taken_at": datetime.fromisoformat(str(values["taken_at"])),
             "tables": {name: Content(**content) for name, content in tables.items()},  # type: ignore[arg-type]
             "raw_files": [_raw_file(each) for each in raw_files],
-        }  # type: ignore[arg-type]
+        }
     )
 
 

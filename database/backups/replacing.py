@@ -111,8 +111,8 @@ def _lock(names: list[str]) -> sql.Composed:
 
 
 def _trusted(name: str) -> sql.SQL:
-    """Use a name as PostgreSQL quoted it."""
-    return sql.SQL(name)  # type: ignore[arg-type]
+    """Take a name as PostgreSQL quoted it."""
+    return sql.SQL(name)
 
 
 def _prepare(live: Server, fresh: Server) -> None:

@@ -10,14 +10,14 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 3, 9, 23, 59, tzinfo=UTC)
 
 
-def test_today_and_the_coming_days_are_made_once():
+def test_today_and_the_coming_days_are_made_once() -> None:
     made = partitions.ensure_ahead("watch_server_logs", NOW)
 
     assert made == [date(2025, 3, 9) + timedelta(days=ahead) for ahead in range(partitions.DAYS_AHEAD + 1)]
     assert partitions.ensure_ahead("watch_server_logs", NOW) == []
 
 
-def test_a_partition_takes_rows_of_its_utc_day_with_every_index():
+def test_a_partition_takes_rows_of_its_utc_day_with_every_index() -> None:
     partitions.ensure("watch_server_logs", {date(2025, 3, 9)})
 
     with connection.cursor() as cursor:

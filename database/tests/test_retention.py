@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -17,12 +17,12 @@ TODAY = NOW.date()
 OLD = [TODAY - timedelta(days=age) for age in (5, 4)]
 
 
-def make(unfinished: set[date] = frozenset(), asked: list[date] | None = None) -> RawTable:
+def make(unfinished: Collection[date] = (), asked: list[date] | None = None) -> RawTable:
     return RawTable(
         name=TABLE,
         keep_days=lambda: 3,
         unfinished=lambda day: int(day in unfinished),
-        finish=[].append if asked is None else asked.append,
+        finish=list[date]().append if asked is None else asked.append,
     )
 
 
@@ -48,7 +48,7 @@ def dump() -> Iterator[psycopg.Connection]:
         yield reader
 
 
-def test_days_older_than_kept_are_dropped_and_noted():
+def test_days_older_than_kept_are_dropped_and_noted() -> None:
     swept = retention.sweep(make(), NOW)
 
     assert (swept.dropped, swept.held, swept.busy) == (OLD, [], [])
@@ -57,13 +57,13 @@ def test_days_older_than_kept_are_dropped_and_noted():
     assert list(noted) == [(OLD[0], 8192), (OLD[1], 0)], "the row's page, and nothing"
 
 
-def test_dropping_again_does_nothing():
+def test_dropping_again_does_nothing() -> None:
     retention.sweep(make(), NOW)
 
     assert retention.sweep(make(), NOW).dropped == []
 
 
-def test_a_day_that_is_not_finished_stays_and_is_asked_for_and_the_others_go():
+def test_a_day_that_is_not_finished_stays_and_is_asked_for_and_the_others_go() -> None:
     asked: list[date] = []
 
     swept = retention.sweep(make(unfinished={OLD[0]}, asked=asked), NOW)
@@ -73,7 +73,7 @@ def test_a_day_that_is_not_finished_stays_and_is_asked_for_and_the_others_go():
     assert retention.is_whole([TABLE], NOW - timedelta(days=5), NOW - timedelta(days=4, hours=12))
 
 
-def test_a_dump_delays_the_drop_and_the_drop_delays_nobody(dump: psycopg.Connection):
+def test_a_dump_delays_the_drop_and_the_drop_delays_nobody(dump: psycopg.Connection) -> None:
     swept = retention.sweep(make(), NOW)
 
     assert (swept.dropped, swept.busy) == ([], OLD)
@@ -90,7 +90,7 @@ def test_a_dump_delays_the_drop_and_the_drop_delays_nobody(dump: psycopg.Connect
     assert partitions.detached(TABLE) == set()
 
 
-def test_what_was_detached_and_left_lying_is_dropped_the_next_night():
+def test_what_was_detached_and_left_lying_is_dropped_the_next_night() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {TABLE} DETACH PARTITION {partitions.name_of(TABLE, OLD[0])}")
     assert partitions.detached(TABLE) == {OLD[0]}
@@ -100,7 +100,7 @@ def test_what_was_detached_and_left_lying_is_dropped_the_next_night():
     assert partitions.detached(TABLE) == set()
 
 
-def test_a_window_that_touches_a_dropped_day_is_not_whole():
+def test_a_window_that_touches_a_dropped_day_is_not_whole() -> None:
     retention.sweep(make(), NOW)
     day = timedelta(days=1)
 
@@ -112,7 +112,7 @@ def test_a_window_that_touches_a_dropped_day_is_not_whole():
     assert not retention.is_whole([TABLE], midnight - day, midnight)
 
 
-def test_the_lock_timeout_of_the_session_is_given_back():
+def test_the_lock_timeout_of_the_session_is_given_back() -> None:
     retention.sweep(make(), NOW)
 
     with connection.cursor() as cursor:

@@ -2,19 +2,23 @@
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.tests.cast import Person
 from incidents import system_status
 from incidents.models import Incident
 from monitoring.api.tests.api_client import Program
-from monitoring.tests.factories import make_service
+from monitoring.tests.factories import make_checked
 
 pytestmark = pytest.mark.django_db
 
 
-def test_the_system_status_is_that_of_the_page(viewer, settings, django_assert_num_queries):
+def test_the_system_status_is_that_of_the_page(
+    viewer: Person, settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     settings.API_RATE_LIMIT = 0
-    make_service("payments", status="mo", is_critical=True)
-    make_service("cards", status="o")
+    make_checked("payments", "mo", is_critical=True)
+    make_checked("cards", "o")
     Incident.objects.create(title="Payments fail", started_at=timezone.now())
     stored = system_status.refresh(timezone.now())
     program = Program.of(viewer)

@@ -1,10 +1,12 @@
 """Incidents in the admin: filed and updated by reporters, read by viewers, on the page at once."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.tests.cast import Person
 from database import changes
@@ -14,7 +16,7 @@ from monitoring.tests.factories import make_service
 LIST = "/admin/incidents/incident/"
 
 
-def form(message: str = "", status: str = "investigating", **values) -> dict:
+def form(message: str = "", status: str = "investigating", **values: Any) -> dict[str, Any]:
     started_at = timezone.now() - timedelta(minutes=30)
     updates = {
         "updates-TOTAL_FORMS": "1",
@@ -34,13 +36,13 @@ def form(message: str = "", status: str = "investigating", **values) -> dict:
     }
 
 
-def file(person: Person, **values) -> Incident:
+def file(person: Person, **values: Any) -> Incident:
     answer = person.client.post(f"{LIST}add/", form(**values))
     assert answer.status_code == 302, answer.context["errors"]
     return Incident.objects.get()
 
 
-def say(person: Person, incident: Incident, message: str, status: str, **values) -> Incident:
+def say(person: Person, incident: Incident, message: str, status: str, **values: Any) -> Incident:
     kept = {
         "started_at_0": f"{incident.started_at:%Y-%m-%d}",
         "started_at_1": f"{incident.started_at:%H:%M:%S}",
@@ -51,7 +53,7 @@ def say(person: Person, incident: Incident, message: str, status: str, **values)
     return incident
 
 
-def test_a_reporter_files_an_incident_with_services_and_a_first_word(reporter):
+def test_a_reporter_files_an_incident_with_services_and_a_first_word(reporter: Person) -> None:
     for name in ("payments", "search"):
         make_service(name)
     before = changes.current("page")
@@ -75,7 +77,7 @@ def test_a_reporter_files_an_incident_with_services_and_a_first_word(reporter):
     assert SystemStatus.objects.get().active_incidents == 1
 
 
-def test_an_update_moves_the_incident_through_its_course(reporter, admin):
+def test_an_update_moves_the_incident_through_its_course(reporter: Person, admin: Person) -> None:
     incident = file(reporter)
 
     say(reporter, incident, "A queue is full.", "identified")
@@ -91,7 +93,7 @@ def test_an_update_moves_the_incident_through_its_course(reporter, admin):
     assert incident.updates.count() == 3
 
 
-def test_saving_without_a_message_says_nothing(reporter):
+def test_saving_without_a_message_says_nothing(reporter: Person) -> None:
     incident = file(reporter)
 
     say(reporter, incident, "", "investigating", title="Payments fail now and then")
@@ -100,7 +102,7 @@ def test_saving_without_a_message_says_nothing(reporter):
     assert not IncidentUpdate.objects.exists()
 
 
-def test_a_status_without_a_message_is_asked_for(reporter):
+def test_a_status_without_a_message_is_asked_for(reporter: Person) -> None:
     incident = file(reporter)
 
     page = reporter.client.post(f"{LIST}{incident.pk}/change/", form("", "resolved"))
@@ -110,7 +112,7 @@ def test_a_status_without_a_message_is_asked_for(reporter):
     assert incident.status == "investigating"
 
 
-def test_what_was_said_cannot_be_changed(reporter):
+def test_what_was_said_cannot_be_changed(reporter: Person) -> None:
     incident = file(reporter, message="We are looking into it.")
     update = IncidentUpdate.objects.get()
 
@@ -123,7 +125,7 @@ def test_what_was_said_cannot_be_changed(reporter):
     assert update.message == "We are looking into it."
 
 
-def test_services_can_be_taken_off_and_their_impact_changed(reporter):
+def test_services_can_be_taken_off_and_their_impact_changed(reporter: Person) -> None:
     for name in ("payments", "search"):
         make_service(name)
     incident = file(reporter, major_services=["payments"], degraded_services=["search"])
@@ -133,7 +135,7 @@ def test_services_can_be_taken_off_and_their_impact_changed(reporter):
     assert list(AffectedService.objects.values_list("service_id", "impact")) == [("payments", "partial")]
 
 
-def test_a_service_is_named_once(reporter):
+def test_a_service_is_named_once(reporter: Person) -> None:
     make_service("payments")
 
     page = reporter.client.post(
@@ -144,7 +146,7 @@ def test_a_service_is_named_once(reporter):
     assert not Incident.objects.exists()
 
 
-def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter):
+def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter: Person) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     later = {"started_at_0": f"{tomorrow:%Y-%m-%d}", "started_at_1": "00:00:00"}
     assert "This is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
@@ -158,7 +160,7 @@ def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(repor
     assert "Choose an earlier time" in page
 
 
-def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter, viewer):
+def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter: Person, viewer: Person) -> None:
     make_service("payments")
     incident = file(reporter, message="We are looking into it.", major_services=["payments"])
 
@@ -171,7 +173,9 @@ def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter, viewe
     assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403
 
 
-def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(viewer, django_assert_num_queries):
+def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(
+    viewer: Person, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     make_service("payments")
     for number in range(3):
         incident = Incident.objects.create(title=f"No {number}", started_at=timezone.now())
@@ -186,7 +190,7 @@ def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(viewer, django_
 
 
 @pytest.mark.parametrize("role", ["viewer", "reporter", "admin"])
-def test_menu_shows_what_the_role_may_do(cast, role):
+def test_menu_shows_what_the_role_may_do(cast: dict[str, Person], role: str) -> None:
     page = cast[role].client.get(LIST).content.decode()
 
     assert "/admin/checks/" in page
@@ -195,7 +199,7 @@ def test_menu_shows_what_the_role_may_do(cast, role):
     assert ('href="/admin/incidents/incident/add/"' in page) == (role != "viewer")
 
 
-def test_times_say_their_zone_and_durations_are_in_the_readers_language(reporter, settings):
+def test_times_say_their_zone_and_durations_are_in_the_readers_language(reporter: Person, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = ZoneInfo("Asia/Seoul")
     started_at = datetime(2025, 3, 9, 5, 2, tzinfo=UTC)
     over = {"status": "resolved", "resolved_at": started_at + timedelta(minutes=64), "duration_minutes": 64}

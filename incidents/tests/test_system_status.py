@@ -1,11 +1,12 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from database import changes
 from incidents.models import Incident, SystemStatus
 from incidents.system_status import overall, refresh
-from monitoring.tests.factories import make_service
+from monitoring.tests.factories import make_checked
 
 NOW = datetime(2025, 3, 10, tzinfo=UTC)
 
@@ -22,20 +23,20 @@ NOW = datetime(2025, 3, 10, tzinfo=UTC)
         ("nothing is measured", ["nd", "nd"], "degraded"),
     ],
 )
-def test_overall_status(why, services, expected):
+def test_overall_status(why: str, services: Any, expected: str) -> None:
     assert overall([(status, False) for status in services]) == expected, why
 
 
-def test_a_critical_service_that_is_down_is_an_outage_of_the_whole():
+def test_a_critical_service_that_is_down_is_an_outage_of_the_whole() -> None:
     assert overall([("mo", True), *[("o", False)] * 9]) == "outage"
     assert overall([("po", True), *[("o", False)] * 9]) == "degraded"
 
 
 @pytest.mark.django_db
-def test_the_row_counts_services_and_open_incidents():
-    make_service("one", status="o")
-    make_service("two", status="mo")
-    make_service("off", status="mo", is_active=False)
+def test_the_row_counts_services_and_open_incidents() -> None:
+    make_checked("one", "o")
+    make_checked("two", "mo")
+    make_checked("off", "mo", is_active=False)
     Incident.objects.create(title="Down", started_at=NOW)
     Incident.objects.create(title="Over", started_at=NOW, resolved_at=NOW, status="resolved")
 
@@ -47,8 +48,8 @@ def test_the_row_counts_services_and_open_incidents():
 
 
 @pytest.mark.django_db
-def test_readers_are_told_only_of_a_change():
-    make_service(status="o")
+def test_readers_are_told_only_of_a_change() -> None:
+    make_checked("payments", "o")
     refresh(NOW)
     before = changes.current("page")
 

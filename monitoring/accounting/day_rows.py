@@ -72,8 +72,16 @@ def api_call_log(day: Day, requests: DayOfRequests) -> ApiCallLog:
 
 
 UPTIME_FIGURES = [
-    *("time_zone", "status", "uptime_percentage", "coverage_percentage", "is_settled", "metadata", "updated_at"),
-    *("policy", "failure_threshold", "recovery_threshold"),
+    "time_zone",
+    "status",
+    "uptime_percentage",
+    "coverage_percentage",
+    "is_settled",
+    "metadata",
+    "updated_at",
+    "policy",
+    "failure_threshold",
+    "recovery_threshold",
     *(f"{kind}_s" for kind in Kind),
 ]
 

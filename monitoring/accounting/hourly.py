@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from database.locks import try_lock_in_transaction, wait_briefly
 from database.sql import statement
 from monitoring.models import Hour, ServiceHour
-from monitoring.rules.histogram import BUCKETS, PER_DOUBLING
+from monitoring.rules.histogram import GROWTH, LOWEST_MS
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=8)  # the dashboard looks back seven days
@@ -51,7 +51,7 @@ def _is_resting(last: Hour, now: datetime) -> bool:
 
 def _read(since: datetime, until: datetime, now: datetime) -> None:
     stretch = {"since": since, "until": until}
-    buckets = {"last_bucket": BUCKETS - 1, "per_doubling": PER_DOUBLING}
+    buckets = {"lowest_ms": LOWEST_MS, "growth": GROWTH}
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "roll_up_hours"), {**stretch, **buckets, "now": now})
         cursor.execute(statement("monitoring", "roll_up_service_hours"), stretch)

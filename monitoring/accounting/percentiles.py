@@ -19,7 +19,7 @@ from monitoring.accounting.time_range import Window
 from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
-from monitoring.rules import day_histogram
+from monitoring.rules import histogram
 from monitoring.rules.calendar_days import bounds, days_between
 
 TIMEOUT_MS = 4_000  # for the raw requests
@@ -42,7 +42,7 @@ class ResponseTimes:
     def percentile(self, percent: float) -> float | None:
         """Return the milliseconds that this share of the requests did not exceed, None without any."""
         # As a fraction: 99.9 / 100 · 1000 is more than 999 in floats, and the rank would be that of the longest.
-        return day_histogram.percentile(self.counts, Fraction(str(percent)) / 100)
+        return histogram.percentile(self.counts, Fraction(str(percent)) / 100)
 
 
 def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> ResponseTimes:
@@ -58,7 +58,7 @@ def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> Respo
     start, end = max(window.start, service.created_at), min(window.end, now)
     raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
     return ResponseTimes(
-        counts=day_histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _folded_counts(service.id, raw),
+        counts=histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _folded_counts(service.id, raw),
         is_complete=all(retention.is_whole(RAW, *stretch) for stretch in raw),
     )
 
@@ -84,8 +84,8 @@ def _raw_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
         "service_id": service_id,
         "starts": [start for start, _end in stretches],
         "ends": [end for _start, end in stretches],
-        "lowest_ms": day_histogram.LOWEST_MS,
-        "growth": day_histogram.GROWTH,
+        "lowest_ms": histogram.LOWEST_MS,
+        "growth": histogram.GROWTH,
     }
     with time_limit(TIMEOUT_MS, TooMuch), connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "histogram_of_stretches"), parameters)
@@ -96,4 +96,4 @@ def _folded_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int
     """Count the raw requests of days that are kept in few bytes."""
     requests = (request for stretch in stretches for request in reading.requests(service_id, "", *stretch))
     answered = (request for request in requests if request.is_final and request.status_code is not None)
-    return Counter(day_histogram.bucket_of(each.response_time) for each in answered if each.response_time is not None)
+    return Counter(histogram.bucket_of(each.response_time) for each in answered if each.response_time is not None)

@@ -16,8 +16,13 @@ from monitoring.rules.sla import Figures, Kind
 from monitoring.rules.state import Policy
 
 KINDS = (
-    *(Kind.OPERATIONAL, Kind.PARTIAL, Kind.DOWN, Kind.UNKNOWN),
-    *(Kind.MAINTENANCE, Kind.PAUSED, Kind.EMPTY),
+    Kind.OPERATIONAL,
+    Kind.PARTIAL,
+    Kind.DOWN,
+    Kind.UNKNOWN,
+    Kind.MAINTENANCE,
+    Kind.PAUSED,
+    Kind.EMPTY,
 )
 
 

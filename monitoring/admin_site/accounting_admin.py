@@ -30,9 +30,17 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
     class Meta:
         model = AccountingPolicy
         fields = (
-            *("name", "effective_on", "failure_threshold", "recovery_threshold", "gap_factor"),
-            *("partial_weight_percent", "counts_maintenance", "maintenance_notice_hours", "late_maintenance"),
-            *("major_below", "reason"),
+            "name",
+            "effective_on",
+            "failure_threshold",
+            "recovery_threshold",
+            "gap_factor",
+            "partial_weight_percent",
+            "counts_maintenance",
+            "maintenance_notice_hours",
+            "late_maintenance",
+            "major_below",
+            "reason",
         )
         help_texts: ClassVar[dict[str, Any]] = {
             "maintenance_notice_hours": gettext_lazy(

@@ -26,9 +26,9 @@ from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
-from monitoring.models.services import STATUS_LABELS
 from monitoring.rules.state import Status
 from monitoring.rules.unix_time import to_ms
+from monitoring.words.statuses import STATUS_LABELS
 from monitoring.worker.specs import trace_id
 
 WINDOWS = {  # how far back from `until`
@@ -64,9 +64,8 @@ def urls() -> list[URLPattern]:
 @permission_required(VIEW_CHECKS, raise_exception=True)
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show a page of the checks that the address asks for; what it says wrongly is said, not guessed."""
-    now, problems = timezone.now(), list[str]()
     chosen = _chosen(request.GET)
-    wanted = _wanted(chosen, now, problems)
+    wanted, problems = _wanted(chosen, timezone.now())
     page = None
     try:
         if not problems:
@@ -74,7 +73,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
                 wanted, after=Key.parse(request.GET.get("after", "")), before=Key.parse(request.GET.get("before", ""))
             )
     except TooMuch:
-        problems.append(_("This takes too long. Choose a service, failures only, or a shorter stretch of time."))
+        problems = (_("This takes too long. Choose a service, failures only, or a shorter stretch of time."),)
     longest = max((check.response_time or 0 for check in page.checks), default=0) if page else 0
     context = {
         **admin.site.each_context(request),
@@ -112,7 +111,7 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
         "bar": _bar(check, check.response_time or 0),
         "requests": [(each, round(1000 * (each.response_time or 0) / longest) if longest else 0) for each in requests],
         "service": service,
-        "may_edit": request.user.has_perm("monitoring.change_service"),  # type: ignore[union-attr]
+        "may_edit": request.user.has_perm("monitoring.change_service"),
         "transitions": [
             (each, STATUS_LABELS[Status(each.from_status)], STATUS_LABELS[Status(each.to_status)])
             for each in _transitions(check)
@@ -131,15 +130,15 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
     return {**chosen, "window": chosen["window"] if chosen["window"] in WINDOWS else DEFAULT_WINDOW}
 
 
-def _wanted(chosen: Mapping[str, str], now: datetime, problems: list[str]) -> Wanted:
-    until = now + check_search.AHEAD
-    if chosen["until"]:
-        typed = _instant(chosen["until"])
-        if typed is None:
-            problems.append(_("%(value)s is not a date and time.") % {"value": chosen["until"]})
-        until = typed or until
+def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
+    """Return what is searched for, and what of it cannot be understood."""
+    typed = _instant(chosen["until"]) if chosen["until"] else None
+    until = typed or now + check_search.AHEAD
+    problems: tuple[str, ...] = ()
+    if chosen["until"] and typed is None:
+        problems = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},)
     length, _label = WINDOWS[chosen["window"]]
-    return Wanted(
+    wanted = Wanted(
         since=until - length,
         until=until,
         service_id=chosen["service"],
@@ -147,6 +146,7 @@ def _wanted(chosen: Mapping[str, str], now: datetime, problems: list[str]) -> Wa
         error_type=chosen["class"] if chosen["class"] in dict(ERROR_TYPES) else "",
         region=chosen["region"],
     )
+    return wanted, problems
 
 
 def _instant(text: str) -> datetime | None:

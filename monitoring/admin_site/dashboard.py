@@ -14,22 +14,20 @@ from enum import StrEnum
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Case, F, Q, QuerySet, Sum, When
+from django.db.models import Case, F, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from database.sql import statement
 from monitoring.accounting import evidence
-from monitoring.config.clock import AHEAD
-from monitoring.engine.dispatch import LEAD
 from monitoring.engine.pace import Pace, pace
 from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, Hour, Service, ServiceHour, ServiceState
 from monitoring.probes.model import Verdict
 from monitoring.rules.calendar_days import day_of
-from monitoring.rules.histogram import percentile_ms
+from monitoring.rules.histogram import merge, percentile
 from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
-from monitoring.states.live import is_ahead, is_silent, silent
+from monitoring.states.live import is_ahead, is_silent, status_at, status_column
 from monitoring.states.terms import TermsBook
 
 KEPT_S = 30
@@ -57,7 +55,8 @@ class Unwell:
     id: str
     name: str
     status: Status
-    since: datetime | None  # None: never measured
+    is_measured: bool  # now, or once
+    since: datetime | None  # None: never measured, or nobody knows when
     error: str
     is_critical: bool
 
@@ -72,6 +71,7 @@ class Engine:
     probe_workers: int  # seen lately, as the others
     engine_workers: int
     last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
+    is_dispatch_late: bool
     dispatch_workers: int
     skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
     pace: Pace
@@ -124,7 +124,7 @@ def unwell(now: datetime) -> tuple[list[Unwell], int]:
     One query, two when they are more than that.
     """
     found = _burning(now)
-    severity = Case(When(state__status=Status.DOWN, then=0), When(state__status=Status.PARTIAL, then=1), default=2)
+    severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
     listed = [_unwell(service, now) for service in found.order_by(severity, "-is_critical", "name")[:BURNING_LISTED]]
     return listed, len(listed) if len(listed) < BURNING_LISTED else found.count()
 
@@ -143,16 +143,16 @@ def engine(now: datetime) -> Engine:
         probe_workers=sum(worker.role == "probe" for worker in workers),
         engine_workers=sum(worker.role == "engine" for worker in workers),
         dispatch_workers=sum(worker.role == "dispatch" for worker in workers),
-        last_dispatch_s=_dispatched_ago_s(watermark.dispatched_until, now) if watermark else None,
+        last_dispatch_s=_dispatched_ago_s(watermark, now) if watermark else None,
+        is_dispatch_late=watermark is None or watermark.is_late(now) or watermark.is_ahead(now),
         skipped_slots=watermark.skipped_slots if watermark else 0,
         pace=pace(now),
         expired_probes=sum(worker.counters.get("expired", 0) for worker in workers),
     )
 
 
-def _dispatched_ago_s(until: datetime, now: datetime) -> float | None:
-    """Return when slots were handed out; the watermark runs ahead of the clock, but one in the future says nothing."""
-    return None if until > now + AHEAD else max(0.0, (now - (until - LEAD)).total_seconds())
+def _dispatched_ago_s(watermark: DispatchWatermark, now: datetime) -> float | None:
+    return None if watermark.is_ahead(now) else watermark.age(now).total_seconds()
 
 
 def trends(period: Period, now: datetime) -> Trends:
@@ -199,24 +199,23 @@ def _least_available(
 
 
 def _burning(now: datetime) -> QuerySet[Service]:
-    unwell = Q(state=None) | ~Q(state__status=Status.OPERATIONAL) | silent(now, "state__")
-    return Service.objects.monitored().filter(unwell).select_related("state")
+    monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
 
 
 def _unwell(service: Service, now: datetime) -> Unwell:
     state: ServiceState | None = getattr(service, "state", None)
-    status, since, error = Status.UNKNOWN, None, ""
-    if state is not None and state.run_last_at is not None:
-        status = Status.UNKNOWN if is_silent(state, now) else Status(state.status)
+    status, since = status_at(state, now), None
+    is_measured = state is not None and state.run_last_at is not None
+    if state is not None and is_measured and not is_ahead(state, now):
         since = state.run_last_at if is_silent(state, now) else _since(state, status)
-        since = None if is_ahead(state, now) else since
-        error = state.last_error or ""
     return Unwell(
         id=service.id,
         name=str(service),
         status=status,
+        is_measured=is_measured,
         since=since,
-        error=error,
+        error=state.last_error or "" if state is not None and is_measured else "",
         is_critical=service.is_critical,
     )
 
@@ -249,11 +248,12 @@ def _hours(first: datetime, count: int) -> list[HourOfAll]:
 def _hour(at: datetime, row: Hour | None) -> HourOfAll:
     if row is None:
         return HourOfAll(at=at)
+    times = merge([(row.histogram_buckets, row.histogram_counts)])
     return HourOfAll(
         at=at,
         ok=row.ok_count,
         slow=row.slow_count,
         bad=row.bad_count,
-        p50_ms=percentile_ms(row.response_buckets, 0.5),
-        p95_ms=percentile_ms(row.response_buckets, 0.95),
+        p50_ms=percentile(times, 0.5),
+        p95_ms=percentile(times, 0.95),
     )

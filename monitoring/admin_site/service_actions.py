@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from monitoring.catalogue import editing, pauses
+from monitoring.catalogue import lifecycle
 from monitoring.models import Service
 
 NAMED = 10  # services that the question names
@@ -68,19 +68,19 @@ BRING_BACK = Question(
 
 
 def pause(ids: Sequence[str], who: User, reason: str) -> int:
-    return pauses.pause(ids, author=who, reason=reason, now=timezone.now())
+    return lifecycle.pause(ids, author=who, reason=reason, now=timezone.now())
 
 
 def resume(ids: Sequence[str], who: User, reason: str) -> int:
-    return pauses.resume(ids, now=timezone.now())
+    return lifecycle.resume(ids, now=timezone.now())
 
 
 def remove(ids: Sequence[str], who: User, reason: str) -> int:
-    return editing.remove(ids, now=timezone.now())
+    return lifecycle.remove(ids, now=timezone.now())
 
 
 def bring_back(ids: Sequence[str], who: User, reason: str) -> int:
-    return editing.bring_back(ids, now=timezone.now())
+    return lifecycle.bring_back(ids, now=timezone.now())
 
 
 def ask_or_do(

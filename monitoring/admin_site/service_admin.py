@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms.widgets import Script
@@ -26,14 +27,13 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES
-from database.locks import lock_in_transaction
 from monitoring.accounting import stored_days
 from monitoring.admin_site import phases, service_actions, signs
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter
 from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
 from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
-from monitoring.catalogue import editing
+from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
@@ -144,6 +144,12 @@ class ServiceAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         return ("id",) if obj else ()
 
+    def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Ask Django for the columns only: the form itself adds the settings, which are no fields of the model."""
+        columns = {field.name for field in Service._meta.get_fields()}
+        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
+        return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in ("id", "endpoint_url", "regions", "tags"):
             kwargs["widget"] = UnfoldAdminTextInputWidget()
@@ -154,7 +160,7 @@ class ServiceAdmin(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Service | None:
         if request.method == "POST":
             # Read after whoever is saving now: the form is judged against what will be there.
-            lock_in_transaction(editing.LOCK)
+            lifecycle.lock_catalogue()
         found: Service | None = super().get_object(request, object_id, from_field)
         return found
 
@@ -167,13 +173,13 @@ class ServiceAdmin(ModelAdmin):
         return found
 
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
-        editing.save(obj, form.changed_data if change else None)
+        lifecycle.save(obj, form.changed_data if change else None)
         for warning in warnings_of(obj):
             messages.warning(request, warning)
 
     def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         if _is_autocomplete(request):  # ids and names
-            return request.user.has_perm(CHOOSE_SERVICES)  # type: ignore[union-attr]
+            return request.user.has_perm(CHOOSE_SERVICES)
         return bool(super().has_view_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:

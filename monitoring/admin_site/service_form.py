@@ -10,6 +10,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.admin_site import check_fields
+from monitoring.catalogue import parents
+from monitoring.catalogue.planned import names_following
 from monitoring.models import Service
 from monitoring.probes import KINDS
 
@@ -57,22 +59,24 @@ HELP = {
 }
 
 
-SettingsForm = type("SettingsForm", (forms.Form,), check_fields.fields())  # its fields are known only when running
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
+    """The columns of a service, and a field for every setting of every kind."""
 
-
-class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-type, type-arg]  # not generic when running
     class Meta:
         model = Service
-        exclude = ("status", "is_active")  # the checks say the one; pausing, with a reason, the other
+        exclude = ("status", "is_active")  # noqa: DJ006  the checks say the one; pausing, with a reason, the other
         labels = LABELS
         help_texts = HELP
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields |= check_fields.fields()
         self.fields["display_name"].required = False
         self._before = (self.instance.kind, self.instance.shown_settings) if self.instance.pk else ("", {})
         if self.instance.pk:
             self.initial.update(check_fields.shown(*self._before))
+        if isinstance(parent := self.fields.get("parent"), forms.ModelChoiceField):
+            parent.queryset = Service.objects.present()
 
     @cached_property
     def changed_data(self) -> list[str]:
@@ -91,6 +95,11 @@ class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-ty
         if kind in KINDS:
             before = self._before[1] if kind == self._before[0] else {}
             self.instance.check_settings = check_fields.written(kind, data, before)
+        if (parent := data.get("parent")) and (
+            circle := parents.circle(self.instance.pk or data.get("id", ""), parent.id, parents.known())
+        ):
+            words = _("A service cannot be part of itself: %(circle)s.") % {"circle": " → ".join(circle)}
+            self.add_error("parent", words)
         return data
 
     def _update_errors(self, errors: Any) -> None:
@@ -98,7 +107,7 @@ class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-ty
         of_settings = errors.error_dict.pop("check_settings", []) if hasattr(errors, "error_dict") else []
         for name, words in check_fields.placed(self.instance.kind, of_settings):
             self.add_error(name, words)
-        super()._update_errors(errors)
+        super()._update_errors(errors)  # type: ignore[misc]  # the stubs do not know it
 
     def clean_id(self) -> str:
         id = str(self.cleaned_data["id"])
@@ -110,7 +119,9 @@ class ServiceForm(SettingsForm, forms.ModelForm):  # type: ignore[misc, valid-ty
         return id
 
     def clean_display_name(self) -> str:
-        return str(self.cleaned_data["display_name"] or self.cleaned_data.get("name", ""))
+        """Let it follow the name where it is empty, as in a file."""
+        names = {key: self.cleaned_data[key] for key in ("name", "display_name") if self.cleaned_data.get(key)}
+        return str({**names, **names_following(names, None)}.get("display_name", ""))
 
     def clean_metadata(self) -> dict[str, Any]:
         return self.cleaned_data["metadata"] or {}

@@ -9,10 +9,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from monitoring.models import Service
-from monitoring.models.services import STATUS_LABELS
 from monitoring.probes.model import Verdict
-from monitoring.rules.state import Status
-from monitoring.states.live import is_silent
+from monitoring.states.live import is_silent, status_at
+from monitoring.words.statuses import STATUS_LABELS, STATUS_TONES, VERDICT_TONES
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {
@@ -26,8 +25,6 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         "info": '<path d="M7 .5 13.5 7 7 13.5.5 7Z" fill="currentColor"/>',
     }
 )
-TONES = {Status.OPERATIONAL: "ok", Status.PARTIAL: "partial", Status.DOWN: "major", Status.UNKNOWN: "nodata"}
-VERDICT_TONES = {Verdict.OK: "ok", Verdict.SLOW: "partial", Verdict.BAD: "major"}
 
 
 def sign(shape: str, word: str, title: str = "") -> SafeString:
@@ -36,7 +33,10 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
     drawing = mark_safe(SHAPES[shape])
     return format_html(
         '<span class="desk-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
-        *(tone, title, drawing, word),
+        tone,
+        title,
+        drawing,
+        word,
     )
 
 
@@ -49,10 +49,10 @@ def service_sign(service: Service, now: datetime) -> SafeString:
     state = getattr(service, "state", None)
     if state is None or state.run_last_at is None:
         return sign("nodata", _("No data yet"))
+    status = status_at(state, now)
     if is_silent(state, now):
-        return sign("nodata", _("No data"))
-    status = Status(state.status)
-    return sign(TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
+        return sign(STATUS_TONES[status], str(STATUS_LABELS[status]))
+    return sign(STATUS_TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
 
 
 def verdict_sign(verdict: str) -> SafeString:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from monitoring.accounting import time_range
 from monitoring.accounting.time_range import BadWindow, Window
+from monitoring.models.services import SLUG_IN_SCHEMAS
 from monitoring.probes.suggestions import did_you_mean
 from observability import errors
 from observability.errors import ApiError, invalid
@@ -41,7 +42,7 @@ def _storable(text: str) -> str:
 
 # What PostgreSQL can hold.
 Text = Annotated[str, AfterValidator(_storable), Field(max_length=1000, pattern=r"^[^\x00]*$")]
-SlugText = Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+SlugText = Annotated[str, Field(max_length=100, pattern=SLUG_IN_SCHEMAS)]
 
 
 class StrictQueryModel(QueryModel):

@@ -11,10 +11,9 @@ from django.utils.translation import gettext as _
 
 from accounts.callers import caller
 from accounts.models import ApiToken
-from database.locks import lock_in_transaction
 from monitoring.api import preconditions
 from monitoring.api.service_schemas import ServiceOut, shown
-from monitoring.catalogue import editing, pauses, service_bodies
+from monitoring.catalogue import lifecycle, service_bodies
 from monitoring.catalogue.planned import Refused
 from monitoring.catalogue.sync import sync
 from monitoring.models import Service
@@ -46,7 +45,7 @@ def find_present(service_id: str) -> Service:
 def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
     """Make a service. Raises `ApiError`: 422 with every mistake, 409 where its id is taken."""
     with transaction.atomic():
-        lock_in_transaction(editing.LOCK)
+        lifecycle.lock_catalogue()
         wanted, problems = service_bodies.read(body, None, {}, is_whole=True)
         if "id" not in wanted.refused:
             _demand_free(wanted.id)
@@ -58,7 +57,7 @@ def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
 def change(request: HttpRequest, service_id: str, body: Mapping[str, Any], *, is_whole: bool) -> ServiceOut:
     """Change a service as far as the body says, or replace all of it, for which a tag is needed. Raises `ApiError`."""
     with transaction.atomic():
-        lock_in_transaction(editing.LOCK)
+        lifecycle.lock_catalogue()
         before = shown(find_present(service_id), with_settings=True)
         preconditions.demand(request, preconditions.etag_of(before), is_required=is_whole)
         kept = before.model_dump(mode="json")
@@ -71,24 +70,24 @@ def change(request: HttpRequest, service_id: str, body: Mapping[str, Any], *, is
 
 def archive(request: HttpRequest, service_id: str, now: datetime) -> None:
     """Take a service out of everything but history. Once more does nothing."""
-    _act(request, service_id, find, lambda: editing.remove([service_id], now=now), "service archived")
+    _act(request, service_id, find, lambda: lifecycle.remove([service_id], now=now), "service archived")
 
 
 def restore(request: HttpRequest, service_id: str, now: datetime) -> ServiceOut:
     """Bring an archived service back. Once more does nothing."""
-    _act(request, service_id, find, lambda: editing.bring_back([service_id], now=now), "service restored")
+    _act(request, service_id, find, lambda: lifecycle.bring_back([service_id], now=now), "service restored")
     return _seen(service_id)
 
 
 def pause(request: HttpRequest, service_id: str, reason: str, now: datetime) -> ServiceOut:
     who = caller(request).user
-    act = lambda: pauses.pause([service_id], author=who, reason=reason, now=now)  # noqa: E731
+    act = lambda: lifecycle.pause([service_id], author=who, reason=reason, now=now)  # noqa: E731
     _act(request, service_id, find_present, act, "service paused")
     return _seen(service_id)
 
 
 def resume(request: HttpRequest, service_id: str, now: datetime) -> ServiceOut:
-    _act(request, service_id, find_present, lambda: pauses.resume([service_id], now=now), "service resumed")
+    _act(request, service_id, find_present, lambda: lifecycle.resume([service_id], now=now), "service resumed")
     return _seen(service_id)
 
 
@@ -96,7 +95,7 @@ def _act(
     request: HttpRequest, service_id: str, find: Callable[[str], Service], act: Callable[[], int], event: str
 ) -> None:
     with transaction.atomic():
-        lock_in_transaction(editing.LOCK)
+        lifecycle.lock_catalogue()
         current = preconditions.etag_of(shown(find(service_id), with_settings=True))
         preconditions.demand(request, current, is_required=False)
         count = act()

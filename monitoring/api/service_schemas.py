@@ -10,10 +10,9 @@ from pydantic_core import CoreSchema
 from monitoring.api.check_schemas import check_schema
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.models import Service
-from monitoring.models.services import INTERVAL_MS, THRESHOLD, TIMEOUT_MS
+from monitoring.models.services import INTERVAL_MS, SLUG_IN_SCHEMAS, THRESHOLD, TIMEOUT_MS
 from monitoring.rules.state import Status
 
-SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EXAMPLE = {
     "id": "payments",
     "name": "Payments",
@@ -105,7 +104,7 @@ class _Written(BaseModel):
     It is judged by `monitoring/catalogue/service_bodies.py` and the model, not by this.
     """
 
-    id: str = Field(pattern=SLUG, max_length=100, examples=["payments"])
+    id: str = Field(pattern=SLUG_IN_SCHEMAS, max_length=100, examples=["payments"])
     name: str = Field(
         min_length=1, max_length=100, description="Unique. Left out, the display name.", examples=["Payments"]
     )

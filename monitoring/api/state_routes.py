@@ -28,7 +28,7 @@ from monitoring.models import Service, Transition
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Cause, Status
 from monitoring.rules.unix_time import from_us, to_us
-from monitoring.states.live import is_ahead, is_silent, silent
+from monitoring.states.live import is_ahead, status_at, status_column
 
 router = Router(tags=["States"])
 
@@ -102,7 +102,7 @@ def list_states(
     if filters.is_active is not None:
         chosen = chosen.filter(is_active=filters.is_active)
     if filters.status is not None:
-        chosen = chosen.filter(_has_status(filters.status, now))
+        chosen = chosen.annotate(live_status=status_column(now)).filter(live_status=filters.status)
     if filters.cursor:
         chosen = chosen.filter(id__gt=key_of(filters.cursor, 1)[0])
     found = list(chosen.order_by("id")[: filters.limit + 1])
@@ -150,21 +150,6 @@ def _with_states(now: datetime) -> QuerySet[Service]:
     return Service.objects.select_related("state").annotate(since=since)
 
 
-def _has_status(status: Status, now: datetime) -> Q:
-    """Choose as `_status` tells."""
-    unknown = Q(state=None) | silent(now, "state__")
-    if status is Status.UNKNOWN:
-        return unknown | Q(state__status=status)
-    return Q(state__status=status) & ~unknown
-
-
-def _status(service: Service, now: datetime) -> Status:
-    state = getattr(service, "state", None)
-    if state is None or is_silent(state, now):
-        return Status.UNKNOWN
-    return Status(state.status)
-
-
 def _state(service: Service, now: datetime) -> StateOut:
     state = getattr(service, "state", None)
     return StateOut(
@@ -173,7 +158,7 @@ def _state(service: Service, now: datetime) -> StateOut:
         group=service.group_name,
         is_critical=service.is_critical,
         is_active=service.is_active,
-        status=_status(service, now),
+        status=status_at(state, now),
         since=getattr(service, "since", None),
         last_checked_at=state.run_last_at if state and not is_ahead(state, now) else None,
         last_verdict=Verdict(state.verdict) if state and state.verdict else None,

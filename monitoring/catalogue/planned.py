@@ -13,9 +13,25 @@ from monitoring.probes.suggestions import shown
 
 # What people decide about a service; everything else the monitor keeps by itself.
 COLUMNS = (
-    *("id", "name", "display_name", "description", "endpoint_url", "check_interval", "timeout", "is_active"),
-    *("regions", "quorum", "is_critical", "kind", "check_settings", "failure_threshold", "recovery_threshold"),
-    *("group_name", "parent_id", "tags", "metadata"),
+    "id",
+    "name",
+    "display_name",
+    "description",
+    "endpoint_url",
+    "check_interval",
+    "timeout",
+    "is_active",
+    "regions",
+    "quorum",
+    "is_critical",
+    "kind",
+    "check_settings",
+    "failure_threshold",
+    "recovery_threshold",
+    "group_name",
+    "parent_id",
+    "tags",
+    "metadata",
 )
 # How people call a column, where that differs.
 KEYS = {"group_name": "group", "parent_id": "parent", "kind": "check.kind", "check_settings": "check"}
@@ -109,7 +125,7 @@ class Draft:
 
 
 def draft(wanted: Wanted, stored: Service | None) -> Draft:
-    values = {**wanted.values, **_names(wanted.values, stored)}
+    values = {**wanted.values, **names_following(wanted.values, stored)}
     if "check_settings" in values and stored is not None:
         values["check_settings"] = _like_stored(values, stored)
     if stored is None:
@@ -126,7 +142,7 @@ def draft(wanted: Wanted, stored: Service | None) -> Draft:
     return Draft(wanted=wanted, service=service, is_new=False, differences=differences)
 
 
-def _names(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
+def names_following(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
     """Let the name or the display name that is left out follow the other, unless somebody made it differ."""
     given = {key for key in ("name", "display_name") if key in values}
     if len(given) != 1 or (stored is not None and stored.name != stored.display_name):

@@ -9,7 +9,7 @@ from django.conf import settings
 from monitoring.accounting import rollup_requests
 from monitoring.models import Service, Span, SpanKind, Transition
 from monitoring.rules.calendar_days import day_of, days_between
-from monitoring.rules.state import Cause, Status
+from monitoring.rules.state import Cause, Change, Status
 from monitoring.states import state_rows, transitions
 from monitoring.states.state_rows import LockedState
 
@@ -67,12 +67,11 @@ def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
 
 
 def _transition(held: LockedState, now: datetime) -> Transition:
-    return Transition(
-        service_id=held.service_id,
+    change = Change(
         from_status=held.state.status,
         to_status=Status.UNKNOWN,
         cause=Cause.SILENT,
         edge_start_at=held.state.run.last_at if held.state.run else None,
         edge_end_at=now,
-        created_at=now,
     )
+    return transitions.of_change(held.service_id, change, now)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitoring.catalogue.planned import COLUMNS, Problem, Wanted
+from monitoring.catalogue.planned import COLUMNS, Problem, Wanted, names_following
 from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
 from monitoring.models import Service
@@ -38,7 +38,7 @@ def read(
     id = str(wanted.pop("id", ""))
     columns = {COLUMN_OF.get(key, key): value for key, value in wanted.items()}
     if is_whole and service_id is not None:
-        columns = {**_defaults(), **_names(columns), **columns}
+        columns = {**_defaults(), **names_following(columns, None), **columns}
     refused = frozenset(refused_columns([key for key, _what in faults]))
     return Wanted(id=id, values=columns, refused=refused), [Problem(key=key, what=what) for key, what in faults]
 
@@ -71,9 +71,3 @@ def _kind(wanted: Mapping[str, Any]) -> str:
 def _defaults() -> dict[str, Any]:
     default = Service()
     return {column: getattr(default, column) for column in REPLACED}
-
-
-def _names(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Let the name and the display name follow each other, where one is left out."""
-    given = [columns[name] for name in ("name", "display_name") if name in columns]
-    return dict.fromkeys(("name", "display_name"), given[0]) if given else {}

@@ -18,7 +18,7 @@ def save(services: Sequence[Service], updated: Collection[str]) -> None:
     fields = [field for field in Service._meta.concrete_fields if not field.generated]
     rows = [{field.column: getattr(service, field.attname) for field in fields} for service in services]
     names = [sql.Identifier(str(field.column)) for field in fields]
-    typed = [sql.SQL("{} {}").format(name, sql.SQL(str(field.db_type(connection))))  # type: ignore[arg-type]  # no input
+    typed = [sql.SQL("{} {}").format(name, sql.SQL(str(field.db_type(connection))))
              for name, field in zip(names, fields, strict=True)]  # fmt: skip
     upsert = sql.SQL(
         "INSERT INTO services ({names}) SELECT {names} FROM jsonb_to_recordset(%s::jsonb) AS new ({typed})"

@@ -11,18 +11,14 @@ from django.db.models.functions import MD5, Concat
 from django.utils import timezone
 
 from accounts.models import User
-from database import changes
 from database.batches import batches
-from database.locks import lock_in_transaction
 from monitoring.accounting import day_rules
-from monitoring.catalogue import pauses, revival, service_rows
+from monitoring.catalogue import lifecycle, parents, revival, service_rows
 from monitoring.catalogue.plain_secrets import plain_secrets
 from monitoring.catalogue.planned import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.config import check_settings
 from monitoring.models import Service
-from monitoring.models.services import PROBED_COLUMNS, circle_of
 from monitoring.probes.suggestions import did_you_mean, shown
-from monitoring.states import transitions
 from observability.events import Action, Subject, tell_when_committed
 
 __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "Wanted", "no_progress", "sync"]
@@ -53,8 +49,7 @@ def sync(
     Raises `Refused` with the `known` problems and all others, and then changes nothing.
     """
     with transaction.atomic():
-        # Whoever edits services waits here, or the later one would write back what it read before the other's change.
-        lock_in_transaction("services")
+        lifecycle.lock_catalogue()
         stored = Service.objects.in_bulk([each.id for each in wanted])
         drafts = [draft(each, stored.get(each.id)) for each in wanted]
         removed = _others(drafts) if prune else []
@@ -69,8 +64,7 @@ def sync(
             _write(changed, now, progress)
             _switch(changed, now, author, reason)
             Service.objects.filter(id__in=removed).update(archived_at=now, updated_at=now)
-            changes.bump("page")
-            transaction.on_commit(transitions.nudge_all)
+            lifecycle.tell_readers([*(each.service.id for each in changed), *removed])
             _tell(changed, removed)
     return Outcome(
         created=[each.service.id for each in changed if each.is_new],
@@ -146,20 +140,19 @@ def _wrong_parents(drafts: Sequence[Draft], removed: Sequence[str]) -> Iterator[
     """Ask that parents are there and lead round in no circle. No query where there are none."""
     if not any(each.service.parent_id for each in drafts):
         return
-    parents: dict[str, str | None] = dict(Service.objects.present().values_list("id", "parent_id"))
-    parents |= {each.service.id: each.service.parent_id for each in drafts}
+    known = parents.known() | {each.service.id: each.service.parent_id for each in drafts}
     for id in removed:
-        parents.pop(id, None)
+        known.pop(id, None)
     for each in drafts:
         service = each.service
         if service.parent_id is None or "parent_id" in each.wanted.refused:
             continue
         if not (each.is_new or _changes(each, "parent_id") or service.parent_id in removed):
             continue
-        if service.parent_id not in parents:
-            what = f"{shown(service.parent_id)} is no service. {did_you_mean(service.parent_id, parents)}"
+        if service.parent_id not in known:
+            what = f"{shown(service.parent_id)} is no service. {did_you_mean(service.parent_id, known)}"
             yield each.wanted.problem("parent", what + "Write the id of one that is there, or leave the line out.")
-        elif circle := circle_of(service.id, parents):
+        elif circle := parents.circle(service.id, service.parent_id, known):
             what = f"a service cannot be part of itself: {' → '.join(circle)}."
             yield each.wanted.problem("parent", what)
 
@@ -169,8 +162,6 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
         each.service.derive()
         each.service.updated_at = now
         each.service.created_at = each.service.created_at or now
-        if any(difference.column in PROBED_COLUMNS for difference in each.differences):
-            each.service.version += 1
     # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
     revived = [each.service.id for each in drafts if _changes(each, "archived_at")]
     states = revival.lock(revived)
@@ -190,8 +181,8 @@ def _switch(drafts: Sequence[Draft], now: datetime, author: User | None, reason:
     """Begin and end the pauses of services that are switched off and on."""
     switched = [each for each in drafts if each.is_new or _changes(each, "is_active")]
     paused = [each.service.id for each in switched if not each.service.is_active]
-    pauses.open_spans(paused, author=author, reason=reason, now=now)
-    pauses.close_spans([each.service.id for each in switched if each.service.is_active], now=now)
+    lifecycle.open_spans(paused, author=author, reason=reason, now=now)
+    lifecycle.close_spans([each.service.id for each in switched if each.service.is_active], now=now)
 
 
 def _changes(each: Draft, column: str) -> bool:

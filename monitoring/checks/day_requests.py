@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitoring.checks import day_stream
-from monitoring.rules import day_histogram
+from monitoring.rules import histogram
 from monitoring.rules.answers import average_ms, nearest_rank
 
 
@@ -33,9 +33,9 @@ class DayOfRequests:
         counts: list[int] = []
         at = 0
         while at < len(self.times_ms):
-            bucket = day_histogram.bucket_of(self.times_ms[at])
+            bucket = histogram.bucket_of(self.times_ms[at])
             # At least one, for the bound of a bucket is subject to rounding.
-            beyond = max(at + 1, bisect_right(self.times_ms, day_histogram.upper_bound(bucket), at))
+            beyond = max(at + 1, bisect_right(self.times_ms, histogram.upper_bound(bucket), at))
             buckets.append(bucket)
             counts.append(beyond - at)
             at = beyond

@@ -13,15 +13,14 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from database.sql import statement
-from monitoring.config.clock import AHEAD
 from monitoring.models import DispatchWatermark
+from monitoring.models.engine import LEAD
 from monitoring.probes.model import ProbeSpec
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.specs import DueService, spec_of
 
 logger = logging.getLogger(__name__)
 
-LEAD = timedelta(seconds=2)  # slots are handed out up to here, so that they reach a worker before they are due
 LOOK_BACK = timedelta(seconds=2)  # after a longer pause the missed slots are skipped and counted, never made up
 BATCH = 100
 
@@ -45,7 +44,7 @@ def dispatch_due(now: datetime, publish: Publish) -> Tick | None:
     """
     with transaction.atomic():
         watermark = _watermark(now)
-        since, until = _window(watermark.dispatched_until, now)
+        since, until = _window(watermark, now)
         if since >= until:
             return None
         due = _due(since, until)
@@ -81,13 +80,13 @@ def _watermark(now: datetime) -> DispatchWatermark:
     return watermark
 
 
-def _window(dispatched_until: datetime, now: datetime) -> tuple[datetime, datetime]:
+def _window(watermark: DispatchWatermark, now: datetime) -> tuple[datetime, datetime]:
     until = now + LEAD
-    if dispatched_until > now + AHEAD:
+    if watermark.is_ahead(now):
         # The clock was set back, so it had been ahead. Waiting for it to catch up would be a gap as long as the leap,
         # and an outage in it would be told to nobody. Slots that have rows are measured again (see `future.py`).
         return now, until
-    return max(dispatched_until, now - LOOK_BACK), until
+    return max(watermark.dispatched_until, now - LOOK_BACK), until
 
 
 def _due(since: datetime, until: datetime) -> list[DueService]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 
@@ -17,13 +18,12 @@ from monitoring.models import Transition
 from monitoring.probes.model import ProbeResult, Verdict
 from monitoring.rules.answers import response_ms
 from monitoring.rules.regions import Answer, Panel, Slot, fold, second_of
-from monitoring.rules.state import Change, Check, Policy, Run, State, Status, Step, advance, follows
+from monitoring.rules.state import Check, Policy, Run, State, Status, Step, advance, follows
 from monitoring.rules.unix_time import from_ms
 from monitoring.states import future, runs, state_rows, transitions
 from monitoring.states.fold_rules import PanelBook, RuleBook
 from monitoring.states.state_rows import LockedState
 from monitoring.worker.specs import trace_id
-from observability.events import Action, Subject, tell
 
 
 def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str]) -> int:
@@ -51,7 +51,8 @@ def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str
             held.state = step.state
             held.show(result)
             written.take(service_id, step)
-            written.changed += [_transition(service_id, change, result, now) for change in step.changes]
+            evidence = _evidence(service_id, result) if step.changes else None
+            written.changed += [transitions.of_change(service_id, change, now, evidence) for change in step.changes]
     if locked:
         written.save(now)
         state_rows.save(locked.values())
@@ -137,10 +138,13 @@ def _late_changes(
     changes = late_outages.untold(held, runs.stretches_around(held, *stretch), since, until)
     if changes and changes[-1].to_status is Status.DOWN:
         held.state = replace(held.state, status=Status.DOWN, recheck_at=None)
-    told = [_transition(held.service_id, change, bad, now) for change in changes]
-    for each in told:
-        each.evidence = {**(each.evidence if each.to_status == Status.DOWN else {}), "is_late": True}
-    return told
+    of_outage = {**_evidence(held.service_id, bad), "is_late": True}
+    return [
+        transitions.of_change(
+            held.service_id, change, now, of_outage if change.to_status is Status.DOWN else {"is_late": True}
+        )
+        for change in changes
+    ]
 
 
 def _is_news(held: LockedState, result: ProbeResult) -> bool:
@@ -197,8 +201,8 @@ def _hear(answers: dict[str, Answer], result: ProbeResult, policy: Policy) -> No
         answers[result.region] = Answer(at, result.verdict, policy.hold_s(result.interval_ms))
 
 
-def _transition(service_id: str, change: Change, result: ProbeResult, now: datetime) -> Transition:
-    evidence = {
+def _evidence(service_id: str, result: ProbeResult) -> dict[str, Any]:
+    return {
         "region": result.region,
         "checked_at": from_ms(result.checked_at_ms).isoformat(),
         "status_code": result.status_code,
@@ -207,22 +211,3 @@ def _transition(service_id: str, change: Change, result: ProbeResult, now: datet
         "response_ms": response_ms(result),
         "trace_id": trace_id(service_id, result.region, result.checked_at_ms),
     }
-    tell(
-        Subject.TRANSITION,
-        Action.CREATED,
-        service_id=service_id,
-        from_status=change.from_status,
-        to_status=change.to_status,
-        cause=change.cause,
-        trace_id=evidence["trace_id"],
-    )
-    return Transition(
-        service_id=service_id,
-        from_status=change.from_status,
-        to_status=change.to_status,
-        cause=change.cause,
-        edge_start_at=change.edge_start_at,
-        edge_end_at=change.edge_end_at,
-        evidence={name: value for name, value in evidence.items() if value is not None},
-        created_at=now,
-    )

@@ -14,15 +14,14 @@ from database.models import DroppedPartition
 from monitoring.accounting import day_zones
 from monitoring.accounting.rollup_requests import CLOSING
 from monitoring.config import clock
-from monitoring.config.clock import AHEAD
 from monitoring.engine.clock_check import DIFFERS, workers_ahead
 from monitoring.engine.refused_targets import judge, refused_targets
 from monitoring.engine.workers import LATE, is_alive, seen_since
-from monitoring.instruments.health import DISPATCH_LATE, needed_regions
+from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import day_of
-from observability.upkeep import Finding, Table, bad, good, note, register, warning
+from observability.diagnostics import Finding, Table, bad, doctor, good, note, warning
 
 ROLLUP_LATE = timedelta(hours=6)
 STAMP_LATE_MS = 2_000
@@ -38,19 +37,19 @@ def beat() -> Finding:
     row = DispatchWatermark.objects.first()
     if not Service.objects.monitored().exists():
         return note(_("Nothing is monitored, so nothing has to be dispatched."))
-    return judge_beat(clock.now() - row.dispatched_until if row else None)
+    return judge_beat(row, clock.now())
 
 
-def judge_beat(late: timedelta | None) -> Finding:
-    """Judge the age of the newest dispatch; it lies in the future while all is well. None: there never was one."""
+def judge_beat(watermark: DispatchWatermark | None, now: datetime) -> Finding:
+    """Judge the age of the newest dispatch. None: there never was one."""
     remedy = _("Do beat and a worker of the queue “dispatch” run? See their logs.")
-    if late is None:
+    if watermark is None:
         return bad(_("No check was ever dispatched."), remedy)
-    if late < -AHEAD:
+    seconds = {"seconds": round(abs(watermark.age(now).total_seconds()))}
+    if watermark.is_ahead(now):
         says = _("Checks were dispatched %(seconds)s s ahead of time, and none is since: a clock was wrong.")
-        return bad(says % {"seconds": round(-late.total_seconds())}, remedy)
-    if late > DISPATCH_LATE:
-        seconds = {"seconds": round(late.total_seconds())}
+        return bad(says % seconds, remedy)
+    if watermark.is_late(now):
         return bad(_("No check was dispatched for %(seconds)s s.") % seconds, remedy)
     return good(_("Checks are dispatched on time."))
 
@@ -227,11 +226,11 @@ def _holes(days: Collection[date]) -> int:
 
 
 AREA = "engine"
-register("figures", gettext_lazy("Audit of figures"), figures, area=AREA)
-register("beat", gettext_lazy("Beat"), beat, area=AREA)
-register("workers", gettext_lazy("Workers"), workers, area=AREA)
-register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
-register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
-register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
-register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
-register("retention", gettext_lazy("Retention"), retained, area=AREA)
+doctor.register("figures", gettext_lazy("Audit of figures"), figures, area=AREA)
+doctor.register("beat", gettext_lazy("Beat"), beat, area=AREA)
+doctor.register("workers", gettext_lazy("Workers"), workers, area=AREA)
+doctor.register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
+doctor.register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
+doctor.register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
+doctor.register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
+doctor.register("retention", gettext_lazy("Retention"), retained, area=AREA)

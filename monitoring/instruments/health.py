@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import connection
 
 from monitoring.config import clock
-from monitoring.config.clock import AHEAD
 from monitoring.engine import clock_check
 from monitoring.engine.pace import pace
 from monitoring.engine.refused_targets import refused_targets
@@ -16,9 +15,8 @@ from monitoring.engine.workers import LATE, seen_since
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.stamper import DISPATCH
-from observability.health import Finding, Health, register
+from observability.health import Finding, Health, checks
 
-DISPATCH_LATE = timedelta(seconds=5)
 REFUSED_LATELY = timedelta(minutes=10)
 FORGOTTEN = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
 
@@ -39,14 +37,15 @@ def check_dispatch() -> Finding:
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
         return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
-    late = clock.now() - watermark.dispatched_until
-    if late > DISPATCH_LATE:
-        message = f"no slot was dispatched for {late.total_seconds():.0f} s"
+    now = clock.now()
+    age_s = watermark.age(now).total_seconds()
+    if watermark.is_late(now):
+        message = f"no slot was dispatched for {age_s:.0f} s"
         if not _has_dispatcher():
             message += "; no process dispatches, start one: manage.py run dispatch"
         return Finding(status=Health.UNHEALTHY, message=message)
-    if late < -AHEAD:
-        message = f"slots were dispatched {-late.total_seconds():.0f} s ahead: a clock was wrong, and none is since"
+    if watermark.is_ahead(now):
+        message = f"slots were dispatched {-age_s:.0f} s ahead: a clock was wrong, and none is since"
         return Finding(status=Health.UNHEALTHY, message=message)
     return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
 
@@ -125,13 +124,13 @@ def check_targets() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
-register("database", check_database, needed_to_serve=True)
+checks.register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
-    register("redis", check_redis)
-register("dispatch", check_dispatch)
-register("workers", check_workers)
-register("pace", check_pace)
-register("network", check_network)
-register("clocks", check_clocks)
-register("messages", check_messages)
-register("targets", check_targets)
+    checks.register("redis", check_redis)
+checks.register("dispatch", check_dispatch)
+checks.register("workers", check_workers)
+checks.register("pace", check_pace)
+checks.register("network", check_network)
+checks.register("clocks", check_clocks)
+checks.register("messages", check_messages)
+checks.register("targets", check_targets)

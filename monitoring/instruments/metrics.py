@@ -13,14 +13,14 @@ from redis.retry import Retry
 
 from database import partitions
 from monitoring.config import clock
-from monitoring.config.clock import AHEAD
-from monitoring.engine.dispatch import LEAD
 from monitoring.engine.workers import LATE, seen_since
 from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
+from monitoring.rules.state import Status
+from monitoring.states.live import status_column
 from monitoring.worker.stamper import ROLES
 from observability import metrics
 
@@ -35,9 +35,8 @@ def of_dispatch() -> Iterable[Metric]:
         return
     yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
     yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
-    age = clock.now() - (watermark.dispatched_until - LEAD)  # the watermark runs ahead of the clock
-    # One that lies in the future says nothing of when slots were handed out; its distance is no age to be calm about.
-    age_s = abs(age.total_seconds()) if age < -AHEAD else max(0.0, age.total_seconds())
+    # A dispatch in the future says nothing of when slots were handed out; its distance is no age to be calm about.
+    age_s = abs(watermark.age(clock.now()).total_seconds())
     yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
 
 
@@ -70,8 +69,11 @@ def of_workers() -> Iterable[Metric]:
 def of_services() -> Iterable[Metric]:
     """Count monitored services by their status now. One query."""
     found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
-    numbers = dict(Service.objects.monitored().values_list("status").annotate(Count("id")))
-    for status in ("o", "po", "mo", "nd"):
+    statuses = (
+        Service.objects.monitored().annotate(live_status=status_column(timezone.now())).values_list("live_status")
+    )
+    numbers = dict(statuses.annotate(Count("id")))
+    for status in Status:
         found.add_metric([status], numbers.get(status, 0))
     yield found
 
@@ -132,5 +134,8 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(metrics.PREFIX + name, words, value=value)
 
 
-for _collect in (of_dispatch, of_workers, of_services, of_queues, of_upkeep):
-    metrics.register_collector(_collect.__name__.removeprefix("of_"), _collect)
+metrics.register_collector("dispatch", of_dispatch)
+metrics.register_collector("workers", of_workers)
+metrics.register_collector("services", of_services)
+metrics.register_collector("queues", of_queues)
+metrics.register_collector("upkeep", of_upkeep)

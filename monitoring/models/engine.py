@@ -1,8 +1,14 @@
 """What the engine knows of itself."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
+
+from monitoring.config.clock import AHEAD
+
+LEAD = timedelta(seconds=2)  # slots are dispatched up to here, so that they reach a worker before they are due
+DISPATCH_LATE = timedelta(seconds=5)
 
 
 class DispatchWatermark(models.Model):
@@ -21,6 +27,18 @@ class DispatchWatermark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dispatched_until:%Y-%m-%d %H:%M:%S}"
+
+    def age(self, now: datetime) -> timedelta:
+        """Return how long ago slots were dispatched; negative if that is in the future, see `is_ahead`."""
+        age = now - (self.dispatched_until - LEAD)
+        return age if self.is_ahead(now) else max(age, timedelta(0))
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Return whether a clock was wrong when slots were dispatched."""
+        return self.dispatched_until > now + AHEAD
+
+    def is_late(self, now: datetime) -> bool:
+        return self.age(now) > DISPATCH_LATE
 
 
 class EngineWorker(models.Model):

@@ -14,8 +14,9 @@ class Hour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # How many answers took so long: one count for each of the buckets of `monitoring/rules/histogram.py`.
-    response_buckets = ArrayField(models.IntegerField())
+    # How many answers took so long: the buckets of `monitoring/rules/histogram.py` that hold any, and their counts.
+    histogram_buckets = ArrayField(models.SmallIntegerField(), default=list)
+    histogram_counts = ArrayField(models.IntegerField(), default=list)
     computed_at = models.DateTimeField()
     took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
 

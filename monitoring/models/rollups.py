@@ -8,7 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.models.raw import RealField
-from monitoring.models.services import STATUS_LABELS, Service
+from monitoring.models.services import Service
+from monitoring.words.statuses import STATUS_LABELS
 
 EMPTY_DAY = "e"  # the service did not exist yet
 DAY_STATUSES = [*((s.value, label) for s, label in STATUS_LABELS.items()), (EMPTY_DAY, _("Not yet monitored"))]
@@ -110,7 +111,7 @@ class ApiCallLog(models.Model):
     uptime_percentage = models.DecimalField(
         max_digits=5, decimal_places=2, null=True
     )  # time-based, as in uptime_records
-    # Response times in logarithmic buckets (`monitoring/rules/day_histogram.py`): they add up over days, percentiles do
+    # Response times in logarithmic buckets (`monitoring/rules/histogram.py`): they add up over days, percentiles do
     # not.
     histogram_buckets = IntegersField(models.SmallIntegerField(), default=list)
     histogram_counts = IntegersField(models.IntegerField(), default=list)

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -20,8 +20,10 @@ from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
 from monitoring.probes.secrets import Place
 from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_LABELS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
+SLUG_IN_SCHEMAS = SLUG.replace(r"\Z", "$")  # which in theirs ends the text
 DAY_MS = 86_400_000
 SAMPLE_UNTIL = "sample_until"  # in the metadata, with an instant: what was recorded before it is made up
 INTERVAL_MS = (1_000, DAY_MS)
@@ -31,12 +33,6 @@ THRESHOLD = (1, 100)
 PROBED_COLUMNS = ("kind", "endpoint_url", "check_settings", "check_interval", "timeout", "regions")
 SCHEMES = frozenset(scheme for kind in KINDS.values() for scheme in kind.schemes)
 REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
-STATUS_LABELS = {
-    Status.OPERATIONAL: _("Operational"),
-    Status.PARTIAL: _("Partial outage"),
-    Status.DOWN: _("Major outage"),
-    Status.UNKNOWN: _("No data"),
-}
 
 
 def default_regions() -> list[str]:
@@ -226,10 +222,11 @@ class Service(models.Model):
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
         service = super().from_db(db, field_names, values, **kwargs)
-        service._stored = service._probed_values()
+        service._remember()
         return service
 
     _stored: dict[str, Any] | None = None  # what a probe knows of it; None while it is new
+    _stored_version = 0
 
     @property
     def check_kind(self) -> Kind:
@@ -261,12 +258,6 @@ class Service(models.Model):
             raise ValidationError({"tags": _("A tag is there twice.")})
         self._check_target()
 
-    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
-        """Judge what depends on other services. Queries."""
-        super().validate_unique(exclude)
-        if self.parent_id is not None:
-            self._check_parents()
-
     def _check_target(self) -> None:
         """Judge address and settings by the kind, and say all that is wrong with either."""
         errors: dict[str, Any] = {}
@@ -289,30 +280,26 @@ class Service(models.Model):
         if errors:
             raise ValidationError(errors)
 
-    def _check_parents(self) -> None:
-        """Refuse a parent whose own parents lead back here."""
-        parents = dict(Service.objects.exclude(parent=None).values_list("id", "parent_id"))
-        circle = circle_of(self.id, {**parents, self.id: self.parent_id})
-        if circle:
-            message = _("A service cannot be part of itself: %(circle)s.")
-            raise ValidationError({"parent": ValidationError(message, params={"circle": " → ".join(circle)})})
-
     def derive(self) -> None:
-        """Set what follows from the other columns: the phase, and that no secret is stored as it was written."""
+        """Set what follows from the other columns: the phase, the version, and secrets sealed. Twice is once."""
         self.endpoint_url = self.endpoint_url or None
         self.phase_ms = phase_of(self.id, self.check_interval) if check_settings.is_probed(self.kind) else None
         if sealing.has_plain(self.check_settings):
             stored = (self._stored or {}).get("check_settings")
             self.check_settings = sealing.sealed(self.check_settings, stored, self.place, self.stored_place)
+        if self._stored is not None and self._stored != self._probed_values():
+            self.version = self._stored_version + 1
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.derive()
-        fields = kwargs.get("update_fields")
-        if self._stored is not None and self._stored != self._probed_values():
-            self.version += 1
-            kwargs |= {} if fields is None else {"update_fields": {*fields, "version", "phase_ms"}}
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "version", "phase_ms"}
         super().save(*args, **kwargs)
+        self._remember()
+
+    def _remember(self) -> None:
         self._stored = self._probed_values()
+        self._stored_version = self.__dict__.get("version", 0)
 
     def _probed_values(self) -> dict[str, Any]:
         """Return what a probe knows of it; of what was read only, and in copies, since JSON is changed in place."""
@@ -320,15 +307,6 @@ class Service(models.Model):
         return {
             name: copy.deepcopy(value) if isinstance(value, dict | list) else value for name, value in values.items()
         }
-
-
-def circle_of(service_id: str, parents: dict[str, str | None]) -> Sequence[str]:
-    """Return the ids that lead from a service over its parents back to it; empty where they do not."""
-    path, current = [service_id], parents.get(service_id)
-    while current is not None and current not in path:
-        path.append(current)
-        current = parents.get(current)
-    return [*path, service_id] if current == service_id else []
 
 
 def phase_of(service_id: str, interval_ms: int) -> int:

@@ -6,8 +6,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from monitoring.models.raw import VERDICTS
-from monitoring.models.services import STATUS_LABELS, Service
+from monitoring.models.services import Service
 from monitoring.rules.state import Status
+from monitoring.words.statuses import STATUS_LABELS
 
 
 class ServiceState(models.Model):

@@ -29,4 +29,4 @@ def probe(spec: ProbeSpec, tools: Tools, *, lateness_ms: float = 0.0) -> Corouti
     kind = KINDS[spec.kind]
     if kind.probe is None:
         raise ValueError(f"a check of kind {spec.kind} is not probed")
-    return kind.probe(spec, kind.settings_of(spec), tools, lateness_ms)
+    return kind.probe(spec, tools.settings.read(kind.settings, spec), tools, lateness_ms)

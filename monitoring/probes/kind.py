@@ -1,7 +1,7 @@
 """What a kind of check is: its settings, its target, and how it is probed."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -10,14 +10,8 @@ from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.settings import Problem, Settings, read
 from monitoring.probes.tools import Tools
 
-KEPT_SETTINGS = 20_000  # services whose settings stay read
-
 # (spec, settings, tools, lateness_ms)
 Probe = Callable[[ProbeSpec, Any, Tools, float], Coroutine[Any, Any, ProbeResult]]
-
-
-class WrongSettings(ValueError):
-    """A spec has settings that its kind cannot read. A failure of ours: they are judged before they are stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +24,6 @@ class Kind:
     schemes: tuple[str, ...] = ()  # that `endpoint_url` may have; none: the service has no `endpoint_url`
     check_url: Callable[[str], object] | None = None  # raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`
     probe: Probe | None = None  # None: passive, the target reports to us
-    _kept: dict[str, tuple[Mapping[str, Any], Settings]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_active(self) -> bool:
@@ -56,17 +49,3 @@ class Kind:
             # Without the value: it may hold credentials.
             return Problem("endpoint_url", None, "%(what)s.", {"what": str(error)})
         return None
-
-    def settings_of(self, spec: ProbeSpec) -> Settings:
-        """Return the settings of a spec, read once as long as they stay the same. Raises `WrongSettings`."""
-        kept = self._kept.get(spec.service_id)
-        if kept is not None and kept[0] == spec.settings:
-            return kept[1]
-        settings, problems = self.read(spec.settings)
-        if settings is None:
-            words = "; ".join(f"{problem.key}: {problem}" for problem in problems)
-            raise WrongSettings(f"settings of {spec.service_id} (version {spec.version}): {words}")
-        if len(self._kept) >= KEPT_SETTINGS:
-            self._kept.clear()
-        self._kept[spec.service_id] = (spec.settings, settings)
-        return settings

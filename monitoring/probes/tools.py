@@ -10,6 +10,7 @@ from monitoring.probes.net.certificates import client_context, unverified_contex
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.net.standstill import Standstill
 from monitoring.probes.secrets import Place
+from monitoring.probes.settings_cache import SettingsCache
 
 Unseal = Callable[[str, Place], str]  # opens the sealed text of a secret at its place
 
@@ -29,4 +30,5 @@ class Tools:
     user_agent: str = "SLA-Monitor/0.1"
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
+    settings: SettingsCache = field(default_factory=SettingsCache)
     unseal: Unseal = _as_it_is  # what it raises is a failure of ours

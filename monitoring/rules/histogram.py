@@ -1,29 +1,47 @@
-"""Response times in buckets that grow by a fifth: counts can be added up, percentiles cannot. Pure."""
+"""Response times in logarithmic buckets: mergeable over hours, days and services, within one percent of the truth.
 
-from collections.abc import Sequence
-from itertools import accumulate
-from math import log2
+Bucket k holds the times in (g^(k-1), g^k] milliseconds with g = 1.01/0.99, and stands for 2·g^k/(1+g), which no time in
+it differs from by more than 1 % (DDSketch, Masson et al. 2019, section 2.1). Never average percentiles; add these up.
+"""
 
-PER_DOUBLING = 4
-BUCKETS = 64  # the first begins at 1 ms, the last at 55 s and is open
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import ceil, log
+
+GROWTH = 1.01 / 0.99
+LOG_GROWTH = log(GROWTH)
+LOWEST_MS = 0.01  # shorter times count as this
 
 
-def bucket_of(response_ms: float) -> int:
-    """Return the bucket of a response time, as `sql/roll_up_hours.sql` does."""
-    return min(BUCKETS - 1, int(PER_DOUBLING * log2(max(1.0, response_ms))))
+def bucket_of(milliseconds: float) -> int:
+    return ceil(log(max(milliseconds, LOWEST_MS)) / LOG_GROWTH)
 
 
-def percentile_ms(counts: Sequence[int], share: float) -> float | None:
-    """Return the response time that this share of the checks did not exceed, None without checks.
+def upper_bound(bucket: int) -> float:
+    """Return the longest milliseconds that a bucket holds."""
+    return float(GROWTH**bucket)
 
-    Within its bucket it is assumed where it would be if those checks lay evenly, so it is off by a fifth at the most.
-    """
-    total = sum(counts)
-    if not total:
-        return None
-    wanted = share * total
-    for bucket, reached in enumerate(accumulate(counts)):
-        if reached >= wanted and counts[bucket]:
-            within = (wanted - (reached - counts[bucket])) / counts[bucket]
-            return float(2 ** ((bucket + within) / PER_DOUBLING))
-    raise AssertionError("the counts do not add up")  # the last bucket reaches the total
+
+def value_of(bucket: int) -> float:
+    """Return the milliseconds that a bucket stands for."""
+    return float(2 * GROWTH**bucket / (1 + GROWTH))
+
+
+def merge(histograms: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Counter[int]:
+    """Add up (buckets, counts) of any stretches of time into counts by bucket."""
+    total: Counter[int] = Counter()
+    for buckets, counts in histograms:
+        for bucket, count in zip(buckets, counts, strict=True):
+            total[bucket] += count
+    return total
+
+
+def percentile(counts: Counter[int], share: float | Fraction) -> float | None:
+    """Return the time that this share (0–1) of all does not exceed, within 1 %; None without any."""
+    rank = ceil(share * sum(counts.values()))
+    for bucket in sorted(counts):
+        rank -= counts[bucket]
+        if rank <= 0:
+            return value_of(bucket)
+    return None

@@ -1,7 +1,8 @@
 -- Lock the states of a lot's services, always in order of the id, for the recorder.
 SELECT
     state.service_id, services.kind, services.regions, services.quorum, services.failure_threshold,
-    services.recovery_threshold, policy.failure_threshold, policy.recovery_threshold, policy.gap_factor,
+    services.recovery_threshold, policy.failure_threshold AS usual_failure_threshold,
+    policy.recovery_threshold AS usual_recovery_threshold, policy.gap_factor AS usual_gap_factor,
     state.status, state.is_down, state.verdict, state.run_first_at, state.run_last_at,
     state.run_count, state.run_hold_s, state.streak_first_at, state.streak_count,
     state.last_good_at, state.last_bad_at, state.stale_at, state.recheck_at, state.before_slot, state.last_response_ms,

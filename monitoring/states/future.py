@@ -26,7 +26,7 @@ from monitoring.models import CheckRun, RegionState, ServiceState, Transition, W
 from monitoring.models.raw import AHEAD as IS_AHEAD
 from monitoring.models.raw import BLIND
 from monitoring.rules.regions import FoldRules
-from monitoring.rules.state import Cause, Run, State, Status
+from monitoring.rules.state import Cause, Change, Run, State, Status
 from monitoring.states import counters, runs, state_rows, transitions
 from monitoring.states.fold_rules import RuleBook
 from monitoring.states.state_rows import LockedState
@@ -177,12 +177,11 @@ def _correct_regions(service_ids: Sequence[str], now: datetime) -> None:
 
 
 def _transition(held: LockedState, taken_back: State, now: datetime) -> Transition:
-    return Transition(
-        service_id=held.service_id,
+    change = Change(
         from_status=held.state.status,
         to_status=Status.UNKNOWN,
         cause=Cause.SILENT,
         edge_start_at=min(taken_back.run.last_at, now) if taken_back.run else None,
         edge_end_at=now,
-        created_at=now,
     )
+    return transitions.of_change(held.service_id, change, now)

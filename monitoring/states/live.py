@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Case, Q, TextField, Value, When
 
 from monitoring.config.clock import AHEAD
 from monitoring.models import ServiceState
+from monitoring.rules.state import Status
 
 
 def is_ahead(state: ServiceState, now: datetime) -> bool:
@@ -18,6 +19,18 @@ def is_silent(state: ServiceState, now: datetime) -> bool:
     return (state.stale_at is not None and state.stale_at <= now) or is_ahead(state, now)
 
 
-def silent(now: datetime, prefix: str = "") -> Q:
-    """Choose the states of which `is_silent` is true; `prefix` leads to the state, such as `state__`."""
-    return Q((f"{prefix}stale_at__lte", now)) | Q((f"{prefix}run_last_at__gt", now + AHEAD))
+def status_at(state: ServiceState | None, now: datetime) -> Status:
+    """Return the status as people see it: unknown where nothing was ever checked, or where no check speaks now."""
+    if state is None or state.run_last_at is None or is_silent(state, now):
+        return Status.UNKNOWN
+    return Status(state.status)
+
+
+def status_column(now: datetime) -> Case:
+    """Return what `status_at` returns, for queries of services."""
+    is_silent = Q(state__stale_at__lte=now) | Q(state__run_last_at__gt=now + AHEAD)
+    return Case(
+        When(Q(state__run_last_at=None) | is_silent, then=Value(Status.UNKNOWN.value)),
+        default="state__status",
+        output_field=TextField(),
+    )

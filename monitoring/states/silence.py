@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from database.batches import batches
 from database.locks import wait_briefly
-from monitoring.models import ServiceState, Transition
+from monitoring.models import ServiceState
 from monitoring.rules.state import Status, fall_silent
 from monitoring.states import future, state_rows, transitions
 
@@ -35,18 +35,7 @@ def _mark(service_ids: list[str], now: datetime) -> int:
     for held in locked.values():
         step = fall_silent(held.state, now)
         held.state = step.state
-        changed += [
-            Transition(
-                service_id=held.service_id,
-                from_status=change.from_status,
-                to_status=change.to_status,
-                cause=change.cause,
-                edge_start_at=change.edge_start_at,
-                edge_end_at=change.edge_end_at,
-                created_at=now,
-            )
-            for change in step.changes
-        ]
+        changed += [transitions.of_change(held.service_id, change, now) for change in step.changes]
     if changed:
         state_rows.save(locked.values())
     transitions.record(changed)

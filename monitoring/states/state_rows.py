@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from database.bulk import array, read_instants_fast
 from database.sql import statement
@@ -18,6 +19,17 @@ from monitoring.rules.answers import response_ms
 from monitoring.rules.regions import Answer, Panel
 from monitoring.rules.state import Policy, Run, State, Status
 from monitoring.states import states_before
+
+COLUMNS_OF_STATE = (  # named as the fields of a `State`
+    "status",
+    "is_down",
+    "streak_first_at",
+    "streak_count",
+    "last_good_at",
+    "last_bad_at",
+    "stale_at",
+    "recheck_at",
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,19 +51,50 @@ class LockedState:
         self.error = result.error_message
 
 
+class _Row(NamedTuple):
+    """A row of `sql/lock_states.sql`: a state, the rules of its service, and those of the service's policy as usual."""
+
+    service_id: str
+    kind: str
+    regions: Sequence[str]
+    quorum: int | None
+    failure_threshold: int | None
+    recovery_threshold: int | None
+    usual_failure_threshold: int | None
+    usual_recovery_threshold: int | None
+    usual_gap_factor: Decimal | None
+    status: str
+    is_down: bool
+    verdict: str | None  # None: there is no run
+    run_first_at: datetime
+    run_last_at: datetime
+    run_count: int
+    run_hold_s: int
+    streak_first_at: datetime | None
+    streak_count: int
+    last_good_at: datetime | None
+    last_bad_at: datetime | None
+    stale_at: datetime | None
+    recheck_at: datetime | None
+    before_slot: str | None
+    last_response_ms: float | None
+    last_status_code: int | None
+    last_error: str | None
+
+
 def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
     """Lock and return the states of those of the services that exist, by id. One query, or three for new services."""
     wanted: dict[str, Any] = {"service_ids": sorted(service_ids), "zone": str(settings.PAGE_TIME_ZONE)}
     with connection.cursor() as cursor:
         read_instants_fast(cursor)
         cursor.execute(statement("monitoring", "lock_states"), wanted)
-        rows = cursor.fetchall()
+        rows = _rows(cursor)
         if len(rows) < len(wanted["service_ids"]):
             cursor.execute(statement("monitoring", "create_states"), wanted)
             # Also where none was made: another recorder may have made it while we waited for its commit.
             cursor.execute(statement("monitoring", "lock_states"), wanted)
-            rows = cursor.fetchall()
-    return {row[0]: _locked(*row) for row in rows}
+            rows = _rows(cursor)
+    return {row.service_id: _locked(row) for row in rows}
 
 
 def save(states: Collection[LockedState]) -> None:
@@ -62,16 +105,7 @@ def save(states: Collection[LockedState]) -> None:
         "last_status_code": [held.status_code for held in states],
         "last_error": [held.error for held in states],
     }
-    for name in (
-        "status",
-        "is_down",
-        "streak_first_at",
-        "streak_count",
-        "last_good_at",
-        "last_bad_at",
-    ):
-        columns[name] = [getattr(held.state, name) for held in states]
-    for name in ("stale_at", "recheck_at"):
+    for name in COLUMNS_OF_STATE:
         columns[name] = [getattr(held.state, name) for held in states]
     runs = [held.state.run for held in states]
     columns["verdict"] = [run and run.verdict for run in runs]
@@ -113,64 +147,42 @@ def save_answers(answers: Mapping[str, Mapping[str, Answer]]) -> None:
     )
 
 
-def _locked(
-    service_id: str,
-    kind: str,
-    regions: Sequence[str],
-    quorum: int | None,
-    failure_threshold: int | None,
-    recovery_threshold: int | None,
-    usual_failure_threshold: int | None,
-    usual_recovery_threshold: int | None,
-    usual_gap_factor: Decimal | None,
-    status: str,
-    is_down: bool,
-    verdict: str | None,
-    run_first_at: datetime,
-    run_last_at: datetime,
-    run_count: int,
-    run_hold_s: int,
-    streak_first_at: datetime | None,
-    streak_count: int,
-    last_good_at: datetime | None,
-    last_bad_at: datetime | None,
-    stale_at: datetime | None,
-    recheck_at: datetime | None,
-    before_slot: str | None,
-    response_ms: float | None,
-    status_code: int | None,
-    error: str | None,
-) -> LockedState:
-    """Read a row of `sql/lock_states.sql`."""
-    rules = rules_of(usual_failure_threshold, usual_recovery_threshold, usual_gap_factor)
+def _rows(cursor: CursorWrapper) -> list[_Row]:
+    """Read rows by the names of their columns: one too many or too few raises TypeError."""
+    names = [column.name for column in cursor.description]
+    return [_Row(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _locked(row: _Row) -> LockedState:
+    rules = rules_of(row.usual_failure_threshold, row.usual_recovery_threshold, row.usual_gap_factor)
     run = None
-    if verdict is not None:
+    if row.verdict is not None:
         run = Run(
-            verdict=Verdict(verdict),
-            first_at=run_first_at,
-            last_at=run_last_at,
-            check_count=run_count,
-            hold_s=run_hold_s,
+            verdict=Verdict(row.verdict),
+            first_at=row.run_first_at,
+            last_at=row.run_last_at,
+            check_count=row.run_count,
+            hold_s=row.run_hold_s,
         )
     state = State(
-        status=Status(status),
-        is_down=is_down,
+        status=Status(row.status),
+        is_down=row.is_down,
         run=run,
-        streak_first_at=streak_first_at,
-        streak_count=streak_count,
-        last_good_at=last_good_at,
-        last_bad_at=last_bad_at,
-        stale_at=stale_at,
-        recheck_at=recheck_at,
-        before=states_before.load(before_slot) if before_slot else None,
+        streak_first_at=row.streak_first_at,
+        streak_count=row.streak_count,
+        last_good_at=row.last_good_at,
+        last_bad_at=row.last_bad_at,
+        stale_at=row.stale_at,
+        recheck_at=row.recheck_at,
+        before=states_before.load(row.before_slot) if row.before_slot else None,
     )
     return LockedState(
-        service_id=service_id,
-        regions=regions,
-        panel=Panel.of(regions, quorum),
-        policy=policy_for(kind, failure_threshold, recovery_threshold, rules),
+        service_id=row.service_id,
+        regions=row.regions,
+        panel=Panel.of(row.regions, row.quorum),
+        policy=policy_for(row.kind, row.failure_threshold, row.recovery_threshold, rules),
         state=state,
-        response_ms=response_ms,
-        status_code=status_code,
-        error=error,
+        response_ms=row.last_response_ms,
+        status_code=row.last_status_code,
+        error=row.last_error,
     )

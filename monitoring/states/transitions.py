@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
@@ -15,6 +16,8 @@ from kombu.exceptions import OperationalError
 from database import changes
 from database.locks import wait_briefly
 from monitoring.models import Service, Transition, TransitionClaim
+from monitoring.rules.state import Change
+from observability.events import Action, Subject, tell
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +33,22 @@ def register_consumer(name: str, *, task: str) -> None:
     _tasks[name] = task
 
 
+def of_change(service_id: str, change: Change, now: datetime, evidence: Mapping[str, Any] | None = None) -> Transition:
+    """Make the row of a change. `evidence` is of the check that decided; what is None of it is left out."""
+    return Transition(
+        service_id=service_id,
+        from_status=change.from_status,
+        to_status=change.to_status,
+        cause=change.cause,
+        edge_start_at=change.edge_start_at,
+        edge_end_at=change.edge_end_at,
+        evidence={name: value for name, value in (evidence or {}).items() if value is not None},
+        created_at=now,
+    )
+
+
 def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None = None) -> None:
-    """Store transitions with their claims, make them the services' statuses, and nudge the consumers on commit.
+    """Store transitions with their claims, make them the services' statuses; log and nudge the consumers on commit.
 
     `statuses` says what services are now where that is not what their last transition says. Must run in a transaction.
     A fixed number of statements; the change counter is the last of them.
@@ -49,6 +66,7 @@ def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None
     for status in set(newest.values()):
         Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
     changes.bump("page")
+    transaction.on_commit(lambda: _log(transitions), robust=True)
     transaction.on_commit(nudge_for_transitions)
 
 
@@ -90,6 +108,19 @@ def nudge_all() -> None:
 def nudge_for_transitions() -> None:
     """Send every consumer its task, for transitions that it may have handled already. Never raises: see `sweep`."""
     _nudge(is_for_transitions=True)
+
+
+def _log(transitions: Sequence[Transition]) -> None:
+    for transition in transitions:
+        tell(
+            Subject.TRANSITION,
+            Action.CREATED,
+            service_id=transition.service_id,
+            from_status=transition.from_status,
+            to_status=transition.to_status,
+            cause=transition.cause,
+            trace_id=transition.evidence.get("trace_id"),
+        )
 
 
 def _nudge(*, is_for_transitions: bool) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from monitoring.models import Service
+from monitoring.models import Service, ServiceState
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
 
 START = datetime(2025, 3, 10, tzinfo=UTC)
@@ -14,6 +14,13 @@ START_MS = int(START.timestamp() * 1000)
 def make_service(id: str = "payments", **fields: Any) -> Service:
     values = {"name": id, "display_name": id.title(), "endpoint_url": f"http://{id}.example/health", **fields}
     return Service.objects.create(id=id, **values)
+
+
+def make_checked(id: str, status: str, **fields: Any) -> Service:
+    """A service with this status, from a check that speaks at any time."""
+    service = make_service(id, status=status, **fields)
+    ServiceState.objects.create(service=service, status=status, run_last_at=START)
+    return service
 
 
 def answered_500(seconds: float, milliseconds: float, **fields: Any) -> ProbeResult:

@@ -124,7 +124,7 @@ class ProbeLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._probe = self._make_probe()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whoever waits for the start raises it
             self._loop.close()
             return self._begun.set_exception(error)
         self._begun.set_result(None)
@@ -285,7 +285,7 @@ class Outbox:
         while not self._give_up.is_set():
             try:
                 return self._publish(lot)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  the broker may fail in any way
                 logger.warning("results not published, trying again", extra={"results": len(lot), "why": repr(error)})
                 self._give_up.wait(wait_s)
                 wait_s = min(2 * wait_s, 5.0)

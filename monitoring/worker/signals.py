@@ -10,7 +10,7 @@ from monitoring.worker import probe_worker
 from monitoring.worker.stamper import PROBES, Stamper, role_of, unique_name
 from monitoring.worker.unprobed import unprobed
 from observability.refusals import refusals
-from observability.views import VERSION
+from observability.version import VERSION
 
 _stampers: list[Stamper] = []
 

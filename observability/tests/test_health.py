@@ -1,18 +1,22 @@
 """Health checks answer in time, whatever is down."""
 
 import threading
+from functools import partial
 
 import pytest
 from django.test import Client
 
-from observability import deadlines, health
-from observability.health import Finding, Health
+from observability import health
+from observability.deadlines import Asker
+from observability.health import Finding, Health, HealthChecks
 
 
-@pytest.fixture(autouse=True)
-def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_checkers", {})
-    monkeypatch.setattr(health, "_needed_to_serve", set())
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> HealthChecks:
+    """The only checks, to which the addresses answer, too."""
+    only = HealthChecks(kept_s=0.0)
+    monkeypatch.setattr(health, "checks", only)
+    return only
 
 
 def finding(status: Health) -> Finding:
@@ -27,9 +31,11 @@ def finding(status: Health) -> Finding:
         ([Health.DEGRADED, Health.UNHEALTHY, Health.HEALTHY], "unhealthy", 503),
     ],
 )
-def test_worst_dependency_decides(client: Client, statuses: list[Health], overall: str, code: int) -> None:
+def test_worst_dependency_decides(
+    client: Client, checks: HealthChecks, statuses: list[Health], overall: str, code: int
+) -> None:
     for number, status in enumerate(statuses):
-        health.register(f"dependency {number}", lambda status=status: finding(status))
+        checks.register(f"dependency {number}", partial(finding, status))
 
     response = client.get("/health")
 
@@ -39,48 +45,49 @@ def test_worst_dependency_decides(client: Client, statuses: list[Health], overal
     assert set(body) == {"status", "service", "timestamp", "version", "dependencies", "uptime"}
 
 
-def test_living_process_says_so_whatever_is_down(client: Client) -> None:
-    health.register("database", lambda: finding(Health.UNHEALTHY), needed_to_serve=True)
+def test_living_process_says_so_whatever_is_down(client: Client, checks: HealthChecks) -> None:
+    checks.register("database", lambda: finding(Health.UNHEALTHY), needed_to_serve=True)
 
     assert client.get("/livez").status_code == 200
 
 
 @pytest.mark.parametrize(("is_needed", "status"), [(True, 503), (False, 200)])
-def test_ready_is_who_has_what_serving_needs(client: Client, is_needed: bool, status: int) -> None:
-    health.register("x", lambda: finding(Health.UNHEALTHY), needed_to_serve=is_needed)
+def test_ready_is_who_has_what_serving_needs(
+    client: Client, checks: HealthChecks, is_needed: bool, status: int
+) -> None:
+    checks.register("x", lambda: finding(Health.UNHEALTHY), needed_to_serve=is_needed)
 
     assert client.get("/readyz").status_code == status
 
 
-def test_checker_that_raises_is_unhealthy_and_tells_nothing_internal() -> None:
+def test_checker_that_raises_is_unhealthy_and_tells_nothing_internal(checks: HealthChecks) -> None:
     def fail() -> Finding:
         raise ZeroDivisionError("internal words")
 
-    health.register("x", fail)
+    checks.register("x", fail)
 
-    assert health.examine()[0].finding == Finding(status=Health.UNHEALTHY, message="ZeroDivisionError")
+    assert checks.examine()[0].finding == Finding(status=Health.UNHEALTHY, message="ZeroDivisionError")
 
 
-def test_hanging_checker_is_unhealthy_and_costs_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadlines, "USE_THREADS", True)
-    monkeypatch.setattr(health, "ANSWER_WITHIN_S", 0.01)
+def test_hanging_checker_is_unhealthy_and_costs_one_thread() -> None:
+    checks = HealthChecks(Asker(), answer_within_s=0.01)
     may_end = threading.Event()
 
     def hang() -> Finding:
         may_end.wait(30)
         return finding(Health.HEALTHY)
 
-    health.register("hanging", hang)
+    checks.register("hanging", hang)
 
-    found = [health.examine()[0].finding.message for _ in range(5)]
+    found = [checks.examine()[0].finding.message for _ in range(5)]
 
     assert found == ["no answer within 0.01 s"] * 5
     assert [thread.name for thread in threading.enumerate()].count("ask health of hanging") == 1
     may_end.set()
 
 
-def test_checks_are_made_side_by_side_with_one_deadline_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadlines, "USE_THREADS", True)
+def test_checks_are_made_side_by_side_with_one_deadline_over_all() -> None:
+    checks = HealthChecks(Asker())
     everybody_is_here = threading.Barrier(5)
 
     def wait() -> Finding:
@@ -88,22 +95,21 @@ def test_checks_are_made_side_by_side_with_one_deadline_over_all(monkeypatch: py
         return finding(Health.HEALTHY)
 
     for number in range(5):
-        health.register(f"meeting {number}", wait)
+        checks.register(f"meeting {number}", wait)
 
-    assert {each.finding.status for each in health.examine()} == {Health.HEALTHY}
+    assert {each.finding.status for each in checks.examine()} == {Health.HEALTHY}
 
 
-def test_those_who_ask_at_once_wait_for_one_examination(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadlines, "USE_THREADS", True)
-    monkeypatch.setattr(health, "_kept", {True: health._Kept(), False: health._Kept()})
+def test_those_who_ask_at_once_wait_for_one_examination() -> None:
+    checks = HealthChecks(Asker(), kept_s=60.0)
     made: list[int] = []
 
     def count() -> Finding:
         made.append(1)
         return finding(Health.HEALTHY)
 
-    health.register("counted", count)
-    threads = [threading.Thread(target=health.recent) for _ in range(20)]
+    checks.register("counted", count)
+    threads = [threading.Thread(target=checks.recent) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,18 +122,18 @@ def test_question_for_which_there_was_no_thread_is_asked_again(monkeypatch: pyte
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(deadlines, "USE_THREADS", True)
-    health.register("x", lambda: finding(Health.HEALTHY))
+    checks = HealthChecks(Asker())
+    checks.register("x", lambda: finding(Health.HEALTHY))
 
     with monkeypatch.context() as exhausted:
         exhausted.setattr(threading.Thread, "start", refuse)
-        assert health.examine()[0].finding.message == "RuntimeError"
+        assert checks.examine()[0].finding.message == "RuntimeError"
 
-    assert health.examine()[0].finding.status is Health.HEALTHY
+    assert checks.examine()[0].finding.status is Health.HEALTHY
 
 
 @pytest.mark.parametrize(("port", "status"), [("9", Health.UNHEALTHY)])
-def test_dependency_may_be_given_by_its_url(port: str, status: Health) -> None:
-    health.register_url("refused", f"http://127.0.0.1:{port}/")
+def test_dependency_may_be_given_by_its_url(checks: HealthChecks, port: str, status: Health) -> None:
+    checks.register_url("refused", f"http://127.0.0.1:{port}/")
 
-    assert health.examine()[0].finding == Finding(status=status, message="ConnectError")
+    assert checks.examine()[0].finding == Finding(status=status, message="ConnectError")

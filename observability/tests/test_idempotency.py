@@ -170,7 +170,7 @@ def test_many_at_the_same_moment_do_the_work_once() -> None:
         together.wait(30)
         while (response := send()).status_code == 409:
             pass
-        return response.status_code
+        return int(response.status_code)
 
     with ThreadPoolExecutor(6) as threads:
         statuses = sorted(each.result(60) for each in [threads.submit(in_thread, insist) for _ in range(6)])

@@ -12,6 +12,8 @@ from django.conf import settings
 
 from observability.log_sink import LogSink
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:

@@ -10,7 +10,16 @@ from observability import logs, trace
 from observability.logs import JsonFormatter, LineFormatter
 
 NAMES = [
-    *("timestamp", "level", "service", "process", "trace_id", "job_id", "project_id", "logger", "message", "metadata"),
+    "timestamp",
+    "level",
+    "service",
+    "process",
+    "trace_id",
+    "job_id",
+    "project_id",
+    "logger",
+    "message",
+    "metadata",
     "duration_ms",
 ]
 

@@ -12,18 +12,36 @@ from monitoring.models import CheckRun, Transition
 from monitoring.models.raw import RAW_TABLES
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Run
-from monitoring.states import state_rows
+from monitoring.states import state_rows, transitions
 from slamonitor.demo.past import CONNECT_MS, Past, SampleCheck
 
 REGION = "default"
 SAMPLE = {"sample": True}
 CHECK_COLUMNS = (
-    *("checked_at", "response_time", "lateness_ms", "connect_ms", "first_byte_ms", "interval_ms", "status_code"),
-    *("service_id", "region", "verdict", "error_type", "error_message"),
+    "checked_at",
+    "response_time",
+    "lateness_ms",
+    "connect_ms",
+    "first_byte_ms",
+    "interval_ms",
+    "status_code",
+    "service_id",
+    "region",
+    "verdict",
+    "error_type",
+    "error_message",
 )
 REQUEST_COLUMNS = (
-    *("measured_at", "response_time", "status_code", "hop", "is_success", "is_final", "service_id", "region"),
-    *("method", "error_message"),
+    "measured_at",
+    "response_time",
+    "status_code",
+    "hop",
+    "is_success",
+    "is_final",
+    "service_id",
+    "region",
+    "method",
+    "error_message",
 )
 RUN_COLUMNS = ("service_id", "first_at", "last_at", "check_count", "hold_s", "verdict")
 
@@ -63,16 +81,18 @@ def _run_row(service_id: str, run: Run) -> tuple[Any, ...]:
 def _check_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         yield (
-            *(
-                check.at,
-                check.response_ms,
-                1.0,
-                CONNECT_MS,
-                _first_byte_ms(check),
-                check.interval_ms,
-                check.status_code,
-            ),
-            *(service_id, REGION, check.verdict.value, check.error_type and check.error_type.value, check.message),
+            check.at,
+            check.response_ms,
+            1.0,
+            CONNECT_MS,
+            _first_byte_ms(check),
+            check.interval_ms,
+            check.status_code,
+            service_id,
+            REGION,
+            check.verdict.value,
+            check.error_type and check.error_type.value,
+            check.message,
         )
 
 
@@ -80,8 +100,16 @@ def _request_rows(service_id: str, past: Past) -> Iterator[tuple[Any, ...]]:
     for check in past.checks:
         is_bad = check.verdict is Verdict.BAD
         yield (
-            *(check.at, _answer_ms(check), check.status_code, 0, not is_bad, True, service_id, REGION),
-            *("GET", check.message if is_bad else None),
+            check.at,
+            _answer_ms(check),
+            check.status_code,
+            0,
+            not is_bad,
+            True,
+            service_id,
+            REGION,
+            "GET",
+            check.message if is_bad else None,
         )
 
 
@@ -103,16 +131,7 @@ def _transitions(service_id: str, past: Past) -> Iterator[Transition]:
             "error_message": check.message,
             "response_ms": round(check.response_ms, 1),
         }
-        yield Transition(
-            service_id=service_id,
-            from_status=change.from_status,
-            to_status=change.to_status,
-            cause=change.cause,
-            edge_start_at=change.edge_start_at,
-            edge_end_at=change.edge_end_at,
-            evidence={name: value for name, value in evidence.items() if value is not None} | SAMPLE,
-            created_at=check.at,
-        )
+        yield transitions.of_change(service_id, change, check.at, {**evidence, **SAMPLE})
 
 
 def _save_states(pasts: Mapping[str, Past]) -> None:

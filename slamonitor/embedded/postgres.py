@@ -21,11 +21,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from slamonitor.child import Process, is_alive
 from slamonitor.embedded import standalone
 from slamonitor.embedded.programs import find_postgres, postgres_bin_for, postgres_major
 from slamonitor.embedded.server_user import ServerUser, server_user, servers_folder
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
+from slamonitor.running.child import Process, is_alive
 
 DATABASE = ROLE = "sla_monitor"
 PORT = "5432"  # part of the socket's name; always said, or PGPORT of the environment would count
@@ -169,10 +169,18 @@ class EmbeddedPostgres:
         # Nobody ever learns this password; the superuser comes in by who it is (see HBA).
         password_file = maker.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
         command = [
-            *(str(self._bin / "initdb"), "--pgdata", str(fresh), "--username=postgres", "--encoding=UTF8"),
-            *("--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"),
+            str(self._bin / "initdb"),
+            "--pgdata",
+            str(fresh),
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--data-checksums",
             # Sorting by code point from PostgreSQL itself: a new C library on the machine breaks no index.
-            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
             *(f"--set={name}={value}" for name, value in SETTINGS.items()),
             *(() if self.durable else ("--no-sync",)),
         ]
@@ -241,7 +249,10 @@ class EmbeddedPostgres:
             arguments = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
         except OSError:  # no /proc: macOS
             shown = subprocess.run(
-                ["ps", "-o", "command=", "-p", str(pid)], stdout=subprocess.PIPE, text=True, check=False
+                ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607  of the system
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
             )
             arguments = shown.stdout.split()
         return str(self.data) in arguments
@@ -291,7 +302,8 @@ def _socket_folder(folder: Path, user: ServerUser) -> Path:
             user.own_all(own)  # a server that was killed leaves files there
         return user.make_folder(own)
     owned = os.fsencode(folder) + (b"" if user.name else b" %d" % user.uid)
-    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"
+    # A folder of somebody else is refused below.
+    short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"  # noqa: S108
     with contextlib.suppress(FileExistsError):
         user.own(_make(short))
     found = short.lstat()

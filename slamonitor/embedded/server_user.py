@@ -22,7 +22,7 @@ from slamonitor.embedded.state_directory import CHECKOUT, EmbeddedError, StateDi
 # has 65,536. The first without a name is taken.
 UNUSED_IDS = range(65_520, 65_534)
 # Not below /tmp nor first below /var/tmp: both are swept of files that were not read for a while.
-SHELTERS = (Path("/var/lib/slamonitor"), Path("/var/tmp/slamonitor"))
+SHELTERS = (Path("/var/lib/slamonitor"), Path("/var/tmp/slamonitor"))  # noqa: S108  it must be ours, and closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import trustme
 
@@ -32,7 +31,7 @@ class Target(ThreadingHTTPServer):
 
 class Answer(BaseHTTPRequestHandler):
     server: Target
-    protocol_version: ClassVar[str] = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.server.headers_seen.append(dict(self.headers))

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import tokens
 from accounts.models import ApiToken
@@ -61,7 +62,7 @@ OPERATIONS = {
 }
 
 
-def call(operation: Operation, headers: dict[str, str]):
+def call(operation: Operation, headers: dict[str, str]) -> Any:
     return Client().generic(
         operation.method,
         f"/api/v1{operation.path}",
@@ -80,19 +81,19 @@ def expected(operation: Operation, role: str, scope: str) -> tuple[int, str | No
 
 
 @pytest.fixture(autouse=True)
-def service(settings) -> Service:
+def service(settings: Settings) -> Service:
     settings.API_RATE_LIMIT = 0
     return make_service("payments", endpoint_url="http://127.0.0.1:9/")  # nobody answers there
 
 
-def test_every_operation_is_in_the_table():
+def test_every_operation_is_in_the_table() -> None:
     paths = describe(api)["paths"].values()
 
     assert {each["operationId"] for methods in paths for each in methods.values()} == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_who_may_do_what(cast: dict[str, Person], name: str):
+def test_who_may_do_what(cast: dict[str, Person], name: str) -> None:
     operation = OPERATIONS[name]
     found = {}
     for role in ROLES:
@@ -109,7 +110,7 @@ def test_who_may_do_what(cast: dict[str, Person], name: str):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_strangers_may_nothing(name: str):
+def test_strangers_may_nothing(name: str) -> None:
     response = call(OPERATIONS[name], {})
 
     assert (response.status_code, response.json()["error"]["code"]) == (401, "NOT_AUTHENTICATED")
@@ -120,7 +121,7 @@ READS = [name for name, operation in OPERATIONS.items() if operation.method == "
 
 
 @pytest.mark.parametrize("name", READS)
-def test_head_is_get_without_the_body(admin: Person, name: str):
+def test_head_is_get_without_the_body(admin: Person, name: str) -> None:
     _token, text = tokens.make(admin.user, "test", "read", days=1, now=timezone.now())
     credentials = {"authorization": f"Bearer {text}"}
 
@@ -135,14 +136,14 @@ def test_head_is_get_without_the_body(admin: Person, name: str):
     assert head_headers == got_headers and int(head_headers["Content-Length"]) == len(got.content)
 
 
-def test_head_is_offered_where_get_is(admin: Person):
+def test_head_is_offered_where_get_is(admin: Person) -> None:
     allowed = [call(OPERATIONS[name]._replace(method="TRACE"), {}).headers["Allow"] for name in OPERATIONS]
 
     assert all(("GET" in methods) == ("HEAD" in methods) for methods in allowed)
     assert call(OPERATIONS["pause_service"]._replace(method="HEAD"), {}).status_code == 405
 
 
-def test_the_description_says_who_may(admin: Person):
+def test_the_description_says_who_may(admin: Person) -> None:
     paths = describe(api)["paths"]
 
     assert (

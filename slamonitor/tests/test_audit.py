@@ -5,10 +5,13 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from slamonitor.embedded.state_directory import CHECKOUT
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -17,15 +20,15 @@ def audit(tmp_path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.LIST = tmp_path / "sbom.cdx.json"
+    module.__dict__["LIST"] = tmp_path / "sbom.cdx.json"
     return module
 
 
-def package(name: str, *vulns: tuple[str, list[str]]) -> dict:
+def package(name: str, *vulns: tuple[str, list[str]]) -> dict[str, Any]:
     return {"name": name, "version": "1.0", "vulns": [{"id": id, "fix_versions": fixes} for id, fixes in vulns]}
 
 
-def skipped(name: str) -> dict:
+def skipped(name: str) -> dict[str, Any]:
     return {"name": name, "skip_reason": "Dependency not found on PyPI and could not be audited"}
 
 
@@ -40,21 +43,25 @@ def skipped(name: str) -> dict:
         ([package("a", ("CVE-1", ["1.1"])), skipped("b")], 1, "CVE-1"),
     ],
 )
-def test_a_vulnerability_fails_only_where_an_upgrade_mends_it(audit, packages, status, words):
+def test_a_vulnerability_fails_only_where_an_upgrade_mends_it(
+    audit: ModuleType, packages: Any, status: int, words: str
+) -> None:
     lines, found = audit.judge({"dependencies": packages}, "")
 
     assert found == status
     assert words in "\n".join(lines)
 
 
-def test_a_service_that_cannot_be_asked_fails_nothing(audit):
+def test_a_service_that_cannot_be_asked_fails_nothing(audit: ModuleType) -> None:
     lines, status = audit.judge(None, "no route to host")
 
     assert status == 0
     assert lines == ["vulnerabilities: could not be asked (no route to host); nothing is known, for good or bad"]
 
 
-def test_words_of_a_tool_that_failed_are_handed_on(audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_words_of_a_tool_that_failed_are_handed_on(
+    audit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool = tmp_path / "pip-audit"
     tool.write_text("#!/bin/sh\necho 'ConnectionError: pypi.org is away' >&2; exit 1\n")
     tool.chmod(0o755)
@@ -63,7 +70,7 @@ def test_words_of_a_tool_that_failed_are_handed_on(audit, tmp_path: Path, monkey
     assert audit.known_vulnerabilities() == (None, "ConnectionError: pypi.org is away")
 
 
-def test_the_list_names_every_locked_package_with_its_hash(audit):
+def test_the_list_names_every_locked_package_with_its_hash(audit: ModuleType) -> None:
     count = audit.bill_of_materials()
 
     components = json.loads(audit.LIST.read_text())["components"]

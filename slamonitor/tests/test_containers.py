@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ OURS = ("migrate", "web", "worker", "dispatch", "probe", "beat")
 
 
 @pytest.fixture
-def services() -> dict[str, dict]:
+def services() -> dict[str, dict[str, Any]]:
     return compose.services(SECRETS)
 
 
@@ -30,17 +31,20 @@ def tool(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, **options)
+def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, check=False, **options
+    )
+    return done
 
 
-def test_the_compose_file_obeys_the_schema_of_the_specification():
+def test_the_compose_file_obeys_the_schema_of_the_specification() -> None:
     done = run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
 
     assert done.returncode == 0, done.stdout
 
 
-def test_the_schema_would_find_a_mistake(tmp_path: Path):
+def test_the_schema_would_find_a_mistake(tmp_path: Path) -> None:
     text = (CHECKOUT / "docker-compose.yml").read_text().replace("healthcheck:", "healtcheck:", 1)
     (tmp_path / "docker-compose.yml").write_text(text)
 
@@ -51,7 +55,7 @@ def test_the_schema_would_find_a_mistake(tmp_path: Path):
     assert done.returncode != 0
 
 
-def test_the_dockerfile_passes_its_linter():
+def test_the_dockerfile_passes_its_linter() -> None:
     if not Path(tool("hadolint")).exists():
         pytest.skip("hadolint has no program for this system")
 
@@ -61,12 +65,12 @@ def test_the_dockerfile_passes_its_linter():
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_compose_refuses_to_start_without_a_secret(name: str):
+def test_compose_refuses_to_start_without_a_secret(name: str) -> None:
     with pytest.raises(compose.Unset, match=f"Write {name} into .env"):
         compose.services({**SECRETS, name: ""})
 
 
-def test_postgres_is_that_of_the_embedded_server_tuned_as_specified(services: dict[str, dict]):
+def test_postgres_is_that_of_the_embedded_server_tuned_as_specified(services: dict[str, dict[str, Any]]) -> None:
     postgres = services["postgres"]
 
     assert postgres["image"].startswith(f"postgres:{postgres_major(find_postgres())}-")
@@ -88,7 +92,7 @@ def test_postgres_is_that_of_the_embedded_server_tuned_as_specified(services: di
     assert {name: flags[name] for name in specified} == specified
 
 
-def test_every_process_waits_for_what_it_needs(services: dict[str, dict]):
+def test_every_process_waits_for_what_it_needs(services: dict[str, dict[str, Any]]) -> None:
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
 
     for name in ("web", "worker", "dispatch"):
@@ -97,7 +101,7 @@ def test_every_process_waits_for_what_it_needs(services: dict[str, dict]):
     assert all("healthcheck" in services[name] for name in ("postgres", "redis"))
 
 
-def test_processes_have_no_more_rights_than_they_need(services: dict[str, dict]):
+def test_processes_have_no_more_rights_than_they_need(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -107,7 +111,9 @@ def test_processes_have_no_more_rights_than_they_need(services: dict[str, dict])
     assert "USER 10001:10001" in (CHECKOUT / "Dockerfile").read_text()
 
 
-def test_a_probe_worker_is_given_neither_the_database_nor_the_key_of_sessions(services: dict[str, dict]):
+def test_a_probe_worker_is_given_neither_the_database_nor_the_key_of_sessions(
+    services: dict[str, dict[str, Any]],
+) -> None:
     probe = services["probe"]
 
     assert "env_file" not in probe
@@ -115,7 +121,7 @@ def test_a_probe_worker_is_given_neither_the_database_nor_the_key_of_sessions(se
     assert SECRETS["SECRET_KEY"] not in str(probe) and SECRETS["DB_PASSWORD"] not in str(probe)
 
 
-def test_a_service_is_given_the_secrets_that_it_needs(services: dict[str, dict]):
+def test_a_service_is_given_the_secrets_that_it_needs(services: dict[str, dict[str, Any]]) -> None:
     given = {
         name: {secret for secret, value in SECRETS.items() if value in str(service.get("environment"))}
         for name, service in services.items()
@@ -133,7 +139,7 @@ def test_a_service_is_given_the_secrets_that_it_needs(services: dict[str, dict])
     assert {name for name in services if services[name].get("env_file")} == {"migrate", "web", "worker"}
 
 
-def test_networks_keep_probes_from_the_database(services: dict[str, dict]):
+def test_networks_keep_probes_from_the_database(services: dict[str, dict[str, Any]]) -> None:
     members = {
         network: {name for name, service in services.items() if network in service["networks"]}
         for network in ("database", "broker", "probes", "front")
@@ -148,7 +154,7 @@ def test_networks_keep_probes_from_the_database(services: dict[str, dict]):
     }
 
 
-def test_nothing_is_open_to_the_network_but_the_proxy(services: dict[str, dict]):
+def test_nothing_is_open_to_the_network_but_the_proxy(services: dict[str, dict[str, Any]]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
     assert ports.pop("caddy") == ["80:80", "443:443", "443:443/udp"]
@@ -156,20 +162,20 @@ def test_nothing_is_open_to_the_network_but_the_proxy(services: dict[str, dict])
     assert ports == {"postgres": ["127.0.0.1:5432:5432"], "web": ["127.0.0.1:8000:8000"]}
 
 
-def test_whoever_ends_a_worker_waits_longer_than_it_finishes(services: dict[str, dict]):
+def test_whoever_ends_a_worker_waits_longer_than_it_finishes(services: dict[str, dict[str, Any]]) -> None:
     assert int(services["probe"]["stop_grace_period"].rstrip("s")) > int(
         services["probe"]["environment"]["PROBE_FINISH_S"]
     )
     assert int(services["worker"]["stop_grace_period"].rstrip("s")) > 50, "the time limit of recording"
 
 
-def test_secrets_and_data_never_enter_the_image():
+def test_secrets_and_data_never_enter_the_image() -> None:
     ignored = set((CHECKOUT / ".dockerignore").read_text().splitlines())
 
     assert {".env", ".env.*", "var", "backups", ".git"} <= ignored
 
 
-def test_the_proxys_file_names_the_web_process(services: dict[str, dict]):
+def test_the_proxys_file_names_the_web_process(services: dict[str, dict[str, Any]]) -> None:
     text = (CHECKOUT / "deploy" / "Caddyfile").read_text()
 
     assert "reverse_proxy web:8000" in text
@@ -187,7 +193,7 @@ def units(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_systemd_understands_the_units(units: Path):
+def test_systemd_understands_the_units(units: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not on this machine: the units are checked by the other tests alone")
     files = sorted(str(path) for path in units.iterdir())
@@ -200,7 +206,7 @@ def test_systemd_understands_the_units(units: Path):
 
 
 @pytest.mark.parametrize("name", ["web", "engine", "dispatch", "probe", "beat"])
-def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str):
+def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str) -> None:
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 
     assert f"manage.py run {name}" in text
@@ -210,7 +216,7 @@ def test_units_run_as_a_user_of_their_own_with_secrets_from_files(name: str):
     assert "SECRET_KEY=" not in text.replace("_KEY_FILE=", "")
 
 
-def test_containers_units_and_up_start_the_same_processes(services: dict[str, dict]):
+def test_containers_units_and_up_start_the_same_processes(services: dict[str, dict[str, Any]]) -> None:
     commands = [services[name]["command"][1] for name in ("web", "worker", "dispatch", "probe", "beat")]
 
     assert commands == ["web", "engine", "dispatch", "probe", "beat"]
@@ -218,7 +224,7 @@ def test_containers_units_and_up_start_the_same_processes(services: dict[str, di
     assert all(f"slamonitor-{name}@1.service" in target for name in commands)
 
 
-def test_a_command_beside_the_units_has_their_settings(tmp_path: Path):
+def test_a_command_beside_the_units_has_their_settings(tmp_path: Path) -> None:
     names = ("SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "REDIS_URL")
     for name in names:
         (tmp_path / name.lower().replace("_", "-")).write_text(f"what is in the file of {name}\n")
@@ -238,7 +244,7 @@ def test_a_command_beside_the_units_has_their_settings(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["web", "engine", "dispatch", "beat"])
-def test_units_count_into_one_folder_for_metrics(name: str):
+def test_units_count_into_one_folder_for_metrics(name: str) -> None:
     text = (UNITS / f"slamonitor-{name}@.service").read_text()
 
     assert "\nRuntimeDirectory=slamonitor-metrics\nRuntimeDirectoryPreserve=yes\n" in text

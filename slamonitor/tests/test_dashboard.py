@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
 from monitoring.models import Hour, Service, ServiceHour, ServiceState
-from monitoring.rules.histogram import BUCKETS
+from monitoring.rules.histogram import bucket_of
 from statuspage.tests.cast import make_unmeasured
 
 
@@ -40,11 +41,8 @@ def make_down(name: str) -> Service:
 
 def make_hour(service: Service) -> None:
     at = timezone.now().replace(minute=0, second=0, microsecond=0)
-    buckets = [0] * BUCKETS
-    buckets[30] = 10
-    Hour.objects.create(
-        hour_at=at, ok_count=9, slow_count=1, bad_count=2, response_buckets=buckets, computed_at=at, took_ms=1
-    )
+    times = {"histogram_buckets": [bucket_of(184)], "histogram_counts": [10]}
+    Hour.objects.create(hour_at=at, ok_count=9, slow_count=1, bad_count=2, **times, computed_at=at, took_ms=1)
     ServiceHour.objects.create(
         hour_at=at, service_id=service.id, ok_count=9, slow_count=1, bad_count=2, response_ms_sum=1_840
     )
@@ -56,7 +54,7 @@ def words(person: Person, query: str = "") -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", main).split())
 
 
-def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person):
+def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person) -> None:
     make_down("Payments")
 
     text = words(viewer)
@@ -64,7 +62,7 @@ def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person
     assert "Down Payments 5 min ago connection refused by 10.0.0.5:443 No incident tells of this outage yet." in text
 
 
-def test_an_outage_with_an_incident_is_told_of(viewer: Person):
+def test_an_outage_with_an_incident_is_told_of(viewer: Person) -> None:
     service = make_down("Payments")
     incident = Incident.objects.create(title="Payments fail", started_at=timezone.now(), priority="P1")
     AffectedService.objects.create(incident=incident, service=service)
@@ -75,14 +73,14 @@ def test_an_outage_with_an_incident_is_told_of(viewer: Person):
     assert "No incident tells" not in text
 
 
-def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person):
+def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person) -> None:
     service = make_down("Payments")
 
     assert f'href="/admin/checks/?service={service.id}"' in viewer.client.get("/admin/").content.decode()
     assert f'href="/admin/monitoring/service/{service.id}/change/"' in admin.client.get("/admin/").content.decode()
 
 
-def test_charts_have_shapes_words_and_tables(viewer: Person):
+def test_charts_have_shapes_words_and_tables(viewer: Person) -> None:
     make_hour(make_down("Payments"))
 
     body = viewer.client.get("/admin/").content.decode()
@@ -94,19 +92,21 @@ def test_charts_have_shapes_words_and_tables(viewer: Person):
     assert "style=" not in body[body.index('class="dash"') :]
 
 
-def test_the_week_has_168_hours(viewer: Person):
+def test_the_week_has_168_hours(viewer: Person) -> None:
     make_hour(make_down("Payments"))
 
     assert viewer.client.get("/admin/?period=7d").content.decode().count('<th scope="row">') == 2 * 168
     assert viewer.client.get("/admin/?period=nonsense").content.decode().count('<th scope="row">') == 2 * 24
 
 
-def test_nothing_monitored_and_nothing_measured_say_so(viewer: Person):
+def test_nothing_monitored_and_nothing_measured_say_so(viewer: Person) -> None:
     assert "Nothing is monitored yet." in words(viewer)
     assert "No checks in this period." in words(viewer)
 
 
-def test_the_number_of_queries_does_not_depend_on_services(viewer: Person, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_depend_on_services(
+    viewer: Person, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     for number in range(30):
         make_down(f"Service {number}")
 

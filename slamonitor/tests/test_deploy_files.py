@@ -30,7 +30,7 @@ def known() -> dict[str, set[str]]:
         for metric in made
         for suffix in {"counter": ["_total"], "gauge": [""]}.get(metric._type, ["_bucket", "_sum", "_count"])
     }
-    for family in metrics._Everything().collect():
+    for family in metrics._Everything(metrics._collectors).collect():
         for sample in family.samples:
             named.setdefault(sample.name, set()).update(sample.labels)
     return named

@@ -15,13 +15,15 @@ from bench.installation import target
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.tasks import probe
 from monitoring.worker import messages
-from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
 from slamonitor.tests.distance import far_away
 from slamonitor.tests.installation import wait_until
+
+pytestmark = pytest.mark.processes
 
 REGION = "seoul"
 DELAY_S = 0.075  # each way: 150 ms there and back, as from Europe to Korea and more
@@ -45,7 +47,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproces
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(described.command, env=dict(described.env), cwd=CHECKOUT, stdout=log, stderr=log)
         try:
-            with Connection(celery_url(redis_url)) as broker:
+            with Connection(celery_url(redis_url)) as broker:  # type: ignore[no-untyped-call]
                 yield process, broker
         finally:
             process.terminate()
@@ -90,10 +92,10 @@ def received(broker: Connection, count: int, seconds: float) -> list[ProbeResult
     return found
 
 
-def test_it_loses_nothing_and_is_not_late(worker):
+def test_it_loses_nothing_and_is_not_late(worker: tuple[subprocess.Popen[bytes], Connection]) -> None:
     process, broker = worker
     with target() as url:
-        wait_until(lambda: broker.default_channel.client.exists("_kombu.binding.results"), 30, "it did not start")
+        wait_until(lambda: broker.default_channel.client.exists("_kombu.binding.results"), 30, "it did not start")  # type: ignore[attr-defined]
         begin_ms = int(time.time() * 1000) + 1_000  # the dispatcher is a second ahead, too
         for number in range(MESSAGES):
             specs = specs_of(url, begin_ms + 1000 * (number // 2), number)
@@ -107,12 +109,12 @@ def test_it_loses_nothing_and_is_not_late(worker):
     assert lateness_ms[-1] < LATEST_MS, f"median {lateness_ms[SPECS // 2]:.1f} ms, last {lateness_ms[-1]:.1f} ms"
 
 
-def test_it_has_neither_a_database_nor_the_means_to_reach_one(worker):
+def test_it_has_neither_a_database_nor_the_means_to_reach_one(
+    worker: tuple[subprocess.Popen[bytes], Connection],
+) -> None:
     process, _broker = worker
     entries = Path(f"/proc/{process.pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     environment = dict(os.fsdecode(entry).split("=", 1) for entry in entries)
 
-    assert set(environment) <= {
-        *("REDIS_URL", "SECRET_KEY", "SLAMONITOR_STATE_DIR", "PATH", "REGION", "PYTHONWARNINGS")
-    }
+    assert set(environment) <= {"REDIS_URL", "SECRET_KEY", "SLAMONITOR_STATE_DIR", "PATH", "REGION", "PYTHONWARNINGS"}
     assert not Path(environment["SLAMONITOR_STATE_DIR"], "env").exists(), "there is no file that names a database"

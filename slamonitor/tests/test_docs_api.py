@@ -7,14 +7,18 @@ import subprocess
 from datetime import date
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.tests.cast import make_person
 from monitoring.api.tests.api_client import Program
 from monitoring.models import AccountingPolicy
 from slamonitor.api import api
 from slamonitor.openapi import describe
+
+pytestmark = pytest.mark.processes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
@@ -28,7 +32,7 @@ def commands() -> list[tuple[str, str]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_every_command_prints_what_the_page_says(live_server, settings, tmp_path):
+def test_every_command_prints_what_the_page_says(live_server: Any, settings: Settings, tmp_path: Path) -> None:
     # Tests that really commit begin with empty tables, without what migrations put there.
     AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
     person = make_person("admin")
@@ -52,7 +56,7 @@ def matches(wanted: str, printed: str) -> bool:
     )
 
 
-def test_every_operation_is_on_the_page():
+def test_every_operation_is_on_the_page() -> None:
     paths = describe(api)["paths"]
 
     for path, methods in paths.items():
@@ -65,7 +69,7 @@ def test_every_operation_is_on_the_page():
             ), path
 
 
-def test_every_code_is_on_the_page():
+def test_every_code_is_on_the_page() -> None:
     from slamonitor.tests.test_architecture import sources
 
     code = "\n".join(path.read_text() for path in sources() if "tests" not in path.parts and "api" in str(path).lower())

@@ -19,6 +19,8 @@ from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.server_user import SHELTERS, server_user
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, read_env
 
+pytestmark = pytest.mark.processes
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its servers to another user")
 
 

@@ -15,6 +15,8 @@ from slamonitor.embedded import programs, standalone
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url, impatient_client
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def state() -> Iterator[StateDirectory]:

@@ -17,6 +17,8 @@ from slamonitor.embedded.state_directory import (
     read_env,
 )
 
+pytestmark = pytest.mark.processes
+
 AWKWARD = {"URL": "postgresql://u:p@:5432/db?host=%2Ftmp&x=1", "QUOTES": 'it\'s "so" $HOME #1', "EMPTY": ""}
 
 

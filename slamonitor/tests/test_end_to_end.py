@@ -15,6 +15,8 @@ import trustme
 from slamonitor.tests.installation import Installation, family, wait_until
 from slamonitor.tests.targets import STEADY, Target, all_targets
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "- {{id: {id}, name: {id}, endpoint_url: '{url}', check_interval: 1000, timeout: {timeout}}}"
 OF = "FROM watch_server_logs WHERE service_id = %s"
 

@@ -14,14 +14,16 @@ from kombu import Connection
 from monitoring.probes.model import ProbeSpec
 from monitoring.tasks import probe
 from monitoring.worker import messages
-from slamonitor import processes
 from slamonitor.celery import app
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
 from slamonitor.tests.installation import wait_until
 from slamonitor.tests.targets import Target, serving
+
+pytestmark = pytest.mark.processes
 
 QUEUE = "probes.busan"
 KEY = "the-key-of-secrets-of-this-installation-alone"
@@ -45,7 +47,7 @@ def broker(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(described.command, env=dict(described.env), cwd=CHECKOUT, stdout=log, stderr=log)
         try:
-            with Connection(celery_url(redis_url)) as connection:
+            with Connection(celery_url(redis_url)) as connection:  # type: ignore[no-untyped-call]
                 wait_until(lambda: connection.default_channel.client.exists(f"_kombu.binding.{QUEUE}"), 30, "no start")
                 yield connection
                 assert process.poll() is None, (folder / "log").read_text()
@@ -73,7 +75,7 @@ def genuine(broker: Connection, url: str, service_id: str) -> dict[str, Any]:
     """Return a message of ours as it lies in Redis, having taken it out of another queue."""
     table = messages.pack_specs([spec(url, service_id)])
     probe.apply_async([table], queue="elsewhere", connection=broker)
-    return dict(json.loads(broker.default_channel.client.rpop("elsewhere")))
+    return dict(json.loads(broker.default_channel.client.rpop("elsewhere")))  # type: ignore[attr-defined]
 
 
 def results(broker: Connection, until: str) -> list[str]:
@@ -91,17 +93,17 @@ def results(broker: Connection, until: str) -> list[str]:
     return found
 
 
-def test_a_worker_takes_nothing_that_we_did_not_sign(broker):
-    client = broker.default_channel.client
+def test_a_worker_takes_nothing_that_we_did_not_sign(broker: Connection) -> None:
+    client = broker.default_channel.client  # type: ignore[attr-defined]
     with serving(Target()) as address:
         url = f"http://{address}/"
         ours = genuine(broker, url, "replaced")
         assert ours["content-type"] == "application/x-signed-json"
-        body = broker.default_channel.decode_body(ours["body"], "base64").decode()
+        body = broker.default_channel.decode_body(ours["body"], "base64").decode()  # type: ignore[no-untyped-call]
         forged = body.replace("replaced", "forged11")
         other_task = {**ours, "headers": {**ours["headers"], "task": "monitoring.record"}}
         other_expiry = {**ours, "headers": {**ours["headers"], "expires": "2099-01-01T00:00:00+00:00"}}
-        altered = {**ours, "body": broker.default_channel.encode_body(forged, "base64")[0]}
+        altered = {**ours, "body": broker.default_channel.encode_body(forged, "base64")[0]}  # type: ignore[no-untyped-call]
         plain = {**altered, "content-type": "application/json"}
         not_messages = [
             b"",
@@ -115,7 +117,15 @@ def test_a_worker_takes_nothing_that_we_did_not_sign(broker):
             b'{"properties": 1}',
             b"[" * 9999,
         ]
-        headers = [None, 1, [], {}, {"task": 7}, {"task": "monitoring.probe"}, {"task": "no.such.task", "id": []}]
+        headers: list[Any] = [
+            None,
+            1,
+            [],
+            {},
+            {"task": 7},
+            {"task": "monitoring.probe"},
+            {"task": "no.such.task", "id": []},
+        ]
         broken = [{**ours, "headers": each} for each in headers]
         unsigned = {"retries": "x", "timelimit": 1, "origin": {}, "argsrepr": 3, "shadow": [], "parent_id": {}}
         broken += [{**ours, "headers": {**ours["headers"], name: value}} for name, value in unsigned.items()]
@@ -129,8 +139,8 @@ def test_a_worker_takes_nothing_that_we_did_not_sign(broker):
     assert set(found) <= {"genuine", "replaced"}
 
 
-def test_refused_messages_are_counted_in_the_stamps(broker):
-    client = broker.default_channel.client
+def test_refused_messages_are_counted_in_the_stamps(broker: Connection) -> None:
+    client = broker.default_channel.client  # type: ignore[attr-defined]
     client.lpush(QUEUE, b"{", json.dumps({"properties": {}}))
 
     def refused() -> int:
@@ -142,7 +152,7 @@ def test_refused_messages_are_counted_in_the_stamps(broker):
     wait_until(lambda: refused() == 2, 30, "no stamp counts them")
 
 
-def test_a_message_that_was_moved_to_another_region_is_not_probed(broker):
+def test_a_message_that_was_moved_to_another_region_is_not_probed(broker: Connection) -> None:
     with serving(Target()) as address:
         moved = spec(f"http://{address}/", "moved")
         tables = [
@@ -154,5 +164,5 @@ def test_a_message_that_was_moved_to_another_region_is_not_probed(broker):
         assert results(broker, until="ours") == ["ours"]
 
 
-def test_beat_and_web_sign_what_they_send():
+def test_beat_and_web_sign_what_they_send() -> None:
     assert app.conf.task_serializer == "signed-json"

@@ -11,6 +11,8 @@ from django.utils import timezone
 from monitoring.engine.dispatch import dispatch_due
 from slamonitor.tests.metric_rules import complaints, promtools_complaints
 
+pytestmark = pytest.mark.slow
+
 RULES = settings.BASE_DIR / "deploy" / "prometheus"
 NO_PROMTOOL = "no promtool on the PATH (apt install prometheus); the rules of metric_rules.py stand in for it"
 

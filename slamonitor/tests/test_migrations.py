@@ -16,8 +16,10 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 
-from observability.views import VERSION
+from observability.version import VERSION
 from slamonitor.embedded.state_directory import CHECKOUT
+
+pytestmark = pytest.mark.slow
 
 BEFORE_RELEASE = {
     "monitoring.0004_checks": {"DROP_INDEX", "ADD_UNIQUE", "NOT_NULL"},
@@ -50,7 +52,7 @@ def sql_of(app: str, name: str) -> str:
 
 
 @pytest.mark.django_db
-def test_no_migration_breaks_the_release_before_it():
+def test_no_migration_breaks_the_release_before_it() -> None:
     found = {f"{app}.{name}": analysed(sql_of(app, name)) for app, name in our_migrations()}
 
     assert {name: codes - MAY_STILL for name, codes in found.items() if codes - MAY_STILL} == BEFORE_RELEASE, (
@@ -71,7 +73,7 @@ def test_no_migration_breaks_the_release_before_it():
         ('CREATE INDEX "slow" ON "services" ("name");', "CREATE_INDEX"),
     ],
 )
-def test_what_would_break_running_code_is_found(statement: str, code: str):
+def test_what_would_break_running_code_is_found(statement: str, code: str) -> None:
     assert code in analysed(statement)
 
 
@@ -84,5 +86,5 @@ def test_what_would_break_running_code_is_found(statement: str, code: str):
         "-- Words about it.\nCREATE TABLE folded (day date NOT NULL);",
     ],
 )
-def test_what_running_code_does_not_notice_passes(statement: str):
+def test_what_running_code_does_not_notice_passes(statement: str) -> None:
     assert analysed(statement) == set()

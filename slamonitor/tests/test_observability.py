@@ -22,6 +22,8 @@ from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.metric_rules import complaints, promtools_complaints
 from slamonitor.tests.targets import Target, serving
 
+pytestmark = pytest.mark.processes
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SERVICES = """services:
 - {{id: payments, name: payments, endpoint_url: 'http://{target}/', check_interval: 1000, timeout: 900}}

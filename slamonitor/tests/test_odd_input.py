@@ -1,10 +1,12 @@
 """No address fails by what somebody sends to it: long and odd values, as query, form and JSON."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.tests.cast import Person
 from incidents.models import Incident
@@ -12,20 +14,70 @@ from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 from slamonitor.tests.test_urls import EXPECTED, own_token
 
+pytestmark = pytest.mark.slow
+
 # Long in characters and in bytes; what PostgreSQL does not store; no number, date, JSON or path.
 ODD = ["한" * 5_000, "9" * 400, "a\0b"]
 NAMES = (
-    *("q", "p", "o", "e", "all", "term", "app_label", "model_name", "field_name", "from", "to", "cursor"),
-    *("limit", "page", "service", "region", "verdict", "status", "window", "kind", "group", "tag", "shown"),
-    *("next", "username", "password", "action", "select_across", "_selected_action", "reason", "language"),
-    *("old_password", "new_password1", "name", "id", "endpoint_url", "display_name", "description"),
-    *("check_interval", "timeout", "regions", "tags", "metadata", "title", "email", "role", "scope", "days"),
-    *("since", "until", "is_active__exact", "status__exact", "object_id", "parent"),
+    "q",
+    "p",
+    "o",
+    "e",
+    "all",
+    "term",
+    "app_label",
+    "model_name",
+    "field_name",
+    "from",
+    "to",
+    "cursor",
+    "limit",
+    "page",
+    "service",
+    "region",
+    "verdict",
+    "status",
+    "window",
+    "kind",
+    "group",
+    "tag",
+    "shown",
+    "next",
+    "username",
+    "password",
+    "action",
+    "select_across",
+    "_selected_action",
+    "reason",
+    "language",
+    "old_password",
+    "new_password1",
+    "name",
+    "id",
+    "endpoint_url",
+    "display_name",
+    "description",
+    "check_interval",
+    "timeout",
+    "regions",
+    "tags",
+    "metadata",
+    "title",
+    "email",
+    "role",
+    "scope",
+    "days",
+    "since",
+    "until",
+    "is_active__exact",
+    "status__exact",
+    "object_id",
+    "parent",
 )
 
 
 @pytest.fixture(autouse=True)
-def quick_hasher(settings) -> None:
+def quick_hasher(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -37,7 +89,7 @@ def everything(cast: dict[str, Person]) -> dict[str, str]:
     Incident.objects.create(id=7, title="Payments fail", started_at=now)
     MaintenanceWindow.objects.create(id=7, since=now)
     spoken = {"restated_as": "operational", "since": now, "until": now, "reason": "ours", "proposed_at": now}
-    Restatement.objects.create(id=7, service_id="payments", **{**spoken, "until": now + timezone.timedelta(hours=1)})
+    Restatement.objects.create(id=7, service_id="payments", **{**spoken, "until": now + timedelta(hours=1)})
     return {"admin": str(cast["admin"].user.pk), "token": str(own_token(cast["viewer"]).pk), "policy": "1"}
 
 
@@ -50,7 +102,9 @@ def statuses(client: Client, address: str) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("who", ["stranger", "admin"])
-def test_no_address_fails(cast, everything, who: str, monkeypatch):
+def test_no_address_fails(
+    cast: dict[str, Person], everything: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from statuspage import front
     from statuspage.tests.cast import reading_keeper
 

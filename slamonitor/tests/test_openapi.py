@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import hypothesis
 import pytest
@@ -14,6 +15,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.floats import float_to_int
+from pytest_django import Settings
 from sortedcontainers import SortedSet
 
 from accounts import tokens
@@ -23,6 +25,8 @@ from monitoring.models import Service
 from monitoring.tests.factories import make_service
 from slamonitor.api import api
 from slamonitor.openapi import SERVICE_ID, describe
+
+pytestmark = pytest.mark.slow
 
 NAMES = ["payments", "jobs", "gone", "nobody"]  # some services to be found, and one that is not
 # Values that the file allows may still break a rule (422), meet something else (409) or another tag (412).
@@ -48,7 +52,7 @@ def described() -> schemathesis.BaseSchema:
 @pytest.fixture
 def same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep Hypothesis from trying constants of the code that is loaded: each commit would have other examples."""
-    none = providers.Constants(
+    none = providers.Constants(  # type: ignore[attr-defined]
         integers=SortedSet(), floats=SortedSet(key=float_to_int), bytes=SortedSet(), strings=SortedSet()
     )
     monkeypatch.setattr(providers, "_get_local_constants", lambda: none)
@@ -56,7 +60,7 @@ def same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def give_token(db: None, settings, same_examples: None) -> Iterator[Callable[[str], str]]:
+def give_token(db: None, settings: Settings, same_examples: None) -> Iterator[Callable[[str], str]]:
     """A way to a token for a role, where there are services of each sort."""
     settings.API_RATE_LIMIT = 0
     make_service("payments", endpoint_url="http://127.0.0.1:9/")  # nobody answers there
@@ -89,12 +93,14 @@ def bounded(examples: int) -> hypothesis.settings:
 
 @described().parametrize()
 @bounded(6)
-def test_the_api_is_as_it_is_described(case: schemathesis.Case, give_token: Callable[[str], str]) -> None:
+def test_the_api_is_as_it_is_described(case: "schemathesis.Case[Any]", give_token: Callable[[str], str]) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {give_token(Role.ADMIN)}"})
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REPORTER])
 @described().parametrize()
 @bounded(3)
-def test_it_is_so_for_those_who_may_less(case: schemathesis.Case, give_token, role: str) -> None:
+def test_it_is_so_for_those_who_may_less(
+    case: "schemathesis.Case[Any]", give_token: Callable[[str], str], role: str
+) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {give_token(role)}"})

@@ -12,6 +12,8 @@ import pytest
 from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.targets import Target, serving
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "services:\n- {{id: payments, name: {name}, endpoint_url: '{url}', check_interval: 1000, timeout: 900}}"
 
 
@@ -59,7 +61,7 @@ def test_a_restore_pauses_the_engine_and_brings_the_old_data_back(installation: 
 
 def test_a_pause_ends_with_whoever_asked_for_it(installation: Installation) -> None:
     code = (
-        "import sys, time, pathlib\nfrom slamonitor.pause import paused\n"
+        "import sys, time, pathlib\nfrom slamonitor.running.pause import paused\n"
         "with paused(pathlib.Path(sys.argv[1])):\n    print('paused', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(
@@ -79,5 +81,5 @@ def test_a_due_night_is_worked_off_beside_the_engine(installation: Installation)
 
     for subject in ("backup", "proof"):
         installation.manage("shell", "-c", "from slamonitor.tasks import keep_backups; keep_backups.delay()")
-        found = wait_until(lambda subject=subject: installation.query(done, subject), 30, installation.log.read_text)
+        found = wait_until(lambda subject=subject: installation.query(done, subject), 30, installation.log.read_text)  # type: ignore[misc]
         assert found == [(True,)]

@@ -1,6 +1,7 @@
 """Beat and the expiry of messages go by the broker's clock, and survive its leaps."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from celery.schedules import schedule
@@ -16,16 +17,16 @@ NOW = datetime(2025, 3, 10, 12, tzinfo=UTC)
 class HandClock(BrokerClock):
     """Shows what a test sets."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(None)
         self.at = NOW
 
-    def seconds(self):
+    def seconds(self) -> Any:
         return self.at.timestamp()
 
 
 @pytest.fixture
-def hand(monkeypatch):
+def hand(monkeypatch: pytest.MonkeyPatch) -> Any:
     hand = HandClock()
     monkeypatch.setattr(clock, "_clock", hand)
     return hand
@@ -34,24 +35,24 @@ def hand(monkeypatch):
 class Sent(Timetable):
     """Keep what would be sent."""
 
-    def setup_schedule(self):
-        self.sent = []
+    def setup_schedule(self) -> None:
+        self.sent: list[Any] = []
         self.update_from_dict({"tick": {"task": "monitoring.dispatch_due", "schedule": schedule(1.0, app=app)}})
 
     @property
-    def schedule(self):
+    def schedule(self) -> Any:
         return self.data
 
-    def apply_entry(self, entry, producer=None):
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
         self.sent.append(entry.task)
 
     @property
-    def producer(self):
+    def producer(self) -> Any:
         return None
 
 
 @pytest.mark.parametrize("leap", [timedelta(hours=1), timedelta(hours=-1), timedelta(seconds=-180), timedelta()])
-def test_beat_goes_on_each_second_after_a_leap(hand, leap):
+def test_beat_goes_on_each_second_after_a_leap(hand: Any, leap: Any) -> None:
     timetable = Sent(app, schedule={})
     for step in range(100):
         hand.at = NOW + step * timedelta(seconds=0.1)
@@ -66,9 +67,9 @@ def test_beat_goes_on_each_second_after_a_leap(hand, leap):
     assert len(timetable.sent) - before >= 9
 
 
-def test_a_message_expires_by_the_brokers_clock(hand):
+def test_a_message_expires_by_the_brokers_clock(hand: Any) -> None:
     class Message(PunctualRequest):
-        def __init__(self, expires):
+        def __init__(self, expires: Any) -> None:
             self._expires, self.id = expires, "x"
 
     assert not Message(None).maybe_expire()
@@ -76,7 +77,7 @@ def test_a_message_expires_by_the_brokers_clock(hand):
     assert Message(NOW - timedelta(seconds=1)).maybe_expire()
 
 
-def test_every_task_of_ours_goes_by_that_clock(hand):
+def test_every_task_of_ours_goes_by_that_clock(hand: Any) -> None:
     app.loader.import_default_modules()
 
     assert app.now() == NOW

@@ -1,19 +1,20 @@
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from accounts.models import User
 from database import changes, partitions
 from incidents.models import SystemStatus
 from monitoring.models import Service, UptimeRecord
 from monitoring.tests.factories import make_service
-from slamonitor import seeding
-from slamonitor.management.commands.first_run import OWN_SERVICE
+from slamonitor import own_service, seeding
 
 pytestmark = pytest.mark.django_db
 
@@ -22,18 +23,19 @@ PASSWORD = re.compile(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}")
 
 
 @pytest.fixture(autouse=True)
-def quick_hashing(settings):
+def quick_hashing(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def rows() -> list[list[dict[str, object]]]:
-    return [list(model.objects.order_by("pk").values()) for model in (Service, User, UptimeRecord, SystemStatus)]
+    models: tuple[Any, ...] = (Service, User, UptimeRecord, SystemStatus)
+    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 # --- seed
 
 
-def test_seeding_makes_services_users_days_and_the_status_row(capsys):
+def test_seeding_makes_services_users_days_and_the_status_row(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("seed")
 
     assert dict(Service.objects.values_list("id", "display_name"))["curp-verifier"] == "CURP 검증"
@@ -43,7 +45,7 @@ def test_seeding_makes_services_users_days_and_the_status_row(capsys):
     assert SystemStatus.objects.get().total_services == 0
 
 
-def test_passwords_are_printed_once_and_work_until_changed(capsys):
+def test_passwords_are_printed_once_and_work_until_changed(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("seed")
     printed = dict(re.findall(rf"(\w+)@argosidentity\.com +({PASSWORD.pattern})", capsys.readouterr().out))
 
@@ -53,7 +55,7 @@ def test_passwords_are_printed_once_and_work_until_changed(capsys):
         assert user.role == name and user.must_change_password and user.check_password(password)
 
 
-def test_seeding_again_changes_nothing_and_says_so(capsys):
+def test_seeding_again_changes_nothing_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("seed")
     before, counter = rows(), changes.current("page")
     capsys.readouterr()
@@ -65,7 +67,7 @@ def test_seeding_again_changes_nothing_and_says_so(capsys):
     assert changes.current("page") == counter
 
 
-def test_seeding_leaves_what_people_changed():
+def test_seeding_leaves_what_people_changed() -> None:
     seeding.seed(NOW, activate=False)
     Service.objects.filter(id="face-compare").update(endpoint_url="http://mine", archived_at=NOW)
     User.objects.create_user("boss", "boss@example.com")
@@ -75,7 +77,7 @@ def test_seeding_leaves_what_people_changed():
     assert rows() == before
 
 
-def test_an_existing_admin_keeps_name_and_password():
+def test_an_existing_admin_keeps_name_and_password() -> None:
     User.objects.create_user("admin", "admin@localhost", "a password of their own")
 
     seeded = seeding.seed(NOW, activate=False)
@@ -84,7 +86,7 @@ def test_an_existing_admin_keeps_name_and_password():
     assert User.objects.get(username="admin").check_password("a password of their own")
 
 
-def test_activating_turns_on_what_was_seeded_before():
+def test_activating_turns_on_what_was_seeded_before() -> None:
     seeding.seed(NOW, activate=False)
 
     assert len(seeding.seed(NOW, activate=True).activated) == 5
@@ -92,7 +94,7 @@ def test_activating_turns_on_what_was_seeded_before():
     assert not seeding.seed(NOW, activate=True)
 
 
-def test_the_sample_is_always_the_same_and_agrees_with_itself():
+def test_the_sample_is_always_the_same_and_agrees_with_itself() -> None:
     seeding.seed(NOW, activate=False)
 
     days = UptimeRecord.objects.all()
@@ -109,7 +111,7 @@ def test_the_sample_is_always_the_same_and_agrees_with_itself():
     assert [day.status for day in of_one] == [day.status for day in made_again]
 
 
-def test_the_sample_ends_with_today_in_the_time_zone_of_the_page(settings):
+def test_the_sample_ends_with_today_in_the_time_zone_of_the_page(settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = datetime.fromisoformat("2025-03-10T00:00+09:00").tzinfo
 
     seeding.seed(NOW, activate=False)
@@ -121,7 +123,7 @@ def test_the_sample_ends_with_today_in_the_time_zone_of_the_page(settings):
 # --- reset_data
 
 
-def test_a_reset_without_debug_is_refused_and_names_what_it_would_delete():
+def test_a_reset_without_debug_is_refused_and_names_what_it_would_delete() -> None:
     make_service()
 
     with pytest.raises(CommandError, match=r"1 of services.*--force"):
@@ -130,7 +132,7 @@ def test_a_reset_without_debug_is_refused_and_names_what_it_would_delete():
     assert Service.objects.get().id == "payments"
 
 
-def test_a_forced_reset_deletes_everything_and_seeds_anew(capsys):
+def test_a_forced_reset_deletes_everything_and_seeds_anew(capsys: pytest.CaptureFixture[str]) -> None:
     make_service()
     User.objects.create_user("boss", "boss@example.com")
     partitions.ensure("watch_server_logs", {NOW.date()})
@@ -146,13 +148,15 @@ def test_a_forced_reset_deletes_everything_and_seeds_anew(capsys):
 
     assert set(Service.objects.values_list("id", flat=True)) == set(seeding.SERVICES)
     assert list(User.objects.order_by("id").values_list("id", "username")) == [
-        *((1, "admin"), (2, "reporter"), (3, "viewer"))
+        (1, "admin"),
+        (2, "reporter"),
+        (3, "viewer"),
     ]
     assert "watch_server_logs" not in seeding.rows_by_table()
     assert capsys.readouterr().out.startswith("All data deleted.\n5 services created")
 
 
-def test_a_reset_needs_no_force_while_developing(settings):
+def test_a_reset_needs_no_force_while_developing(settings: Settings) -> None:
     settings.DEBUG = True
 
     call_command("reset_data")
@@ -160,7 +164,7 @@ def test_a_reset_needs_no_force_while_developing(settings):
     assert Service.objects.count() == 5
 
 
-def test_change_counters_never_go_back():
+def test_change_counters_never_go_back() -> None:
     for _change in range(5):
         changes.bump("page")
 
@@ -172,19 +176,19 @@ def test_change_counters_never_go_back():
 # --- first_run
 
 
-def test_the_first_run_makes_an_admin_and_monitors_ourselves(capsys):
+def test_the_first_run_makes_an_admin_and_monitors_ourselves(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("first_run", "--page-url", "http://localhost:8001/")
 
     out = capsys.readouterr().out
     admin, service = User.objects.get(), Service.objects.get()
     assert admin.role == "admin" and admin.must_change_password
     assert admin.check_password(PASSWORD.search(out)[0])
-    assert (service.id, service.display_name) == (OWN_SERVICE, "SLA Monitor")
+    assert (service.id, service.display_name) == (own_service.ID, "SLA Monitor")
     assert (service.endpoint_url, service.check_interval) == ("http://localhost:8001/health", 10_000)
     assert SystemStatus.objects.get().total_services == 1
 
 
-def test_the_second_run_does_nothing(capsys):
+def test_the_second_run_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("first_run")
     before = rows()
     capsys.readouterr()
@@ -197,14 +201,14 @@ def test_the_second_run_does_nothing(capsys):
     assert len(queries) < 20
 
 
-def test_the_partitions_of_today_are_made():
+def test_the_partitions_of_today_are_made() -> None:
     call_command("first_run")
 
     for table in ("watch_server_logs", "api_response_times"):
         assert datetime.now(UTC).date() in partitions.existing(table)
 
 
-def test_our_own_service_follows_the_port(capsys):
+def test_our_own_service_follows_the_port(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("first_run", "--page-url", "http://localhost:8000")
 
     call_command("first_run", "--page-url", "http://localhost:9000")
@@ -213,7 +217,7 @@ def test_our_own_service_follows_the_port(capsys):
     assert (service.endpoint_url, service.version) == ("http://localhost:9000/health", 2)
 
 
-def test_a_url_that_somebody_changed_stays():
+def test_a_url_that_somebody_changed_stays() -> None:
     call_command("first_run", "--page-url", "http://localhost:8000")
     Service.objects.update(endpoint_url="https://status.example.com/health")
 
@@ -222,7 +226,7 @@ def test_a_url_that_somebody_changed_stays():
     assert Service.objects.get().endpoint_url == "https://status.example.com/health"
 
 
-def test_an_installation_in_use_gets_no_service_of_ours():
+def test_an_installation_in_use_gets_no_service_of_ours() -> None:
     make_service(archived_at=NOW)
 
     call_command("first_run")
@@ -230,7 +234,7 @@ def test_an_installation_in_use_gets_no_service_of_ours():
     assert Service.objects.get().id == "payments"
 
 
-def test_a_page_url_that_is_none_is_refused():
+def test_a_page_url_that_is_none_is_refused() -> None:
     with pytest.raises(CommandError, match="--page-url: endpoint_url: 'localhost/health' is not a URL"):
         call_command("first_run", "--page-url", "localhost")
 

@@ -15,6 +15,8 @@ from monitoring.models import UptimeRecord
 from monitoring.tests.factories import START, make_service
 from slamonitor.embedded.state_directory import CHECKOUT
 
+pytestmark = pytest.mark.processes
+
 CELERY = str(Path(sys.executable).with_name("celery"))
 DAY = {"date": START.date(), "status": "o", "operational_s": 86_400, "metadata": {"sample": True}}
 STARTS = [

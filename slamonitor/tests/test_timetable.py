@@ -3,7 +3,7 @@
 from slamonitor.celery import app
 
 
-def test_all_long_work_on_days_comes_through_one_door_each_minute():
+def test_all_long_work_on_days_comes_through_one_door_each_minute() -> None:
     app.loader.import_default_modules()
     called = [entry["task"] for entry in app.conf.beat_schedule.values()]
 
@@ -12,7 +12,7 @@ def test_all_long_work_on_days_comes_through_one_door_each_minute():
     assert app.tasks["monitoring.work_on_days"].acks_late in (None, False), "it may outlive what the broker waits for"
 
 
-def test_whatever_is_called_has_a_queue_of_its_promise():
+def test_whatever_is_called_has_a_queue_of_its_promise() -> None:
     app.loader.import_default_modules()
 
     for name, entry in app.conf.beat_schedule.items():

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
 from slamonitor.management.commands.up import (
@@ -20,7 +19,10 @@ from slamonitor.management.commands.up import (
     require_free_port,
     start_servers,
 )
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
+
+pytestmark = pytest.mark.processes
 
 OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
 PARTS = {"DB_PASSWORD": "p@ss", "DB_HOST": "db"}
@@ -96,8 +98,8 @@ def test_processes_end_in_the_order_of_a_check() -> None:
         processes.beat({}).stop_stage,
         processes.probe_worker({}, OPTIONS, 1).stop_stage,
         processes.engine_worker({}, None).stop_stage,
-        processes.REDIS,
-        processes.POSTGRES,
+        processes.Stage.REDIS,
+        processes.Stage.POSTGRES,
     ]
 
     assert stages == sorted(set(stages))
@@ -111,7 +113,7 @@ def test_stages_leave_the_database_time_to_write_its_checkpoint() -> None:
         max(processes.dispatcher({}).stop_timeout_s, processes.probe_worker({}, OPTIONS, 1).stop_timeout_s),
         engine.drain_timeout_s,
         max(engine.stop_timeout_s, processes.web({}, OPTIONS).stop_timeout_s),
-        processes.server(engine, processes.REDIS).stop_timeout_s,
+        processes.server(engine, processes.Stage.REDIS).stop_timeout_s,
     ]
 
     assert sum(others_s) <= 9.0

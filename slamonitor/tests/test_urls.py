@@ -137,7 +137,7 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterat
             yield re.sub(r"\(\?P<app_label>[^)]*\)", "<app_label>", route)  # its apps are those with something in it
 
 
-def test_every_address_is_in_the_table():
+def test_every_address_is_in_the_table() -> None:
     found = set(routes(get_resolver().url_patterns))
 
     assert found - set(EXPECTED) == set(), "say in EXPECTED who may enter"
@@ -150,7 +150,9 @@ def own_token(person: Person) -> ApiToken:
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: str, monkeypatch: pytest.MonkeyPatch):
+def test_each_address_opens_for_whom_it_should(
+    cast: dict[str, Person], route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from statuspage import front
     from statuspage.tests.cast import reading_keeper
 
@@ -179,7 +181,7 @@ def test_each_address_opens_for_whom_it_should(cast: dict[str, Person], route: s
 
 
 @pytest.mark.parametrize("address", [address for address, statuses in EXPECTED.values() if statuses[0] == 302])
-def test_strangers_are_led_to_the_sign_in_and_nowhere_else(client: Client, db: None, address: str):
+def test_strangers_are_led_to_the_sign_in_and_nowhere_else(client: Client, db: None, address: str) -> None:
     if address in ("/language", "/admin/logout/"):
         return
 

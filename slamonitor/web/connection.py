@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections import deque
 from enum import Enum
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 import httptools
 
 from slamonitor.web import limits
+from slamonitor.web.memory import of_visit
 from slamonitor.web.messages import TOGETHER_BYTES, Request, Response, meta_name, split_url, written
-from slamonitor.web.pools import Job, Pool
+from slamonitor.web.pools import Job, Kind, Pool, Seats, kind_of
+from slamonitor.web.refusals import OVERLOADED
 
 if TYPE_CHECKING:
     from slamonitor.web.server import Server
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 5
 WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "headers", 503: "memory"}  # of figures
 
 
@@ -32,7 +32,7 @@ class State(Enum):
     REQUEST = "request"  # the next one, or what was answered being read
     HEADERS = "headers"  # of a request that has begun
     BODY = "body"
-    THREAD = "thread"  # one of its pool, to be free and then to answer
+    ANSWER = "answer"  # a thread or seat of its kind, to be free and then to answer
     LINGERS = "lingers"  # refused; what still comes is thrown away
     CLOSED = "closed"
 
@@ -48,12 +48,14 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()  # that is being read
         self._later: deque[Request] = deque()  # complete, behind one that is being answered
-        self._current: Request | None = None  # that a thread answers or is waited for
+        self._current: Request | None = None  # that is being answered, or waits for a place where it is
         self._job: Job = lambda: None
-        self._pool: Pool | None = None
+        self._place: Pool | Seats | None = None
         self._transport: Any = None
         self._address = self.neighbourhood = ""
         self._is_ending = False  # nothing more is read
+        self._is_between = True  # requests: the parser is at rest
+        self._answered: Request | None = None  # from memory, the last one
         self.state = State.REQUEST
         self.deadline = inf  # seconds of the loop's clock
 
@@ -68,10 +70,11 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        if self._is_ending:
+        if self._is_ending or (self._is_between and self._is_known_visit(data)):
             return
         if self.state is State.REQUEST:
             self.state, self.deadline = State.HEADERS, self._server.now() + limits.HEADERS_WITHIN_S
+        request, is_alone = self._request, self._is_between
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -81,17 +84,33 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         except httptools.HttpParserError:
             self._refuse(self._request, 400)
-        if self.state is State.HEADERS and self._request.header_bytes > limits.MOST_HEADER_BYTES:
-            self._refuse(self._request, 431)
+        # The parser keeps a header until it is complete, however long it becomes.
+        if self._request is request and not request.is_headed:
+            request.unheaded_bytes += len(data)
+            if request.unheaded_bytes > limits.MOST_UNHEADED_BYTES:
+                self._refuse(request, 431)
+        elif is_alone and self._is_between and self._answered is request and request.keep_alive:
+            self._server.remember(data, request)
+
+    def _is_known_visit(self, data: bytes) -> bool:
+        """Answer a visit to the page that was parsed before, word for word; say whether it was one."""
+        visit = self._server.visits.get(data)
+        if visit is None or self.state is not State.REQUEST:
+            return False
+        response = of_visit(visit)
+        if response is None or self._transport.get_write_buffer_size() > limits.MOST_UNREAD_BYTES:
+            return False
+        self._write(response, is_head=visit.method == "HEAD", keep_alive=not self._server.is_stopping, is_old=False)
+        return True
 
     def eof_received(self) -> bool:
         """Answer what was asked even if the other side says no more; else close."""
         self._is_ending = True
-        return self.state is State.THREAD
+        return self.state is State.ANSWER
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._current and self._pool and self._pool.withdraw(self._job):
-            self._server.release(self._current)  # what a thread has already is released when that is done
+        if self._current and self._place and self._place.withdraw(self._job):
+            self._server.release(self._current)  # what is being answered is released when that is done
         for request in (self._request, *self._later):
             self._server.release(request)
         self._later.clear()
@@ -99,6 +118,9 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
 
     # --- The parser -------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._is_between = False
 
     def on_url(self, url: bytes) -> None:
         if self._is_ending:
@@ -147,8 +169,8 @@ class Connection(asyncio.Protocol):
 
     def _expect_body(self, request: Request) -> None:
         meta = request.meta
-        pool = self._server.pools.of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
-        if int(meta.get("CONTENT_LENGTH", 0)) > pool.most_body_bytes and not pool.cuts_bodies:
+        kind = kind_of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
+        if int(meta.get("CONTENT_LENGTH", 0)) > kind.most_body_bytes and not kind.cuts_bodies:
             self._refuse(request, 413)
             return
         if self.state is State.HEADERS:
@@ -160,10 +182,10 @@ class Connection(asyncio.Protocol):
         if self._is_ending:
             return
         request = self._request
-        pool = self._server.pools.of(request.meta["REQUEST_METHOD"], request.meta["PATH_INFO"])
-        room = pool.most_body_bytes - request.body_bytes
+        kind = kind_of(request.meta["REQUEST_METHOD"], request.meta["PATH_INFO"])
+        room = kind.most_body_bytes - request.body_bytes
         if len(body) > room:
-            if not pool.cuts_bodies:
+            if not kind.cuts_bodies:
                 self._refuse(request, 413)
                 return
             body = body[:room]
@@ -172,10 +194,11 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         request = self._request
+        self._is_between = True
         if self._is_ending or not request.is_headed:
             return
         self._request = Request()
-        if self.state is State.THREAD:
+        if self.state is State.ANSWER:
             self._later.append(request)
             if len(self._later) > limits.MOST_PIPELINED:
                 self._transport.abort()
@@ -190,25 +213,26 @@ class Connection(asyncio.Protocol):
             return
         response = self._server.at_once(request)
         if response is not None:
+            self._answered = request
             self._send(request, response)
             return
         meta = request.meta
-        pool = self._server.pools.of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
-        self._current, self._pool, self._job = request, pool, partial(self._server.work, self, request)
-        self.state, self.deadline = State.THREAD, self._server.now() + limits.THREAD_WITHIN_S
-        if not pool.submit(self._job):
-            self._turn_away(request, pool)
+        kind = kind_of(meta["REQUEST_METHOD"], meta["PATH_INFO"])
+        self._current = request
+        self._place, self._job = self._server.job(self, request, kind)
+        self.state, self.deadline = State.ANSWER, self._server.now() + limits.PLACE_WITHIN_S
+        if not self._place.submit(self._job):
+            self._turn_away(request, kind)
 
     def finish(self, request: Request, response: Response) -> None:
-        """Send what a thread has made of a request, and go on with the next one."""
+        """Send the answer to a request, and go on with the next one."""
         if self.state is State.CLOSED:
             self._server.release(request)
         else:
             self._send(request, response)
 
-    def _turn_away(self, request: Request, pool: Pool) -> None:
-        headers = {"Retry-After": str(RETRY_S)}
-        self._send(request, self._server.refuse(request, 503, headers, f"no thread of {pool.name}"))
+    def _turn_away(self, request: Request, kind: Kind) -> None:
+        self._send(request, self._server.refuse(request, 503, f"no place for {kind.name}", OVERLOADED))
 
     def _send(self, request: Request, response: Response) -> None:
         self._server.release(request)
@@ -216,6 +240,11 @@ class Connection(asyncio.Protocol):
         keep_alive = request.keep_alive and not self._is_ending and not self._server.is_stopping
         meta = request.meta
         is_head, is_old = meta["REQUEST_METHOD"] == "HEAD", meta["SERVER_PROTOCOL"] == "HTTP/1.0"
+        self._write(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
+        if keep_alive and self._later:
+            self._answer(self._later.popleft())
+
+    def _write(self, response: Response, *, is_head: bool, keep_alive: bool, is_old: bool) -> None:
         head, body = written(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
         write = self._transport.write
         if len(body) <= TOGETHER_BYTES:
@@ -228,20 +257,16 @@ class Connection(asyncio.Protocol):
         if not keep_alive:
             self._is_ending = True
             self._transport.close()  # once all is written; the deadline holds for that
-        elif self._later:
-            self._answer(self._later.popleft())
 
     def _refuse(self, request: Request, status: int) -> None:
         """Send an error and read no more of this connection."""
         if self._is_ending:
             return
         self._is_ending = True
-        if self.state is State.THREAD:  # an earlier request is not answered yet, and comes first
+        if self.state is State.ANSWER:  # an earlier request is not answered yet, and comes first
             return
         request.keep_alive = False
-        response = self._server.refuse(
-            request, status, {"Retry-After": str(RETRY_S)} if status == 503 else {}, WHY[status]
-        )
+        response = self._server.refuse(request, status, WHY[status], OVERLOADED if status == 503 else "")
         is_head = request.meta.get("REQUEST_METHOD") == "HEAD"
         head, body = written(response, is_head=is_head, keep_alive=False, is_old=False)
         self._server.release(request)
@@ -258,10 +283,10 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         if self.state is State.BODY or (self.state is State.HEADERS and self._request.url):
             self._refuse(self._request, 408)
-        elif self.state is not State.THREAD:
+        elif self.state is not State.ANSWER:
             self._transport.abort()
-        elif self._current and self._pool and self._pool.withdraw(self._job):
-            self._turn_away(self._current, self._pool)
+        elif self._current and self._place and self._place.withdraw(self._job):
+            self._turn_away(self._current, self._place.kind)
 
     def end(self) -> None:
         """Close unless a request is under way: the process is to end."""

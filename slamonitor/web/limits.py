@@ -5,12 +5,14 @@ import resource
 MOST_HEADER_BYTES = 32_768  # of all headers together; browsers send 1 to 8 KB
 MOST_HEADERS = 100
 MOST_URL_BYTES = 8_192
+MOST_UNHEADED_BYTES = MOST_URL_BYTES + 2 * MOST_HEADER_BYTES  # read before the headers are complete
+MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 512, 2_048  # requests that ask for the page, and each
 MOST_HELD_BYTES = 64 * 1024 * 1024  # of all bodies that are in memory at one time
 
 HEADERS_WITHIN_S = 10.0  # from the connection, or from the first byte of a further request
 BODY_WITHIN_S = 20.0  # from the end of the headers
 IDLE_S = 30.0  # for which a connection is kept between requests; a proxy must keep its own for less
-THREAD_WITHIN_S = 10.0  # for which a request waits for a thread of its pool
+PLACE_WITHIN_S = 10.0  # for which a request waits for a thread or seat of its kind
 SLOWEST_BYTES_PER_S = 16_384  # at which an answer must be read
 LINGER_S = 2.0  # for which we read on after a refusal, so that its words arrive
 

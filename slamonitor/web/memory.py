@@ -16,13 +16,18 @@ from statuspage.headers import standing_headers
 
 def from_memory(meta: Mapping[str, Any]) -> Response | None:
     """Return the answer to a request if it needs neither database nor waiting, else None."""
-    path = meta["PATH_INFO"]
-    if path == "/":
-        visit = front.at_once(meta)
-        return Response(*visit) if visit is not None else None
-    if path == "/livez" and meta["REQUEST_METHOD"] in ("GET", "HEAD"):
+    visit = front.plain_visit(meta)
+    if visit is not None:
+        return of_visit(visit)
+    if meta["PATH_INFO"] == "/livez" and meta["REQUEST_METHOD"] in ("GET", "HEAD"):
         return _life(meta)
     return None
+
+
+def of_visit(visit: front.Visit) -> Response | None:
+    """Return the page for a visit if it is in memory."""
+    found = front.at_once(visit)
+    return Response(*found) if found is not None else None
 
 
 def _life(meta: Mapping[str, Any]) -> Response:

@@ -1,7 +1,7 @@
 """HTTP/1.1 as bytes: what a request says, and how an answer is written."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http.client import responses as PHRASES
@@ -18,13 +18,16 @@ TOGETHER_BYTES = 65_536  # up to which head and body are joined for one write
 class Request:
     """One that is being read, or was."""
 
-    __slots__ = ("body", "body_bytes", "header_bytes", "headers", "is_headed", "keep_alive", "meta", "url")
+    __slots__ = (
+        *("body", "body_bytes", "header_bytes", "headers", "is_headed", "keep_alive", "meta", "unheaded_bytes", "url"),
+    )
 
     def __init__(self) -> None:
         self.meta: dict[str, Any] = {}  # the beginning of a WSGI environment
         self.url = b""
         self.headers = self.header_bytes = 0  # how many, and how long
         self.is_headed = False  # its headers are complete
+        self.unheaded_bytes = 0  # read while they were not
         self.body: list[bytes] = []
         self.body_bytes = 0  # kept
         self.keep_alive = True
@@ -87,21 +90,18 @@ def split_url(url: bytes) -> tuple[str, str]:
     return (unquote_to_bytes(path).decode("latin-1") if "%" in path else path), query
 
 
-def environ_of(request: Request, *, server: tuple[str, int], stderr: Any) -> dict[str, Any]:
+def environ_of(meta: Mapping[str, Any], body: bytes, *, stderr: Any) -> dict[str, Any]:
     """Return the WSGI environment of a complete request."""
-    body = b"".join(request.body)
     return {
-        **request.meta,
+        **meta,
         "SCRIPT_NAME": "",
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1]),
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(body),
         "wsgi.errors": stderr,
         "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
+        "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
 

@@ -1,8 +1,12 @@
-"""Threads of their own for each kind of request: a kind that hangs keeps no other one waiting."""
+"""A few places for each kind of request: a kind that hangs keeps no other one waiting.
+
+What must always be answered at once has threads here, in the front process. All else has seats in the back process.
+"""
 
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 Job = Callable[[], None]
 
@@ -12,15 +16,23 @@ API_BYTES = 2_621_440  # as much as Django takes (DATA_UPLOAD_MAX_MEMORY_SIZE)
 HEARTBEAT_BYTES = 10_000  # as much as its view reads; a job may send all it has printed
 
 
-class Pool:
-    """A few threads and a short queue for one kind of request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is granted to one kind of request."""
 
-    def __init__(
-        self, name: str, *, threads: int, most_waiting: int, most_body_bytes: int, cuts_bodies: bool = False
-    ) -> None:
-        self.name, self._threads, self._most_waiting = name, threads, most_waiting
-        self.most_body_bytes = most_body_bytes
-        self.cuts_bodies = cuts_bodies  # what is longer loses its end; else it is refused
+    name: str
+    most_waiting: int
+    most_body_bytes: int
+    cuts_bodies: bool = False  # what is longer loses its end; else it is refused
+    # Two: one that hangs leaves another, and Python runs one at a time anyway.
+    at_once: int = 2
+
+
+class Pool:
+    """Threads and a short queue for one kind of request."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._running = self._idle = 0  # threads
@@ -28,12 +40,12 @@ class Pool:
     def submit(self, job: Job) -> bool:
         """Let a thread do the job, which must not raise. Return False when too many wait already."""
         with self._changed:
-            if len(self._jobs) >= self._most_waiting:
+            if len(self._jobs) >= self.kind.most_waiting:
                 return False
             self._jobs.append(job)
             if self._idle:
                 self._changed.notify()
-            elif self._running < self._threads:
+            elif self._running < self.kind.at_once:
                 self._start()
         return True
 
@@ -49,7 +61,7 @@ class Pool:
     def _start(self) -> None:
         self._running += 1
         # Daemons: what hangs must not keep the process from ending.
-        threading.Thread(target=self._work, name=f"web {self.name}", daemon=True).start()
+        threading.Thread(target=self._work, name=f"web {self.kind.name}", daemon=True).start()
 
     def _work(self) -> None:
         while True:
@@ -61,35 +73,84 @@ class Pool:
             job()
 
 
-class Pools:
-    """All pools of a process, and which request belongs to which."""
+class Seats:
+    """As many requests of one kind as the back process answers at once, and a short queue. For the event loop only."""
 
-    def __init__(self) -> None:
-        # As many threads altogether as leave each a connection to the database (DB_MAX_CONNECTIONS, 24), with some for
-        # the page and for health checks. Two of a kind: one that hangs leaves another, and Python runs one at a time.
-        self.public = Pool("public", threads=2, most_waiting=64, most_body_bytes=READ_BYTES)
-        self.heartbeats = Pool(
-            "heartbeats", threads=2, most_waiting=256, most_body_bytes=HEARTBEAT_BYTES, cuts_bodies=True
-        )
-        self.health = Pool("health", threads=2, most_waiting=32, most_body_bytes=READ_BYTES)
-        self.api = Pool("api", threads=2, most_waiting=32, most_body_bytes=API_BYTES)
-        self.admin = Pool("admin", threads=2, most_waiting=32, most_body_bytes=API_BYTES)
-        self.ledgers = Pool("ledgers", threads=2, most_waiting=16, most_body_bytes=READ_BYTES)
-        self.sign_in = Pool("sign-in", threads=2, most_waiting=16, most_body_bytes=FORM_BYTES)  # bcrypt
-        self.check_now = Pool("check-now", threads=2, most_waiting=8, most_body_bytes=FORM_BYTES)  # up to 20 s each
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._jobs: deque[Job] = deque()
+        self._free = 0  # none while there is no back process
 
-    def of(self, method: str, path: str) -> Pool:
-        """Return the pool of a request, by its path as it was sent, decoded."""
-        if path.startswith("/heartbeat/"):
-            return self.heartbeats
-        if path in ("/health", "/livez", "/readyz", "/metrics"):
-            return self.health
-        if path == "/" or path == "/api/browser_errors" or path.startswith(("/assets/", "/static/", "/robots.txt")):
-            return self.public
-        if path.startswith("/services/"):
-            return self.ledgers
-        if method == "POST" and path.startswith(("/admin/login/", "/admin/password_change/")):
-            return self.sign_in
-        if path.rstrip("/").endswith(("/check-now", "/check_now")):
-            return self.check_now
-        return self.api if path.startswith("/api/") else self.admin
+    def submit(self, job: Job) -> bool:
+        """Do the job, which sends a request, as soon as there is a seat. Return False when too many wait already."""
+        if not self._free and len(self._jobs) >= self.kind.most_waiting:
+            return False
+        self._jobs.append(job)
+        self._fill()
+        return True
+
+    def withdraw(self, job: Job) -> bool:
+        """Forget a job; return False when it is done already."""
+        try:
+            self._jobs.remove(job)
+        except ValueError:
+            return False
+        return True
+
+    def open(self) -> None:
+        """Let requests go to a new back process."""
+        self._free = self.kind.at_once
+        self._fill()
+
+    def close(self) -> None:
+        """Let requests wait: the back process is gone, with all that it had."""
+        self._free = 0
+
+    def leave(self) -> None:
+        """Give a seat, whose request is answered, to the next one."""
+        self._free += 1
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._free and self._jobs:
+            self._free -= 1
+            self._jobs.popleft()()
+
+
+PUBLIC = Kind(name="public", most_waiting=64, most_body_bytes=READ_BYTES)
+HEARTBEATS = Kind(name="heartbeats", most_waiting=256, most_body_bytes=HEARTBEAT_BYTES, cuts_bodies=True)
+READINESS = Kind(name="readiness", most_waiting=32, most_body_bytes=READ_BYTES)
+# Of the back process.
+HEALTH = Kind(name="health", most_waiting=32, most_body_bytes=READ_BYTES)
+API = Kind(name="api", most_waiting=32, most_body_bytes=API_BYTES)
+BROWSER_ERRORS = Kind(name="browser-errors", most_waiting=32, most_body_bytes=READ_BYTES, at_once=1)
+ADMIN = Kind(name="admin", most_waiting=32, most_body_bytes=API_BYTES)
+LEDGERS = Kind(name="ledgers", most_waiting=16, most_body_bytes=READ_BYTES)
+SIGN_IN = Kind(name="sign-in", most_waiting=16, most_body_bytes=FORM_BYTES)  # bcrypt
+CHECK_NOW = Kind(name="check-now", most_waiting=8, most_body_bytes=FORM_BYTES)  # up to 20 s each
+
+# Together no more in either process than leave each request a connection to the database (DB_MAX_CONNECTIONS, 24),
+# with some for the page and for health checks.
+IN_FRONT = (PUBLIC, HEARTBEATS, READINESS)
+IN_BACK = (HEALTH, API, BROWSER_ERRORS, ADMIN, LEDGERS, SIGN_IN, CHECK_NOW)
+
+
+def kind_of(method: str, path: str) -> Kind:
+    """Return the kind of a request, by its path as it was sent, decoded."""
+    if path.startswith("/heartbeat/"):
+        return HEARTBEATS
+    if path == "/" or path.startswith(("/assets/", "/static/", "/robots.txt")):
+        return PUBLIC
+    if path in ("/livez", "/readyz"):
+        return READINESS
+    if path in ("/health", "/metrics"):
+        return HEALTH
+    if path == "/api/browser_errors":
+        return BROWSER_ERRORS
+    if path.startswith("/services/"):
+        return LEDGERS
+    if method == "POST" and path.startswith(("/admin/login/", "/admin/password_change/")):
+        return SIGN_IN
+    if path.rstrip("/").endswith(("/check-now", "/check_now")):
+        return CHECK_NOW
+    return API if path.startswith("/api/") else ADMIN

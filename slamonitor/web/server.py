@@ -1,10 +1,12 @@
-"""All connections of the process: who gets in, what is answered from memory, and what threads do."""
+"""All connections of the process: who gets in, what is answered from memory, by threads here or by the back process."""
 
 import asyncio
 import logging
+import socket
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -14,10 +16,12 @@ from observability.buckets import neighbourhood
 from observability.harmless import harmless
 from slamonitor.web import limits
 from slamonitor.web.connection import Connection
+from slamonitor.web.link import Link, Started, start
 from slamonitor.web.memory import from_memory
-from slamonitor.web.messages import Request, Response, environ_of, run, status_line
-from slamonitor.web.pools import Pools
+from slamonitor.web.messages import Request, Response, environ_of, run
+from slamonitor.web.pools import IN_BACK, IN_FRONT, Job, Kind, Pool, Seats
 from slamonitor.web.refusals import refusal
+from statuspage import front
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +43,15 @@ class Server:
         loop: asyncio.AbstractEventLoop,
         address: tuple[str, int],
         now: Callable[[], float] | None = None,
+        start_back: Callable[[socket.socket], Started] = start,
     ) -> None:
-        self._application, self._loop, self._address = application, loop, address
+        self._application, self._loop = application, loop
+        self._names = {"SERVER_NAME": address[0], "SERVER_PORT": str(address[1])}
         self.now = now or loop.time  # seconds
-        self.pools = Pools()
+        self._seats = {kind: Seats(kind) for kind in IN_BACK}
+        self._pools = {kind: Pool(kind) for kind in IN_FRONT}
+        self.visits: dict[bytes, front.Visit] = {}  # by all that a client said
+        self.link = Link(self._open_seats, start_back)
         self.is_stopping = False
         self._most = limits.most_connections()
         self._all: Connections = OrderedDict()
@@ -115,24 +124,56 @@ class Server:
         """Return what can be answered from memory."""
         return from_memory(request.meta)
 
-    def work(self, connection: Connection, request: Request) -> None:
-        """Answer a request. Called in a thread of its pool."""
+    def remember(self, said: bytes, request: Request) -> None:
+        """Remember which bytes ask for the page, so that they need not be parsed again. Visitors repeat themselves."""
+        visit = front.plain_visit(request.meta)
+        is_old = request.meta["SERVER_PROTOCOL"] != "HTTP/1.1"
+        if visit is None or is_old or len(said) > limits.MOST_REMEMBERED_BYTES:
+            return
+        if len(self.visits) >= limits.MOST_REMEMBERED:
+            self.visits.clear()
+        self.visits[said] = visit
+
+    def job(self, connection: Connection, request: Request, kind: Kind) -> tuple[Pool | Seats, Job]:
+        """Return where a request is answered, and what must be done there."""
+        if kind in self._seats:
+            return self._seats[kind], partial(self._pass_on, connection, request, self._seats[kind])
+        return self._pools[kind], partial(self._work, connection, request)
+
+    def _work(self, connection: Connection, request: Request) -> None:
+        """Answer a request in a thread of its pool."""
+        meta, body = {**request.meta, **self._names}, b"".join(request.body)
         try:
-            response = run(self._application, environ_of(request, server=self._address, stderr=sys.stderr))
+            response = run(self._application, environ_of(meta, body, stderr=sys.stderr))
         except Exception:
             logger.exception("application failed")
-            response = self._refusal(request, 500, {})
+            response = refusal(request.meta, 500)
         self._loop.call_soon_threadsafe(connection.finish, request, response)
 
-    def refuse(self, request: Request, status: int, headers: Mapping[str, str], why: str) -> Response:
+    def _pass_on(self, connection: Connection, request: Request, seats: Seats) -> None:
+        """Let the back process answer a request."""
+
+        def done(response: Response | None) -> None:
+            if response is None:
+                response = self.refuse(request, 503, "back process ended")
+            else:
+                seats.leave()
+            connection.finish(request, response)
+
+        self.link.ask(seats.kind.name, {**request.meta, **self._names}, request.body, done)
+
+    def _open_seats(self, is_ready: bool) -> None:
+        for seats in self._seats.values():
+            if is_ready:
+                seats.open()
+            else:
+                seats.close()
+
+    def refuse(self, request: Request, status: int, why: str, code: str = "") -> Response:
         """Return the answer to a request that goes no further, and count it."""
         with harmless("refused"):
             _refused.labels(why).inc()
-        return self._refusal(request, status, headers)
-
-    def _refusal(self, request: Request, status: int, headers: Mapping[str, str]) -> Response:
-        found = refusal(request.meta, status, headers)
-        return Response(status_line(status), list(found.items()), found.content)  # type: ignore[attr-defined]
+        return refusal(request.meta, status, code)
 
     # --- The end ----------------------------------------------------------------------------------------------------
 

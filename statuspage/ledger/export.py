@@ -15,8 +15,18 @@ from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.rules.sla import Figures, Kind, percentage
 
 COLUMNS = (
-    *("service", "reading", "kind", "from", "to", "seconds", "cause"),
-    *("last_good_at", "first_bad_at", "incidents", "at_least_s", "at_most_s"),
+    "service",
+    "reading",
+    "kind",
+    "from",
+    "to",
+    "seconds",
+    "cause",
+    "last_good_at",
+    "first_bad_at",
+    "incidents",
+    "at_least_s",
+    "at_most_s",
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the full-width ones occur in East Asian text
 BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet misreads Korean

@@ -20,11 +20,12 @@ from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.rules.calendar_days import bounds
 from monitoring.rules.sla import Kind, percentage
 from monitoring.words.causes import in_words
+from monitoring.words.statuses import KIND_TONES
 from statuspage.bars import DAY_SHAPES, look, state_words
 from statuspage.durations import day_name, exact, whole
 from statuspage.ledger.choices import choices
 from statuspage.ledger.export import touching
-from statuspage.ledger.words import TONES, bounds_words, cause_words, change_words, kind_words, late_words, terms_words
+from statuspage.ledger.words import bounds_words, cause_words, change_words, kind_words, late_words, terms_words
 
 LISTED_AT_MOST = 400  # intervals; a longer ledger is read day by day
 
@@ -143,7 +144,7 @@ def _shown(reading: Reading, incidents: Sequence[Incident], zone: ZoneInfo, *, i
         "count": len(reading.entries),
         "lines": [_line(entry, incidents, zone, is_signed_in) for entry in reading.entries] if is_listed else [],
         "down": bounds_words(down_s, reading.down) if (down_s := reading.seconds[Kind.DOWN]) else "",
-        "sums": [(TONES[k], kind_words(k), whole(s), s) for k, s in reading.seconds.items() if s],
+        "sums": [(KIND_TONES[k], kind_words(k), whole(s), s) for k, s in reading.seconds.items() if s],
         "total": whole(total),
         "total_s": total,
     }
@@ -151,7 +152,7 @@ def _shown(reading: Reading, incidents: Sequence[Incident], zone: ZoneInfo, *, i
 
 def _line(entry: Entry, incidents: Sequence[Incident], zone: ZoneInfo, is_signed_in: bool) -> Line:
     return Line(
-        tone=TONES[entry.kind],
+        tone=KIND_TONES[entry.kind],
         kind=kind_words(entry.kind),
         start=f"{entry.start_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
         end=f"{entry.end_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",

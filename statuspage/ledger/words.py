@@ -14,16 +14,6 @@ from monitoring.rules.state import Policy
 from monitoring.states.terms import Terms
 from statuspage.durations import whole
 
-TONES = {
-    Kind.OPERATIONAL: "ok",
-    Kind.PARTIAL: "partial",
-    Kind.DOWN: "major",
-    Kind.UNKNOWN: "nodata",
-    Kind.MAINTENANCE: "info",
-    Kind.PAUSED: "nodata",
-    Kind.EMPTY: "nodata",
-}
-
 
 def kind_words(kind: Kind) -> str:
     return {

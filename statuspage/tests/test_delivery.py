@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from typing import Any
 
 import pytest
 import time_machine
@@ -16,7 +17,7 @@ from statuspage.tests.cast import NOW, make_service
 from statuspage.visits import Visits
 
 
-def test_page_is_in_the_browsers_language(visit):
+def test_page_is_in_the_browsers_language(visit: Any) -> None:
     make_service("결제", Status.DOWN)
 
     response = visit(accept_language="ko-KR,ko;q=0.9,en;q=0.8")
@@ -28,11 +29,11 @@ def test_page_is_in_the_browsers_language(visit):
 
 
 @pytest.mark.parametrize("accept", ["", "*", "fr, de;q=0.5", "en-GB"])
-def test_other_visitors_read_english(visit, accept):
+def test_other_visitors_read_english(visit: Any, accept: str) -> None:
     assert "Nothing is monitored yet" in visit(accept_language=accept).content.decode()
 
 
-def test_switch_is_remembered_and_beats_the_browser(visit, client):
+def test_switch_is_remembered_and_beats_the_browser(visit: Any, client: Client) -> None:
     chosen = visit("/?lang=ko")
 
     assert chosen.status_code == 302 and chosen.headers["Location"] == "/"
@@ -40,14 +41,14 @@ def test_switch_is_remembered_and_beats_the_browser(visit, client):
     assert '<html lang="ko">' in visit(accept_language="en").content.decode()
 
 
-def test_unknown_language_is_ignored(visit):
+def test_unknown_language_is_ignored(visit: Any) -> None:
     response = visit("/?lang=tlh")
 
     assert response.status_code == 200
     assert "Set-Cookie" not in response.headers
 
 
-def test_shared_caches_may_keep_the_page_for_a_second(visit):
+def test_shared_caches_may_keep_the_page_for_a_second(visit: Any) -> None:
     response = visit()
 
     assert response.headers["Cache-Control"].startswith("public, max-age=1")
@@ -55,7 +56,7 @@ def test_shared_caches_may_keep_the_page_for_a_second(visit):
     assert not response.cookies
 
 
-def test_unchanged_page_is_not_sent_again(visit):
+def test_unchanged_page_is_not_sent_again(visit: Any) -> None:
     tag = visit().headers["ETag"]
 
     response = visit(if_none_match=tag)
@@ -65,11 +66,11 @@ def test_unchanged_page_is_not_sent_again(visit):
     assert response.headers["ETag"] == tag
 
 
-def test_other_languages_have_another_tag(visit):
+def test_other_languages_have_another_tag(visit: Any) -> None:
     assert visit().headers["ETag"] != visit(accept_language="ko").headers["ETag"]
 
 
-def test_page_is_compressed_for_those_who_ask(visit):
+def test_page_is_compressed_for_those_who_ask(visit: Any) -> None:
     plain, packed = visit(), visit(accept_encoding="gzip, br")
 
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -78,7 +79,7 @@ def test_page_is_compressed_for_those_who_ask(visit):
 
 
 @pytest.mark.parametrize("path", ["/", "/no/such/page"])
-def test_nothing_is_inline(visit, path):
+def test_nothing_is_inline(visit: Any, path: str) -> None:
     make_service("Payments", Status.DOWN)
     response = visit(path)
     html = response.content.decode()
@@ -90,19 +91,19 @@ def test_nothing_is_inline(visit, path):
     assert re.findall(r"<script(?![^>]* src=)", html) == []
 
 
-def test_strangers_see_the_page_and_writing_is_refused(visit, client):
+def test_strangers_see_the_page_and_writing_is_refused(visit: Any, client: Client) -> None:
     assert visit().status_code == 200
     assert client.post("/").status_code == 405
 
 
-def test_missing_page_has_our_look(visit):
+def test_missing_page_has_our_look(visit: Any) -> None:
     response = visit("/no/such/page", accept_language="ko")
 
     assert response.status_code == 404
     assert "페이지를 찾을 수 없습니다" in response.content.decode()
 
 
-def test_fault_of_ours_has_our_look(visit, monkeypatch):
+def test_fault_of_ours_has_our_look(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
@@ -120,9 +121,10 @@ class Door:
 
     def __init__(self) -> None:
         self.answer = front_door(self.behind)
-        self.status, self.headers = "", {}
+        self.status = ""
+        self.headers: dict[str, Any] = {}
 
-    def behind(self, environ, start_response):
+    def behind(self, environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [("X-Behind", "1")])
         return [b"behind"]
 
@@ -136,7 +138,7 @@ class Door:
 
 
 @override_settings(ALLOWED_HOSTS=["testserver"])
-def test_front_door_answers_as_django_does(visit):
+def test_front_door_answers_as_django_does(visit: Any) -> None:
     response, door = visit(), Door()
 
     body = door.ask()
@@ -145,7 +147,7 @@ def test_front_door_answers_as_django_does(visit):
     assert door.headers == dict(response.headers)
 
 
-def test_front_door_sends_no_body_with_head(visit):
+def test_front_door_sends_no_body_with_head(visit: Any) -> None:
     visit()
     door = Door()
 
@@ -153,9 +155,9 @@ def test_front_door_sends_no_body_with_head(visit):
     assert int(door.headers["Content-Length"]) > 0
 
 
-def counted(method: str, status: str, language: str) -> tuple[float, float, float]:
-    """Return how often the metrics count visits: as visits, among the requests, and among their durations."""
-    wanted = {
+def counted(method: str, status: str, language: str) -> tuple[float, ...]:
+    """Return how often the figures name visits: as such, among the requests, and among their durations."""
+    wanted: set[tuple[Any, ...]] = {
         ("slamonitor_page_visits_total", ("language", language), ("status", status)),
         ("slamonitor_http_requests_total", ("method", method), ("route", "statuspage:page"), ("status", status)),
         ("slamonitor_http_request_duration_seconds_count", ("method", method), ("route", "statuspage:page")),
@@ -178,7 +180,9 @@ def counted(method: str, status: str, language: str) -> tuple[float, float, floa
         ("GET", {"HTTP_IF_NONE_MATCH": "its own"}, ("304", "en")),
     ],
 )
-def test_visits_are_counted_though_nothing_behind_sees_them(visit, monkeypatch, method, headers, kind):
+def test_visits_are_counted_though_nothing_behind_sees_them(
+    visit: Any, monkeypatch: pytest.MonkeyPatch, method: str, headers: Any, kind: Any
+) -> None:
     monkeypatch.setattr(front, "visits", Visits())
     if "HTTP_IF_NONE_MATCH" in headers:
         headers = {"HTTP_IF_NONE_MATCH": visit().headers["ETag"]}
@@ -190,7 +194,7 @@ def test_visits_are_counted_though_nothing_behind_sees_them(visit, monkeypatch, 
     assert counted(method, *kind) == tuple(number + 1 for number in before)
 
 
-def test_many_visits_are_counted_together(monkeypatch):
+def test_many_visits_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     visits, kind = Visits(), ("GET", "200", "en")
     before = counted(*kind)
 
@@ -213,7 +217,7 @@ def test_many_visits_are_counted_together(monkeypatch):
         {"HTTP_HOST": ""},
     ],
 )
-def test_front_door_leaves_everything_else_to_django(visit, environ):
+def test_front_door_leaves_everything_else_to_django(visit: Any, environ: Any) -> None:
     visit()
 
     assert Door().ask(**environ) == b"behind"

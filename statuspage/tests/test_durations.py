@@ -22,27 +22,27 @@ SEOUL = ZoneInfo("Asia/Seoul")
         (183_600, "2 d 3 h", "2일 3시간"),
     ],
 )
-def test_duration_is_said_in_its_largest_units(seconds, english, korean):
+def test_duration_is_said_in_its_largest_units(seconds: float, english: str, korean: str) -> None:
     assert duration(seconds) == english
     with translation.override("ko"):
         assert duration(seconds) == korean
 
 
-def test_age_is_relative_up_to_a_day():
+def test_age_is_relative_up_to_a_day() -> None:
     assert age(NOW - timedelta(hours=23), NOW, SEOUL) == "23 h 00 min ago"
     assert age(NOW - timedelta(days=2), NOW, SEOUL) == "7 March 2025, 23:25"
 
 
-def test_today_is_a_day_of_the_pages_zone():
+def test_today_is_a_day_of_the_pages_zone() -> None:
     assert clock(NOW - timedelta(hours=10), NOW, SEOUL) == "13:25"
     with translation.override("ko"):
         assert clock(NOW - timedelta(hours=24), NOW, SEOUL) == "2025년 3월 8일 23:25"
 
 
-def test_exact_time_names_its_zone():
+def test_exact_time_names_its_zone() -> None:
     assert exact(NOW, SEOUL) == "2025-03-09 23:25:00 KST"
 
 
 @pytest.mark.parametrize(("ms", "said"), [(0.4, "0 ms"), (84.4, "84 ms"), (999.6, "1.00 s"), (12_345, "12.35 s")])
-def test_response_time_changes_unit_at_a_second(ms, said):
+def test_response_time_changes_unit_at_a_second(ms: float, said: str) -> None:
     assert response_time(ms) == said

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from monitoring.models import Service
@@ -6,7 +8,7 @@ from monitoring.tests.factories import make_service
 pytestmark = pytest.mark.django_db
 
 
-def test_services_stand_under_their_group_with_its_worst_state(visit):
+def test_services_stand_under_their_group_with_its_worst_state(visit: Any) -> None:
     make_service("zebra")
     make_service("cards", group_name="Payments", status="o")
     make_service("banks", group_name="Payments", status="mo")
@@ -20,7 +22,7 @@ def test_services_stand_under_their_group_with_its_worst_state(visit):
     assert order[0] < page.index("Payments <span") < order[1]
 
 
-def test_without_groups_there_are_no_headings(visit):
+def test_without_groups_there_are_no_headings(visit: Any) -> None:
     make_service()
 
     assert "group is-" not in visit().content.decode()

@@ -1,10 +1,12 @@
 """When the page is read again, and which page is served meanwhile."""
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError
+from pytest_django import DjangoAssertNumQueries
 
 from database import changes
 from monitoring.models import ServiceState
@@ -24,7 +26,9 @@ def seconds(number: float) -> timedelta:
 
 
 @pytest.mark.parametrize("services", [3, 300])
-def test_number_of_queries_does_not_depend_on_services(django_assert_num_queries, services):
+def test_number_of_queries_does_not_depend_on_services(
+    django_assert_num_queries: DjangoAssertNumQueries, services: int
+) -> None:
     for number in range(services):
         make_service(f"Service {number}")
 
@@ -34,7 +38,7 @@ def test_number_of_queries_does_not_depend_on_services(django_assert_num_queries
     assert len(edition.model.services) == services
 
 
-def test_visit_right_after_another_asks_nothing(django_assert_num_queries):
+def test_visit_right_after_another_asks_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     keeper = reading_keeper()
     first = keeper.edition(NOW)
 
@@ -42,7 +46,7 @@ def test_visit_right_after_another_asks_nothing(django_assert_num_queries):
         assert keeper.edition(NOW + seconds(0.2)) is first
 
 
-def test_an_event_loop_is_given_what_there_is_and_never_waits():
+def test_an_event_loop_is_given_what_there_is_and_never_waits() -> None:
     jobs: list[Job] = []
     keeper = Keeper(run=jobs.append)
 
@@ -56,7 +60,7 @@ def test_an_event_loop_is_given_what_there_is_and_never_waits():
     assert keeper.edition_at_once(NOW + seconds(1.1)) is first
 
 
-def test_poll_without_change_asks_for_the_counter_alone(django_assert_num_queries):
+def test_poll_without_change_asks_for_the_counter_alone(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     keeper = reading_keeper()
     first = keeper.edition(NOW)
 
@@ -64,7 +68,7 @@ def test_poll_without_change_asks_for_the_counter_alone(django_assert_num_querie
         assert keeper.edition(NOW + seconds(0.3)) is first
 
 
-def test_page_is_read_again_when_the_counter_moved(django_assert_num_queries):
+def test_page_is_read_again_when_the_counter_moved(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     keeper = reading_keeper()
     keeper.edition(NOW)
     make_service("Payments")
@@ -76,7 +80,7 @@ def test_page_is_read_again_when_the_counter_moved(django_assert_num_queries):
     assert [line.name for line in edition.model.services] == ["Payments"]
 
 
-def test_page_of_five_seconds_is_read_again_although_nothing_was_counted():
+def test_page_of_five_seconds_is_read_again_although_nothing_was_counted() -> None:
     make_service("Payments")
     keeper = reading_keeper()
     keeper.edition(NOW)
@@ -86,14 +90,14 @@ def test_page_of_five_seconds_is_read_again_although_nothing_was_counted():
     assert keeper.edition(NOW + seconds(5.2)).model.services[0].response_ms == 99
 
 
-def test_clock_set_back_does_not_freeze_the_page():
+def test_clock_set_back_does_not_freeze_the_page() -> None:
     keeper = reading_keeper()
     keeper.edition(NOW)
 
     assert keeper.edition(NOW - seconds(3600)).model.read_at == NOW - seconds(3600)
 
 
-def test_only_one_poll_runs_at_a_time(monkeypatch):
+def test_only_one_poll_runs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
@@ -106,7 +110,7 @@ def test_only_one_poll_runs_at_a_time(monkeypatch):
     assert len(jobs.hanging) == 1
 
 
-def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch):
+def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper_module, "PATIENCE_S", 0)
     jobs = Jobs()
     keeper = Keeper(run=jobs)
@@ -122,7 +126,7 @@ def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch):
     assert keeper.edition(NOW + seconds(7)).model.read_at == NOW + seconds(7)
 
 
-def test_page_is_marked_stale_after_fifteen_seconds_and_recovers(monkeypatch):
+def test_page_is_marked_stale_after_fifteen_seconds_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = reading_keeper()
     first = keeper.edition(NOW)
     working = changes.current
@@ -136,7 +140,7 @@ def test_page_is_marked_stale_after_fifteen_seconds_and_recovers(monkeypatch):
     assert b"These figures are" not in keeper.edition(NOW + seconds(130)).answer("en").html
 
 
-def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch):
+def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     keeper = reading_keeper()
     keeper.edition(NOW)
     fail(monkeypatch)
@@ -144,15 +148,15 @@ def test_stale_page_is_rendered_once_in_ten_seconds(monkeypatch):
     assert keeper.edition(NOW + seconds(41)) is keeper.edition(NOW + seconds(49))
 
 
-def test_fault_of_ours_is_not_swallowed(monkeypatch):
+def test_fault_of_ours_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper_module, "render", lambda model, language, stale_at: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         reading_keeper().edition(NOW).answer("en")
 
 
-def test_page_is_rendered_ahead_in_the_languages_of_its_visitors(monkeypatch):
-    rendered, render = [], keeper_module.render
+def test_page_is_rendered_ahead_in_the_languages_of_its_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered, render = [], keeper_module.render  # type: ignore[attr-defined]
     monkeypatch.setattr(keeper_module, "render", lambda *made_of: rendered.append(made_of[1]) or render(*made_of))
     keeper = reading_keeper()
     keeper.edition(NOW).answer("ko")
@@ -167,7 +171,7 @@ def test_page_is_rendered_ahead_in_the_languages_of_its_visitors(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_poll_runs_in_a_thread_of_its_own():
+def test_poll_runs_in_a_thread_of_its_own() -> None:
     make_service("Payments")
 
     edition = Keeper().edition(NOW)
@@ -175,7 +179,7 @@ def test_poll_runs_in_a_thread_of_its_own():
     assert [line.name for line in edition.model.services] == ["Payments"]
 
 
-def test_model_is_read_at_the_instant_given():
+def test_model_is_read_at_the_instant_given() -> None:
     make_service("Payments", stale_in=seconds(60))
 
     assert not read(NOW + seconds(59), change=0, zone=ZoneInfo("UTC")).services[0].is_silent
@@ -187,7 +191,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self.hang = False
-        self.hanging = []
+        self.hanging: list[Any] = []
 
     def __call__(self, job: Job) -> None:
         if self.hang:

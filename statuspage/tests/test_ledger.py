@@ -4,16 +4,20 @@ import csv
 import html
 import io
 import re
+from collections.abc import Callable
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
 from monitoring.accounting import amendments, rollup
 from monitoring.accounting.today import refresh_today
-from monitoring.catalogue import editing, pauses
+from monitoring.catalogue import lifecycle
 from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service, Span, UptimeRecord
 from monitoring.rules.sla import Kind
@@ -46,25 +50,25 @@ def check(start: int, end: int, verdict: str = "ok") -> None:
 
 
 @pytest.fixture
-def get(client: Client):
-    def fetch(path: str, **headers: str):
+def get(client: Client) -> Callable[..., Any]:
+    def fetch(path: str, **headers: str) -> Any:
         with time_machine.travel(NOW, tick=False):
             return client.get(path, headers=headers)
 
     return fetch
 
 
-def words_of(response) -> str:
+def words_of(response: Any) -> str:
     body = re.search(r"<main.*</main>", response.content.decode(), re.DOTALL)[0]
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", body).split()))
 
 
-def rows_of(response) -> list[dict[str, str]]:
+def rows_of(response: Any) -> list[dict[str, str]]:
     text = response.content.decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_intervals_sum_to_the_window(service, get):
+def test_intervals_sum_to_the_window(service: Service, get: Any) -> None:
     document = get(f"/services/payments/ledger.json{FROM_TO}").json()
 
     lengths = [interval["seconds"] for interval in document["intervals"]]
@@ -74,7 +78,7 @@ def test_intervals_sum_to_the_window(service, get):
     assert (document["from"], ends[-1]) == ("2025-03-10T00:00:00Z", document["to"])
 
 
-def test_an_outage_tells_last_good_first_bad_and_class(service, get):
+def test_an_outage_tells_last_good_first_bad_and_class(service: Service, get: Any) -> None:
     document = get(f"/services/payments/ledger.json{FROM_TO}").json()
 
     outage = next(interval for interval in document["intervals"] if interval["kind"] == "down")
@@ -82,14 +86,18 @@ def test_an_outage_tells_last_good_first_bad_and_class(service, get):
     assert (outage["cause"], outage["seconds"]) == ("connection_error", HOUR)
 
 
-def test_an_outage_over_midnight_confirmed_after_it_is_one_interval_and_counts_in_both_days(service, get):
+def test_an_outage_over_midnight_confirmed_after_it_is_one_interval_and_counts_in_both_days(
+    service: Service, get: Any
+) -> None:
     document = get(f"/services/payments/ledger.json{FROM_TO}").json()
 
     assert [i["seconds"] for i in document["intervals"] if i["kind"] == "down"] == [HOUR, 900]
     assert [day["seconds"]["down"] for day in document["days"]] == [HOUR + 300, 600]
 
 
-def test_page_ledger_json_csv_and_stored_days_are_one_figure(service, get, monkeypatch):
+def test_page_ledger_json_csv_and_stored_days_are_one_figure(
+    service: Service, get: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from statuspage import front
     from statuspage.tests.cast import reading_keeper
 
@@ -118,7 +126,9 @@ def test_page_ledger_json_csv_and_stored_days_are_one_figure(service, get, monke
     ]
 
 
-def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(service, get, admin_client):
+def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(
+    service: Service, get: Any, admin_client: Any
+) -> None:
     for back in range(30):
         rollup.roll_up((NOW - timedelta(days=back)).date(), ["payments"], NOW, UTC)
 
@@ -133,7 +143,7 @@ def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(service, get, 
     assert get(address.replace("ledger?", "ledger.json?")).json()["figures"]["uptime"] == figure == "98.27"
 
 
-def test_ledger_shows_figures_with_bounds_and_the_sum(service, get):
+def test_ledger_shows_figures_with_bounds_and_the_sum(service: Service, get: Any) -> None:
     text = words_of(get("/services/payments/ledger?from=2025-03-10&to=2025-03-10"))
 
     assert "10 March 2025" in text
@@ -143,13 +153,15 @@ def test_ledger_shows_figures_with_bounds_and_the_sum(service, get):
     assert "2 failed checks in a row make a service down, and then from the first of them on." in text
 
 
-def test_ledger_speaks_korean(service, get):
+def test_ledger_speaks_korean(service: Service, get: Any) -> None:
     text = words_of(get("/services/payments/ledger?from=2025-03-10&to=2025-03-10", accept_language="ko"))
 
     assert "2025년 3월 10일" in text and "가동률 95.31 %" in text and "연결 실패" in text
 
 
-def test_texts_of_errors_are_for_people_who_are_signed_in(service, get, client, django_user_model):
+def test_texts_of_errors_are_for_people_who_are_signed_in(
+    service: Service, get: Any, client: Client, django_user_model: Any
+) -> None:
     secret = "connection refused by 10.0.0.5:443"
     everything = [get(f"/services/payments/ledger{kind}{FROM_TO}").content.decode() for kind in ("", ".json", ".csv")]
     assert not [text for text in everything if secret in text]
@@ -164,7 +176,7 @@ def test_texts_of_errors_are_for_people_who_are_signed_in(service, get, client, 
     assert raw_checks in html.unescape(page)
 
 
-def restate_second_hour(service):
+def restate_second_hour(service: Service) -> None:
     Restatement.objects.create(
         service=service,
         since=START + timedelta(hours=1),
@@ -177,7 +189,7 @@ def restate_second_hour(service):
     )
 
 
-def test_restated_and_measured_are_both_shown(service, get):
+def test_restated_and_measured_are_both_shown(service: Service, get: Any) -> None:
     restate_second_hour(service)
 
     day = "?from=2025-03-10&to=2025-03-10"
@@ -206,7 +218,9 @@ SECOND_HOUR = {"since": START + timedelta(hours=1), "until": START + timedelta(h
 DAY = "?from=2025-03-10&to=2025-03-10"
 
 
-def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_was_entered(service, get, admin):
+def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_was_entered(
+    service: Service, get: Any, admin: Person
+) -> None:
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
     amendments.keep_span(window, by=admin.user, now=NOW - timedelta(hours=1), zone=UTC)
 
@@ -235,7 +249,9 @@ def test_an_outage_that_maintenance_took_out_afterwards_is_shown_with_when_it_wa
     assert "admin" not in text
 
 
-def test_who_is_signed_in_reads_who_entered_and_approved_it(service, get, admin, client):
+def test_who_is_signed_in_reads_who_entered_and_approved_it(
+    service: Service, get: Any, admin: Person, client: Client
+) -> None:
     window = MaintenanceWindow(service=service, reason="upgrade", **SECOND_HOUR)
     amendments.keep_span(window, by=admin.user, now=NOW, zone=UTC)
     restate_second_hour(service)
@@ -249,7 +265,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(service, get, admin,
     assert "proposed and approved by the same person, since there was no other admin" in text
 
 
-def test_maintenance_that_was_announced_is_plain_maintenance(service, get):
+def test_maintenance_that_was_announced_is_plain_maintenance(service: Service, get: Any) -> None:
     amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
     document, text = (
@@ -261,7 +277,7 @@ def test_maintenance_that_was_announced_is_plain_maintenance(service, get):
     assert "Corrected afterwards" not in text
 
 
-def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(service, get):
+def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(service: Service, get: Any) -> None:
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=START.date(), maintenance_notice_hours=24)
     amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
 
@@ -277,7 +293,7 @@ def test_by_policy_late_maintenance_counts_as_measured_and_is_still_named(servic
     assert "Maintenance and pauses entered or changed later are accounted as measured." in text
 
 
-def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service, get):
+def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service: Service, get: Any) -> None:
     amendments.keep_span(window := MaintenanceWindow(service=service, **SECOND_HOUR), now=START, zone=UTC)
     window.until = START + timedelta(hours=1, minutes=10)
     amendments.keep_span(window, now=NOW, zone=UTC)
@@ -292,7 +308,7 @@ def test_to_shorten_a_window_that_is_over_shows_what_it_had_said(service, get):
     assert "Maintenance, withdrawn afterwards" in text
 
 
-def test_figures_of_before_are_shown_with_what_changed_them(service, get):
+def test_figures_of_before_are_shown_with_what_changed_them(service: Service, get: Any) -> None:
     with time_machine.travel(NOW - timedelta(hours=2), tick=False):
         rollup.roll_up(START.date(), ["payments"], NOW, UTC)
     amendments.keep_span(MaintenanceWindow(service=service, **SECOND_HOUR), now=NOW - timedelta(hours=1), zone=UTC)
@@ -311,7 +327,7 @@ def test_figures_of_before_are_shown_with_what_changed_them(service, get):
     assert "uptime was 95.31 % until 2025-03-13 01:00:00 UTC; then maintenance was entered or changed." in text
 
 
-def test_downtime_says_its_bounds_where_they_lie_apart(service, get):
+def test_downtime_says_its_bounds_where_they_lie_apart(service: Service, get: Any) -> None:
     document, text = (
         get(f"/services/payments/ledger.json{FROM_TO}").json(),
         words_of(get(f"/services/payments/ledger{FROM_TO}")),
@@ -326,7 +342,7 @@ def test_downtime_says_its_bounds_where_they_lie_apart(service, get):
     assert "Down at least 1 h 05 min and at most 1 h 25 min, since nothing is measured between two checks." in text
 
 
-def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get):
+def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get: Any) -> None:
     service = make_service(check_interval=60_000)
     Service.objects.filter(id=service.id).update(created_at=START)
     lot = [make_result(s, "bad" if HOUR <= s < 2 * HOUR else "ok", interval_ms=60_000) for s in range(0, 3 * HOUR, 60)]
@@ -337,13 +353,13 @@ def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get):
     assert "Down 1 h" in text and "at least" not in text
 
 
-def test_blind_time_names_its_cause(service, get):
+def test_blind_time_names_its_cause(service: Service, get: Any) -> None:
     Span.objects.create(kind="blind", since=START + timedelta(hours=10), until=START + timedelta(hours=11))
 
     assert "our own network failed" in words_of(get(f"/services/payments/ledger{FROM_TO}"))
 
 
-def test_only_the_time_that_was_blind_or_restated_names_that_cause(service, get):
+def test_only_the_time_that_was_blind_or_restated_names_that_cause(service: Service, get: Any) -> None:
     Span.objects.create(kind="blind", since=START + timedelta(hours=10, minutes=30), until=START + timedelta(hours=11))
     restate_second_hour(service)
 
@@ -360,7 +376,7 @@ def test_only_the_time_that_was_blind_or_restated_names_that_cause(service, get)
     assert sum(i["seconds"] for i in found) == DAY_S
 
 
-def test_an_outage_that_only_late_checks_show_has_a_cause_of_its_own(get):
+def test_an_outage_that_only_late_checks_show_has_a_cause_of_its_own(get: Any) -> None:
     service = make_service(check_interval=300_000)
     Service.objects.filter(id=service.id).update(created_at=START - timedelta(days=9))
     check(-600, HOUR)
@@ -378,7 +394,9 @@ def test_an_outage_that_only_late_checks_show_has_a_cause_of_its_own(get):
     ]
 
 
-def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_it_was(service, get):
+def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_it_was(
+    service: Service, get: Any
+) -> None:
     rollup.roll_up(START.date(), ["payments"], NOW, UTC)
     day = "?from=2025-03-10&to=2025-03-10"
     before = get(f"/services/payments/ledger.json{day}").json()
@@ -389,7 +407,7 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
     assert "2 failed checks in a row" in words_of(get(f"/services/payments/ledger{day}"))
 
 
-def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service, get):
+def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service: Service, get: Any) -> None:
     with time_machine.travel(NOW, tick=False):
         refresh_today(NOW, UTC)
     day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
@@ -401,7 +419,7 @@ def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service, get)
     assert words in text and "2 failed checks in a row" in text
 
 
-def test_ledger_states_the_thresholds_of_the_service(service, get):
+def test_ledger_states_the_thresholds_of_the_service(service: Service, get: Any) -> None:
     Service.objects.update(failure_threshold=20)
 
     day = "?from=2025-03-13&to=2025-03-13"
@@ -413,7 +431,7 @@ def test_ledger_states_the_thresholds_of_the_service(service, get):
     assert [(p["failure_threshold"], p["recovery_threshold"]) for p in document["policies"]] == [(20, 1)]
 
 
-def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service, get):
+def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service: Service, get: Any) -> None:
     incident = Incident.objects.create(
         title="=HYPERLINK(1)", started_at=START + timedelta(hours=1), resolved_at=NOW, status="resolved"
     )
@@ -427,7 +445,7 @@ def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＠A1"])
-def test_no_cell_begins_like_a_formula(title):
+def test_no_cell_begins_like_a_formula(title: str) -> None:
     from statuspage.ledger.export import _safe
 
     assert _safe(title) == f"'{title}"
@@ -447,7 +465,7 @@ def test_no_cell_begins_like_a_formula(title):
     ],
 )
 @pytest.mark.parametrize("kind", ["", ".json", ".csv"])
-def test_a_bad_window_is_refused_in_words(service, get, query, words, kind):
+def test_a_bad_window_is_refused_in_words(service: Service, get: Any, query: str, words: str, kind: str) -> None:
     response = get(f"/services/payments/ledger{kind}{query}")
 
     assert response.status_code == (422 if kind == ".json" else 400)
@@ -455,11 +473,11 @@ def test_a_bad_window_is_refused_in_words(service, get, query, words, kind):
 
 
 @pytest.mark.parametrize("kind", ["", ".json", ".csv"])
-def test_unknown_service_is_not_found(get, kind):
+def test_unknown_service_is_not_found(get: Any, kind: str) -> None:
     assert get(f"/services/nobody/ledger{kind}").status_code == 404
 
 
-def test_programs_are_refused_in_the_form_of_the_api(service, get):
+def test_programs_are_refused_in_the_form_of_the_api(service: Service, get: Any) -> None:
     window, missing = get("/services/payments/ledger.json?from=yesterday"), get("/services/nobody/ledger.json")
 
     assert [answer.json()["error"]["code"] for answer in (window, missing)] == ["VALIDATION_FAILED", "NOT_FOUND"]
@@ -468,7 +486,7 @@ def test_programs_are_refused_in_the_form_of_the_api(service, get):
     assert "X-Processing-Time" in get(f"/services/payments/ledger.json{FROM_TO}").headers
 
 
-def test_archived_service_keeps_its_ledger(service, get):
+def test_archived_service_keeps_its_ledger(service: Service, get: Any) -> None:
     Service.objects.filter(id="payments").update(archived_at=START + timedelta(days=1), is_active=False)
 
     document = get(f"/services/payments/ledger.json{FROM_TO}").json()
@@ -476,20 +494,20 @@ def test_archived_service_keeps_its_ledger(service, get):
     assert document["days"][1]["seconds"]["paused"] == DAY_S
 
 
-def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get):
+def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get: Any) -> None:
     make_service()
     Service.objects.update(created_at=START)
-    pauses.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
-    pauses.resume(["payments"], now=START + timedelta(hours=4))
-    editing.remove(["payments"], now=START + timedelta(hours=5))
-    editing.bring_back(["payments"], now=START + timedelta(hours=6))
+    lifecycle.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
+    lifecycle.resume(["payments"], now=START + timedelta(hours=4))
+    lifecycle.remove(["payments"], now=START + timedelta(hours=5))
+    lifecycle.bring_back(["payments"], now=START + timedelta(hours=6))
 
     document = get(f"/services/payments/ledger.json{DAY}").json()
 
     assert (document["seconds"]["paused"], document["entered_late"], document["as_measured"]) == (2 * HOUR, [], None)
 
 
-def test_days_are_as_long_as_the_zone_makes_them(get, settings):
+def test_days_are_as_long_as_the_zone_makes_them(get: Any, settings: Settings) -> None:
     from zoneinfo import ZoneInfo
 
     settings.PAGE_TIME_ZONE = ZoneInfo("America/New_York")
@@ -502,14 +520,16 @@ def test_days_are_as_long_as_the_zone_makes_them(get, settings):
 
 
 @pytest.mark.parametrize("days", [1, 90, 400])
-def test_number_of_queries_does_not_depend_on_the_window(service, get, django_assert_num_queries, days):
+def test_number_of_queries_does_not_depend_on_the_window(
+    service: Service, get: Any, django_assert_num_queries: DjangoAssertNumQueries, days: int
+) -> None:
     first = date(2025, 3, 12) - timedelta(days=days - 1)
 
     with django_assert_num_queries(11):
         get(f"/services/payments/ledger?from={first}&to=2025-03-12")
 
 
-def test_policy_is_stated_in_words(get):
+def test_policy_is_stated_in_words(get: Any) -> None:
     text = words_of(get("/policies/standard/1"))
 
     assert "Policy standard, version 1 In force from the beginning." in text
@@ -519,7 +539,7 @@ def test_policy_is_stated_in_words(get):
     assert get("/policies/standard/99").status_code == 404
 
 
-def test_language_is_switched_on_the_spot_and_never_leads_away(service, get):
+def test_language_is_switched_on_the_spot_and_never_leads_away(service: Service, get: Any) -> None:
     content = get(f"/services/payments/ledger{FROM_TO}").content.decode()
     link = html.unescape(re.search(r'href="(/\?lang=ko[^"]*)"', content)[1])
 

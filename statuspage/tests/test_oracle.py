@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.cast import Person
@@ -32,7 +34,7 @@ from monitoring.tests.factories import make_result, make_service
 from statuspage import front
 from statuspage.tests.cast import reading_keeper
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ZONE = ZoneInfo("America/New_York")
 KINDS = ("operational", "partial", "down", "unknown", "maintenance", "paused", "empty")
@@ -240,7 +242,9 @@ def windows(made: Scenario) -> Iterator[tuple[str, int, int]]:
         (5, date(2024, 11, 3)),
     ],
 )
-def test_all_figures_are_those_of_a_walk_second_by_second(seed, first, settings, admin, stranger, monkeypatch):
+def test_all_figures_are_those_of_a_walk_second_by_second(
+    seed: int, first: Any, settings: Settings, admin: Person, stranger: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PAGE_TIME_ZONE = ZONE
     monkeypatch.setattr(front, "keeper", reading_keeper())
     made = make_scenario(seed, first)

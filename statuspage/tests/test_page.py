@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -14,13 +15,13 @@ from statuspage import readmodel
 from statuspage.tests.cast import NOW, make_service, make_unmeasured
 
 
-def text_of(response) -> str:
-    """Return the text of a page as a visitor reads it."""
+def text_of(response: Any) -> str:
+    """Return the words of a page as a visitor reads them."""
     body = re.search(r"<main.*</footer>", response.content.decode(), re.DOTALL)[0]
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
-def test_all_is_well(visit):
+def test_all_is_well(visit: Any) -> None:
     make_service("Payments")
     make_service("Search", response_ms=1240)
 
@@ -32,20 +33,20 @@ def test_all_is_well(visit):
     assert "Updated 14:25:00 UTC" in text
 
 
-def test_sample_data_is_called_that(visit):
+def test_sample_data_is_called_that(visit: Any) -> None:
     make_service("Payments", metadata={"sample_until": "2025-03-09T08:15:00+00:00"})
 
     assert "This is a demonstration: everything before 08:15 is sample data." in text_of(visit())
 
 
 @pytest.mark.parametrize("written", ["yesterday", "2025-03-09", 7, None])
-def test_sample_mark_that_is_no_instant_breaks_nothing(visit, written):
+def test_sample_mark_that_is_no_instant_breaks_nothing(visit: Any, written: int | str | None) -> None:
     make_service("Payments", metadata={"sample_until": written})
 
     assert "demonstration" not in text_of(visit())
 
 
-def test_one_service_down_is_named_with_its_begin(visit):
+def test_one_service_down_is_named_with_its_begin(visit: Any) -> None:
     make_service("Payments", Status.DOWN, since=timedelta(minutes=23), response_ms=None)
     make_service("Search")
 
@@ -55,20 +56,20 @@ def test_one_service_down_is_named_with_its_begin(visit):
     assert "Payments Down checked 12 s ago" in text
 
 
-def test_an_outage_since_yesterday_carries_its_date(visit):
+def test_an_outage_since_yesterday_carries_its_date(visit: Any) -> None:
     make_service("Payments", Status.DOWN, since=timedelta(hours=27, minutes=4))
 
     assert "Payments is down since 8 March 2025, 11:21 (1 d 3 h)" in text_of(visit())
 
 
-def test_two_services_down_are_both_named(visit):
+def test_two_services_down_are_both_named(visit: Any) -> None:
     make_service("Payments", Status.DOWN)
     make_service("Search", Status.DOWN)
 
     assert "Payments and Search are down" in text_of(visit())
 
 
-def test_many_services_down_are_counted(visit):
+def test_many_services_down_are_counted(visit: Any) -> None:
     for number in range(5):
         make_service(f"Service {number}", Status.DOWN if number else Status.OPERATIONAL)
 
@@ -76,7 +77,7 @@ def test_many_services_down_are_counted(visit):
 
 
 @pytest.mark.parametrize(("is_critical", "tone"), [(False, "partial"), (True, "major")])
-def test_band_is_red_when_the_whole_counts_as_an_outage(visit, is_critical, tone):
+def test_band_is_red_when_the_whole_counts_as_an_outage(visit: Any, is_critical: bool, tone: str) -> None:
     make_service("Payments", Status.DOWN, is_critical=is_critical)
     make_service("Search")
     make_service("Login")
@@ -84,7 +85,7 @@ def test_band_is_red_when_the_whole_counts_as_an_outage(visit, is_critical, tone
     assert f'class="banner is-{tone}"' in visit().content.decode()
 
 
-def test_slow_services_are_degraded(visit):
+def test_slow_services_are_degraded(visit: Any) -> None:
     make_service("Payments", Status.PARTIAL)
     assert "Payments is degraded" in text_of(visit())
 
@@ -92,7 +93,7 @@ def test_slow_services_are_degraded(visit):
     assert "Some services are degraded" in text_of(visit(after_s=5))
 
 
-def test_silence_overrules_the_stored_status(visit):
+def test_silence_overrules_the_stored_status(visit: Any) -> None:
     make_service("Payments", age=timedelta(minutes=23), stale_in=timedelta(0))
     make_service("Search")
 
@@ -103,14 +104,14 @@ def test_silence_overrules_the_stored_status(visit):
     assert "Search Operational" in text
 
 
-def test_silence_of_all_is_our_fault(visit):
+def test_silence_of_all_is_our_fault(visit: Any) -> None:
     make_service("Payments", Status.DOWN, age=timedelta(minutes=23), stale_in=timedelta(minutes=-1))
     make_service("Search", age=timedelta(minutes=30), stale_in=timedelta(minutes=-1))
 
     assert "We are not receiving measurements (the last one at 14:02)" in text_of(visit())
 
 
-def test_never_measured_is_no_data_yet(visit):
+def test_never_measured_is_no_data_yet(visit: Any) -> None:
     make_unmeasured("Payments")
 
     text = text_of(visit())
@@ -119,21 +120,21 @@ def test_never_measured_is_no_data_yet(visit):
     assert "Payments No data yet waiting for the first check" in text
 
 
-def test_without_services_the_page_says_what_to_do_next(visit):
+def test_without_services_the_page_says_what_to_do_next(visit: Any) -> None:
     text = text_of(visit())
 
     assert "Nothing is monitored yet" in text
     assert "manage.py sync_services services.yaml" in text
 
 
-def test_inactive_services_are_not_shown(visit):
+def test_inactive_services_are_not_shown(visit: Any) -> None:
     make_service("Payments")
     make_service("Old", is_active=False)
 
     assert "Old" not in text_of(visit())
 
 
-def test_open_incident_shows_its_newest_visible_update(visit):
+def test_open_incident_shows_its_newest_visible_update(visit: Any) -> None:
     make_service("Payments")
     incident = Incident.objects.create(title="Payments fail", started_at=NOW - timedelta(minutes=20))
     for minutes, message, is_visible in [(15, "older", True), (10, "newest", True), (5, "internal", False)]:
@@ -154,14 +155,14 @@ def test_open_incident_shows_its_newest_visible_update(visit):
     assert not {"older", "internal", "Over"} & set(text.split())
 
 
-def test_operators_message_stands_below_the_banner(visit):
+def test_operators_message_stands_below_the_banner(visit: Any) -> None:
     make_service("Payments")
     SystemStatus.objects.create(message="We move to a new data centre tonight.")
 
     assert "We move to a new data centre tonight." in text_of(visit())
 
 
-def test_change_shows_at_the_next_poll(visit):
+def test_change_shows_at_the_next_poll(visit: Any) -> None:
     make_service("Payments")
     visit()
 
@@ -171,7 +172,7 @@ def test_change_shows_at_the_next_poll(visit):
     assert "Checkout" in text_of(visit(after_s=0.3))
 
 
-def test_names_are_escaped(visit):
+def test_names_are_escaped(visit: Any) -> None:
     make_service("<b>Pay</b> & \"co'", Status.DOWN)
 
     html = visit().content.decode()
@@ -180,7 +181,7 @@ def test_names_are_escaped(visit):
     assert "&lt;b&gt;Pay&lt;/b&gt; &amp; &quot;co&#x27;" in html
 
 
-def test_figures_without_database_say_how_old_they_are(visit, monkeypatch):
+def test_figures_without_database_say_how_old_they_are(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make_service("Payments")
     visit()
 
@@ -193,7 +194,7 @@ def test_figures_without_database_say_how_old_they_are(visit, monkeypatch):
     assert "Payments Operational" in text_of(response)
 
 
-def test_without_database_from_the_start_the_page_says_so(visit, monkeypatch):
+def test_without_database_from_the_start_the_page_says_so(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "current", unreachable)
 
     response = visit()

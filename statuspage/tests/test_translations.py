@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import polib
@@ -23,7 +24,7 @@ def messages_of_python(path: Path) -> Iterator[Message]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS:
             texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
             assert texts, f"{path}:{node.lineno}: only literal texts can be translated"
-            yield (texts[0], texts[1]) if node.func.id.startswith("pgettext") else ("", texts[0])
+            yield (texts[0], texts[1]) if node.func.id.startswith("pgettext") else ("", texts[0])  # type: ignore[misc]
 
 
 def messages_of_template(path: Path) -> Iterator[Message]:
@@ -33,6 +34,7 @@ def messages_of_template(path: Path) -> Iterator[Message]:
         yield (texts[0], texts[1]) if name == "pgettext" else ("", texts[0])
 
 
+@cache
 def messages() -> set[Message]:
     python = [p for app in APPS for p in (settings.BASE_DIR / app).rglob("*.py") if "tests" not in p.parts]
     templates = [p for folder in ("templates", *APPS) for p in (settings.BASE_DIR / folder).rglob("*.html")]
@@ -48,7 +50,7 @@ def korean() -> polib.POFile:
     return polib.pofile(CATALOGUE)
 
 
-def test_every_sentence_is_translated(korean):
+def test_every_sentence_is_translated(korean: polib.POFile) -> None:
     translated = {message for message, text in entries(korean).items() if text}
 
     missing = sorted(messages() - translated)
@@ -56,25 +58,25 @@ def test_every_sentence_is_translated(korean):
     assert not missing, f"without Korean in {CATALOGUE.name}: {missing}"
 
 
-def test_no_translation_is_left_over_or_doubtful(korean):
+def test_no_translation_is_left_over_or_doubtful(korean: polib.POFile) -> None:
     assert sorted(set(entries(korean)) - messages()) == []
     assert [entry.msgid for entry in korean if entry.fuzzy] == []
 
 
-def test_compiled_file_is_that_of_the_written_one(korean):
+def test_compiled_file_is_that_of_the_written_one(korean: polib.POFile) -> None:
     compiled = polib.mofile(CATALOGUE.with_suffix(".mo"))
 
     assert entries(compiled) == entries(korean), "run manage.py compilemessages -l ko"
 
 
-def test_translations_fill_in_the_same_values(korean):
+def test_translations_fill_in_the_same_values(korean: polib.POFile) -> None:
     def names(text: str) -> set[str]:
         return set(re.findall(r"%\((\w+)\)", text))
 
     assert [entry.msgid for entry in korean if names(entry.msgid) != names(entry.msgstr)] == []
 
 
-def test_extraction_finds_what_is_known_to_be_there():
+def test_extraction_finds_what_is_known_to_be_there() -> None:
     found = messages()
 
     assert ("before a time or an age", "Updated") in found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 
 from database.backups import loading
 from database.backups.folder import Folder
@@ -19,7 +20,9 @@ numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def template(django_db_setup: None, django_db_blocker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def template(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """The schema of this release with some rows, in a database that nobody is connected to."""
     with django_db_blocker.unblock():
         server = application_server()

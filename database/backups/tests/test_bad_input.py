@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -55,7 +56,7 @@ def damaged(whole: Path, folder: Folder, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("part", [CHANCE.random() for _ in range(20)])
-def test_a_backup_cut_anywhere_is_refused(live: Server, whole: Path, folder: Folder, part: float):
+def test_a_backup_cut_anywhere_is_refused(live: Server, whole: Path, folder: Folder, part: float) -> None:
     content = whole.read_bytes()
     path = damaged(whole, folder, content[: int(part * len(content))])
 
@@ -63,7 +64,7 @@ def test_a_backup_cut_anywhere_is_refused(live: Server, whole: Path, folder: Fol
         restore(live, path, folder)
 
 
-def test_any_flipped_bit_is_noticed(whole: Path, folder: Folder):
+def test_any_flipped_bit_is_noticed(whole: Path, folder: Folder) -> None:
     content = whole.read_bytes()
     ends = [*range(12), *range(len(content) - 12, len(content))]  # where gzip's own checksum does not reach
     for place in [*ends, *(CHANCE.randrange(len(content)) for _ in range(200))]:
@@ -75,15 +76,15 @@ def test_any_flipped_bit_is_noticed(whole: Path, folder: Folder):
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "/etc/elsewhere", "..", "a/b", ".part", "", None])
-def test_a_doctored_head_leads_nowhere_but_to_the_folder_of_closed_days(whole: Path, name):
-    day = replace(container.head(whole).raw_files[0], file=name)
+def test_a_doctored_head_leads_nowhere_but_to_the_folder_of_closed_days(whole: Path, name: str | None) -> None:
+    day = replace(container.head(whole).raw_files[0], file=name)  # type: ignore[arg-type]  # as a doctored head may say
     head = replace(container.head(whole), raw_files=[day]).head()
 
     with pytest.raises(BackupError, match="first lines are damaged"):
         manifest.read(head)
 
 
-def test_a_flipped_bit_is_refused_before_anything_is_touched(live: Server, whole: Path, folder: Folder):
+def test_a_flipped_bit_is_refused_before_anything_is_touched(live: Server, whole: Path, folder: Folder) -> None:
     content = bytearray(whole.read_bytes())
     content[len(content) // 2] ^= 1
 
@@ -99,26 +100,26 @@ OTHER_DUMP = b"--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.blog (
     [
         (b"", "not compressed with gzip"),
         (b"PGDMP\x01\x0f", "not compressed with gzip"),
-        (gzip.compress(b"a letter to my aunt"), "not a backup of this monitor"),
-        (gzip.compress(OTHER_DUMP), "not a backup of this monitor"),
-        (gzip.compress(b"\0" * 10_000_000), "not a backup of this monitor"),
-        (gzip.compress(manifest.FIRST_WORDS + b"\n-- {}\n"), "first lines are damaged"),
-        (gzip.compress(manifest.FIRST_WORDS + b'\n-- {"format": 99}\n'), "newer release wrote it"),
+        (gzip.compress(b"a letter to my aunt", mtime=0), "not a backup of this monitor"),
+        (gzip.compress(OTHER_DUMP, mtime=0), "not a backup of this monitor"),
+        (gzip.compress(b"\0" * 10_000_000, mtime=0), "not a backup of this monitor"),
+        (gzip.compress(manifest.FIRST_WORDS + b"\n-- {}\n", mtime=0), "first lines are damaged"),
+        (gzip.compress(manifest.FIRST_WORDS + b'\n-- {"format": 99}\n', mtime=0), "newer release wrote it"),
     ],
 )
-def test_what_is_not_ours_is_refused(live: Server, whole: Path, folder: Folder, content: bytes, words: str):
+def test_what_is_not_ours_is_refused(live: Server, whole: Path, folder: Folder, content: bytes, words: str) -> None:
     with untouched(live), pytest.raises(BackupError, match=f"{words}.*Nothing was touched"):
         restore(live, damaged(whole, folder, content), folder)
 
 
-def test_a_file_that_is_not_there_and_a_folder_are_refused(folder: Folder):
+def test_a_file_that_is_not_there_and_a_folder_are_refused(folder: Folder) -> None:
     folder.path.mkdir()
     for path in (folder.path / "nothing.sql.gz", folder.path):
         with pytest.raises(BackupError, match="cannot be read"), loading.source(path):
             pass
 
 
-def rewritten(whole: Path, folder: Folder, sql: bytes = b"", **changes: object) -> Path:
+def rewritten(whole: Path, folder: Folder, sql: bytes = b"", **changes: Any) -> Path:
     """Write a backup again with another manifest, properly sealed and signed."""
     folder.path.mkdir(exist_ok=True)
     path = folder.path / whole.name
@@ -132,14 +133,14 @@ def rewritten(whole: Path, folder: Folder, sql: bytes = b"", **changes: object) 
     return path
 
 
-def test_a_newer_schema_is_refused(live: Server, whole: Path, folder: Folder):
+def test_a_newer_schema_is_refused(live: Server, whole: Path, folder: Folder) -> None:
     path = rewritten(whole, folder, migrations=["monitoring.0001_initial", "monitoring.9999_teleport"])
 
     with untouched(live), pytest.raises(BackupError, match=r"newer release.*9999_teleport.*Update this"):
         restore(live, path, folder)
 
 
-def test_a_dump_of_a_newer_server_is_refused(live: Server, whole: Path, folder: Folder):
+def test_a_dump_of_a_newer_server_is_refused(live: Server, whole: Path, folder: Folder) -> None:
     path = rewritten(whole, folder, server_major=99)
 
     with (
@@ -149,7 +150,7 @@ def test_a_dump_of_a_newer_server_is_refused(live: Server, whole: Path, folder: 
         restore(live, path, folder)
 
 
-def test_rows_that_are_not_those_that_were_read_are_noticed(live: Server, whole: Path, folder: Folder):
+def test_rows_that_are_not_those_that_were_read_are_noticed(live: Server, whole: Path, folder: Folder) -> None:
     rows = b"COPY public.change_counters (topic, value) FROM stdin;\none more\t1\n\\.\n"
     path = rewritten(whole, folder, sql=rows)
 
@@ -157,7 +158,7 @@ def test_rows_that_are_not_those_that_were_read_are_noticed(live: Server, whole:
         restore(live, path, folder)
 
 
-def test_a_damaged_closed_day_is_refused_with_a_remedy(live: Server, folder: Folder):
+def test_a_damaged_closed_day_is_refused_with_a_remedy(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     content = bytearray(taken.raw_paths[0].read_bytes())
     content[-100] ^= 1
@@ -170,7 +171,7 @@ def test_a_damaged_closed_day_is_refused_with_a_remedy(live: Server, folder: Fol
         restore(live, taken.path, folder)
 
 
-def test_a_disk_that_fills_during_a_backup_leaves_nothing(live: Server, folder: Folder):
+def test_a_disk_that_fills_during_a_backup_leaves_nothing(live: Server, folder: Folder) -> None:
     with (
         files_up_to(10_000),
         pytest.raises(BackupError, match=r"File too large.*Nothing of it is kept"),
@@ -180,7 +181,9 @@ def test_a_disk_that_fills_during_a_backup_leaves_nothing(live: Server, folder: 
     assert folder.backups() == [] and list(folder.path.glob(".*")) == []
 
 
-def test_a_disk_that_fills_during_the_safety_dump_leaves_the_old_data(live: Server, whole: Path, folder: Folder):
+def test_a_disk_that_fills_during_the_safety_dump_leaves_the_old_data(
+    live: Server, whole: Path, folder: Folder
+) -> None:
     with untouched(live), files_up_to(10_000), pytest.raises(BackupError, match="cannot be written"):
         restore(live, whole, folder)
 
@@ -200,8 +203,8 @@ LARGER_THAN_WAL = 17 << 20  # bytes; the server must be able to write its own fi
 
 
 def test_a_disk_that_fills_during_a_restore_leaves_the_old_data(
-    live: Server, folder: Folder, tmp_path: Path, postgres_at
-):
+    live: Server, folder: Folder, tmp_path: Path, postgres_at: Any
+) -> None:
     with live.connect() as connection:
         connection.execute("CREATE TABLE large AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) n")
     taken = take(live, folder)
@@ -225,7 +228,7 @@ def server_process(live: Server) -> int:
         return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_sessions_ended_in_the_middle_of_a_backup_leave_nothing(live: Server, folder: Folder):
+def test_sessions_ended_in_the_middle_of_a_backup_leave_nothing(live: Server, folder: Folder) -> None:
     def end_sessions() -> None:
         with live.administration() as connection:
             connection.execute(
@@ -238,8 +241,8 @@ def test_sessions_ended_in_the_middle_of_a_backup_leave_nothing(live: Server, fo
 
 
 def test_a_server_killed_in_the_middle_of_a_restore_comes_back_with_the_old_data(
-    whole: Path, tmp_path: Path, postgres_at
-):
+    whole: Path, tmp_path: Path, postgres_at: Any
+) -> None:
     tmp_path.chmod(0o755)
     with postgres_at(tmp_path / "state", durable=True) as url:
         live = server_of(url)

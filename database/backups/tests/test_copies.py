@@ -10,6 +10,7 @@ import pyrage
 import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
+from pytest_django import Settings
 
 from database.backups import bucket, encryption, loading, nights, replacing
 from database.backups.folder import Folder
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def key(tmp_path: Path, settings) -> pyrage.x25519.Identity:
+def key(tmp_path: Path, settings: Settings) -> pyrage.x25519.Identity:
     """Backups are encrypted for a key that lies here."""
     identity = pyrage.x25519.Identity.generate()
     (tmp_path / "key.txt").write_text(f"# created: today\n# public key: {identity.to_public()}\n{identity}\n")
@@ -32,7 +33,9 @@ def key(tmp_path: Path, settings) -> pyrage.x25519.Identity:
     return identity
 
 
-def test_an_encrypted_backup_is_unreadable_and_restores(live: Server, folder: Folder, key):
+def test_an_encrypted_backup_is_unreadable_and_restores(
+    live: Server, folder: Folder, key: pyrage.x25519.Identity
+) -> None:
     taken = take(live, folder)
 
     assert all(path.name.endswith(".sql.gz.age") for path in [taken.path, *taken.raw_paths])
@@ -43,7 +46,9 @@ def test_an_encrypted_backup_is_unreadable_and_restores(live: Server, folder: Fo
     assert list(folder.path.glob(".*")) == []
 
 
-def test_the_wrong_key_and_no_key_are_said(live: Server, folder: Folder, key, settings, tmp_path: Path):
+def test_the_wrong_key_and_no_key_are_said(
+    live: Server, folder: Folder, key: pyrage.x25519.Identity, settings: Settings, tmp_path: Path
+) -> None:
     path = take(live, folder).path
     (tmp_path / "other.txt").write_text(str(pyrage.x25519.Identity.generate()))
 
@@ -58,7 +63,7 @@ def test_the_wrong_key_and_no_key_are_said(live: Server, folder: Folder, key, se
         pass
 
 
-def test_damage_to_an_encrypted_backup_is_refused(live: Server, folder: Folder, key):
+def test_damage_to_an_encrypted_backup_is_refused(live: Server, folder: Folder, key: pyrage.x25519.Identity) -> None:
     path = take(live, folder).path
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -68,7 +73,9 @@ def test_damage_to_an_encrypted_backup_is_refused(live: Server, folder: Folder, 
         pass
 
 
-def test_who_cannot_read_old_backups_deletes_none_of_their_days(live: Server, folder: Folder, key, settings):
+def test_who_cannot_read_old_backups_deletes_none_of_their_days(
+    live: Server, folder: Folder, key: pyrage.x25519.Identity, settings: Settings
+) -> None:
     settings.BACKUP_AGE_IDENTITY = ""
     old = take(live, folder)
     add_checks(live, CLOSED[1], 1, "late")
@@ -80,13 +87,13 @@ def test_who_cannot_read_old_backups_deletes_none_of_their_days(live: Server, fo
     assert all(path.exists() for path in old.raw_paths)
 
 
-def test_a_recipient_that_is_none_is_named(settings):
+def test_a_recipient_that_is_none_is_named(settings: Settings) -> None:
     with pytest.raises(BackupError, match="'age1nonsense' is no public key of age"):
         encryption.read_recipients(["age1nonsense"])
 
 
 @pytest.fixture
-def storage(settings) -> Iterator[S3Store]:
+def storage(settings: Settings) -> Iterator[S3Store]:
     """A bucket in a server on the loopback."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -111,7 +118,7 @@ def keys(storage: S3Store) -> set[str]:
     return {str(each["path"]) for batch in storage.list() for each in batch}
 
 
-def test_a_night_copies_what_is_new_and_deletes_what_is_old(live: Server, folder: Folder, storage: S3Store):
+def test_a_night_copies_what_is_new_and_deletes_what_is_old(live: Server, folder: Folder, storage: S3Store) -> None:
     first = nights.back_up(live, folder, SILENT, kept_days=30)
     assert keys(storage) == {f"monitor/{path.relative_to(folder.path)}" for path in [first.path, *first.raw_paths]}
 
@@ -125,7 +132,7 @@ def test_a_night_copies_what_is_new_and_deletes_what_is_old(live: Server, folder
     }
 
 
-def test_what_was_lost_here_is_fetched(live: Server, folder: Folder, storage: S3Store):
+def test_what_was_lost_here_is_fetched(live: Server, folder: Folder, storage: S3Store) -> None:
     taken = nights.back_up(live, folder, SILENT, kept_days=30)
     content = taken.path.read_bytes()
     taken.path.unlink()
@@ -136,7 +143,9 @@ def test_what_was_lost_here_is_fetched(live: Server, folder: Folder, storage: S3
     assert not (folder.path / "sla_monitor_1.sql.gz").exists()
 
 
-def test_storage_that_does_not_answer_is_named_and_the_backup_stays(live: Server, folder: Folder, storage, settings):
+def test_storage_that_does_not_answer_is_named_and_the_backup_stays(
+    live: Server, folder: Folder, storage: S3Store, settings: Settings
+) -> None:
     settings.BACKUP_BUCKET = ("nowhere", "")
 
     with pytest.raises(BackupError, match=r"copied to the bucket nowhere.*backup itself is safe"):
@@ -144,7 +153,7 @@ def test_storage_that_does_not_answer_is_named_and_the_backup_stays(live: Server
     assert len(folder.backups()) == 1
 
 
-def test_a_large_file_travels_in_parts(folder: Folder, storage: S3Store):
+def test_a_large_file_travels_in_parts(folder: Folder, storage: S3Store) -> None:
     folder.path.mkdir()
     large = folder.path / "large"
     large.write_bytes(os.urandom(1 << 20) * 12)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import psycopg
 import pytest
@@ -42,7 +43,7 @@ def wait_until(question: Callable[[], object], what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory, postgres_at) -> Iterator[Server]:
+def busy(tmp_path_factory: pytest.TempPathFactory, postgres_at: Any) -> Iterator[Server]:
     """A server that begins to vacuum each database within a second, where our role is none of the server's own."""
     path = tmp_path_factory.mktemp("busy")
     for folder in (path, path.parent):
@@ -73,7 +74,7 @@ def let_autovacuum_work(server: Server, name: str) -> None:
     wait_until(is_at_it, "autovacuum did not come")
 
 
-def test_an_autovacuum_worker_does_not_keep_a_database(busy: Server):
+def test_an_autovacuum_worker_does_not_keep_a_database(busy: Server) -> None:
     name = "vacuumed"
     loading.create(busy, name)
     let_autovacuum_work(busy, name)
@@ -86,7 +87,7 @@ def test_an_autovacuum_worker_does_not_keep_a_database(busy: Server):
     assert not loading.exists(busy, name)
 
 
-def test_a_session_that_is_not_ours_to_end_is_waited_for(busy: Server):
+def test_a_session_that_is_not_ours_to_end_is_waited_for(busy: Server) -> None:
     name = "held_for_a_while"
     loading.create(busy, name)
     with ThreadPoolExecutor(1) as pool:
@@ -107,7 +108,7 @@ def is_dropping(server: Server) -> bool:
         return connection.execute(query).fetchone() is not None
 
 
-def test_who_keeps_a_database_for_too_long_is_named_with_a_remedy_that_works(busy: Server):
+def test_who_keeps_a_database_for_too_long_is_named_with_a_remedy_that_works(busy: Server) -> None:
     name = "held_for_ever"
     loading.create(busy, name)
     with superuser(busy, name) as held:
@@ -120,7 +121,7 @@ def test_who_keeps_a_database_for_too_long_is_named_with_a_remedy_that_works(bus
     assert not loading.exists(busy, name)
 
 
-def test_the_first_problem_is_told_and_that_of_cleaning_up_is_a_note(busy: Server):
+def test_the_first_problem_is_told_and_that_of_cleaning_up_is_a_note(busy: Server) -> None:
     name = "full"
     with ExitStack() as holding:
 
@@ -137,7 +138,7 @@ def test_the_first_problem_is_told_and_that_of_cleaning_up_is_a_note(busy: Serve
     loading.drop(busy, name)
 
 
-def test_a_proof_that_fails_says_why_and_leaves_nothing(live: Server, folder: Folder):
+def test_a_proof_that_fails_says_why_and_leaves_nothing(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
 
     def end_its_sessions() -> None:
@@ -164,7 +165,7 @@ def wait_and(live: Server, act: Callable[[], None]) -> None:
     act()
 
 
-def test_what_a_killed_proof_left_goes_with_the_next_one(live: Server, folder: Folder):
+def test_what_a_killed_proof_left_goes_with_the_next_one(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     loading.create(live, restoring(live))
 
@@ -174,7 +175,7 @@ def test_what_a_killed_proof_left_goes_with_the_next_one(live: Server, folder: F
     assert databases(live) == {live.database}
 
 
-def test_what_a_killed_proof_left_goes_before_a_backup(live: Server, folder: Folder):
+def test_what_a_killed_proof_left_goes_before_a_backup(live: Server, folder: Folder) -> None:
     loading.create(live, restoring(live))
 
     nights.back_up(live, folder, SILENT, kept_days=30)
@@ -183,7 +184,7 @@ def test_what_a_killed_proof_left_goes_before_a_backup(live: Server, folder: Fol
     assert BackupReport.objects.get().is_good
 
 
-def test_a_restore_with_somebody_in_the_database_it_makes(live: Server, folder: Folder):
+def test_a_restore_with_somebody_in_the_database_it_makes(live: Server, folder: Folder) -> None:
     before, taken = data_of(live), take(live, folder)
     loading.create(live, restoring(live))
 

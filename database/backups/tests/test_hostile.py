@@ -6,11 +6,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from database.backups import confinement, container, loading, nights, replacing, signing, statements
 from database.backups.container import UNSIGNED_SEAL, Writer
@@ -95,7 +97,9 @@ ATTACKS = [
 ]
 
 
-def doctored(whole: Path, folder: Folder, sql: str = "", *, seal: Callable[[Writer], None] = Writer.seal, **changes):
+def doctored(
+    whole: Path, folder: Folder, sql: str = "", *, seal: Callable[[Writer], None] = Writer.seal, **changes: Any
+) -> Path:
     """Write a backup again with more SQL at its end and another manifest, sealed with our own key or another way."""
     folder.path.mkdir(exist_ok=True)
     shutil.copytree(whole.parent / "raw", folder.raw, dirs_exist_ok=True)
@@ -124,13 +128,13 @@ def beside(live: Server, path: Path, *, foreign: bool = False) -> Server:
 
 def test_statements_that_our_backups_never_hold_are_refused_before_any_runs(
     live: Server, whole: Path, folder: Folder, tmp_path: Path
-):
+) -> None:
     before = data_of(live)
     for attack in ATTACKS:
         sql = attack.format(live=live.database, file=tmp_path / "owned")
         path = doctored(whole, folder, f"\nSET row_security = off;\n{sql}\n")
         for foreign in (False, True):
-            with pytest.raises(BackupError, match=r"line|no end") as raised:
+            with pytest.raises(BackupError, match=r"line|no end") as raised:  # noqa: PT012
                 beside(live, path, foreign=foreign)
                 pytest.fail(f"{sql} ran")
             assert "Nothing of it was run" in str(raised.value), sql
@@ -139,7 +143,7 @@ def test_statements_that_our_backups_never_hold_are_refused_before_any_runs(
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_refusal_names_the_line_and_the_statement(live: Server, whole: Path, folder: Folder):
+def test_a_refusal_names_the_line_and_the_statement(live: Server, whole: Path, folder: Folder) -> None:
     text = b"".join(chain.from_iterable(container.texts(whole)))
     path = doctored(whole, folder, "\n-- so far so good\nDROP DATABASE a\n;\n")
 
@@ -148,7 +152,7 @@ def test_a_refusal_names_the_line_and_the_statement(live: Server, whole: Path, f
         nights.prove(live, folder, path, SILENT)
 
 
-def test_the_same_holds_for_closed_days(live: Server, whole: Path, folder: Folder):
+def test_the_same_holds_for_closed_days(live: Server, whole: Path, folder: Folder) -> None:
     path = doctored(whole, folder)
     day = folder.raw / container.head(whole).raw_files[0].file
     parts = [[b"".join(part)] for part in container.texts(day)]
@@ -162,7 +166,7 @@ def test_the_same_holds_for_closed_days(live: Server, whole: Path, folder: Folde
         beside(live, path)
 
 
-def test_rows_may_say_what_they_like(live: Server, folder: Folder):
+def test_rows_may_say_what_they_like(live: Server, folder: Folder) -> None:
     with live.connect() as connection:
         for number, attack in enumerate(ATTACKS):
             connection.execute("INSERT INTO change_counters VALUES (%s, %s)", [f"\n{attack}\n", number])
@@ -175,7 +179,7 @@ def test_rows_may_say_what_they_like(live: Server, folder: Folder):
     rows=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
     size=st.integers(1, 40),
 )
-def test_however_it_is_cut_rows_are_rows_and_statements_are_statements(rows: list[str], size: int):
+def test_however_it_is_cut_rows_are_rows_and_statements_are_statements(rows: list[str], size: int) -> None:
     escaped = [row.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") + "\n" for row in rows]
     data = "".join(escaped).encode()
     copy = b'COPY public.a (b, "C""d") FROM stdin;'
@@ -208,7 +212,7 @@ def with_check(code: str) -> str:
 )
 def test_code_in_a_constraint_reaches_nothing(
     live: Server, whole: Path, folder: Folder, tmp_path: Path, code: str, words: str
-):
+) -> None:
     with psycopg.connect(**live.parameters) as living:
         user = live.parameters["user"]
         names = {"pid": living.info.backend_pid, "live": live.database, "user": user, "file": tmp_path / "owned"}
@@ -242,7 +246,7 @@ def roles(server: Server) -> set[str]:
         "CREATE EXTENSION dblink",
     ],
 )
-def test_the_role_that_loads_owns_its_database_and_nothing_else(live: Server, attack: str):
+def test_the_role_that_loads_owns_its_database_and_nothing_else(live: Server, attack: str) -> None:
     with loading.fresh_database(live, f"{live.database}_replaced") as fresh:
         with (
             confinement.confined(fresh, SILENT, is_required=True) as guest,
@@ -255,7 +259,7 @@ def test_the_role_that_loads_owns_its_database_and_nothing_else(live: Server, at
         assert roles(live) == set()
 
 
-def test_what_was_restored_is_ours(live: Server, whole: Path, folder: Folder):
+def test_what_was_restored_is_ours(live: Server, whole: Path, folder: Folder) -> None:
     other = beside(live, whole)
 
     query = (
@@ -268,7 +272,7 @@ def test_what_was_restored_is_ours(live: Server, whole: Path, folder: Folder):
     assert roles(live) == set()
 
 
-def test_what_a_killed_restore_left_of_its_role_goes_with_the_next_one(live: Server, whole: Path):
+def test_what_a_killed_restore_left_of_its_role_goes_with_the_next_one(live: Server, whole: Path) -> None:
     killed = replacing.RESTORING.format(live.database)
     loading.create(live, killed)
     left = confinement.confined(live.of(killed), SILENT, is_required=True)
@@ -291,7 +295,7 @@ def without_roles(live: Server) -> Iterator[Server]:
         administrator.execute("ALTER ROLE sla_monitor CREATEROLE")
 
 
-def test_without_the_right_to_make_roles_only_our_own_files_are_loaded(without_roles: Server, whole: Path):
+def test_without_the_right_to_make_roles_only_our_own_files_are_loaded(without_roles: Server, whole: Path) -> None:
     assert data_of(beside(without_roles, whole)) == data_of(without_roles)
     loading.drop(without_roles, f"{without_roles.database}_replaced")
 
@@ -304,7 +308,9 @@ def unsigned(writer: Writer) -> None:
     writer._file.write(container._stored(UNSIGNED_SEAL % writer._digest.hexdigest().encode()))
 
 
-def test_a_file_of_another_installation_needs_a_word(live: Server, whole: Path, folder: Folder, settings):
+def test_a_file_of_another_installation_needs_a_word(
+    live: Server, whole: Path, folder: Folder, settings: Settings
+) -> None:
     ours, settings.SECRETS_KEYS = settings.SECRETS_KEYS, ["a key of somebody else's installation"]
     theirs = signing.key_ids()[0]
     path = doctored(whole, folder, raw_files=())
@@ -319,7 +325,7 @@ def test_a_file_of_another_installation_needs_a_word(live: Server, whole: Path, 
     assert data_of(other)["public.change_counters"] == data_of(live)["public.change_counters"]
 
 
-def test_a_file_that_is_not_signed_needs_a_word(live: Server, whole: Path, folder: Folder):
+def test_a_file_that_is_not_signed_needs_a_word(live: Server, whole: Path, folder: Folder) -> None:
     path = doctored(whole, folder, seal=unsigned)
 
     with pytest.raises(Foreign, match=r"is not signed.*--foreign"):
@@ -327,7 +333,7 @@ def test_a_file_that_is_not_signed_needs_a_word(live: Server, whole: Path, folde
     assert data_of(beside(live, path, foreign=True)) == data_of(live)
 
 
-def test_a_seal_that_was_computed_again_is_not_a_signature(live: Server, whole: Path, folder: Folder):
+def test_a_seal_that_was_computed_again_is_not_a_signature(live: Server, whole: Path, folder: Folder) -> None:
     def forged(writer: Writer) -> None:
         words = (writer._digest.hexdigest(), signing.key_ids()[0], "0" * 64)
         writer._file.write(container._stored(container.SIGNED_SEAL % tuple(word.encode() for word in words)))
@@ -336,7 +342,7 @@ def test_a_seal_that_was_computed_again_is_not_a_signature(live: Server, whole: 
         beside(live, doctored(whole, folder, "SET row_security = off;", seal=forged))
 
 
-def test_an_old_key_verifies_for_as_long_as_it_is_listed(whole: Path, settings):
+def test_an_old_key_verifies_for_as_long_as_it_is_listed(whole: Path, settings: Settings) -> None:
     settings.SECRETS_KEYS = ["a new key that is long enough for us", *settings.SECRETS_KEYS]
     container.check(whole)
 
@@ -345,7 +351,7 @@ def test_an_old_key_verifies_for_as_long_as_it_is_listed(whole: Path, settings):
         container.check(whole)
 
 
-def test_closed_days_are_signed_again_after_the_key_has_gone(live: Server, folder: Folder, settings):
+def test_closed_days_are_signed_again_after_the_key_has_gone(live: Server, folder: Folder, settings: Settings) -> None:
     old = take(live, folder)
     settings.SECRETS_KEYS, settings.SECRET_KEY = ["a new key that is long enough for us"], "and another, for sessions"
 
@@ -355,7 +361,7 @@ def test_closed_days_are_signed_again_after_the_key_has_gone(live: Server, folde
     assert data_of(beside(live, new.path)) == data_of(live)
 
 
-def test_a_closed_day_that_we_did_not_sign_is_refused(live: Server, whole: Path, folder: Folder):
+def test_a_closed_day_that_we_did_not_sign_is_refused(live: Server, whole: Path, folder: Folder) -> None:
     path = doctored(whole, folder)
     day = folder.raw / container.head(whole).raw_files[0].file
     parts = [[b"".join(part)] for part in container.texts(day)]
@@ -369,7 +375,7 @@ def test_a_closed_day_that_we_did_not_sign_is_refused(live: Server, whole: Path,
         beside(live, path)
 
 
-def test_names_of_tables_in_the_head_are_names(live: Server, folder: Folder):
+def test_names_of_tables_in_the_head_are_names(live: Server, folder: Folder) -> None:
     taken = take(live, folder, Kind.TABLES, ["change_counters"])
     (content,) = taken.manifest.tables.values()
     evil = "public.change_counters; DROP TABLE public.services"

@@ -4,24 +4,26 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from pytest_django import Settings
 
 from database.backups import contents, loading, nights, programs, replacing
 from database.backups.contents import Table
 from database.backups.folder import Folder, Index, Written
-from database.backups.manifest import Kind
+from database.backups.manifest import Content, Kind
 from database.backups.problem import BackupError
 from database.backups.progress import SILENT
-from database.backups.server import Server
+from database.backups.server import Server, scalar
 from database.backups.taking import Taken, take
 from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, data_of, databases
 
 pytestmark = pytest.mark.django_db
 
 
-def restore(live: Server, path: Path, folder: Folder, stop_engine=nullcontext, choose=None) -> Taken:
+def restore(live: Server, path: Path, folder: Folder, stop_engine: Any = nullcontext, choose: Any = None) -> Taken:
     with loading.source(path, choose) as found:
         return replacing.in_place(live, found, folder, stop_engine, SILENT)
 
@@ -33,11 +35,11 @@ def change(live: Server) -> None:
     add_checks(live, CLOSED[1], 10, "later")
 
 
-def without_counters(server: Server) -> dict:
+def without_counters(server: Server) -> dict[str, Content]:
     return {name: content for name, content in data_of(server).items() if "change_counters" not in name}
 
 
-def test_a_restore_brings_every_row_back(live: Server, folder: Folder):
+def test_a_restore_brings_every_row_back(live: Server, folder: Folder) -> None:
     before, taken = without_counters(live), take(live, folder)
     change(live)
 
@@ -47,18 +49,18 @@ def test_a_restore_brings_every_row_back(live: Server, folder: Folder):
     assert databases(live) == {live.database}
 
 
-def test_change_counters_never_go_back(live: Server, folder: Folder):
+def test_change_counters_never_go_back(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     change(live)
 
     restore(live, taken.path, folder)
 
     with live.connect() as connection:
-        (value,) = connection.execute("SELECT value FROM change_counters WHERE topic = 'page'").fetchone()
+        value = scalar(connection, "SELECT value FROM change_counters WHERE topic = 'page'")
     assert value > 90
 
 
-def test_the_safety_dump_undoes_a_restore(live: Server, folder: Folder):
+def test_the_safety_dump_undoes_a_restore(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     change(live)
     changed = without_counters(live)
@@ -69,10 +71,10 @@ def test_the_safety_dump_undoes_a_restore(live: Server, folder: Folder):
     assert without_counters(live) == changed
 
 
-def test_what_was_written_until_the_engine_stopped_is_in_the_safety_dump(live: Server, folder: Folder):
+def test_what_was_written_until_the_engine_stopped_is_in_the_safety_dump(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
 
-    def stop_engine() -> nullcontext:
+    def stop_engine() -> nullcontext[None]:
         add_checks(live, OPEN, 1, "last")
         return nullcontext()
 
@@ -81,7 +83,7 @@ def test_what_was_written_until_the_engine_stopped_is_in_the_safety_dump(live: S
     assert safety.manifest.tables[f"public.watch_server_logs_{OPEN:%Y%m%d}"].rows == 51
 
 
-def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, folder: Folder):
+def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     writer = psycopg.connect(**live.parameters, autocommit=True)
     writer.execute("SELECT 1")
@@ -92,10 +94,12 @@ def test_nobody_writes_between_the_safety_dump_and_the_change(live: Server, fold
         writer.execute("INSERT INTO change_counters VALUES ('too late', 1)")
 
 
-def test_who_waits_to_write_during_the_safety_dump_is_not_told_that_it_was_written(live: Server, folder: Folder):
+def test_who_waits_to_write_during_the_safety_dump_is_not_told_that_it_was_written(
+    live: Server, folder: Folder
+) -> None:
     taken = take(live, folder)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(**live.parameters, autocommit=True) as writer:
-        written: list[Future] = []
+        written: list[Future[Any]] = []
 
         def write() -> None:
             if not written:
@@ -116,7 +120,7 @@ def wait_until_it_waits(live: Server, pid: int) -> None:
             assert time.monotonic() < deadline, "nobody kept the writer waiting"
 
 
-def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder):
+def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder) -> None:
     before, taken = data_of(live), take(live, folder)
     other = f"{live.database}_replaced"  # is dropped after the test
 
@@ -127,7 +131,7 @@ def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder):
             replacing.beside(live, found, other, SILENT)
 
 
-def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder):
+def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
 
     with loading.source(taken.path) as found:
@@ -136,7 +140,7 @@ def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder):
     assert databases(live) == {live.database}
 
 
-def test_a_proof_forgets_no_backup_that_was_noted_meanwhile(live: Server, folder: Folder):
+def test_a_proof_forgets_no_backup_that_was_noted_meanwhile(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
 
     def note_another() -> None:
@@ -150,7 +154,7 @@ def test_a_proof_forgets_no_backup_that_was_noted_meanwhile(live: Server, folder
     assert index.days and all(day.proven_at for day in index.days.values())
 
 
-def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder):
+def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder) -> None:
     taken = take(live, folder, Kind.TABLES, ["change_counters"])
     change(live)
     checks = without_counters(live)
@@ -162,7 +166,7 @@ def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder):
 
 
 @pytest.mark.parametrize("kind", list(Kind)[:4])
-def test_every_kind_of_backup_restores_beside(live: Server, folder: Folder, kind: Kind):
+def test_every_kind_of_backup_restores_beside(live: Server, folder: Folder, kind: Kind) -> None:
     names = [table.plain_name for table in tables_of(live)] if kind is Kind.TABLES else []
     taken = take(live, folder, kind, names)
     other = live.of(f"{live.database}_replaced")  # is dropped after the test
@@ -173,7 +177,7 @@ def test_every_kind_of_backup_restores_beside(live: Server, folder: Folder, kind
     assert {table.name for table in tables_of(other)} == {table.name for table in tables_of(live)}
 
 
-def test_a_table_with_a_trigger_is_backed_up_and_replaced(live: Server, folder: Folder):
+def test_a_table_with_a_trigger_is_backed_up_and_replaced(live: Server, folder: Folder) -> None:
     before = data_of(live)["public.services"]
     taken = take(live, folder, Kind.TABLES, ["services", "incident"])
 
@@ -187,7 +191,7 @@ def tables_of(server: Server) -> list[Table]:
         return contents.tables(connection)
 
 
-def test_rows_added_after_a_table_was_restored_get_new_ids(live: Server, folder: Folder):
+def test_rows_added_after_a_table_was_restored_get_new_ids(live: Server, folder: Folder) -> None:
     add = "INSERT INTO auth_group (name) VALUES (%s) RETURNING id"
     with live.connect() as connection:
         connection.execute(add, ["first"])
@@ -202,7 +206,7 @@ def test_rows_added_after_a_table_was_restored_get_new_ids(live: Server, folder:
         connection.execute(add, ["third"])
 
 
-def test_tables_that_the_live_database_does_not_have_are_named(live: Server, folder: Folder):
+def test_tables_that_the_live_database_does_not_have_are_named(live: Server, folder: Folder) -> None:
     with live.connect() as connection:
         connection.execute("CREATE TABLE of_the_past AS SELECT 1 AS n")
         taken = take(live, folder, Kind.TABLES, ["of_the_past"])
@@ -214,7 +218,7 @@ def test_tables_that_the_live_database_does_not_have_are_named(live: Server, fol
     assert data_of(live) == before
 
 
-def test_closed_days_may_be_left_out(live: Server, folder: Folder):
+def test_closed_days_may_be_left_out(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
     for path in taken.raw_paths:
         path.unlink()
@@ -227,7 +231,7 @@ def test_closed_days_may_be_left_out(live: Server, folder: Folder):
     assert data_of(live)[f"public.watch_server_logs_{OPEN:%Y%m%d}"].rows == 50
 
 
-def test_an_older_schema_is_brought_up_to_date(live: Server, folder: Folder):
+def test_an_older_schema_is_brought_up_to_date(live: Server, folder: Folder) -> None:
     with live.connect() as connection:
         connection.execute("DROP TABLE backup_reports")
         connection.execute("DELETE FROM django_migrations WHERE app = 'database' AND name LIKE '0003%'")
@@ -238,21 +242,21 @@ def test_an_older_schema_is_brought_up_to_date(live: Server, folder: Folder):
     assert "public.backup_reports" in data_of(live)
 
 
-def test_a_schema_alone_does_not_take_the_place_of_data(live: Server, folder: Folder):
+def test_a_schema_alone_does_not_take_the_place_of_data(live: Server, folder: Folder) -> None:
     taken = take(live, folder, Kind.SCHEMA)
 
     with pytest.raises(BackupError, match=r"schema and no data.*--into"):
         restore(live, taken.path, folder)
 
 
-def test_the_oldest_programs_that_fit_are_chosen():
+def test_the_oldest_programs_that_fit_are_chosen() -> None:
     found = programs.installed()
 
     assert programs.programs_for(18).version[0] == 18
     assert programs.programs_for(15).version == min(each.version for each in found if each.version[0] >= 15)
 
 
-def test_programs_older_than_the_server_are_named_with_a_remedy(tmp_path: Path, settings):
+def test_programs_older_than_the_server_are_named_with_a_remedy(tmp_path: Path, settings: Settings) -> None:
     settings.PG_BIN = str(tmp_path)
     (tmp_path / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 15.18'\n")
     (tmp_path / "pg_dump").chmod(0o755)

@@ -5,6 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from database.backups.tests.cast import CLOSED, OPEN, Interfering, add_checks, d
 pytestmark = pytest.mark.django_db
 
 
-def test_a_backup_is_closed_to_others_whatever_the_umask(live: Server, tmp_path: Path):
+def test_a_backup_is_closed_to_others_whatever_the_umask(live: Server, tmp_path: Path) -> None:
     folder = Folder(tmp_path / "deep" / "backups")
     before = os.umask(0)
     try:
@@ -32,7 +33,7 @@ def test_a_backup_is_closed_to_others_whatever_the_umask(live: Server, tmp_path:
     assert {path.stat().st_mode & 0o777 for path in (taken.path, *taken.raw_paths)} == {0o600}
 
 
-def test_a_backup_is_plain_sql_under_the_promised_name(live: Server, folder: Folder):
+def test_a_backup_is_plain_sql_under_the_promised_name(live: Server, folder: Folder) -> None:
     taken = take(live, folder)
 
     assert taken.path.name == f"sla_monitor_{taken.manifest.taken_at:%Y%m%d_%H%M%S}.sql.gz"
@@ -43,7 +44,7 @@ def test_a_backup_is_plain_sql_under_the_promised_name(live: Server, folder: Fol
     assert "\\restrict" not in sql.partition("COPY")[0], "psql's own commands stay out of the file"
 
 
-def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server, folder: Folder):
+def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server, folder: Folder) -> None:
     first = take(live, folder)
     written = {path: path.stat().st_mtime_ns for path in first.raw_paths}
 
@@ -56,7 +57,7 @@ def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server
     assert {path: path.stat().st_mtime_ns for path in second.raw_paths} == written
 
 
-def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(live: Server, folder: Folder):
+def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(live: Server, folder: Folder) -> None:
     first = take(live, folder)
     add_checks(live, CLOSED[1], 1, "late")
 
@@ -66,14 +67,14 @@ def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(liv
     assert all(path.exists() for path in first.raw_paths), "the older backup still needs it"
 
 
-def test_a_lost_index_costs_a_look_and_no_second_file(live: Server, folder: Folder):
+def test_a_lost_index_costs_a_look_and_no_second_file(live: Server, folder: Folder) -> None:
     first = take(live, folder)
     (folder.raw / "index.json").write_text("not json")
 
     assert take(live, folder).raw_paths == first.raw_paths
 
 
-def test_counts_and_checksums_are_those_of_one_moment(live: Server, folder: Folder):
+def test_counts_and_checksums_are_those_of_one_moment(live: Server, folder: Folder) -> None:
     def change() -> None:
         with live.connect() as connection:
             connection.execute("INSERT INTO change_counters VALUES ('later', 1)")
@@ -85,7 +86,7 @@ def test_counts_and_checksums_are_those_of_one_moment(live: Server, folder: Fold
     assert b"later\t" not in gzip.decompress(taken.path.read_bytes())
 
 
-def test_a_checksum_knows_content_and_not_order(live: Server):
+def test_a_checksum_knows_content_and_not_order(live: Server) -> None:
     with live.connect() as connection:
         before = contents.content(connection, "public.change_counters")
         connection.execute("UPDATE change_counters SET value = value + 0")
@@ -105,7 +106,7 @@ def test_a_checksum_knows_content_and_not_order(live: Server):
         (Kind.TABLES, ["watch_server_logs"], [f"COPY public.watch_server_logs_{OPEN:%Y%m%d}"], ["incident"]),
     ],
 )
-def test_parts_of_a_database(live: Server, folder: Folder, kind, names, has, has_not):
+def test_parts_of_a_database(live: Server, folder: Folder, kind: Any, names: Any, has: Any, has_not: Any) -> None:
     taken = take(live, folder, kind, names)
 
     sql = "".join(part.decode() for parts in container.parts(taken.path) for part in [b"".join(parts)])
@@ -114,19 +115,19 @@ def test_parts_of_a_database(live: Server, folder: Folder, kind, names, has, has
     assert taken.raw_paths == []
 
 
-def test_a_table_that_is_none_is_named(live: Server, folder: Folder):
+def test_a_table_that_is_none_is_named(live: Server, folder: Folder) -> None:
     with pytest.raises(BackupError, match=r"There is no table servcies\. Nothing was written"):
         take(live, folder, Kind.TABLES, ["servcies"])
     assert folder.backups() == []
 
 
-def test_two_backups_at_once_are_refused(live: Server, folder: Folder):
+def test_two_backups_at_once_are_refused(live: Server, folder: Folder) -> None:
     with live.reserved(), pytest.raises(Busy, match="Another backup or restore"):
         take(live, folder)
     assert folder.backups() == []
 
 
-def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder):
+def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder) -> None:
     def upkeep() -> None:
         with live.connect() as connection:
             connection.execute("SET lock_timeout = '1s'")
@@ -143,7 +144,7 @@ def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder
     assert len(taken.raw_paths) == 2
 
 
-def test_leftovers_of_a_killed_backup_are_swept_up(live: Server, folder: Folder):
+def test_leftovers_of_a_killed_backup_are_swept_up(live: Server, folder: Folder) -> None:
     folder.path.mkdir()
     (folder.path / ".sla_monitor_20250101_020000.sql.gz.part").write_bytes(b"half")
 
@@ -152,7 +153,7 @@ def test_leftovers_of_a_killed_backup_are_swept_up(live: Server, folder: Folder)
     assert list(folder.path.glob(".*")) == []
 
 
-def test_what_somebody_uses_is_no_leftover(live: Server, folder: Folder):
+def test_what_somebody_uses_is_no_leftover(live: Server, folder: Folder) -> None:
     with encryption.clear_file(folder.path) as clear, container.written(folder.raw / "fetched") as fetched:
         clear.write(b"decrypted")
         fetched.write(b"half")
@@ -163,7 +164,7 @@ def test_what_somebody_uses_is_no_leftover(live: Server, folder: Folder):
     assert (folder.raw / "fetched").read_bytes() == b"half"
 
 
-def test_two_that_write_the_same_file_at_once_do_not_mix(folder: Folder):
+def test_two_that_write_the_same_file_at_once_do_not_mix(folder: Folder) -> None:
     path = folder.path / "index.json"
 
     with container.written(path) as one:
@@ -176,7 +177,7 @@ def test_two_that_write_the_same_file_at_once_do_not_mix(folder: Folder):
     assert [each.name for each in folder.path.iterdir()] == ["index.json"]
 
 
-def test_old_backups_are_not_deleted_under_the_hands_of_another_backup(live: Server, folder: Folder):
+def test_old_backups_are_not_deleted_under_the_hands_of_another_backup(live: Server, folder: Folder) -> None:
     def delete() -> None:
         assert nights.delete_old(live, folder, SILENT, kept_days=30) == []
 
@@ -185,7 +186,7 @@ def test_old_backups_are_not_deleted_under_the_hands_of_another_backup(live: Ser
     assert [path.exists() for path in taken.raw_paths] == [True, True]
 
 
-def test_old_backups_go_and_closed_days_with_the_last_that_names_them(live: Server, folder: Folder):
+def test_old_backups_go_and_closed_days_with_the_last_that_names_them(live: Server, folder: Folder) -> None:
     old = take(live, folder)
     add_checks(live, CLOSED[1], 1, "late")
     new = take(live, folder)
@@ -201,7 +202,7 @@ def test_old_backups_go_and_closed_days_with_the_last_that_names_them(live: Serv
     assert all(path.exists() for path in new.raw_paths)
 
 
-def test_the_manifest_is_readable_without_us(live: Server, folder: Folder):
+def test_the_manifest_is_readable_without_us(live: Server, folder: Folder) -> None:
     lines = gzip.decompress(take(live, folder).path.read_bytes()).split(b"\n")
 
     manifest = json.loads(lines[1].removeprefix(b"-- "))

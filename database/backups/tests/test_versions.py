@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from pytest_django import Settings
 
 from database.backups import loading, programs, replacing
 from database.backups.folder import Folder
@@ -33,7 +35,7 @@ def older() -> Iterator[Server]:
     if not FOUND:
         pytest.skip("no PostgreSQL server of the system")
     folder = Path(tempfile.mkdtemp(prefix="slamonitor-", dir="/tmp"))
-    identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    identity: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     if identity:
         os.chown(folder, NOBODY, NOBODY)
     data, options = folder / "data", ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
@@ -43,7 +45,7 @@ def older() -> Iterator[Server]:
     )
     server = Server(parameters={"host": str(folder), "port": 5432, "user": "postgres", "dbname": "sla_monitor"})
     command = [FOUND[0], "-D", data, "-c", "fsync=off", *options]
-    with subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **identity) as process:
+    with subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **identity) as process:  # type: ignore[arg-type]
         try:
             create(server)
             yield server
@@ -67,7 +69,9 @@ def create(server: Server) -> None:
 
 
 @pytest.mark.parametrize("newest", [False, True])
-def test_an_older_server_is_backed_up_and_restored(older: Server, folder: Folder, settings, newest: bool):
+def test_an_older_server_is_backed_up_and_restored(
+    older: Server, folder: Folder, settings: Settings, newest: bool
+) -> None:
     if newest:
         settings.PG_BIN = str(max(programs.installed(), key=lambda each: each.version).folder)
     before, taken = data_of(older), take(older, folder)
@@ -79,7 +83,7 @@ def test_an_older_server_is_backed_up_and_restored(older: Server, folder: Folder
     assert {name for name in before if before[name] != after[name]} == {"public.change_counters"}
 
 
-def test_a_dump_of_the_newer_server_is_refused(older: Server, live: Server, folder: Folder):
+def test_a_dump_of_the_newer_server_is_refused(older: Server, live: Server, folder: Folder) -> None:
     before, taken = data_of(older), take(live, folder)
 
     with (
@@ -90,7 +94,7 @@ def test_a_dump_of_the_newer_server_is_refused(older: Server, live: Server, fold
     assert data_of(older) == before
 
 
-def test_a_dump_of_the_older_server_loads_into_the_newer_one(older: Server, live: Server, folder: Folder):
+def test_a_dump_of_the_older_server_loads_into_the_newer_one(older: Server, live: Server, folder: Folder) -> None:
     taken = take(older, folder)
 
     with loading.source(taken.path) as found:

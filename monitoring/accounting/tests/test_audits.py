@@ -215,7 +215,7 @@ slots = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=settings.default.max_examples // 6)  # each accounts days
 @given(st.integers(1, 4), st.integers(1, 3), slots)
 @example(2, 1, [(10, "ok", 0), (11, "bad", 0), (12, "bad", 4), (56, "bad", 0), (57, "ok", 0)])
 def test_stored_days_are_those_of_the_ledger_whatever_arrives_late(failures, recoveries, found):

@@ -7,7 +7,7 @@ import time_machine
 
 from monitoring.accounting import ledger, rollup
 from monitoring.accounting.today import refresh_today
-from monitoring.catalogue import editing
+from monitoring.catalogue import lifecycle
 from monitoring.catalogue.sync import Wanted, sync
 from monitoring.engine import recording
 from monitoring.models import AccountingPolicy, ApiCallLog, Service, UptimeRecord
@@ -40,7 +40,7 @@ def check(start: int, end: int) -> None:
 
 def in_the_admin(service: Service) -> None:
     service.failure_threshold = 9
-    editing.save(service, {"failure_threshold"})
+    lifecycle.save(service, {"failure_threshold"})
 
 
 def by_a_file(service: Service) -> None:
@@ -70,7 +70,7 @@ def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
     AccountingPolicy.objects.create(name="gold", version=1, effective_on=START.date(), failure_threshold=9)
     with time_machine.travel(NOW, tick=False):
         service.policy_name = "gold"
-        editing.save(service, {"policy_name"})
+        lifecycle.save(service, {"policy_name"})
         refresh_today(NOW, UTC)
 
     row = UptimeRecord.objects.get()
@@ -81,6 +81,6 @@ def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
 def test_what_else_is_changed_makes_no_row(service):
     with time_machine.travel(NOW, tick=False):
         service.display_name = "Pay"
-        editing.save(service, {"display_name"})
+        lifecycle.save(service, {"display_name"})
 
     assert not UptimeRecord.objects.exists()

@@ -1,6 +1,7 @@
 """Hourly counts are the raw checks, counted; twice is once."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -10,7 +11,7 @@ from monitoring.accounting import hourly
 from monitoring.engine.recording import record
 from monitoring.models import Hour, ServiceHour
 from monitoring.probes.model import Phases
-from monitoring.rules.histogram import percentile_ms
+from monitoring.rules.histogram import merge, percentile, value_of
 from monitoring.tests.factories import START, answered_500, make_result, make_service
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,9 @@ def test_checks_are_counted_by_hour_and_verdict():
 
     assert counts() == [(1, 0, 1), (1, 1, 0), (1, 0, 0)]
     assert list(ServiceHour.objects.order_by("hour_at").values_list("service_id", "ok_count", "bad_count")) == [
-        *(("payments", 1, 1), ("payments", 1, 0), ("payments", 1, 0))
+        ("payments", 1, 1),
+        ("payments", 1, 0),
+        ("payments", 1, 0),
     ]
 
 
@@ -55,8 +58,9 @@ def test_response_times_of_answers_alone_are_counted():
     hourly.roll_up(NOW)
 
     hour = Hour.objects.get()
-    assert sum(hour.response_buckets) == 3
-    assert percentile_ms(hour.response_buckets, 1.0) == pytest.approx(900, rel=0.19)
+    times = merge([(hour.histogram_buckets, hour.histogram_counts)])
+    assert sum(times.values()) == 3
+    assert percentile(times, 1.0) == pytest.approx(900, rel=0.01)
     assert list(ServiceHour.objects.values_list("answered_count", "response_ms_sum")) == [(3, 1_300)]
 
 
@@ -105,3 +109,20 @@ def test_what_takes_long_is_done_rarely():
 
     assert hourly.roll_up(NOW + timedelta(seconds=119)) == 0
     assert hourly.roll_up(NOW + timedelta(seconds=121)) > 0
+
+
+def test_hours_of_an_older_release_keep_their_response_times():
+    old = [0] * 64
+    old[30], old[63] = 7, 2  # 181 to 215 ms, and 55 s or more
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE check_hours (response_buckets int[], histogram_buckets int[], histogram_counts int[])"
+        )
+        cursor.execute("INSERT INTO check_hours VALUES (%s), (%s)", [old, [0] * 64])
+
+        cursor.execute(import_module("monitoring.migrations.0020_one_histogram").TO_ONE_HISTOGRAM)
+
+        cursor.execute("SELECT histogram_buckets, histogram_counts FROM check_hours ORDER BY histogram_counts DESC")
+        ((buckets, counts), nothing) = cursor.fetchall()
+    assert (counts, nothing) == ([7, 2], ([], []))
+    assert [value_of(bucket) for bucket in buckets] == pytest.approx([197, 60_097], rel=0.02)

@@ -15,7 +15,7 @@ from monitoring.checks.compressed.moving import fold
 from monitoring.engine import recording
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
-from monitoring.rules.day_histogram import value_of
+from monitoring.rules.histogram import value_of
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
-from monitoring.catalogue import editing
+from monitoring.catalogue import lifecycle
 from monitoring.engine import recording
 from monitoring.models import (
     AccountingPolicy,
@@ -25,7 +25,7 @@ from monitoring.models import (
     UptimeRecord,
 )
 from monitoring.models.policies import PolicyBook
-from monitoring.rules import day_histogram
+from monitoring.rules import histogram
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
@@ -133,8 +133,8 @@ def test_pauses_are_on_neither_side(service):
 
 def test_the_time_between_removal_and_return_is_a_pause(service):
     check(-600, 12 * HOUR)
-    editing.remove(["payments"], now=START + timedelta(hours=12))
-    editing.bring_back(["payments"], now=START + timedelta(hours=18))
+    lifecycle.remove(["payments"], now=START + timedelta(hours=12))
+    lifecycle.bring_back(["payments"], now=START + timedelta(hours=18))
     check(18 * HOUR, 90_000)
 
     record = roll_up()
@@ -145,14 +145,14 @@ def test_the_time_between_removal_and_return_is_a_pause(service):
 
 def test_the_days_between_removal_and_return_have_rows(service):
     check(-600, 12 * HOUR)
-    editing.remove(["payments"], now=START + timedelta(hours=12))
+    lifecycle.remove(["payments"], now=START + timedelta(hours=12))
     for day in range(1, 4):
         rollup_requests.plan(START + timedelta(days=day, minutes=11), UTC)
         while rollup.work_off(START + timedelta(days=day, minutes=11), UTC):
             pass
     assert not UptimeRecord.objects.filter(date__gt=DAY).exists()
 
-    editing.bring_back(["payments"], now=START + timedelta(days=3, hours=12))
+    lifecycle.bring_back(["payments"], now=START + timedelta(days=3, hours=12))
     while rollup.work_off(START + timedelta(days=3, hours=12), UTC):
         pass
 
@@ -191,9 +191,9 @@ def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
         274,
         288,
     )
-    counts = day_histogram.merge([(calls.histogram_buckets, calls.histogram_counts)])
+    counts = histogram.merge([(calls.histogram_buckets, calls.histogram_counts)])
     for share, exact in ((0.5, 144), (0.95, 274), (0.99, 286)):
-        assert day_histogram.percentile(counts, share) == pytest.approx(exact, rel=0.01)
+        assert histogram.percentile(counts, share) == pytest.approx(exact, rel=0.01)
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2025, 3, 9), 23), (date(2025, 11, 2), 25), (date(2025, 3, 10), 24)])
@@ -292,7 +292,7 @@ def test_days_that_are_over_keep_the_thresholds_they_were_accounted_with(service
     assert roll_up().down_s == 600
 
     service.failure_threshold = 3
-    editing.save(service, ["failure_threshold"])
+    lifecycle.save(service, ["failure_threshold"])
     again = roll_up()
     rollup.roll_up(DAY + timedelta(days=1), ["payments"], LATER, UTC)
 

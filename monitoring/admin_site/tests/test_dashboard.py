@@ -50,7 +50,10 @@ def test_what_burns_is_listed_worst_first_with_since_and_why():
     found, count = dashboard.unwell(NOW)
 
     assert [(each.id, each.status) for each in found] == [
-        *(("down", "mo"), ("slow", "po"), ("silent", "nd"), ("unmeasured", "nd"))
+        ("down", "mo"),
+        ("slow", "po"),
+        ("silent", "nd"),
+        ("unmeasured", "nd"),
     ]
     assert count == 4
     assert (found[0].since, found[0].error) == (NOW - timedelta(minutes=2), "connection refused by 10.0.0.5:443")

@@ -365,3 +365,15 @@ def test_korean_list_is_korean(admin):
 
     assert "최근 24시간" in page
     assert "필터" in page
+
+
+def test_a_service_cannot_be_part_of_itself_or_of_a_removed_one(admin):
+    make_service()
+    make_service(id="cart", name="Cart", parent_id="payments")
+    make_service(id="old", name="Old", archived_at=timezone.now())
+
+    for parent, words in (("cart", "payments → cart → payments"), ("old", "Select a valid choice")):
+        page = admin.client.post(f"{LIST}payments/change/", {**FORM, "parent": parent}).content.decode()
+        assert words in page
+
+    assert Service.objects.get(id="payments").parent_id is None

@@ -257,8 +257,19 @@ def test_how_a_service_is_checked_is_for_those_who_may_see_it(program, viewer):
 
     assert one == listed
     assert set(one) == {
-        *("id", "name", "display_name", "description", "group", "parent", "tags", "is_critical", "is_active"),
-        *("status", "created_at", "updated_at", "archived_at"),
+        "id",
+        "name",
+        "display_name",
+        "description",
+        "group",
+        "parent",
+        "tags",
+        "is_critical",
+        "is_active",
+        "status",
+        "created_at",
+        "updated_at",
+        "archived_at",
     }
 
 
@@ -423,7 +434,6 @@ def test_only_so_many_wait_for_checks_at_once(program):
             "application/json",
             (400, "MALFORMED_REQUEST"),
         ),
-        ('{"id": "a", "id": "b"}', "application/json", (400, "MALFORMED_REQUEST")),
         (b"\xff\xfe", "application/json", (400, "MALFORMED_REQUEST")),
         ("[" * 100_000, "application/json", (400, "MALFORMED_REQUEST")),
         ("9" * 5_000, "application/json", (400, "MALFORMED_REQUEST")),

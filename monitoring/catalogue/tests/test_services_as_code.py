@@ -406,7 +406,7 @@ URLS = {"http": "https://a.example/", "tcp": "tcp://a.example:25", "dns": "dns:/
         "reach": "host://a.example"}  # fmt: skip
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     name=texts,

@@ -7,8 +7,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.engine.dispatch import LEAD, dispatch_due, ranges
+from monitoring.engine.dispatch import dispatch_due, ranges
 from monitoring.models import DispatchWatermark, ServiceState
+from monitoring.models.engine import LEAD
 from monitoring.tests.factories import make_service
 
 NOW = datetime(2025, 3, 10, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import counters
 from monitoring.tests.factories import make_service
-from observability.upkeep import Verdict
+from observability.diagnostics import Verdict
 
 NOW = datetime(2025, 3, 10, 9, tzinfo=UTC)
 TODAY = NOW.date()
@@ -34,7 +34,7 @@ def test_beat_is_judged_only_where_something_is_monitored():
 
 
 def test_a_silent_beat_is_bad_after_seconds():
-    found = diagnostics.judge_beat(timedelta(seconds=42))
+    found = diagnostics.judge_beat(DispatchWatermark(dispatched_until=NOW - timedelta(seconds=40)), NOW)
 
     assert (found.verdict, "42 s" in found.says, "beat" in found.remedy) == (Verdict.BAD, True, True)
 

@@ -4,9 +4,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from monitoring.admin_site import dashboard
 from monitoring.config import clock
 from monitoring.config.clock import BrokerClock
 from monitoring.engine import clock_check, workers
+from monitoring.instruments import diagnostics
+from monitoring.instruments.health import check_dispatch
+from monitoring.instruments.metrics import of_dispatch
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker
 from monitoring.states import counters
 from monitoring.tests.factories import make_service
@@ -54,7 +58,21 @@ def test_a_stopped_beat_is_unhealthy_and_says_since_when(client, time_machine):
     code, status, dependencies = health(client)
 
     assert (code, status) == (503, "unhealthy")
-    assert dependencies["dispatch"]["message"] == "no slot was dispatched for 60 s"
+    assert dependencies["dispatch"]["message"] == "no slot was dispatched for 62 s"
+
+
+def test_everybody_gives_the_last_dispatch_the_same_age(monkeypatch):
+    now = timezone.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    make_service()
+    DispatchWatermark.objects.create(dispatched_until=now - timedelta(seconds=40))
+
+    metric = next(each for each in of_dispatch() if each.name.endswith("last_dispatch_age_seconds"))
+
+    assert metric.samples[0].value == 42
+    assert "for 42 s" in check_dispatch().message
+    assert "for 42 s" in diagnostics.beat().says
+    assert (dashboard.engine(now).last_dispatch_s, dashboard.engine(now).is_dispatch_late) == (42, True)
 
 
 def test_a_dispatch_in_the_future_is_unhealthy(client):

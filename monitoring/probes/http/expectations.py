@@ -11,6 +11,7 @@ from monitoring.probes.http import json_path
 from monitoring.probes.http.answer import BODY_BYTES
 from monitoring.probes.http.charset import text_of
 from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http.json_query import Effort, TooCostly, equal
 from monitoring.probes.http.transport import is_cut
 from monitoring.probes.model import ErrorType, Finding, Verdict
 
@@ -74,13 +75,26 @@ def _json_fault(text: str, wanted: Iterable[JsonEquals], is_text_cut: bool) -> s
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         return f"body is not JSON: {_json_words(error)}"
+    effort = Effort()
     for each in wanted:
-        try:
-            found = json_path.get(document, each.steps)
-        except json_path.NotThere as error:
-            return f"JSON has no {each.path}: {error}"
-        if not json_path.equal(found, each.value):
-            return f"JSON has {_shown(found)} at {each.path}, not {_shown(each.value)}"
+        fault = _value_fault(document, each, effort)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _value_fault(document: Any, wanted: JsonEquals, effort: Effort) -> str | None:
+    path = printable(wanted.path, 200)
+    try:
+        found = json_path.find(document, wanted.query, effort)
+    except json_path.NotThere as error:
+        return f"JSON has no {path}: {error}"
+    except TooCostly as error:
+        return f"JSON is too large for {path}: {error}"
+    for node in found:
+        if not equal(node.obj, wanted.value):
+            where = path if len(found) == 1 else printable(node.location)
+            return f"JSON has {_shown(node.obj)} at {where}, not {_shown(wanted.value)}"
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitoring.probes.http import json_path
+from monitoring.probes.http.json_query import Query
 from monitoring.probes.secrets import Secret, is_secret
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
 
@@ -42,7 +43,7 @@ class JsonEquals:
     """A value that must stand at a path of a JSON body."""
 
     path: str
-    steps: tuple[json_path.Step, ...]
+    query: Query
     value: str | int | float | bool | None
 
 
@@ -116,11 +117,15 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
             notes.add(
                 "%(value)s is not one value. Write text, a number, true, false or null.", each["value"], at="value"
             )
+        path = str(each["path"])
+        if len(path.encode()) > json_path.PATH_BYTES:
+            notes.add("it is longer than %(length)s bytes.", None, at="path", length=json_path.PATH_BYTES)
+            continue
         try:
-            found.append(JsonEquals(str(each["path"]), json_path.parse(str(each["path"])), each["value"]))
+            found.append(JsonEquals(path, json_path.parse(path), each["value"]))
         except ValueError as error:
             message = "%(value)s is not understood from %(rest)s on. Write a path like $.checks[0].status."
-            notes.add(message, each["path"], at="path", rest=str(error))
+            notes.add(message, path, at="path", rest=str(error))
     return tuple(found)
 
 

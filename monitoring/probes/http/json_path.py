@@ -1,57 +1,66 @@
-"""A small part of JSONPath (RFC 9535): `$.a.b[0]["c d"]`, one value and no queries."""
+"""Look values up in JSON by a path (RFC 9535). Operators write the paths, and their targets the documents."""
 
-import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-Step = str | int
+from jsonpath.exceptions import JSONPathError
+from jsonpath.segments import JSONPathSegment
+from jsonpath.selectors import IndexSelector, NameSelector
 
-_STEP = re.compile(
-    r"""\.(?P<name>[\w-]+) | \[(?P<index>-?[0-9]{1,9})\] | \["(?P<double>[^"\\]+)"\] | \['(?P<single>[^'\\]+)'\]""",
-    re.VERBOSE,
-)
+from monitoring.probes.failures import printable
+from monitoring.probes.http.json_query import FLOOR, Effort, Environment, Node, Query, TooCostly, spending
+
+PATH_BYTES = 500
+
+_environment = Environment(strict=True, filter_caching=False)  # it copies a filter for each value that it is asked of
 
 
 class NotThere(LookupError):
     """A document has nothing at a path; the text says which part of the path is missing."""
 
 
-def parse(path: str) -> tuple[Step, ...]:
-    """Read a path. Raises ValueError, whose text says from where on it is not understood."""
-    if not path.startswith("$"):
-        raise ValueError(path)
-    steps: list[Step] = []
-    position = 1
-    while position < len(path):
-        found = _STEP.match(path, position)
-        if found is None:
-            raise ValueError(path[position:])
-        index, name = found["index"], found["name"] or found["double"] or found["single"]
-        steps.append(int(index) if index is not None else name)
-        position = found.end()
-    return tuple(steps)
+def parse(path: str) -> Query:
+    """Read a path. Raises ValueError, whose text is the part of the path from where on it is not understood."""
+    try:
+        query = Query(env=_environment, segments=_environment.compile(path).segments)  # type: ignore[union-attr]
+    except JSONPathError as error:
+        at = error.token.index if error.token is not None else 0
+        raise ValueError(path[at:] if at >= 0 else path[-1:]) from None
+    except (ValueError, OverflowError, RecursionError):  # a number of thousands of digits
+        raise ValueError(path) from None
+    query.weight = FLOOR + len(path)
+    return query
 
 
-def get(document: Any, steps: Sequence[Step]) -> Any:
-    """Return the value at a path. Raises `NotThere`."""
-    value: Any = document
-    walked = "$"
-    for step in steps:
-        container = list if isinstance(step, int) else dict
-        if not isinstance(value, container):
-            raise NotThere(f"{walked} is {kind_of(value)}")
-        try:
-            value = cast(Any, value)[step]
-        except (KeyError, IndexError):
-            missing = f"an item [{step}]" if isinstance(step, int) else f'a member "{step}"'
-            raise NotThere(f"{walked} is {kind_of(value)} without {missing}") from None
-        walked += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return value
+def find(document: Any, query: Query, effort: Effort) -> Sequence[Node]:
+    """Return the values at a path, at least one. Raises `NotThere` and `TooCostly`."""
+    nodes: Sequence[Any] = [Node(document, document)]
+    try:
+        with spending(effort, query.weight):
+            for segment in query.segments:
+                found = list(segment.resolve(nodes))
+                if not found:
+                    raise NotThere(_missing(nodes, segment))
+                nodes = found
+    except RecursionError:
+        raise TooCostly("the path is nested too deeply") from None
+    return nodes
 
 
-def equal(left: Any, right: Any) -> bool:
-    """Compare two scalars as JSON does: `true` is not 1, but 1 is 1.0."""
-    return left == right and isinstance(left, bool) == isinstance(right, bool)
+def _missing(nodes: Sequence[Node], segment: JSONPathSegment) -> str:
+    """Say what a segment of a path looked for in vain."""
+    node, selector = nodes[0], segment.selectors[0]
+    where = printable(node.location)
+    if len(nodes) > 1 or len(segment.selectors) > 1 or not isinstance(selector, NameSelector | IndexSelector):
+        more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+        return f"nothing in {where}{more} fits {segment}"
+    container, missing = (
+        (list, f"an item [{selector.index}]")
+        if isinstance(selector, IndexSelector)
+        else (dict, f'a member "{selector.name}"')
+    )
+    kind = kind_of(node.obj)
+    return f"{where} is {kind} without {missing}" if isinstance(node.obj, container) else f"{where} is {kind}"
 
 
 def kind_of(value: Any) -> str:

@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol, Generic[R]):
                 self._shake_hands(data, lost)
             else:
                 self._take_answer(data, lost)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the probe raises it
             self._settle(error)
 
     def _shake_hands(self, data: bytes | None, lost: Exception | None) -> None:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 import uvloop
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from monitoring.probes import probe
@@ -149,7 +148,6 @@ def test_head_answer_has_no_body(run: Run, tools: Tools) -> None:
     st.booleans(),
     EXPECTATIONS,
 )
-@given_settings(max_examples=80, deadline=None)
 def test_any_bytes_end_in_a_result_within_the_deadline(data: bytes, is_closing: bool, wanted: dict[str, Any]) -> None:
     async def scenario() -> tuple[ProbeResult, float]:
         script = says(data) if is_closing else says_and_hangs(data)
@@ -181,12 +179,12 @@ def test_wanted_body_is_bounded() -> None:
     [
         (b"hello", ""),
         (b"hello", "identity"),
-        (gzip.compress(b"hello"), "gzip"),
-        (gzip.compress(b"hel") + gzip.compress(b"lo"), "GZIP"),
-        (gzip.compress(b"hello") + b"rubbish", "x-gzip"),
+        (gzip.compress(b"hello", mtime=0), "gzip"),
+        (gzip.compress(b"hel", mtime=0) + gzip.compress(b"lo", mtime=0), "GZIP"),
+        (gzip.compress(b"hello", mtime=0) + b"rubbish", "x-gzip"),
         (zlib.compress(b"hello"), "deflate"),
         (zlib.compress(b"hello")[2:-4], "deflate"),
-        (gzip.compress(zlib.compress(b"hello")), "deflate, gzip"),
+        (gzip.compress(zlib.compress(b"hello"), mtime=0), "deflate, gzip"),
     ],
 )
 def test_packed_bodies_are_unpacked(body: bytes, encoding: str) -> None:

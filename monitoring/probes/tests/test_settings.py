@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from monitoring.probes import KINDS, probe
-from monitoring.probes.kind import WrongSettings
 from monitoring.probes.secrets import Secret, is_secret, map_secrets
 from monitoring.probes.settings import described
+from monitoring.probes.settings_cache import SettingsCache, WrongSettings
 from monitoring.probes.tests.conftest import Run, make_spec
 from monitoring.probes.tools import Tools
 
@@ -73,7 +73,12 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
         ("http", {"keyword_present": "a", "method": "HEAD"}, None),
         ("http", {"json_equals": {"path": "$.a"}}, None),
         ("http", {"json_equals": {"path": "$.a", "value": [1]}}, None),
-        ("http", {"json_equals": {"path": "$..a", "value": 1}}, None),
+        ("http", {"json_equals": {"path": "$.a[?@.b", "value": 1}}, None),
+        (
+            "http",
+            {"json_equals": {"path": "$.a" * 200, "value": 1}},
+            [("json_equals.path", "it is longer than 500 bytes.")],
+        ),
         ("http", {"json_equals": {"path": "a", "value": 1}}, None),
         ("tcp", {"expect": ""}, None),
         ("tcp", {"expect": "\\q"}, None),
@@ -111,6 +116,7 @@ def test_all_problems_are_found_at_once() -> None:
         ("http", {"expected_status": 301, "follow_redirects": False}),
         ("http", {"headers": {"Host": "a.example", "X": {"secret": "s"}}, "method": "POST", "body": "{}"}),
         ("http", {"json_equals": [{"path": "$['a b'][-1].c-d", "value": None}, {"path": "$", "value": True}]}),
+        ("http", {"json_equals": {"path": "$..checks[?@.ms > 9 && match(@.name, 'd.*')].up", "value": True}}),
         ("tcp", {"send": "PING\\r\\n\\x00", "expect": "+PONG"}),
         ("tls", {"min_version": 1.3, "critical_days": 0, "warn_days": 0}),
         ("dns", {"type": "MX", "values": "10 mail.example.com", "match": "exact", "resolver": "[::1]:5353"}),
@@ -164,14 +170,30 @@ def test_secrets_show_nothing_of_themselves() -> None:
 
 
 def test_settings_are_read_again_only_when_they_change() -> None:
-    kind = KINDS["http"]
+    cache, http = SettingsCache(), KINDS["http"].settings
 
-    first = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "a"}))
-    same = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "a"}))
-    other = kind.settings_of(make_spec("http://x/", settings={"keyword_present": "b"}))
+    first = cache.read(http, make_spec("http://x/", settings={"keyword_present": "a"}))
+    same = cache.read(http, make_spec("http://x/", settings={"keyword_present": "a"}))
+    other = cache.read(http, make_spec("http://x/", settings={"keyword_present": "b"}))
 
     assert first is same
     assert getattr(other, "keyword_present", None) == ("b",)
+
+
+def test_settings_of_another_kind_are_read_again() -> None:
+    cache, spec = SettingsCache(), make_spec("http://x/", settings={})
+
+    assert isinstance(cache.read(KINDS["http"].settings, spec), KINDS["http"].settings)
+    assert isinstance(cache.read(KINDS["tcp"].settings, spec), KINDS["tcp"].settings)
+
+
+def test_a_full_cache_makes_room() -> None:
+    cache, http = SettingsCache(most=1), KINDS["http"].settings
+    first = cache.read(http, make_spec("http://x/", service_id="a"))
+
+    cache.read(http, make_spec("http://x/", service_id="b"))
+
+    assert cache.read(http, make_spec("http://x/", service_id="a")) is not first
 
 
 def test_settings_that_cannot_be_read_are_ours_and_no_verdict(run: Run, tools: Tools) -> None:

@@ -155,7 +155,7 @@ def percentile_counts() -> dict[int, int]:
 ONES = st.tuples(st.sampled_from(ATTEMPTS), st.integers(1, 3_000_000))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=st.lists(ONES, min_size=1, max_size=40))
 def test_raw_compressed_and_recounted_figures_are_those_of_a_simple_oracle(made):
     with transaction.atomic():

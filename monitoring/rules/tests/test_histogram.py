@@ -1,36 +1,43 @@
+from collections import Counter
+from math import ceil
+
 import pytest
 
-from monitoring.rules.histogram import BUCKETS, bucket_of, percentile_ms
+from monitoring.rules.histogram import LOWEST_MS, bucket_of, merge, percentile, upper_bound, value_of
 
 
-def counted(*response_ms: float) -> list[int]:
-    counts = [0] * BUCKETS
-    for each in response_ms:
-        counts[bucket_of(each)] += 1
-    return counts
+def counted(*milliseconds: float) -> Counter[int]:
+    return Counter(map(bucket_of, milliseconds))
 
 
-@pytest.mark.parametrize(("response_ms", "bucket"), [(0, 0), (1, 0), (2, 4), (1000, 39), (55_000, 62), (1e9, 63)])
-def test_response_times_have_their_bucket(response_ms: float, bucket: int) -> None:
-    assert bucket_of(response_ms) == bucket
+@pytest.mark.parametrize("milliseconds", [LOWEST_MS, 0.5, 1, 1.0001, 2, 47.11, 1_000, 55_000, 1e9])
+def test_a_bucket_stands_for_its_times_within_one_percent(milliseconds: float) -> None:
+    bucket = bucket_of(milliseconds)
+
+    assert value_of(bucket) == pytest.approx(milliseconds, rel=0.01)
+    assert upper_bound(bucket - 1) < milliseconds <= upper_bound(bucket) * (1 + 1e-12)
+
+
+def test_shorter_times_count_as_the_shortest() -> None:
+    assert bucket_of(0.0) == bucket_of(LOWEST_MS)
 
 
 def test_nothing_measured_has_no_percentile() -> None:
-    assert percentile_ms(counted(), 0.5) is None
+    assert percentile(counted(), 0.5) is None
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 1.0])
-def test_percentiles_are_off_by_a_fifth_at_most(share: float) -> None:
+def test_percentiles_are_within_one_percent(share: float) -> None:
     times = [float(ms) for ms in range(5, 3_000, 3)]
 
-    exact = times[round(share * (len(times) - 1))]
+    exact = times[ceil(share * len(times)) - 1]
 
-    assert percentile_ms(counted(*times), share) == pytest.approx(exact, rel=0.19)
+    assert percentile(counted(*times), share) == pytest.approx(exact, rel=0.01)
 
 
 def test_the_sum_of_counts_has_the_percentiles_of_all() -> None:
     one, other = counted(10, 20, 30), counted(400, 500)
 
-    together = [a + b for a, b in zip(one, other, strict=True)]
+    together = merge([(list(each), list(each.values())) for each in (one, other)])
 
-    assert percentile_ms(together, 0.5) == percentile_ms(counted(10, 20, 30, 400, 500), 0.5)
+    assert percentile(together, 0.5) == percentile(counted(10, 20, 30, 400, 500), 0.5)

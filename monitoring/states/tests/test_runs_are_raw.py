@@ -51,7 +51,7 @@ class Undo(Exception):
     pass
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)  # each records checks
 @given(st.integers(1, 3), st.none() | st.integers(1, 3), thresholds, thresholds, checks, delays, cuts)
 # A good result of one region, two slots late, once made an outage of five slots in both vanish.
 @example(

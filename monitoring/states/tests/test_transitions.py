@@ -4,9 +4,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from monitoring.models import Transition, TransitionClaim
-from monitoring.states import transitions
-from monitoring.tests.factories import START, make_service
+from monitoring.catalogue import revival
+from monitoring.engine import recording
+from monitoring.models import Service, Transition, TransitionClaim
+from monitoring.states import future, silence, transitions
+from monitoring.tests.factories import START, make_result, make_service
 
 
 def make_transition(id: str = "payments") -> Transition:
@@ -74,6 +76,35 @@ def test_the_sweep_nudges_whoever_has_something_left(celery_calls):
         pass
 
     assert transitions.sweep() == []
+
+
+@pytest.mark.django_db
+def test_each_way_to_a_transition_tells_its_event_once(caplog, django_capture_on_commit_callbacks):
+    make_service()
+    later, archived_at = START + timedelta(days=1), START + timedelta(minutes=1)
+    with caplog.at_level("INFO", "observability.events"), django_capture_on_commit_callbacks(execute=True):
+        recording.record([make_result(0)], START)
+        silence.mark_silent(later)
+        recording.record([make_result(86_400)], later)
+        Service.objects.update(archived_at=archived_at)
+        revival.revive(revival.lock(["payments"]), later + timedelta(minutes=1))
+        recording.record([make_result(86_520)], later + timedelta(minutes=2))
+        future.correct_all(START)
+
+    told = [(line.from_status, line.to_status) for line in caplog.records if line.message == "transition created"]  # type: ignore[attr-defined]
+    assert told == [("nd", "o"), ("o", "nd")] * 3
+    assert told == list(Transition.objects.order_by("id").values_list("from_status", "to_status"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_tells_no_event(caplog):
+    make_service()
+
+    with caplog.at_level("INFO", "observability.events"), transaction.atomic():
+        recording.record([make_result(0)], START)
+        transaction.set_rollback(True)
+
+    assert "transition created" not in caplog.messages
 
 
 @pytest.fixture

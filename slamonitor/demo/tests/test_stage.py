@@ -1,10 +1,12 @@
 """What `up --demo` adds to a database, and when it refuses to."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Count
+from pytest_django import Settings
 
 from accounts.models import User
 from database import changes
@@ -30,16 +32,16 @@ PAST = timedelta(days=3)
 
 
 @pytest.fixture(autouse=True)
-def quick_hashing(settings):
+def quick_hashing(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def everything() -> list[list[dict[str, object]]]:
-    models = (Service, ServiceState, User, Incident, IncidentUpdate, UptimeRecord, Transition)
+    models: tuple[Any, ...] = (Service, ServiceState, User, Incident, IncidentUpdate, UptimeRecord, Transition)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
-def test_services_point_to_local_targets_and_are_marked():
+def test_services_point_to_local_targets_and_are_marked() -> None:
     set_stage(8001, NOW, PAST)
 
     service = Service.objects.get(id="face-liveness")
@@ -52,7 +54,7 @@ def test_services_point_to_local_targets_and_are_marked():
     assert service.created_at == NOW - timedelta(days=91)
 
 
-def test_raw_rows_runs_and_states_agree():
+def test_raw_rows_runs_and_states_agree() -> None:
     staged = set_stage(8001, NOW, PAST)
 
     assert staged.checks == WatchServerLog.objects.count() == ApiResponseTime.objects.count()
@@ -67,35 +69,35 @@ def test_raw_rows_runs_and_states_agree():
         )
 
 
-def test_days_are_accounted_by_the_engines_own_roll_up():
+def test_days_are_accounted_by_the_engines_own_roll_up() -> None:
     set_stage(8001, NOW, PAST)
 
     days = UptimeRecord.objects.filter(service_id="curp-verifier").order_by("date")
     assert [day.status for day in days].count("o") >= 2
-    worst = min(days, key=lambda day: day.uptime_percentage)
+    worst = min(days, key=lambda day: day.uptime_percentage or 0)
     assert worst.status in ("po", "mo") and worst.down_s > 900 and worst.failed_checks > 2
     assert ApiCallLog.objects.get(service_id="curp-verifier", date=worst.date).p95_response_time > 200
 
 
-def test_nobody_is_told_today_of_what_happened_then():
+def test_nobody_is_told_today_of_what_happened_then() -> None:
     set_stage(8001, NOW, PAST)
 
     assert Transition.objects.filter(cause="failed", evidence__sample=True).exists()
     assert not TransitionClaim.objects.exists()
 
 
-def test_incidents_fit_the_outages():
+def test_incidents_fit_the_outages() -> None:
     set_stage(8001, NOW, PAST)
 
     incidents = Incident.objects.annotate(lines=Count("updates"))
     assert {incident.status for incident in incidents} == {"resolved", "monitoring"}
-    assert all(incident.lines >= 2 and incident.created_by.username == "reporter" for incident in incidents)
+    assert all(incident.lines >= 2 and incident.created_by.username == "reporter" for incident in incidents)  # type: ignore[attr-defined]
     outage = Incident.objects.filter(affected_services="curp-verifier").latest("started_at")
     first_bad = WatchServerLog.objects.get(service_id="curp-verifier", checked_at=outage.started_at)
     assert first_bad.verdict == "bad"
 
 
-def test_a_second_time_changes_nothing():
+def test_a_second_time_changes_nothing() -> None:
     set_stage(8001, NOW, PAST)
     before, counter = everything(), changes.current("page")
 
@@ -106,7 +108,7 @@ def test_a_second_time_changes_nothing():
     assert changes.current("page") == counter
 
 
-def test_urls_follow_the_port_unless_somebody_changed_them():
+def test_urls_follow_the_port_unless_somebody_changed_them() -> None:
     set_stage(8001, NOW, PAST)
     Service.objects.filter(id="id-liveness").update(endpoint_url="https://mine.example/")
 
@@ -116,7 +118,7 @@ def test_urls_follow_the_port_unless_somebody_changed_them():
     assert Service.objects.get(id="face-compare").endpoint_url == "http://127.0.0.1:9001/flapping"
 
 
-def test_an_installation_with_services_of_its_own_is_left_alone():
+def test_an_installation_with_services_of_its_own_is_left_alone() -> None:
     make_service()
 
     with pytest.raises(CommandError, match=r"services of its own \(payments\).*--state-dir"):
@@ -125,7 +127,7 @@ def test_an_installation_with_services_of_its_own_is_left_alone():
     assert not User.objects.exists()
 
 
-def test_services_added_to_a_demonstration_stay_and_do_not_stop_it():
+def test_services_added_to_a_demonstration_stay_and_do_not_stop_it() -> None:
     set_stage(8001, NOW, PAST)
     make_service()
 
@@ -133,7 +135,7 @@ def test_services_added_to_a_demonstration_stay_and_do_not_stop_it():
     assert Service.objects.count() == 6
 
 
-def test_targets_that_may_not_be_probed_are_refused(settings):
+def test_targets_that_may_not_be_probed_are_refused(settings: Settings) -> None:
     settings.PROBE_ALLOW_PRIVATE = False
 
     with pytest.raises(CommandError, match="PROBE_ALLOW_PRIVATE"):

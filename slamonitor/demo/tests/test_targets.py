@@ -12,6 +12,8 @@ from slamonitor.demo.behaviours import Kind
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests.installation import free_port, wait_until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:

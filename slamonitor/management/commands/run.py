@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from observability.logs import PROCESS
-from slamonitor import processes
-from slamonitor.child import Process, raise_file_limit
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.child import Process, raise_file_limit
+from slamonitor.running.processes import Options
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise_file_limit()
         os.chdir(process.cwd)
         # The same process id: whoever started us signals the program itself, and no shell stands in between.
-        os.execve(process.command[0], process.command, dict(process.env))
+        os.execve(process.command[0], process.command, dict(process.env))  # noqa: S606  as meant
 
 
 def describe(name: str, options: Options) -> Process:

@@ -14,14 +14,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from observability import metrics
 from observability.logs import FORMAT, resolved
-from slamonitor import pause, processes
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.redis import EmbeddedRedis
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path
 from slamonitor.environment import Environment
-from slamonitor.processes import Options
-from slamonitor.supervisor import ChildFailed, StopRequested, Supervisor
+from slamonitor.running import pause, processes
+from slamonitor.running.processes import Options
+from slamonitor.running.supervisor import ChildFailed, StopRequested, Supervisor
 
 
 class Command(BaseCommand):
@@ -111,7 +111,7 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
     if database_url is None:
         postgres = EmbeddedPostgres(state)
         postgres.prepare()
-        supervisor.start(processes.server(postgres.process(), processes.POSTGRES))
+        supervisor.start(processes.server(postgres.process(), processes.Stage.POSTGRES))
         state.update_env(postgres.env)
         # The PG… variables of the operator's shell mean another server.
         given = {name: value for name, value in given.items() if not name.startswith("PG")}
@@ -120,7 +120,7 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
     if redis_url is None:
         server = EmbeddedRedis(state)
         server.prepare()
-        supervisor.start(processes.server(server.process(), processes.REDIS))
+        supervisor.start(processes.server(server.process(), processes.Stage.REDIS))
         state.update_env(server.env)
     else:
         state.update_env({"REDIS_URL": redis_url})

@@ -119,7 +119,12 @@ def gaps(site: Site, since: datetime, until: datetime) -> list[tuple[object, ...
         " UNION ALL SELECT id, %s, %s - coalesce((SELECT max(checked_at) FROM watch_server_logs"
         " WHERE service_id = id AND checked_at <= %s), '-infinity') FROM services WHERE id LIKE 'steady%%') AS each"
         " WHERE pause > interval '1 s'",
-        *(since, since, until, until, until, until),
+        since,
+        since,
+        until,
+        until,
+        until,
+        until,
     )
 
 

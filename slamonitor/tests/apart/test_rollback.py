@@ -1,5 +1,7 @@
 """Going back: every migration of ours can be taken back and made again, on a database of its own."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -9,7 +11,7 @@ from slamonitor.tests.apart.servers import Servers
 
 
 @pytest.fixture
-def fresh(plain_servers: Servers, tmp_path) -> Site:
+def fresh(plain_servers: Servers, tmp_path: Path) -> Site:
     """A migrated database beside the others; no process runs on it."""
     site = Site(tmp_path, plain_servers, compose.services({**SECRETS, "DB_NAME": "to_and_fro"}))
     env = site.services["worker"]["environment"]

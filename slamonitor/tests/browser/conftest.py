@@ -1,9 +1,7 @@
 """A whole installation and a real browser, once for all tests here; without a Chromium they are left out, loudly."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +9,11 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
 
 from slamonitor.tests.browser import chromium
 from slamonitor.tests.browser.people import PASSWORD
+from slamonitor.tests.browser.summary import NO_CHROMIUM
 from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.targets import Target, serving
 
-HERE = Path(__file__).parent
 PATIENCE_MS = 20_000  # a browser on a busy machine
-NO_CHROMIUM = "no Chromium was found, and none could be had"
 SERVICES = """services:
 - {{id: payments, name: Payments, endpoint_url: 'http://{address}/', check_interval: 1000, timeout: 900}}
 - {{id: search, name: Search, endpoint_url: 'http://{steady}/', check_interval: 1000, timeout: 900}}
@@ -26,30 +23,6 @@ from accounts.models import Role, User
 for role in Role:
     User.objects.create_user(f"the-{{role}}", f"{{role}}@example.com", {PASSWORD!r}, role)
 """
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.option.output = tempfile.mkdtemp(prefix="slamonitor-browser-")
-    config.option.screenshot = "only-on-failure"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let browser tests come last: while Playwright runs, this thread has an event loop, which Django refuses."""
-    items.sort(key=lambda item: HERE in item.path.parents)
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say loudly what could not be run, and where the screenshots of what failed are."""
-    left_out = [report for report in terminalreporter.stats.get("skipped", []) if NO_CHROMIUM in str(report.longrepr)]
-    if left_out:
-        terminalreporter.section("BROWSER TESTS WERE NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.write_line(f"{len(left_out)} tests need a browser: {NO_CHROMIUM}.", red=True)
-        terminalreporter.write_line("Install one (apt install chromium, or: python -m playwright install chromium).")
-    output = Path(config.option.output)
-    if shots := sorted(output.rglob("*.png")) if output.exists() else []:
-        terminalreporter.section("screenshots")
-        for shot in shots:
-            terminalreporter.write_line(str(shot))
 
 
 @pytest.fixture(scope="session")

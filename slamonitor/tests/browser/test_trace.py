@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,9 +26,9 @@ THROW = """
 
 
 @pytest.fixture
-def troubled(new_context: CreateContextCallback) -> Iterator[Page]:
+def troubled(new_context: CreateContextCallback) -> Page:
     """A page whose console may name errors, for they are what is wanted here."""
-    yield new_context().new_page()
+    return new_context().new_page()
 
 
 def refreshes(page: Page) -> list[dict[str, str]]:

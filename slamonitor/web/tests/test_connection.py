@@ -2,20 +2,44 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slamonitor.web import limits
+from slamonitor.web import back, limits
 from slamonitor.web.connection import Connection
 from slamonitor.web.server import Server
+from statuspage import front
+from statuspage.tests.cast import reading_keeper
 
 PATIENCE_S = 10.0
 POST = b"POST /api/x HTTP/1.1\r\nHost: localhost\r\n"
+
+
+class ThreadAsBack:
+    """A back process, but in a thread of the test, so that it has the test's application."""
+
+    def __init__(self, theirs: socket.socket, application: Any) -> None:
+        self._end = theirs.dup()
+        self._thread = threading.Thread(target=self._serve, args=(application,), daemon=True)
+        self._thread.start()
+
+    def _serve(self, application: Any) -> None:
+        with self._end:
+            back.serve(self._end, application)
+
+    def poll(self) -> int | None:
+        return None if self._thread.is_alive() else 0
+
+    def kill(self) -> None:
+        """End it as a process ends: its sockets are closed."""
+        self._end.shutdown(socket.SHUT_RDWR)
 
 
 class Stage:
@@ -38,9 +62,17 @@ class Stage:
 
     async def begin(self) -> None:
         loop = asyncio.get_running_loop()
-        self.server = Server(self.application, loop, ("localhost", 80), now=lambda: self.now_s)
+        self.backs: list[ThreadAsBack] = []
+        self.server = Server(
+            self.application, loop, ("localhost", 80), now=lambda: self.now_s, start_back=self._start_back
+        )
+        self._keeping = loop.create_task(self.server.link.keep())
         self._listening = await loop.create_server(lambda: Connection(self.server), "127.0.0.1", 0)
         self.port = self._listening.sockets[0].getsockname()[1]
+
+    def _start_back(self, theirs: socket.socket) -> ThreadAsBack:
+        self.backs.append(ThreadAsBack(theirs, lambda *asked: self.application(*asked)))
+        return self.backs[-1]
 
     async def end(self) -> None:
         self.may_go_on.set()
@@ -49,6 +81,8 @@ class Stage:
             client.writer.transport.abort()
         async with asyncio.timeout(PATIENCE_S):
             await self.server.stop()
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
 
     async def connect(self) -> "Client":
         self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.port)))
@@ -147,7 +181,7 @@ def test_a_body_in_chunks_is_put_together(play: Callable[[Play], None]) -> None:
     play(scene)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)  # each opens connections
 @given(cuts=st.lists(st.integers(0, 160), max_size=6))
 def test_however_a_request_is_cut_it_is_the_same(cuts: list[int]) -> None:
     text = POST + b"X-Long: " + b"y" * 60 + b"\r\nContent-Length: 10\r\n\r\n0123456789"
@@ -246,7 +280,7 @@ def test_an_idle_connection_is_kept_for_half_a_minute_and_then_closed(play: Call
 
 def test_who_does_not_read_the_answer_is_closed(play: Callable[[Play], None]) -> None:
     async def scene(stage: Stage) -> None:
-        stage.server._application = lambda environ, start: (start("200 OK", []), [b"x" * 30_000_000])[1]
+        stage.application = lambda environ, start: (start("200 OK", []), [b"x" * 30_000_000])[1]  # type: ignore[assignment, method-assign]
         client = Client(*await asyncio.open_connection("127.0.0.1", stage.port, limit=1024))
         stage.clients.append(client)
         client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -254,7 +288,7 @@ def test_who_does_not_read_the_answer_is_closed(play: Callable[[Play], None]) ->
         stage.later(limits.IDLE_S + 30_000_000 / limits.SLOWEST_BYTES_PER_S + 1)
 
         got = 0
-        with pytest.raises((ConnectionResetError, EOFError)):
+        with pytest.raises((ConnectionResetError, EOFError)):  # noqa: PT012  it ends in either way
             async with asyncio.timeout(PATIENCE_S):
                 while chunk := await client.reader.read(65_536):
                     got += len(chunk)
@@ -343,7 +377,7 @@ def test_a_kind_that_hangs_keeps_no_other_one_waiting(play: Callable[[Play], Non
         # Two are at work and sixteen wait; the others were turned away, and those that wait are when their time is up.
         turned_away = [(await client.answer())[:2] for client in hanging[18:]]
         assert {(status, headers["retry-after"]) for status, headers in turned_away} == {(503, "5")}
-        stage.later(limits.THREAD_WITHIN_S + 1)
+        stage.later(limits.PLACE_WITHIN_S + 1)
         assert [(await client.answer())[0] for client in hanging[2:18]] == [503] * 16
         stage.may_go_on.set()
         assert [(await client.answer())[0] for client in hanging[:2]] == [200, 200]
@@ -400,5 +434,66 @@ def test_the_end_waits_for_what_is_under_way(play: Callable[[Play], None]) -> No
         assert (await busy.answer())[1]["connection"] == "close"
         async with asyncio.timeout(PATIENCE_S):
             await ending
+
+    play(scene)
+
+
+def test_what_a_lost_back_process_had_is_refused_and_what_waits_goes_to_the_next(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        clients = [await stage.connect() for _ in range(4)]
+        for client in clients:
+            client.say(b"GET /api/x?hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stage.is_reached()
+        await stage.is_reached()
+        stage.backs[0].kill()
+        answers = [await client.answer() for client in clients[:2]]
+        stage.may_go_on.set()
+        answers += [await client.answer() for client in clients[2:]]
+
+        assert [status for status, _, _ in answers] == [503, 503, 200, 200]
+        assert code_of(answers[0][2]) == "DEPENDENCY_UNAVAILABLE" and answers[0][1]["retry-after"] == "5"
+        assert len(stage.backs) == 2 and stage.server._held_bytes == 0
+
+    play(scene)
+
+
+KNOWN = {
+    "plain": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "korean": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Language: ko\r\n\r\n",
+    "head": b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+UNKNOWN = {
+    "last": b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "old": b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n",
+}
+
+
+@pytest.mark.django_db
+def test_a_visit_that_is_repeated_word_for_word_is_answered_as_the_first_was(
+    play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = reading_keeper()
+    for language in ("en", "ko"):
+        kept = keeper.edition(timezone.now())
+        assert kept is not None and kept.answer(language)
+    monkeypatch.setattr(keeper, "_run", lambda job: None)  # the page stays as it is
+    monkeypatch.setattr(front, "keeper", keeper)
+
+    async def scene(stage: Stage) -> None:
+        for name, text in {**KNOWN, **UNKNOWN}.items():
+            answers = []
+            for _ in range(3):
+                client = await stage.connect()
+                client.say(text)
+                status, headers, body = await client.answer(is_head=name == "head")
+                answers.append((status, headers | {"date": ""}, body))
+            assert answers == [answers[0]] * 3 and answers[0][0] == 200, name
+        assert set(stage.server.visits) == set(KNOWN.values())
+
+        client = await stage.connect()
+        client.say(KNOWN["plain"] + KNOWN["plain"][:20])
+        assert (await client.answer())[0] == 200
+        client.say(KNOWN["plain"])
+        assert (await client.answer())[0] == 400, "what is known stands in the middle of another request"
 
     play(scene)

@@ -19,12 +19,12 @@ from django.db import connection
 from monitoring.engine import heartbeats
 from monitoring.models import Heartbeat
 from monitoring.tests.factories import make_service
-from slamonitor.child import raise_file_limit
 from slamonitor.embedded.state_directory import CHECKOUT
+from slamonitor.running.child import raise_file_limit
 from slamonitor.tests.installation import free_port, wait_until
 from slamonitor.web import limits
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
 ANSWERS_WITHIN_S = 2.0  # on a busy machine; docs/reliability.md has what was measured
 SILENT = 1_100

@@ -4,7 +4,7 @@ import struct
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.checks.compressed.columns import Damaged, Reader, Writer
@@ -59,13 +59,11 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(CHECKS, max_size=30))
 def test_folded_checks_come_back(checks):
     assert unfold_checks(fold_checks(checks)) == checks
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(REQUESTS, max_size=30))
 def test_folded_requests_come_back(requests):
     assert unfold_requests(fold_requests(requests)) == requests
@@ -79,7 +77,6 @@ def test_a_column_of_whole_numbers_comes_back(values):
     assert Reader(writer.content()).integers(len(values)) == values
 
 
-@settings(deadline=None)
 @given(st.lists(REAL, max_size=50))
 def test_reals_come_back_with_sign_and_every_bit(values):
     writer = Writer()

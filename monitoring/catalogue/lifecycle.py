@@ -1,0 +1,115 @@
+"""Change services, one at a time or many: save what a form has judged, pause, resume, remove, bring back.
+
+Whoever changes services, `sync` included, waits for the lock of `lock_catalogue`: they write whole rows, and the later
+one would write back what it read before the other's change.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from database import changes
+from database.locks import lock_in_transaction
+from monitoring.accounting import day_rules
+from monitoring.catalogue import revival
+from monitoring.models import Service, Span, SpanKind
+from monitoring.states import transitions
+from observability.events import Action, Subject, tell_when_committed
+
+
+def lock_catalogue() -> None:
+    """Wait until nobody else changes services; free again when the surrounding transaction ends."""
+    lock_in_transaction("services")
+
+
+def save(service: Service, changed: Collection[str] | None = None) -> None:
+    """Store a service; of one that exists, only the columns that somebody changed.
+
+    Two people may have the same service open: what one leaves alone must not undo what the other wrote.
+    """
+    with transaction.atomic():
+        lock_catalogue()
+        if changed is None:
+            service.save(force_insert=True)
+        elif changed:
+            if day_rules.COLUMNS & set(changed):
+                day_rules.keep_todays([service.id], timezone.now(), settings.PAGE_TIME_ZONE)
+            service.save(update_fields=[*changed, "updated_at"])
+        tell_readers([service.id])
+        tell_when_committed(Subject.SERVICE, Action.CREATED if changed is None else Action.UPDATED, [service.id])
+
+
+def pause(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> int:
+    """Stop checking those of the services that are checked, and return how many they were."""
+    with transaction.atomic():
+        running = _lock(Service.objects.present().filter(id__in=service_ids, is_active=True))
+        Service.objects.filter(id__in=running).update(is_active=False, updated_at=now)
+        open_spans(running, author=author, reason=reason, now=now)
+        tell_readers(running)
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, running, what="paused")
+    return len(running)
+
+
+def resume(service_ids: Collection[str], *, now: datetime) -> int:
+    """Check those of the services again that are not checked, and return how many they were."""
+    with transaction.atomic():
+        paused = _lock(Service.objects.present().filter(id__in=service_ids, is_active=False))
+        Service.objects.filter(id__in=paused).update(is_active=True, updated_at=now)
+        close_spans(paused, now=now)
+        tell_readers(paused)
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, paused, what="resumed")
+    return len(paused)
+
+
+def open_spans(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> None:
+    """Say that services are paused from now on; one that is said to be already stays so. One statement."""
+    paused = {"kind": SpanKind.PAUSED, "since": now, "created_at": now, "reason": reason, "author": author}
+    Span.objects.bulk_create((Span(service_id=id, **paused) for id in service_ids), ignore_conflicts=True)
+
+
+def close_spans(service_ids: Collection[str], *, now: datetime) -> None:
+    """Say that services are paused no more. One statement."""
+    Span.objects.filter(service__in=service_ids, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
+
+
+def remove(service_ids: Collection[str], *, now: datetime) -> int:
+    """Archive those of the services that are there and return how many they were. Nothing is deleted."""
+    with transaction.atomic():
+        ids = _lock(Service.objects.filter(id__in=service_ids, archived_at=None))
+        _put(ids, archived_at=now, now=now)
+        tell_when_committed(Subject.SERVICE, Action.DELETED, ids)
+    return len(ids)
+
+
+def bring_back(service_ids: Collection[str], *, now: datetime) -> int:
+    """Take removed services out of the archive, with their settings and history, and return how many they were."""
+    with transaction.atomic():
+        ids = _lock(Service.objects.filter(id__in=service_ids).exclude(archived_at=None))
+        # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
+        returning = revival.lock(ids)
+        _put(ids, archived_at=None, now=now)
+        revival.revive(returning, now)
+        tell_when_committed(Subject.SERVICE, Action.CREATED, ids)
+    return len(ids)
+
+
+def _lock(services: QuerySet[Service]) -> list[str]:
+    lock_catalogue()
+    return list(services.order_by("id").values_list("id", flat=True))
+
+
+def _put(service_ids: Collection[str], *, archived_at: datetime | None, now: datetime) -> None:
+    Service.objects.filter(id__in=service_ids).update(archived_at=archived_at, updated_at=now)
+    tell_readers(service_ids)
+
+
+def tell_readers(service_ids: Collection[str]) -> None:
+    """Let the page and the consumers of transitions follow when the transaction is committed."""
+    if service_ids:
+        changes.bump("page")
+        transaction.on_commit(transitions.nudge_all)
