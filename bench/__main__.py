@@ -46,7 +46,7 @@ SUBJECTS = {
     "tls": tls,
     "visits": visits,
 }
-# Two need others' programs, one takes long.
+# Two need other programs, one takes long.
 UNASKED = [name for name in SUBJECTS if name not in ("peer", "soak", "visits")]
 
 

@@ -60,7 +60,7 @@ def _is_of_broker(error: Exception, broker_errors: tuple[type[Exception], ...]) 
 
 
 class Channel(kombu_redis.Channel):
-    """Survives what in a list of Redis is no message at all."""
+    """Survive items in a list of Redis that are no messages."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

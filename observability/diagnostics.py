@@ -58,7 +58,7 @@ class Examined:
 
 
 class Doctor:
-    """The checks of one examination; apps register theirs with `doctor`."""
+    """The checks of the diagnostics; apps register theirs with `doctor`."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
@@ -72,11 +72,11 @@ class Doctor:
         area: str,
         needs: Sequence[str] = ("database",),
     ) -> None:
-        """Let a check be part of the examination. It must change nothing and end within a second or two."""
+        """Register a check. It must change nothing and end within a second or two."""
         self._checks[name] = Check(name=name, area=area, title=title, ask=ask, needs=needs)
 
     def examine(self) -> list[Examined]:
-        """Ask every check, in the order of registration, but those in vain; what needs nothing comes first."""
+        """Run all checks in their order, independent ones first; skip those whose `needs` are bad."""
         found: dict[str, Examined] = {}
         for check in sorted(self._checks.values(), key=lambda check: len(check.needs)):
             missing = [name for name in check.needs if name in found and found[name].finding.verdict is Verdict.BAD]

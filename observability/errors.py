@@ -165,8 +165,8 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
 
 
 def prefers_problem(request: HttpRequest) -> bool:
-    """Say whether the caller wants errors as RFC 9457 has them."""
-    # Django compares each type of the header with each other: a long one is not worth that.
+    """Return whether the caller prefers errors in the form of RFC 9457."""
+    # Django compares each type in the header with each other one, which is slow for long headers.
     accept = request.headers.get("Accept", "")
     if PROBLEM not in accept or len(accept) > LONGEST_ACCEPT:
         return False

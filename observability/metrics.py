@@ -90,7 +90,7 @@ def register_collector(name: str, collect: Collect) -> None:
 
 
 def render(collectors: Mapping[str, Collect] = _collectors) -> bytes:
-    """Return all figures in the text format, those of the registered collectors among them."""
+    """Return all metrics in the text format, including those of the registered collectors."""
     shown = CollectorRegistry(auto_describe=False)
     shown.register(_Everything(collectors))
     return generate_latest(shown)
@@ -139,7 +139,7 @@ def _of_ourselves(found: dict[str, bool]) -> Iterable[Metric]:
 
 
 class OwnState(NamedTuple):
-    """What a process knows about its own log and observability."""
+    """The state of a process's own log and observability."""
 
     dropped: int  # lines
     failures: Mapping[str, int]
@@ -150,7 +150,7 @@ def own_state() -> OwnState:
 
 
 def report(state: OwnState) -> None:
-    """Let what the other process of the web says of itself be part of the answer, until it says something newer."""
+    """Include the state that the other web process reports about itself, until it sends a newer one."""
     _reported[:] = [state]
 
 

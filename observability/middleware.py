@@ -59,12 +59,12 @@ class ObservabilityMiddleware:
 
 
 def trace_of(meta: Mapping[str, Any]) -> TraceContext:
-    """Continue the trace that the headers of a request name (as WSGI has them), or begin one."""
+    """Continue the trace in the headers of a request (in WSGI's form), or begin one."""
     return trace.accept({name: meta[variable] for name, variable in _VARIABLES.items() if variable in meta})
 
 
 def headers_of_trace(context: TraceContext, *, took_ms: float) -> dict[str, str]:
-    """Return the headers that every answer of the API carries."""
+    """Return the headers of every API response."""
     took = f"{took_ms:.3f}"
     headers = {trace.TRACE_ID: context.trace_id, trace.TRACEPARENT: context.traceparent}
     if context.job_id:

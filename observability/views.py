@@ -23,7 +23,7 @@ THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 @never_cache
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:
-    """Tell load balancers and people whether all is well: 503 when something that we cannot do without is not."""
+    """Return the health of the monitor: 503 if a required part is down."""
     return _answer(health.checks.recent())
 
 
@@ -39,7 +39,7 @@ def show_life(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def show_readiness(request: HttpRequest) -> JsonResponse:
-    """Tell whether this process should get visitors."""
+    """Return whether this process should get visitors."""
     return _answer(health.checks.recent(only_needed_to_serve=True))
 
 

@@ -21,7 +21,7 @@ Reply = tuple[str, Headers, bytes]
 
 
 class Visit(NamedTuple):
-    """What of a plain visit its answer depends on."""
+    """The parts of a plain visit on which its response depends."""
 
     method: str
     language: str
@@ -30,7 +30,7 @@ class Visit(NamedTuple):
 
 
 def plain_visit(environ: Environ) -> Visit | None:
-    """Return the visit that a request is; None for what is no plain one."""
+    """Return the visit of a request; None if it is no plain visit."""
     return visit_of(environ) if _is_plain_visit(environ) else None
 
 
@@ -50,7 +50,7 @@ def reply(visit: Visit, now: datetime) -> Reply | None:
 
 
 def at_once(visit: Visit) -> Reply | None:
-    """Return status, headers and body for a visit, or None where that must wait for something.
+    """Return status, headers and body for a visit, or None if the page must be waited for.
 
     The event loop calls this and must not wait; it hands the other visits to a thread.
     """
@@ -70,7 +70,7 @@ def poll() -> None:
 
 
 def _form_of(answer: Answer, visit: Visit) -> Reply:
-    """Choose between the forms of an answer: unchanged, compressed and plain."""
+    """Choose the form of a response: unchanged, compressed or plain."""
     if visit.known_tags and answer.tag in visit.known_tags:
         return "304 Not Modified", answer.unchanged_headers, b""
     if visit.accepts_gzip:

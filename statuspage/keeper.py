@@ -1,10 +1,9 @@
 """Keep the rendered page in memory, and notice when it is out of date.
 
-Each visit only looks at the clock. When a poll is due, one visit sets it off in the page's own thread: it compares the
-change counter, and reads and renders anew, in the languages that visitors asked for, only when that moved or the page
-is five seconds old. So no visitor ever
-waits for the database longer than a moment, however long it hangs, and a page with visitors costs it four small
-queries a second at most.
+Each visit only looks at the clock. When a poll is due, a visit starts it in the page's own thread. The poll compares
+the change counter. If that has risen, or the page is five seconds old, it reads the page again and renders it in the
+languages that visitors asked for. So no visitor waits for the database longer than a moment, however long it hangs,
+and a page with visitors costs it at most four small queries a second.
 """
 
 import logging
@@ -60,7 +59,7 @@ class Edition:
 
 
 class Apart:
-    """Runs one job after another in a thread that lasts as long as the process. To start one for each costs more."""
+    """Runs jobs in sequence in a thread that lasts as long as the process; a thread for each would cost more."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()

@@ -23,8 +23,8 @@ from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
 
-# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. Behind
-# a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
+# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. A cache
+# in front can also serve the last good page during an outage of ours; the page states its own age.
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
 
 Headers = tuple[tuple[str, str], ...]

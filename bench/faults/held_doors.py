@@ -33,7 +33,7 @@ HALF = (
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
 FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
-# In turn, so that none reports twice within a second, which is no rhythm of a job.
+# In turn, so that none reports twice within a second, which no real job does.
 JOBS, VISITED_EVERY_S = 5, 0.2
 JOB = "- {{id: job-{0}, name: job-{0}, check: {{kind: heartbeat, period: 3600}}}}"
 
@@ -56,7 +56,7 @@ class Visits:
 
 @contextmanager
 def visiting(stage: Stage) -> Iterator[Visits]:
-    """Visit the page and `/livez`, and report as a job, all the time."""
+    """Visit the page and `/livez`, and report as a job, continuously."""
     manage = stage.installation.manage
     manage("sync_services", "-", text="\n".join(["services:", *(JOB.format(number) for number in range(JOBS))]))
     urls = [manage("heartbeat_url", "--rotate", f"job-{number}").split()[-1] for number in range(JOBS)]
@@ -176,7 +176,7 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
 
 
 def stopped_back(stage: Stage) -> str:
-    """Stop the back process while it is asked, and kill the next one."""
+    """Stop the back process during requests, and kill the next one."""
     port, until, answers = stage.installation.port, time.monotonic() + stage.fault_s, Counter[str]()
     paths = ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")
     asks = [_request(f"GET {path}") for path in paths]

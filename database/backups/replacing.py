@@ -111,7 +111,7 @@ def _lock(names: list[str]) -> sql.Composed:
 
 
 def _trusted(name: str) -> sql.SQL:
-    """Take a name as PostgreSQL quoted it."""
+    """Use a name as PostgreSQL quoted it."""
     return sql.SQL(name)
 
 

@@ -156,7 +156,7 @@ def test_front_door_sends_no_body_with_head(visit: Any) -> None:
 
 
 def counted(method: str, status: str, language: str) -> tuple[float, ...]:
-    """Return how often the figures name visits: as such, among the requests, and among their durations."""
+    """Return how often the metrics count visits: as visits, among the requests, and among their durations."""
     wanted: set[tuple[Any, ...]] = {
         ("slamonitor_page_visits_total", ("language", language), ("status", status)),
         ("slamonitor_http_requests_total", ("method", method), ("route", "statuspage:page"), ("status", status)),

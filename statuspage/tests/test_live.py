@@ -28,7 +28,7 @@ HOUR, ZONE = timedelta(hours=1), ZoneInfo("UTC")
 
 @pytest.fixture
 def service() -> Service:
-    """A service that was checked at START by a clock that was right, or ahead, as a reader then finds."""
+    """A service that was checked at START by a clock that was right, or ahead, from the view of a reader."""
     service = make_service()
     recording.record([make_result(0)], START)
     Service.objects.update(status="o")
