@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# One image for every process: `docker-compose.yml` says which. The Python is the one that the tests run on; for a build
-# that can be repeated to the byte name the base by its digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
+# One image for every process, which `docker-compose.yml` chooses. The tests run on the same Python. For a reproducible
+# build name the base by its digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
 # hadolint ignore=DL3006
@@ -23,11 +23,11 @@ COPY --from=build /opt/venv /opt/venv
 # Owned by root: the processes can read their code and not change it.
 COPY --from=build /srv/slamonitor /srv/slamonitor
 WORKDIR /srv/slamonitor
-# No state directory: what is kept is in PostgreSQL and Redis, and settings come from the environment.
+# No state directory: all state is in PostgreSQL and Redis, and settings come from the environment.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 SLAMONITOR_STATE_DIR=/nonexistent LOG_FORMAT=json
 USER 10001:10001
 EXPOSE 8000
-# Of the web process; the others have no door, and end when they cannot go on (docker-compose.yml switches it off).
+# For the web process; the others have no port, and end when they cannot go on (docker-compose.yml disables it).
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "deploy/healthcheck.py", "8000"]
 ENTRYPOINT ["python", "manage.py"]
 CMD ["run", "web", "--host", "0.0.0.0"]

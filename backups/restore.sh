@@ -1,7 +1,7 @@
 #!/bin/sh
-# Put a backup in the place of the data:   backups/restore.sh sla_monitor_20260310_020000.sql.gz
-# Of the containers:                       backups/restore.sh --compose sla_monitor_20260310_020000.sql.gz
-# `manage.py up` pauses its engine by itself; containers are stopped here and started again, whatever happens.
+# Replace the live data by a backup:       backups/restore.sh sla_monitor_20260310_020000.sql.gz
+# With containers:                         backups/restore.sh --compose sla_monitor_20260310_020000.sql.gz
+# `manage.py up` pauses its engine by itself; containers are stopped here and started again, even after a failure.
 set -eu
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --compose ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prove that a backup can be restored: the newest, or the one named. For cron:
-#   30 3 * * *  /opt/slamonitor/backups/verify.sh        (with --compose: of the containers)
+#   30 3 * * *  /opt/slamonitor/backups/verify.sh        (with containers: --compose)
 set -eu
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --compose ]; then

@@ -1,4 +1,4 @@
-"""`make bench`: measure what docs/performance.md states. `make bench ARGS="engine --services 2000"` for one subject."""
+"""`make bench`: measure the figures in docs/performance.md; one subject: `make bench ARGS="engine --services 2000"`."""
 
 import argparse
 import json
@@ -46,7 +46,7 @@ SUBJECTS = {
     "tls": tls,
     "visits": visits,
 }
-# Two need others' programs, one takes long.
+# Two need other programs, one takes long.
 UNASKED = [name for name in SUBJECTS if name not in ("peer", "soak", "visits")]
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def keep(name: str, figures: dict[str, object]) -> None:
-    """Write the figures beside the benchmarks, with the machine that they were measured on."""
+    """Write the figures to `results/`, with the machine on which they were measured."""
     machine = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

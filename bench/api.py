@@ -48,7 +48,7 @@ def as_table(figures: dict[str, Any]) -> str:
     return "\n".join([f"{figures['services']:,} services", "", head, "| --- | --- | --- | --- | --- | --- |", *rows])
 
 
-# A check a minute in the last hour of each service, two changes of status each, and 90 days of open run.
+# A check a minute in the last hour of each service, two changes of status each, and an open run of 90 days.
 STATEMENTS = """
     INSERT INTO service_state (
         service_id, status, is_down, verdict, run_first_at, run_last_at, run_count, run_hold_s, streak_count, stale_at
@@ -134,7 +134,7 @@ def _measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def _round(client: Any, address: str, headers: dict[str, str], requests: int) -> list[float]:
-    """Return the milliseconds that requests took, in order, through all of the middleware."""
+    """Return the durations of requests in milliseconds, sorted, through the whole middleware."""
     took = []
     for _ in range(requests):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Backups beside a working engine: what a dump costs it, how large files are, and how long a proof takes."""
+"""Backups while the engine works: the cost of a dump for the engine, sizes of files, duration of a proof."""
 
 import argparse
 import threading
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure a round of the engine without a dump, and one during which dumps follow each other."""
+    """Measure a round of the engine without a dump, and one with one dump after another."""
     with target() as url, running() as installation:
         fill(installation, options.rows)
         installation.manage("sync_services", "-", text=services_file(options.services, options.interval * 1000, url))
@@ -103,7 +103,7 @@ def fill(installation: Installation, rows: int) -> None:
 
 
 def partition_upkeep_ms(installation: Installation) -> float:
-    """Return how long it takes to make a partition and to drop one while rows are dumped."""
+    """Return the time to create a partition and to drop one while rows are dumped."""
     day = datetime(2099, 1, 1, tzinfo=UTC)
     began = time.monotonic()
     execute(installation, PARTITION.format(day, day + timedelta(days=1)))

@@ -1,4 +1,4 @@
-"""The engine with 100,000 services, each checked once in a minute: its memory above all."""
+"""The engine with 100,000 services, each checked once a minute: above all its memory."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""An empty, migrated database of its own for one measurement, in this process."""
+"""An empty, migrated database for one measurement, in this process."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from slamonitor.embedded.postgres import EmbeddedPostgres
 def migrated(**variables: str) -> Iterator[None]:
     """Start a PostgreSQL with the settings of production, set Django up on it, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root, the server runs as somebody else
+        Path(folder).chmod(0o755)  # as root, the server runs as another user
         with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
             os.environ.update(
                 DJANGO_SETTINGS_MODULE="slamonitor.settings",

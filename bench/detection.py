@@ -1,4 +1,4 @@
-"""From failure to knowledge: how long after its target dies a service is shown as down on the public page."""
+"""The time from the death of a target until the public page shows its service as down."""
 
 import argparse
 import re
@@ -11,7 +11,7 @@ from bench.installation import running, services_file
 from slamonitor.tests.installation import Installation, wait_until
 
 ROW = re.compile(r'<li id="service-(bench-\d+)" class="is-(\w+)"')
-LOOK_S = 0.05  # between two looks at the page
+LOOK_S = 0.05  # between two requests of the page
 PATIENCE_S = 60
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Let the target of all services die, look at the page until it shows each as down, let it live again."""
+    """Stop the target of all services, request the page until it shows each as down, and start the target again."""
     with switched() as target, running() as installation:
         installation.manage(
             "sync_services", "-", text=services_file(options.services, options.interval * 1000, target.url)

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run an installation against a fast local target and measure rounds of equal length, one after another."""
+    """Run an installation against a fast local target and measure rounds of equal length in sequence."""
     with ExitStack() as stack:
         url, variables = stack.enter_context(tls_target()) if options.tls else (stack.enter_context(target()), {})
         installation = stack.enter_context(running("--workers", str(options.workers), **variables))
@@ -61,7 +61,7 @@ def _round(installation: Installation, options: argparse.Namespace) -> dict[str,
     before = usage(installation.pid)
     time.sleep(options.seconds)
     after = usage(installation.pid)
-    time.sleep(7)  # until the last slots of the round, those that time out included, are stored
+    time.sleep(7)  # until the last slots of the round are stored, including those that time out
     stored, healthy, (p50, p99, highest) = installation.query(FIGURES, begin, end)[0]
     cpu = after.cpu_since(before)
     return {

@@ -1,4 +1,4 @@
-"""A whole installation for one measurement, and a target for it to measure."""
+"""A complete installation for one measurement, and a target for it to measure."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def running(*options: str, **variables: str) -> Iterator[Installation]:
     Options are those of `manage.py up`; variables go into its environment.
     """
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root, the servers run as somebody else
+        Path(folder).chmod(0o755)  # as root, the servers run as another user
         installation = Installation(Path(folder), *options, **variables)
         installation.start()
         try:
@@ -42,7 +42,7 @@ def target(*options: str) -> Iterator[str]:
 
 @contextmanager
 def tls_target() -> Iterator[tuple[str, dict[str, str]]]:
-    """Start it behind TLS; yield its URL, and the variables of an installation that trusts it."""
+    """Start it behind TLS; yield its URL, and the environment of an installation that trusts it."""
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
         authority, own = Path(folder, "authority.pem"), Path(folder, "target.pem")
         issuer = trustme.CA()
@@ -53,7 +53,7 @@ def tls_target() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def services_file(count: int, interval_ms: int, url: str, hanging_percent: int = 0) -> str:
-    """Write a file for `sync_services` with this many services, some of which the target never answers."""
+    """Write a file for `sync_services` with this many services, for some of which the target never answers."""
     service = "- {{id: bench-{0}, name: bench-{0}, endpoint_url: '{1}{2}/{0}', check_interval: {3}, timeout: 4000}}"
     lines = [
         service.format(number, url, "/hangs" if number % 100 < hanging_percent else "", interval_ms)

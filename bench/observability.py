@@ -1,4 +1,4 @@
-"""What observability adds to a request of the API: trace, headers, log line and figures, against the same without."""
+"""The overhead of observability for a request of the API: trace, headers, log line and metrics, with and without it."""
 
 import argparse
 import gc
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Call the whole stack of middleware in this process, with and without ours, in turns."""
+    """Call the whole middleware in this process, alternating with and without ours."""
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
         _set_up(folder)
         bare, full = _handler(with_ours=False), _handler(with_ours=True)
@@ -49,7 +49,7 @@ def as_table(figures: dict[str, Any]) -> str:
 def _set_up(folder: str) -> None:
     os.environ.update(
         DJANGO_SETTINGS_MODULE="slamonitor.settings",
-        DATABASE_URL="postgresql://nobody@localhost:1/none",  # no request here asks for it
+        DATABASE_URL="postgresql://nobody@localhost:1/none",  # no request here uses it
         REDIS_URL="redis://localhost:1/0",
         SECRET_KEY="for-benchmarks-only-and-long-enough-to-be-accepted",
         METRICS_DIR=folder,
@@ -64,7 +64,7 @@ def _set_up(folder: str) -> None:
 
 
 def _handler(*, with_ours: bool) -> Callable[[], None]:
-    """Return a function that makes one request with all our middleware, or all but that of observability."""
+    """Return a function that makes one request with all our middleware, or without that of observability."""
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
     from django.test import override_settings

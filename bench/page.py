@@ -1,4 +1,4 @@
-"""The public page of 500 services with 90 days each: from nothing to its first answer, and again after a change."""
+"""The public page of 500 services with 90 days each: the first response of a new process, and one after a change."""
 
 import argparse
 import tempfile
@@ -13,7 +13,7 @@ from slamonitor.embedded.postgres import EmbeddedPostgres
 
 NOW = datetime(2025, 6, 10, 12, tzinfo=UTC)
 
-# Each tenth day of a service has downtime of its own, each thirtieth a gap, so that days seldom read the same.
+# Each tenth day of a service has different downtime, each thirtieth a gap, so that days are seldom equal.
 DAYS = """
     INSERT INTO uptime_records (
         service_id, date, status, uptime_percentage, coverage_percentage, operational_s, partial_s, down_s, unknown_s,
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root, the server runs as somebody else
+        Path(folder).chmod(0o755)  # as root, the server runs as another user
         with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
             set_up(url)
             _fill(options.services)
@@ -94,7 +94,7 @@ def _fill(count: int) -> None:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Make the page as a web process does: what it keeps between editions is forgotten before each cold round."""
+    """Make the page as a web process does; caches between editions are cleared before each cold round."""
     cold, again, answer = [], [], None
     for _ in range(options.rounds):
         _forget()
@@ -110,7 +110,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _edition() -> tuple[float, Any]:
-    """Read and render the page for a visitor, and return the milliseconds that took and the answer."""
+    """Read and render the page for a visitor, and return the duration in milliseconds and the response."""
     from zoneinfo import ZoneInfo
 
     from statuspage import readmodel, rendering

@@ -1,6 +1,6 @@
-"""Prometheus with its blackbox exporter at the same work: checks of a fast local target, a new connection each.
+"""Prometheus with its blackbox exporter on the same task: checks of a fast local target, a new connection each.
 
-Both programs are looked for on the PATH: apt install prometheus prometheus-blackbox-exporter.
+Both programs must be on the PATH: apt install prometheus prometheus-blackbox-exporter.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Let Prometheus ask the exporter about each service and measure rounds of equal length."""
+    """Let Prometheus scrape the exporter for each service and measure rounds of equal length."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         raise SystemExit(f"not on the PATH: {', '.join(missing)}; try: apt install {' '.join(missing)}")
@@ -101,7 +101,7 @@ def _round(pids: list[int], port: int, options: argparse.Namespace) -> dict[str,
     before = [usage(pid) for pid in pids]
     time.sleep(options.seconds)
     after, ended = [usage(pid) for pid in pids], time.time()
-    time.sleep(1)  # until what was asked last is stored
+    time.sleep(1)  # until the last scrapes are stored
     question = {"query": f"sum(count_over_time(probe_success[{options.seconds}s]))", "time": str(ended)}
     answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params=question, trust_env=False).json()
     checks = int(answer["data"]["result"][0]["value"][1])

@@ -22,7 +22,7 @@ class Usage:
 
 
 def usage(root_pid: int) -> Usage:
-    """Add up a process and all its descendants, with what their ended children used.
+    """Add up a process and all its descendants, including the usage of their ended children.
 
     Memory is the proportional set size: shared pages are counted once over all processes.
     """
@@ -35,7 +35,7 @@ def usage(root_pid: int) -> Usage:
             cpu[name] += sum(map(int, fields[11:15])) / TICKS
             memory[name] += _pss_kb(pid) / 1024
         except (FileNotFoundError, ProcessLookupError):
-            continue  # ended while we looked
+            continue  # ended meanwhile
     return Usage(dict(cpu), dict(memory))
 
 

@@ -1,4 +1,4 @@
-"""Recording alone: how many checks a second one process takes in, in lots as probe workers send them."""
+"""Recording alone: checks a second that one process records, in batches as probe workers send them."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root, the server runs as somebody else
+        Path(folder).chmod(0o755)  # as root, the server runs as another user
         with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
             set_up(url)
             return _measure(options)

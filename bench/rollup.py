@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
-        Path(folder).chmod(0o755)  # as root, the server runs as somebody else
+        Path(folder).chmod(0o755)  # as root, the server runs as another user
         with EmbeddedPostgres.running(Path(folder) / "state", durable=True) as url:
             set_up(url)
             return _measure(options)
@@ -160,7 +160,7 @@ RUNS = """
 
 
 def _roll_up() -> float:
-    """Account the whole day as the nightly task does, and return the seconds that it took."""
+    """Account the whole day as the nightly task does, and return the duration in seconds."""
     from monitoring.accounting import rollup, rollup_requests
     from monitoring.models import Service
 
@@ -185,7 +185,7 @@ def _make_ninety_days() -> None:
 
 
 def _ninety_days() -> float:
-    """Read the sums of seconds of 90 days for 500 services, make the figures, and return the milliseconds it took."""
+    """Read the sums of seconds of 90 days for 500 services, compute the figures, and return the milliseconds."""
     from monitoring.accounting import stored_days
 
     ids = [f"bench-{number:06}" for number in range(1, 501)]

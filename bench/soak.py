@@ -1,4 +1,4 @@
-"""Hours in small: the engine at 70 % of its capacity for twenty minutes; memory, queues and lateness must stay flat."""
+"""The engine at 70 % of its capacity for twenty minutes; memory, queues and lateness must stay flat."""
 
 import argparse
 import time
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run an installation against a fast local target and look at it every half minute."""
+    """Run an installation against a fast local target and measure every half minute."""
     with ExitStack() as stack:
         url = stack.enter_context(target())
         installation = stack.enter_context(running("--workers", str(options.workers)))
@@ -53,7 +53,7 @@ def _sample(installation: Installation) -> dict[str, Any]:
 
 
 def _stored(installation: Installation, begin: datetime) -> dict[str, Any]:
-    """Return what was stored of half a minute, and how late it began. It is asked for at the end, off the clock."""
+    """Return the checks stored in half a minute, and their lateness. Queried at the end, outside the measurement."""
     stored, healthy, (p50, p99, highest) = installation.query(FIGURES, begin, begin + timedelta(seconds=SAMPLE_S))[0]
     return {"stored": stored, "failed": stored - healthy, "lateness_ms": {"p50": p50, "p99": p99, "max": highest}}
 

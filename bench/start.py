@@ -1,4 +1,4 @@
-"""From `manage.py up` on an installation that exists to the first stored check."""
+"""The time from `manage.py up` on an existing installation to the first stored check."""
 
 import argparse
 import time
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Start an installation that has services again and again."""
+    """Start an installation that has services repeatedly."""
     with target() as url, running() as installation:
         installation.manage("sync_services", "-", text=services_file(options.services, options.interval * 1000, url))
         rounds = [_one_start(installation) for _ in range(options.rounds)]

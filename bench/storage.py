@@ -1,4 +1,4 @@
-"""Bytes on disk of a check, raw and folded, and what ninety days of them come to."""
+"""Bytes on disk of a check, raw and compressed, and the size of ninety days."""
 
 import argparse
 import random
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Store days of checks as they arrive, weigh them, fold them, and weigh them again."""
+    """Store days of checks as they arrive, measure their size, compress them, and measure again."""
     with database.migrated():
         from django.db import connection
 
@@ -111,7 +111,7 @@ def as_table(figures: dict[str, Any]) -> str:
 
 
 def _store(services: int, days: int) -> int:
-    """Store every check in the order of time, which is how indexes grow in production."""
+    """Store every check in the order of time, as indexes grow in production."""
     from database import partitions
     from database.copying import copy_rows
     from monitoring.models.raw import RAW_TABLES
@@ -130,7 +130,7 @@ def _store(services: int, days: int) -> int:
 
 
 def _checks(cast: list[tuple[str, float, int]], hour: datetime, numbers: random.Random) -> Iterator[tuple[Any, ...]]:
-    """Yield an hour's checks: times scatter as over the internet, one in five hundred fails."""
+    """Yield an hour's checks: durations scatter as over the internet, one in five hundred fails."""
     for service_id, way_ms, phase_s in cast:
         for minute in range(60):
             at = hour + timedelta(minutes=minute, seconds=phase_s, milliseconds=sum(map(ord, service_id)))

@@ -1,4 +1,4 @@
-"""A target that answers at once, in a process of its own: it must not be what limits the measurement."""
+"""A target that answers at once, in a separate process: it must not limit the measurement."""
 
 import argparse
 import asyncio
@@ -18,22 +18,22 @@ class Target(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # One small GET arrives in one piece.
         if data.startswith(HANGS):
-            return  # until who asked gives up
+            return  # until the client gives up
         self.transport.write(ANSWER)
         self.transport.close()
 
 
 async def serve(context: ssl.SSLContext | None) -> None:
-    """Listen on a free port of the loopback, and say on which."""
+    """Listen on a free port of the loopback, and print the port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Target, "127.0.0.1", 0, backlog=4096, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
-    # Ends with whoever started it: its standard input is closed then.
+    # Ends with its parent, which closes its standard input then.
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 def tls(path: str) -> ssl.SSLContext:
-    """Read key and certificates from a PEM file. Every connection needs a full handshake: no tickets are given out."""
+    """Read key and certificates from a PEM file. Every connection needs a full handshake: no session tickets."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(path)
     context.num_tickets = 0

@@ -1,4 +1,4 @@
-"""Hand many values over in one statement, and take many back, without a call of psycopg's for each of them."""
+"""Pass many values in one statement, and read many back, without a call of psycopg's for each of them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -9,15 +9,15 @@ from psycopg.types.datetime import TimestamptzLoader
 
 
 def array(values: Iterable[object]) -> str:
-    """Write texts, numbers, truth values and instants as PostgreSQL reads an array; None is NULL.
+    """Write texts, numbers, truth values and instants as a PostgreSQL array; None is NULL.
 
-    The statement says of which type it is: `%(ids)s::text[]`. Raises TypeError for other values.
+    The statement names the type: `%(ids)s::text[]`. Raises TypeError for other values.
     """
     return "{" + ",".join([(WRITERS.get(type(value)) or _writer(value))(value) for value in values]) + "}"
 
 
 def read_instants_fast(cursor: CursorWrapper) -> None:
-    """Let a cursor read instants by psycopg's own loader, in C; Django's is in Python and is called for each value."""
+    """Let a cursor read instants by psycopg's loader, in C; Django's is in Python and is called for each value."""
     cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
 
 
@@ -38,7 +38,7 @@ WRITERS: dict[type, Callable[[Any], str]] = {
 
 
 def _writer(value: object) -> Callable[[Any], str]:
-    """Return the writer of what is of a kind of its own, such as the member of an enumeration, and keep it."""
+    """Return the writer for a subclass, such as the member of an enumeration, and cache it."""
     for base in type(value).__mro__:
         if base in WRITERS:
             return WRITERS.setdefault(type(value), WRITERS[base])

@@ -1,4 +1,4 @@
-"""Change counters: how a web process knows, for one cheap query, that what it keeps in memory is out of date."""
+"""Change counters: one cheap query tells a web process that its cached values are out of date."""
 
 from django.db import connection
 
@@ -6,7 +6,7 @@ from database.models import ChangeCounter
 
 
 def bump(topic: str) -> None:
-    """Raise the counter of a topic in the caller's transaction; as its last statement, for the row stays locked."""
+    """Raise the counter of a topic in the caller's transaction; call it last, because the row stays locked."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO change_counters (topic, value) VALUES (%s, 1)"

@@ -1,4 +1,4 @@
-"""Bulk loading: COPY is many times quicker than INSERT where rows come by the hundred thousand."""
+"""Bulk loading: COPY is many times faster than INSERT for hundreds of thousands of rows."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor:
-        # Django wraps the errors of statements, but not those of what is written afterwards.
+        # Django wraps the errors of statements, but not those of the following rows.
         with connection.wrap_database_errors, cursor.copy(into) as copy:
             for row in rows:
                 copy.write_row(row)

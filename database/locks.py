@@ -1,6 +1,6 @@
-"""Advisory locks, named in words: they keep two processes from doing one piece of upkeep at the same moment.
+"""Advisory locks with names: they prevent two processes from running one maintenance job at the same time.
 
-And how long a transaction waits for locks of any kind.
+Also limits how long a transaction waits for locks of any kind.
 """
 
 import hashlib
@@ -13,22 +13,22 @@ LOCK_WAIT_MS = 3_000
 
 
 def wait_briefly() -> None:
-    """Let no statement of this transaction wait longer than `LOCK_WAIT_MS` for a lock; it raises OperationalError then.
+    """Limit each wait of this transaction for a lock to `LOCK_WAIT_MS`; then OperationalError is raised.
 
-    A task that waits holds one of the few places of the engine, and others could work there.
+    A waiting task occupies one of the few places of the engine, where others could work.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS:d}ms'")
 
 
 def lock_in_transaction(name: str) -> None:
-    """Wait for the lock of this name; it is given back when the surrounding transaction ends."""
+    """Wait for the lock of this name; it is released when the surrounding transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key_of(name)])
 
 
 def try_lock_in_transaction(name: str) -> bool:
-    """Take the lock of this name unless somebody holds it, and say whether it was taken."""
+    """Take the lock of this name unless another session holds it, and return whether it was taken."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key_of(name)])
         return bool(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""What we add to the ORM for PostgreSQL, and what upkeep and backups remember."""
+"""Tables of our extensions for PostgreSQL: change counters, nightly runs, dropped days, sizes and backups."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class ChangeCounter(models.Model):
-    """One number per topic, raised in the transaction that changes something readers keep in memory."""
+    """One number per topic, raised in the transaction that changes values which readers cache."""
 
     topic = models.TextField(primary_key=True)
     value = models.BigIntegerField(default=0)
@@ -19,11 +19,11 @@ class ChangeCounter(models.Model):
 
 
 class NightlyRun(models.Model):
-    """The newest run of a piece of nightly work."""
+    """The newest run of a nightly job."""
 
     name = models.TextField(primary_key=True)
     begun_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)  # null: it runs, failed or died
+    finished_at = models.DateTimeField(null=True)  # null: it is running, failed or was killed
     error = models.TextField(default="")  # why it failed, for the operator
 
     class Meta:
@@ -34,12 +34,12 @@ class NightlyRun(models.Model):
 
 
 class DroppedPartition(models.Model):
-    """A day of a raw table that retention has dropped, or is about to: whoever reads that day must not rely on it."""
+    """A day of a raw table that retention has dropped, or is about to: readers must not rely on that day."""
 
     pk = models.CompositePrimaryKey("table_name", "day")
     table_name = models.TextField()
     day = models.DateField()  # UTC
-    size_bytes = models.BigIntegerField()  # given back, indexes included
+    size_bytes = models.BigIntegerField()  # freed, including indexes
     dropped_at = models.DateTimeField()
 
     class Meta:
@@ -50,7 +50,7 @@ class DroppedPartition(models.Model):
 
 
 class DatabaseSize(models.Model):
-    """How large the database was at the end of a night's upkeep, so that its growth can be told."""
+    """The size of the database after a night's maintenance jobs, from which its growth is computed."""
 
     measured_at = models.DateTimeField(primary_key=True)
     size_bytes = models.BigIntegerField()
@@ -63,17 +63,17 @@ class DatabaseSize(models.Model):
 
 
 class BackupReport(models.Model):
-    """What became of a backup, or of the proof that one can be restored."""
+    """The result of a backup, or of the proof that one can be restored."""
 
     BACKUP, PROOF = "backup", "proof"
 
     subject = models.TextField(choices=[(BACKUP, BACKUP), (PROOF, PROOF)])
     began_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)  # null: it runs, or was killed
+    ended_at = models.DateTimeField(null=True)  # null: it is running, or was killed
     is_good = models.BooleanField(default=False)
     file = models.TextField(default="")
     size_bytes = models.BigIntegerField(default=0)  # of the file, without those of closed days
-    problem = models.TextField(default="")  # in words; empty when it went well
+    problem = models.TextField(default="")  # in words; empty if it succeeded
 
     class Meta:
         db_table = "backup_reports"

@@ -1,7 +1,7 @@
-"""Work of the night: done once a night, at or after a time of the page's day, however often somebody asks.
+"""Nightly jobs: each runs once a night, at or after a time of the page's day, however often it is called.
 
-Beat asks every few minutes and remembers nothing; a row does. So a night on which the monitor was off is made up for
-when it runs again, once, and a run that failed or died is tried again after an hour.
+Beat calls every few minutes and keeps no state; a row does. So after a night on which the monitor was off, the job runs
+once when it is on again, and a run that failed or was killed is repeated after an hour.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ RETRY_AFTER = timedelta(hours=1)
 
 @contextmanager
 def once_a_night(name: str, at: time, now: datetime, zone: tzinfo) -> Iterator[bool]:
-    """Yield whether the work of this name is due and ours, and note how it ended.
+    """Yield whether the job of this name is due and ours, and record how it ended.
 
-    Must not be called in a transaction: what is noted would wait for its end.
+    Must not be called in a transaction: the record would wait for its end.
     """
     with one_at_a_time(f"nightly {name}") as is_ours:
         if not is_ours or not is_due(name, at, now, zone):
@@ -36,9 +36,9 @@ def once_a_night(name: str, at: time, now: datetime, zone: tzinfo) -> Iterator[b
 
 
 def begin_or_go_on(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
-    """Say whether the night's work of this name, which takes several calls, is still to be done; note that it began.
+    """Return whether the night's job of this name, which takes several calls, is still to be done; record its start.
 
-    It is until `finish` is called. Must not be called twice at once.
+    It is to be done until `finish` is called. Must not be called twice at once.
     """
     last = NightlyRun.objects.filter(name=name).first()
     if last is not None and last.begun_at >= latest(at, now, zone):
@@ -48,12 +48,12 @@ def begin_or_go_on(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
 
 
 def finish(name: str, now: datetime) -> None:
-    """Let work that takes several calls rest until the next night."""
+    """End a job of several calls until the next night."""
     NightlyRun.objects.filter(name=name).update(finished_at=now)
 
 
 def is_due(name: str, at: time, now: datetime, zone: tzinfo) -> bool:
-    """Say whether the work was not begun since the clock last showed `at`, or has to be tried again."""
+    """Return whether the job was not begun since the clock last showed `at`, or has to be repeated."""
     last = NightlyRun.objects.filter(name=name).first()
     if last is None or last.begun_at < latest(at, now, zone):
         return True

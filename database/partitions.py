@@ -1,4 +1,4 @@
-"""Day partitions (UTC) of the raw tables: made ahead by upkeep, on demand by whoever finds one missing, and dropped."""
+"""Day partitions (UTC) of the raw tables: created ahead by a maintenance job or on demand, and dropped."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from database.locks import lock_in_transaction
 
-DAYS_AHEAD = 3  # a long holiday of the upkeep task may pass before on-demand creation has to step in
+DAYS_AHEAD = 3  # the maintenance job may fail for as long before partitions are created on demand
 ATTEMPTS = 5
 LOCK_TIMEOUT = "2s"
 
@@ -25,10 +25,10 @@ def name_of(table: str, day: date) -> str:
 
 
 def ensure(table: str, days: set[date]) -> list[date]:
-    """Make the missing day partitions of `table` and return their days.
+    """Create the missing day partitions of `table` and return their days.
 
-    A partition is created apart and then attached, which locks the parent only against other DDL, so inserts go on.
-    Run it outside a transaction that holds locks on the table; two processes may run it at the same time.
+    A partition is created separately and then attached, which locks the parent only against other DDL, so inserts go
+    on. Run it outside a transaction that holds locks on the table; two processes may run it at the same time.
     """
     missing = sorted(days - existing(table))
     for day in missing:
@@ -37,7 +37,7 @@ def ensure(table: str, days: set[date]) -> list[date]:
 
 
 def ensure_ahead(table: str, now: datetime) -> list[date]:
-    """Make today's partition and those of the coming days."""
+    """Create today's partition and those of the coming days."""
     return ensure(table, {now.astimezone(UTC).date() + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)})
 
 
@@ -54,7 +54,7 @@ def existing(table: str) -> set[date]:
 
 
 def detached(table: str) -> set[date]:
-    """Return the days whose partition was detached and still lies there. One query."""
+    """Return the days whose partition was detached but not dropped. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition"
@@ -65,19 +65,19 @@ def detached(table: str) -> set[date]:
 
 
 def size_of(table: str, day: date) -> int:
-    """Return the bytes of a partition with its indexes; 0 for one that is not there."""
+    """Return the bytes of a partition with its indexes; 0 if it doesn't exist."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", [name_of(table, day)])
         return int(cursor.fetchone()[0])
 
 
 def drop(table: str, day: date) -> bool:
-    """Drop a day's partition and say whether it is gone; not while somebody reads it, as a dump does for an hour.
+    """Drop a day's partition and return whether it is gone; not while it is being read, as a dump does for an hour.
 
-    It is detached concurrently, so neither inserts nor readers of other days ever wait for it: a plain DROP would ask
-    for the parent alone, wait behind the dump, and let everybody queue behind itself. PostgreSQL does that in two
-    transactions; where the second does not come to pass, the partition is invisible and the next call goes on from
-    there. Must not run in a transaction.
+    It is detached concurrently, so neither inserts nor readers of other days wait for it: a plain DROP would request
+    the parent's lock, wait behind the dump, and make all others wait behind itself. PostgreSQL detaches in two
+    transactions; if the second fails, the partition is invisible and the next call continues from there. Must not run
+    in a transaction.
     """
     child = sql.Identifier(name_of(table, day))
     try:
@@ -92,16 +92,16 @@ def drop(table: str, day: date) -> bool:
 
 
 def drop_empty(table: str, day: date) -> bool:
-    """Drop a day's partition that has no rows left and say whether it is gone; False while it has some or is in use.
+    """Drop an empty partition of a day and return whether it is gone; False while it has rows or is in use.
 
-    Nobody waits longer than a fifth of a second for it: the lock of the parent is asked for only so long, and several
-    times. Must not run in a transaction.
+    Nobody waits longer than a fifth of a second for it: the lock of the parent is requested only for that long, and
+    several times. Must not run in a transaction.
     """
     if day not in existing(table):
         return True
     with _lock_timeout(), connection.cursor() as cursor:
         try:
-            # What was deleted is cleared away first, else looking for a row would be reading all that are dead.
+            # Clear away deleted rows first; otherwise the search for a row would read all dead ones.
             cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(name_of(table, day))))
         except OperationalError as error:
             return _is_impatience(error)
@@ -123,20 +123,20 @@ def _drop_empty(table: str, day: date) -> bool:
         cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(parent))
         cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(child))
         if cursor.fetchone()[0]:
-            return False  # somebody was quicker than we
+            return False  # another process was faster
         cursor.execute(sql.SQL("DROP TABLE {}").format(child))
         return True
 
 
 def _is_impatience(error: OperationalError) -> Literal[False]:
-    """Return False where a wait for a lock or a statement came to its limit; raise anything else."""
+    """Return False if a wait for a lock or a statement reached its limit; raise any other error."""
     if isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
         return False
     raise error
 
 
 def _detach(cursor: CursorWrapper, table: str, day: date) -> None:
-    """Detach a partition unless it is detached already. A table has one half-detached partition at most: finish it."""
+    """Detach a partition unless it is detached already. A table has at most one half-detached partition: finish it."""
     name, parent = name_of(table, day), sql.Identifier(table)
     cursor.execute(
         "SELECT child.relname, inhdetachpending FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid"
@@ -151,7 +151,7 @@ def _detach(cursor: CursorWrapper, table: str, day: date) -> None:
 
 @contextmanager
 def _lock_timeout() -> Iterator[None]:
-    """Wait for a lock as long as may be; of the session, as there is no transaction to say it for."""
+    """Limit the wait for locks, for the whole session, because there is no transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         try:
@@ -178,11 +178,11 @@ def _create(table: str, day: date) -> None:
     parent, child = sql.Identifier(table), sql.Identifier(name_of(table, day))
     start, end = (sql.Literal(f"{edge:%Y-%m-%d} 00:00:00+00") for edge in (day, day + timedelta(days=1)))
     with transaction.atomic(), connection.cursor() as cursor:
-        # Without a limit our wait for the parent would queue every insert behind a long reader.
+        # Without a limit, our wait for the parent would queue every insert behind a long reader.
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         lock_in_transaction(f"partitions of {table}")
         if day in existing(table):
-            return  # another process was quicker
+            return  # another process was faster
         cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(child, parent))
         cursor.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(parent, child, start, end)

@@ -1,12 +1,12 @@
-"""How soon a process finds a database that was away."""
+"""How soon a process finds a database again that was away."""
 
 from psycopg_pool.base import AttemptWithBackoff
 
 
 def ask_every_second() -> None:
-    """Let pools ask for a connection once a second for as long as the database is away.
+    """Let pools request a connection once a second while the database is away.
 
-    They would double their pause each time: after five minutes without a database it may take them two more to notice
-    that it is back.
+    By default they double their pause each time: after five minutes without a database it may take them two more to
+    notice that it is back.
     """
     AttemptWithBackoff.DELAY_BACKOFF = 1.0

@@ -1,7 +1,7 @@
-"""Give the space of old raw rows back, by whole days: a partition is dropped in milliseconds, rows are not.
+"""Free the space of old raw rows by whole days: dropping a partition takes milliseconds, deleting rows does not.
 
-Apps register their raw tables: for how many days each is kept, and what must be done with a day before it may go.
-A day that may not go yet stays, is asked for, and is tried again the next night; the others go on.
+Apps register their raw tables with the number of days to keep and the work to do before a day may be dropped. A day
+that may not be dropped yet stays, its work is requested, and the next night tries again; other days are not affected.
 """
 
 import logging
@@ -20,19 +20,19 @@ class RawTable:
     """A table in day partitions (`database/partitions.py`) whose old days are dropped."""
 
     name: str
-    keep_days: Callable[[], int]  # today not counted
-    unfinished: Callable[[date], int]  # what still needs the raw rows of a UTC day; 0 lets it go. Changes nothing
-    finish: Callable[[date], object] = lambda day: None  # asks for what is unfinished, so that it is done by tomorrow
+    keep_days: Callable[[], int]  # not counting today
+    unfinished: Callable[[date], int]  # work that still needs the raw rows of a UTC day; 0: none. Changes nothing
+    finish: Callable[[date], object] = lambda day: None  # requests the unfinished work, so that it is done by tomorrow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What became of the days of one table that were due to go."""
+    """The result of retention for the days of one table that were due."""
 
     table: str
     dropped: Sequence[date]
-    held: Sequence[date]  # something still needs them
-    busy: Sequence[date]  # somebody was reading them, a dump for example
+    held: Sequence[date]  # still needed by unfinished work
+    busy: Sequence[date]  # being read, by a dump for example
 
     def __str__(self) -> str:
         return f"{self.table}: {len(self.dropped)} dropped, {len(self.held)} held, {len(self.busy)} busy"
@@ -50,7 +50,7 @@ def registered() -> list[RawTable]:
 
 
 def due(table: RawTable, now: datetime) -> list[date]:
-    """Return the days of a table that are older than it is kept, oldest first. One query."""
+    """Return the days of a table that are older than its limit, oldest first. One query."""
     return sorted(day for day in partitions.existing(table.name) if day < first_kept(table, now))
 
 
@@ -60,13 +60,13 @@ def first_kept(table: RawTable, now: datetime) -> date:
 
 
 def sweep(table: RawTable, now: datetime) -> Swept:
-    """Drop what is due of a table and may go. Must not run in a transaction."""
+    """Drop the days of a table that are due and may be dropped. Must not run in a transaction."""
     dropped, held, busy = list[date](), list[date](), list[date]()
     for day in due(table, now):
         if table.unfinished(day):
             table.finish(day)
             held.append(day)
-        elif busy or not _drop(table.name, day, now):  # who reads one reads them all: do not wait for each
+        elif busy or not _drop(table.name, day, now):  # a dump reads all days: don't wait for each
             busy.append(day)
         else:
             dropped.append(day)
@@ -77,13 +77,13 @@ def sweep(table: RawTable, now: datetime) -> Swept:
 
 
 def is_whole(tables: Collection[str], start: datetime, end: datetime) -> bool:
-    """Say whether the tables have all rows that they ever had in [start, end). One query."""
+    """Return whether the tables have all rows that they ever had in [start, end). One query."""
     first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()
     return not DroppedPartition.objects.filter(table_name__in=tables, day__range=(first, last)).exists()
 
 
 def _drop(table: str, day: date, now: datetime) -> bool:
-    # Noted before it is done: nobody may take half a day for a whole one, whatever becomes of us in between.
+    # Recorded first: readers must not take half a day for a complete one, whatever happens in between.
     DroppedPartition.objects.bulk_create(
         [DroppedPartition(table_name=table, day=day, size_bytes=partitions.size_of(table, day), dropped_at=now)],
         ignore_conflicts=True,

@@ -1,4 +1,4 @@
-"""Log our own slow statements, on whatever server they run: its log may be far away, or not say them."""
+"""Log our own slow statements, whatever the server: its log may be far away, or not contain them."""
 
 import logging
 import time
@@ -14,13 +14,13 @@ LONGEST = 500  # characters of a statement
 
 
 def watch(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Time every statement of a connection; told of each new one, and a connection may be told of again."""
+    """Time every statement of a connection; called for each new one, possibly more than once."""
     if log_if_slow not in connection.execute_wrappers:
         connection.execute_wrappers.append(log_if_slow)
 
 
 def log_if_slow(execute: Callable[..., Any], sql: object, params: object, many: bool, context: dict[str, Any]) -> Any:
-    """Execute a statement and log it when it was slow; never its parameters, which may be secrets."""
+    """Execute a statement and log it if it was slow; never its parameters, which may be secrets."""
     began = time.perf_counter()
     try:
         return execute(sql, params, many, context)

@@ -1,4 +1,4 @@
-"""Named SQL: each statement in a file of its own in an app's `sql/` folder, read once."""
+"""Named SQL: each statement is a file in an app's `sql/` folder, read once."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Let a query take only so long: somebody waits for it, and others need the database."""
+"""Limit the duration of a query: a user waits for it, and others need the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-CHECKED = ["README.md", "SECURITY.md", "docs/*.md"]  # Python files and catalogues (.po) can be added
+APPS = ["accounts", "bench", "clients", "database", "deploy", "incidents", "observability", "statuspage"]
+CHECKED = ["README.md", "SECURITY.md", "docs/*.md", *(f"{app}/**/*.py" for app in APPS)]  # .po files work, too
 STYLES = CHECKOUT / "styles" / "SLAMonitor"
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`|\]\([^)\s]+\)", re.DOTALL | re.MULTILINE)
 BREAK = r"\n\s*\n|\n\s*[-#|]|\|"  # between paragraphs, list items, headings and cells

@@ -1,4 +1,4 @@
-"""Which addresses are for programs, and what they answer to an exception."""
+"""Recognise the URLs of the API, and answer them with errors in its form."""
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
@@ -8,13 +8,13 @@ from observability import errors
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Tell whether an address belongs to the API, where programs and not people read the answers."""
+    """Return whether a URL belongs to the API, whose readers are programs."""
     path = request.path_info
     return path.startswith(settings.API_PREFIXES) or path.endswith(settings.API_SUFFIXES)
 
 
 def answer_exception(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Answer with what an exception means, and log it with its traceback when it is our fault."""
+    """Answer with the error for an exception, and log its traceback if it is a bug of ours."""
     response = errors.respond(request, exception)
     if response.status_code >= 500:
         words = "%s: %s", type(exception).__name__, request.path

@@ -1,6 +1,6 @@
-"""What workers take from the broker: only messages that we signed, and nothing that could end them.
+"""Accept from the broker only messages that we signed, and none that could crash a worker.
 
-Whatever else lies in a queue is taken out of it, counted and forgotten: Celery ends a worker at what it cannot parse.
+Every other item is removed from its queue, counted and dropped: Celery ends a worker at a message that it can't parse.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ logger = get_logger(__name__)
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery is not typed
-    """Verifies each message before Celery looks at it."""
+    """Verify each message before Celery reads it."""
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **kwargs)
@@ -30,7 +30,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery is not typed
                 handle(message)
             except Forged as error:
                 _refuse(message, str(error), broker_errors)
-            except Exception as error:  # a header that we do not sign, such as `retries`, may hold anything
+            except Exception as error:  # an unsigned header, such as `retries`, may contain anything
                 if _is_of_broker(error, broker_errors):
                     raise
                 _refuse(message, f"it cannot be read ({type(error).__name__})", broker_errors)
@@ -39,7 +39,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery is not typed
 
 
 def open_message(message: Any) -> None:
-    """Verify a message and put what was signed in its place. Raises `Forged`."""
+    """Verify a message and replace its body by the signed content. Raises `Forged`."""
     if not isinstance(message.headers, dict) or not isinstance(message.headers.get("task"), str):
         raise Forged("it names no task")
     message.body = verified(message.body or b"", message.content_type, message.headers)
@@ -55,12 +55,12 @@ def _refuse(message: Any, why: str, broker_errors: tuple[type[Exception], ...]) 
 
 
 def _is_of_broker(error: Exception, broker_errors: tuple[type[Exception], ...]) -> bool:
-    """Say whether it was the broker that failed; kombu counts KeyError among its errors, which a message may cause."""
+    """Return whether the broker failed; kombu counts KeyError among its errors, which a message may cause."""
     return isinstance(error, broker_errors) and not isinstance(error, KeyError)
 
 
 class Channel(kombu_redis.Channel):
-    """Survives what in a list of Redis is no message at all."""
+    """Survive items in a list of Redis that are no messages."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -68,7 +68,7 @@ class Channel(kombu_redis.Channel):
         except Exception as error:
             if _is_of_broker(error, (*self.connection_errors, *self.connection.channel_errors, Empty)):
                 raise
-            # The item has left the list already.
+            # The item has already left the list.
             refusals.note(f"it is no message ({type(error).__name__})")
             return True
 

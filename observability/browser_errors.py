@@ -1,7 +1,7 @@
-"""What our own scripts met in somebody's browser, as a line of our log under the trace of their page.
+"""Log errors of our scripts in browsers, under the trace of their page.
 
-Anybody may send such a report, so it is held to strict bounds: few, short, masked, and nothing is kept. It needs no
-session, no token and no database, and so works on the worst day.
+Anybody may send such a report, so strict limits apply: few, short, masked, and nothing is stored. Reports need no
+session, no token and no database, so they also work during an outage.
 """
 
 import logging
@@ -27,34 +27,34 @@ logger = logging.getLogger(__name__)
 
 MOST_BYTES = 8_192  # of a report
 LONGEST_AGENT = 200  # characters
-JSON = "application/json"  # of another site's page the browser then asks first whether it may, and it may not
+JSON = "application/json"  # other sites' pages would need the browser's preflight request, which we refuse
 
 _reports = metrics.counter("browser_errors", "Reports of errors in browsers.", ["outcome"])
 
 
 class Report(BaseModel):
-    """An error, as `statuspage/static/statuspage/errors.js` cuts it to size."""
+    """An error, as shortened by `statuspage/static/statuspage/errors.js`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    kind: Literal["error", "rejection", "fetch"]  # thrown, in a promise that nobody waits for, or an answer that failed
+    kind: Literal["error", "rejection", "fetch"]  # thrown, in an unhandled promise, or a failed response
     message: str = Field(min_length=1, max_length=500)
     page: str = Field(max_length=300)  # its path
-    source: str = Field(default="", max_length=300)  # the address of the script
+    source: str = Field(default="", max_length=300)  # the URL of the script
     line: int = Field(default=0, ge=0, le=10_000_000)
     column: int = Field(default=0, ge=0, le=10_000_000)
     stack: str = Field(default="", max_length=2_000)
 
 
 class Limits:
-    """How many reports this process takes: from one address, and from all together."""
+    """The limits of reports in this process: from one address, and in total."""
 
     def __init__(self) -> None:
         self.each = Buckets(size=10, refilled_every_s=6, most_keys=4_096)
         self.all = Buckets(size=30, refilled_every_s=2)
 
     def take(self, address: str, now_s: float) -> float:
-        """Return 0, or after how many seconds there is room. Who sends too many uses up no room of others."""
+        """Return 0, or the seconds until there is room. One address over its limit takes no room from others."""
         return self.each.take(neighbourhood(address), now_s) or self.all.take("", now_s)
 
 
@@ -62,11 +62,11 @@ limits = Limits()
 
 
 @login_not_required
-@csrf_exempt  # it changes nothing, and does not ask who sends it
+@csrf_exempt  # it changes nothing, and does not identify its sender
 @never_cache
 @require_POST
 def report_error(request: HttpRequest) -> HttpResponse:
-    """Log a report, and answer 204 whatever becomes of the line."""
+    """Log a report, and answer 204 whether or not the line could be written."""
     try:
         _admit(request, now_s())
         report = _read(request)
@@ -83,7 +83,7 @@ report_error.asks_nobody = True  # type: ignore[attr-defined]  # so that no key 
 
 
 def _admit(request: HttpRequest, now_s: float) -> None:
-    """Turn away who sends too much, before anything of it is read. Raises ApiError."""
+    """Refuse a report beyond the limits before reading it. Raises ApiError."""
     wait_s = limits.take(client_ip(request), now_s)
     if wait_s:
         raise of_status(429, headers={"Retry-After": str(math.ceil(wait_s))})
@@ -92,7 +92,7 @@ def _admit(request: HttpRequest, now_s: float) -> None:
 
 
 def _read(request: HttpRequest) -> Report:
-    """Return the report. Raises ApiError where it is none."""
+    """Return the report. Raises ApiError if it is invalid."""
     body = request.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         raise of_status(413, details={"most_bytes": MOST_BYTES})
@@ -110,7 +110,7 @@ def _read(request: HttpRequest) -> Report:
 
 
 def _log(report: Report, agent: str) -> None:
-    """Write the line. What somebody else made our scripts say is no alarm: anybody can send it."""
+    """Write the line, as a warning at most: anybody can send a report."""
     fields = {
         "kind": report.kind,
         "says": report.message,
@@ -125,7 +125,7 @@ def _log(report: Report, agent: str) -> None:
 
 
 def _path(address: str) -> str:
-    """Return an address without what may follow its path, where visitors' own words stand."""
+    """Return a URL without query and fragment, which may contain the visitor's own input."""
     return address.partition("?")[0].partition("#")[0]
 
 

@@ -1,4 +1,4 @@
-"""How often somebody without an account may do something: buckets in the memory of one process, refilled evenly."""
+"""Limit actions of visitors without an account: buckets in the memory of one process, refilled evenly."""
 
 import ipaddress
 import threading
@@ -9,9 +9,9 @@ LONGEST_KEY = 64
 
 
 class Buckets:
-    """A bucket for each key. Of too many keys those not seen for longest are forgotten, and so begin with a full one.
+    """A bucket for each key. If there are too many keys, the least recently used are dropped and later start full.
 
-    The generic cell rate algorithm (ITU-T I.371, annex A): all that is kept of a key is when its bucket is full again.
+    The generic cell rate algorithm (ITU-T I.371, annex A) stores only the instant at which a bucket will be full again.
     """
 
     def __init__(self, size: int, refilled_every_s: float, most_keys: int = 1) -> None:
@@ -20,7 +20,7 @@ class Buckets:
         self._lock = threading.Lock()
 
     def take(self, key: str, now_s: float) -> float:
-        """Take one and return 0, or return after how many seconds there is one. `now_s` is of any steady clock."""
+        """Take one and return 0, or return the seconds until there is one. `now_s` comes from any monotonic clock."""
         with self._lock:
             full_at = max(now_s, self._full_at.pop(key, now_s))
             missing_s = full_at + self._step_s - self._size * self._step_s - now_s
@@ -35,7 +35,7 @@ class Buckets:
 
 @lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
-    """Return what an address shares a bucket with: itself, and in IPv6 its /64, all of which one machine may use."""
+    """Return the key for an address's bucket: the address, or for IPv6 its /64, all of which one machine may use."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:  # of a Unix socket, or as some proxies write it

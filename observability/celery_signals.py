@@ -1,4 +1,4 @@
-"""Carry the trace of a request into the tasks that it causes, and tell what becomes of them."""
+"""Carry the trace of a request into the tasks that it causes, and report their ends."""
 
 from contextvars import Token
 from typing import Any
@@ -15,7 +15,7 @@ from celery.signals import (
 from observability import jobs, log_sink, trace
 from observability.trace import TraceContext
 
-_under_way: dict[str, Token[TraceContext | None]] = {}  # by the id of the task
+_under_way: dict[str, Token[TraceContext | None]] = {}  # by task id
 
 
 @before_task_publish.connect
@@ -45,7 +45,7 @@ def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
 
 @setup_logging.connect
 def _leave_logging_alone(**_: Any) -> None:
-    """Keep the settings' logging: without this Celery sets levels of its own and writes lines in another form."""
+    """Keep the settings' logging: Celery would set levels of its own and write lines in another form."""
 
 
 @worker_process_shutdown.connect

@@ -1,4 +1,4 @@
-"""Ask something that may hang, and wait no longer than it deserves."""
+"""Call something that may hang, and wait no longer than a deadline."""
 
 import threading
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from observability.harmless import note
 
 T = TypeVar("T")
 
-Start = Callable[[str, Callable[[], None]], object]  # (name, work): starts the work, or raises where it cannot
+Start = Callable[[str, Callable[[], None]], object]  # (name, work): starts the work, or raises if it can't
 
 
 def in_thread(name: str, work: Callable[[], None]) -> None:
-    """Do it in a thread of its own, which closes the connections to the database that it opened."""
+    """Run work in a separate thread, which closes its database connections at the end."""
 
     def work_and_close() -> None:
         try:
@@ -28,7 +28,7 @@ def in_thread(name: str, work: Callable[[], None]) -> None:
 
 
 class Asker:
-    """Asks questions by their names, of each name one at a time: what hangs costs one thread, however often asked."""
+    """Makes named calls, one at a time for each name: a hanging call costs one thread, however often it is made."""
 
     def __init__(self, start: Start = in_thread) -> None:
         self._start = start
@@ -36,7 +36,7 @@ class Asker:
         self._lock = threading.Lock()
 
     def within(self, name: str, seconds: float, ask: Callable[[], T]) -> T | None:
-        """Return the answer, or None when it failed or is not there in time; that is noted under the name."""
+        """Return the result, or None if the call failed or timed out, which is noted under the name."""
         try:
             return self.asked(name, ask).result(seconds)
         except Exception as error:
@@ -44,13 +44,13 @@ class Asker:
             return None
 
     def asked(self, name: str, ask: Callable[[], T]) -> Future[T]:
-        """Begin to ask and return the answer to be; that of a question of this name under way, if one is."""
+        """Start a call and return its future, or that of a running call of this name."""
         with self._lock:
             known = self._asked.get(name)
             if known is None or known.done():
                 known = Future()
                 self._start(name, partial(_answer, known, ask))
-                self._asked[name] = known  # not before: where nothing was started nobody would ever answer it
+                self._asked[name] = known  # not before: without a thread the future would never be done
         return known
 
 

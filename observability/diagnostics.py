@@ -1,7 +1,7 @@
-"""What the operator should know: apps register findings, and `manage.py doctor` and the desk's screen show the same.
+"""Diagnostics: apps register findings, and `manage.py doctor` and the admin show them.
 
-A finding is a plain sentence with a verdict, and a remedy where something is to be done. `/health` asks only whether
-we work now, several times a minute; this asks whether we still will tomorrow, and may take a second or two.
+A finding is a plain sentence with a verdict, and a remedy if something has to be done. `/health` checks several times a
+minute whether we work now; the diagnostics check whether we still will tomorrow, and may take a second or two.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ class Verdict(StrEnum):
     """From good to bad."""
 
     GOOD = "good"
-    NOTE = "note"  # nothing to do, but to know
-    WARNING = "warning"  # will be trouble
+    NOTE = "note"  # for information
+    WARNING = "warning"  # will cause trouble
     BAD = "bad"  # is trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Figures beside a finding, ready to show."""
+    """Values that belong to a finding, ready to show."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -34,31 +34,31 @@ class Table:
 class Finding:
     verdict: Verdict
     says: str
-    remedy: str = ""  # what to do; with a warning and worse
+    remedy: str = ""  # the action to take, for warnings and errors
     table: Table | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A question that can be asked at any time."""
+    """A diagnostic question that can be asked at any time."""
 
     name: str  # unique, for programs
     area: str
     title: str | Promise
     ask: Callable[[], Finding]
-    needs: Sequence[str]  # names of checks that must not be bad, or asking is in vain
+    needs: Sequence[str]  # names of checks that must not be bad; otherwise this one makes no sense
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """A check and what it found."""
+    """A check and its finding."""
 
     check: Check
     finding: Finding
 
 
 class Doctor:
-    """The checks of one examination; apps register theirs with `doctor`."""
+    """The checks of the diagnostics; apps register theirs with `doctor`."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
@@ -72,11 +72,11 @@ class Doctor:
         area: str,
         needs: Sequence[str] = ("database",),
     ) -> None:
-        """Let a check be part of the examination. It must change nothing and end within a second or two."""
+        """Register a check. It must change nothing and end within a second or two."""
         self._checks[name] = Check(name=name, area=area, title=title, ask=ask, needs=needs)
 
     def examine(self) -> list[Examined]:
-        """Ask every check, in the order of registration, but those in vain; what needs nothing comes first."""
+        """Run all checks in their order, independent ones first; skip those whose `needs` are bad."""
         found: dict[str, Examined] = {}
         for check in sorted(self._checks.values(), key=lambda check: len(check.needs)):
             missing = [name for name in check.needs if name in found and found[name].finding.verdict is Verdict.BAD]
@@ -89,11 +89,11 @@ doctor = Doctor()
 
 
 def ask(check: Check) -> Finding:
-    """Ask one check; a question that fails is a finding itself."""
+    """Run one check; a check that fails is a finding itself."""
     try:
         return check.ask()
     except Exception as error:
-        # Whatever it is, not knowing is the finding, and the others must still be asked.
+        # An unknown result is a finding, whatever the reason, and the other checks must still run.
         says = _("This could not be found out: %(why)s") % {"why": f"{type(error).__name__}: {error}".strip()}
         return bad(says, _("Mend what the message names, then ask again."))
 

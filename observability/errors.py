@@ -1,7 +1,7 @@
-"""One form for every error of the API: whatever was raised or answered becomes the JSON of `render`.
+"""One form for every error of the API: each exception or response becomes the JSON of `render`.
 
-Raise `ApiError` for what the caller should know. What a library raises is translated by whoever uses it (`register`);
-an exception that nobody knows is `INTERNAL_ERROR`, and tells nothing of the inside.
+Raise `ApiError` for errors that the caller should know. The module that uses a library translates its exceptions
+(`register`); an unknown exception is `INTERNAL_ERROR`, and reveals nothing internal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ from observability import trace
 from observability.masking import mask, mask_text
 
 PROBLEM = "application/problem+json"  # RFC 9457
-RETRY_S = 5  # after a dependency was found down
-LONGEST_ACCEPT = 1_000  # characters of the header that are looked at
+RETRY_S = 5  # after a dependency failed
+LONGEST_ACCEPT = 1_000  # characters of the header that are read
 OF_THE_BODY = {
     "Content-Type",
     "Content-Length",
@@ -35,7 +35,7 @@ OF_THE_BODY = {
     "Location",
 }
 
-# The code and the words of a status that came without any.
+# Code and message of a status that came without any.
 STANDARD: dict[int, tuple[str, str]] = {
     400: ("MALFORMED_REQUEST", gettext_noop("The request cannot be read.")),
     401: ("NOT_AUTHENTICATED", gettext_noop("Say who you are: send a valid token.")),
@@ -59,7 +59,7 @@ STANDARD: dict[int, tuple[str, str]] = {
 
 
 class ApiError(Exception):
-    """An error that the caller of the API should know, with a code for programs and words for people."""
+    """An error for the caller of the API, with a code for programs and a message for people."""
 
     def __init__(
         self,
@@ -81,30 +81,30 @@ _translations: dict[type[Exception], Translate] = {}
 
 
 def register(kind: type[E], translate: Callable[[E], ApiError]) -> None:
-    """Say what an exception class means to callers; the nearest class of an exception decides."""
+    """Register the meaning of an exception class for callers; the nearest class of an exception decides."""
     _translations[kind] = translate
 
 
 def of_status(
     status: int, *, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> ApiError:
-    """Return the error of a status that says no more than its number."""
+    """Return the error for a status without further information."""
     fallback = PHRASES.get(status, "Error").upper().replace(" ", "_"), gettext_noop("The request failed.")
     code, words = STANDARD.get(status, fallback)
     return ApiError(code, translation.gettext(words), status=status, details=details, headers=headers)
 
 
 def invalid(fields: Mapping[str, Sequence[str]]) -> ApiError:
-    """Return the error that says what is wrong with which field.
+    """Return the error that lists the invalid fields and their problems.
 
-    As a list, not by name: what stands under a name like `password` would be masked.
+    The fields are a list, not a mapping: a value under a name like `password` would be masked.
     """
     problems = [{"field": name, "message": message} for name, messages in fields.items() for message in messages]
     return of_status(422, details={"problems": problems})
 
 
 def translate(error: Exception) -> ApiError:
-    """Return what any exception means to callers."""
+    """Return the error for any exception."""
     if isinstance(error, ApiError):
         return error
     for kind in type(error).__mro__:
@@ -114,7 +114,7 @@ def translate(error: Exception) -> ApiError:
 
 
 def render(request: HttpRequest, error: ApiError, *, now: datetime) -> JsonResponse:
-    """Write an error as the contract says, or as RFC 9457 where the caller prefers that; secrets are masked."""
+    """Write an error in the API's form, or as RFC 9457 if the caller prefers that; secrets are masked."""
     context = trace.current()
     facts = {
         "code": error.code,
@@ -142,15 +142,15 @@ def render(request: HttpRequest, error: ApiError, *, now: datetime) -> JsonRespo
 
 
 def respond(request: HttpRequest, error: Exception) -> JsonResponse:
-    """Answer a request with what an exception means, in the caller's language."""
+    """Answer a request with the error for an exception, in the caller's language."""
     with override(get_language_from_request(request)):
         return render(request, translate(error), now=timezone.now())
 
 
 def in_format(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Return the response, or its error in our form where something else (Django itself, say) wrote one in another.
+    """Return the response, or its error in our form if another component (such as Django) wrote it in another.
 
-    A sign-in page that somebody was led to instead of an answer is a 401.
+    A redirect to the sign-in page is a 401.
     """
     status = 401 if _leads_to_sign_in(response) else response.status_code
     if status < 400 or getattr(response, "is_in_format", False):
@@ -165,8 +165,8 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
 
 
 def prefers_problem(request: HttpRequest) -> bool:
-    """Say whether the caller wants errors as RFC 9457 has them."""
-    # Django compares each type of the header with each other: a long one is not worth that.
+    """Return whether the caller prefers errors in the form of RFC 9457."""
+    # Django compares each type in the header with each other one, which is slow for long headers.
     accept = request.headers.get("Accept", "")
     if PROBLEM not in accept or len(accept) > LONGEST_ACCEPT:
         return False

@@ -1,4 +1,4 @@
-"""Events in one form: what happened to what, with the ids of what it touches; a log line each, and counted."""
+"""Events in one form: subject, action and the ids of the objects involved; each is logged and counted."""
 
 import logging
 from collections.abc import Collection
@@ -17,7 +17,7 @@ _told = metrics.counter("events", "Events told.", ["event"])
 
 
 class Subject(StrEnum):
-    """What an event is about."""
+    """The subject of an event."""
 
     SERVICE = "service"
     CHECK = "check"
@@ -28,7 +28,7 @@ class Subject(StrEnum):
 
 
 class Action(StrEnum):
-    """What happened to it."""
+    """The action of an event."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -43,12 +43,12 @@ class Action(StrEnum):
 
 
 def tell(subject: Subject, action: Action, /, *, level: int = logging.INFO, error: Any = None, **facts: Any) -> None:
-    """Log an event. `facts` are ids and small values; `duration_ms` and `trace_id` among them stand beside the words.
+    """Log an event. `facts` are ids and small values; `duration_ms` and `trace_id` become fields of the line itself.
 
     `error` is an exception whose traceback belongs to the event.
     """
     event = f"{subject}.{action}"
-    if subject is not Subject.CHECK:  # those have figures of their own, and there may be thousands a second
+    if subject is not Subject.CHECK:  # checks have metrics of their own, and there may be thousands a second
         with harmless("events"):
             _told.labels(event).inc()
     if logger.isEnabledFor(level):
@@ -57,7 +57,7 @@ def tell(subject: Subject, action: Action, /, *, level: int = logging.INFO, erro
 
 
 def tell_when_committed(subject: Subject, action: Action, ids: Collection[Any], /, **facts: Any) -> None:
-    """Tell of things that a transaction changed, once it is committed; of many, the first by their ids."""
+    """Log the changes of a transaction once it is committed; of many, only the first by id."""
     if ids:
         transaction.on_commit(lambda: _tell_each(subject, action, list(ids), facts), robust=True)
 

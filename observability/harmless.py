@@ -1,4 +1,4 @@
-"""What watches must not harm what it watches: failures of observability itself are noted, and go no further."""
+"""Keep failures of observability away from the code that it observes: they are counted and go no further."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ _failures: dict[str, int] = {}
 
 @contextmanager
 def harmless(what: str) -> Iterator[None]:
-    """Let nothing that fails in the block reach the work around it. `what` is one of few names: it is kept."""
+    """Suppress every exception in the block. `what` is one of few names, because it is kept."""
     try:
         yield
     except Exception as error:
@@ -31,5 +31,5 @@ def note(what: str, error: Exception) -> None:
 
 
 def failures() -> dict[str, int]:
-    """Return how often what failed since this process began."""
+    """Return the number of failures by name since this process began."""
     return dict(_failures)

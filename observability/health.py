@@ -1,4 +1,4 @@
-"""One answer to "is it well?": apps register their checks, and this folds them."""
+"""Health of the monitor: apps register their checks, and this module combines them."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from observability import deadlines
 from observability.deadlines import Asker
 
 ANSWER_WITHIN_S = 1.5  # all checks together
-ANSWER_KEPT_S = 1.0  # for which an answer is given again
+ANSWER_KEPT_S = 1.0  # seconds for which a result is reused
 STARTED = time.monotonic()  # when this process loaded its apps
 
 
@@ -25,7 +25,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a check found, in words for the operator."""
+    """The result of a check, in words for the operator."""
 
     status: Health
     message: str = ""
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """A finding by its name, and how long it took to find."""
+    """A finding with its name and duration."""
 
     name: str
     finding: Finding
@@ -45,7 +45,7 @@ Timed = tuple[Finding, float]  # and the seconds it took
 
 
 class HealthChecks:
-    """The checks that make one answer; apps register theirs with `checks`."""
+    """The health checks of one examination; apps register theirs with `checks`."""
 
     def __init__(
         self, asker: Asker | None = None, *, answer_within_s: float = ANSWER_WITHIN_S, kept_s: float = ANSWER_KEPT_S
@@ -57,7 +57,7 @@ class HealthChecks:
         self._kept = {True: _Kept(), False: _Kept()}
 
     def register(self, name: str, checker: Checker, *, needed_to_serve: bool = False) -> None:
-        """Let a check be part of the answer; what is not there in time is unhealthy.
+        """Register a check; if it has no result in time, it is unhealthy.
 
         `needed_to_serve`: without it a web process should get no visitors (`/readyz`).
         """
@@ -66,18 +66,18 @@ class HealthChecks:
             self._needed_to_serve.add(name)
 
     def register_url(self, name: str, url: str) -> None:
-        """Let a dependency be asked by its URL: it is well when it answers 2xx or 3xx."""
+        """Register a dependency by its URL: it is healthy if it answers 2xx or 3xx."""
         self.register(name, lambda: _ask(url))
 
     def examine(self, *, only_needed_to_serve: bool = False) -> list[Dependency]:
-        """Run the checks side by side; one that raises is unhealthy, with the class of what it raised."""
+        """Run the checks in parallel; one that raises is unhealthy, with the exception's class."""
         deadline = time.monotonic() + self._answer_within_s
         names = [name for name in self._checkers if not only_needed_to_serve or name in self._needed_to_serve]
         begun = [(name, self._begun(name)) for name in names]
         return [self._judged(name, future, deadline) for name, future in begun]
 
     def recent(self, *, only_needed_to_serve: bool = False) -> list[Dependency]:
-        """Return what `examine` says, or said less than `kept_s` ago: who ask at once wait for one examination."""
+        """Return a result of `examine` that is at most `kept_s` old; concurrent callers share one examination."""
         kept = self._kept[only_needed_to_serve]
         with kept.lock:
             if time.monotonic() - kept.at >= self.kept_s:
@@ -92,7 +92,7 @@ class HealthChecks:
 
         try:
             return (self._asker or deadlines.asker).asked(f"health of {name}", timed)
-        except Exception as error:  # no thread to be had
+        except Exception as error:  # no thread is available
             failed: Future[Timed] = Future()
             failed.set_exception(error)
             return failed
@@ -105,7 +105,7 @@ class HealthChecks:
             message = f"no answer within {self._answer_within_s:g} s"
             finding, took_s = Finding(status=Health.UNHEALTHY, message=message), self._answer_within_s
         except Exception as error:
-            # Whatever it is, a check that cannot be made is the finding. Its class only: nothing internal.
+            # A check that can't run is unhealthy, whatever the reason. Only the class is shown: nothing internal.
             finding = Finding(status=Health.UNHEALTHY, message=type(error).__name__)
             took_s = time.perf_counter() - began
         return Dependency(name=name, finding=finding, response_ms=round(took_s * 1000, 1))
@@ -120,7 +120,7 @@ checks = HealthChecks()
 
 
 def overall(dependencies: list[Dependency]) -> Health:
-    """Return the worst of them."""
+    """Return the worst verdict."""
     order = list(Health)
     return max((dependency.finding.status for dependency in dependencies), key=order.index, default=Health.HEALTHY)
 

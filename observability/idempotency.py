@@ -1,7 +1,7 @@
-"""Do a request with an `Idempotency-Key` once: the same request again gets the stored result, whoever was killed.
+"""Process a request with an `Idempotency-Key` once: the same request again gets the stored result, even after a crash.
 
 The result is stored in the transaction of the effect, under an advisory lock of the key, so there is never one without
-the other. What an error undoes stays undone, and its answer is stored too, unless it may be another one next time.
+the other. An error rolls its effects back, and its response is stored too, unless the next attempt may differ.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from observability.models import IdempotentRequest
 RESULT_KEPT_FOR = timedelta(seconds=3600)
 METHODS = ("POST", "PUT", "PATCH")
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# Of these the same request may get another answer next time; after 412 and 428 it comes again with another If-Match.
+# With these, the next attempt may differ; after 412 and 428 it has another If-Match.
 NOT_STORED = frozenset({401, 403, 412, 413, 428, 429})
 KEPT_HEADERS = ("Content-Type", "Content-Language", "Location", "ETag", "Last-Modified", "Link")
 NONCE_BYTES = 12
@@ -41,18 +41,18 @@ _scope: Scope = lambda request: None  # noqa: E731
 
 
 def register_scope(scope: Scope) -> None:
-    """Say whose keys a request names: who sends it, or None where that is unknown, and the key then counts for nothing.
+    """Register how to identify the owner of a key: the sender, or None if unknown, and the key is then ignored.
 
-    It must judge the credentials, for a stored result is given to whoever it names. It may raise `ApiError`.
+    It must verify the credentials, because the stored result is given to the owner. It may raise `ApiError`.
     """
     global _scope
     _scope = scope
 
 
 class IdempotencyMiddleware:
-    """Stands behind all other middleware, so that whatever turns a request away does so before it is looked up.
+    """Runs last of all middleware, so that each of them can refuse a request before its key is looked up.
 
-    A view with the attribute `asks_nobody` takes no credentials, and so there is nobody whose key it could be.
+    A view with the attribute `asks_nobody` takes no credentials, so its requests have no owner of a key.
     """
 
     def __init__(self, get_response: View) -> None:
@@ -62,7 +62,7 @@ class IdempotencyMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponseBase | None:
-        key = request.META.get("HTTP_IDEMPOTENCY_KEY")  # `headers` would read them all
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")  # `headers` would read all of them
         if key is None or request.method not in METHODS or not is_api(request) or hasattr(view, "asks_nobody"):
             return None
         try:
@@ -77,7 +77,7 @@ class IdempotencyMiddleware:
 
 
 def once(request: HttpRequest, key_hash: bytes, key: str, act: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """Act and store the result, or return the stored one. Raises `ApiError` for a key used otherwise or just now."""
+    """Process and store the result, or return the stored one. Raises `ApiError` if the key is in use elsewhere."""
     fingerprint = _hash(request.method or "", request.path, request.META.get("QUERY_STRING", ""), request.body)
     with transaction.atomic():
         if not try_lock_in_transaction(f"idempotency {key_hash.hex()}"):
@@ -94,13 +94,13 @@ def once(request: HttpRequest, key_hash: bytes, key: str, act: Callable[[], Http
 
 
 def sweep(now: datetime) -> int:
-    """Delete results that have expired, the oldest first and not too many at once; return how many."""
+    """Delete expired results, the oldest first and a limited number at a time; return the number."""
     expired = IdempotentRequest.objects.filter(expires_at__lte=now).order_by("expires_at")[:SWEPT_AT_ONCE]
     return IdempotentRequest.objects.filter(key_hash__in=expired.values("key_hash")).delete()[0]
 
 
 def _act(request: HttpRequest, act: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """Call the view in a savepoint, which an error takes back."""
+    """Call the view in a savepoint, which an error rolls back."""
     with transaction.atomic():
         try:
             response = act()
@@ -131,7 +131,7 @@ def _result(response: HttpResponse) -> dict[str, Any]:
 
 
 def _replay(result: dict[str, Any]) -> HttpResponse:
-    """Answer with a stored result; what was created then is there now, hence 200."""
+    """Answer with a stored result; a resource that was created then exists now, hence 200."""
     status = 200 if result["status"] == 201 else result["status"]
     response = HttpResponse(b64decode(result["body"]), status=status, headers=result["headers"])
     response.headers["Idempotent-Replayed"] = "true"
@@ -140,7 +140,7 @@ def _replay(result: dict[str, Any]) -> HttpResponse:
 
 
 def _hash(*parts: str | bytes) -> bytes:
-    """Return a keyed hash, so that nobody who reads the table can try short keys and bodies."""
+    """Return a keyed hash, so that readers of the table can't try short keys and bodies."""
     digest = hmac.new(settings.SECRET_KEY.encode(), digestmod=hashlib.sha256)
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode(errors="surrogatepass")

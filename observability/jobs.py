@@ -1,4 +1,4 @@
-"""What becomes of tasks: an event when one fails, at debug also when it begins and ends well, and figures of all."""
+"""Log and measure tasks: an event when one fails, at debug level also when it begins and ends, and metrics for all."""
 
 import logging
 import time
@@ -7,14 +7,14 @@ from observability import metrics
 from observability.events import Action, Subject, tell
 from observability.harmless import harmless
 
-LONG_MS = 5000.0  # a job that took so long is told of even when all went well
+LONG_MS = 5000.0  # a longer task is logged even if it succeeded
 _seconds = metrics.histogram(
     "job_duration_seconds",
     "Time that tasks took, by what became of them.",
     ["task", "outcome"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0),
 )
-_began: dict[str, float] = {}  # by the id of the task
+_began: dict[str, float] = {}  # by task id
 OUTCOMES = {"SUCCESS": "completed", "RETRY": "retried", "REJECTED": "rejected", "IGNORED": "cancelled"}
 
 
@@ -24,12 +24,12 @@ def begin(task: str, task_id: str) -> None:
 
 
 def fail(task: str, task_id: str, error: BaseException) -> None:
-    """Tell of a task that raised; the traceback is in Celery's own line, in the same trace."""
+    """Log a task that raised; Celery's own line has the traceback, in the same trace."""
     tell(Subject.JOB, Action.FAILED, level=logging.ERROR, task=task, task_id=task_id, why=repr(error))
 
 
 def end(task: str, task_id: str, state: str | None) -> None:
-    """Measure a task that ended in a state of Celery's, and tell of it unless it failed, which has been told."""
+    """Measure a task that ended in a Celery state, and log it unless it failed, which is already logged."""
     took_s = time.perf_counter() - _began.pop(task_id, time.perf_counter())
     outcome = OUTCOMES.get(state or "", "failed")
     with harmless("jobs"):

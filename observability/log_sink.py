@@ -1,4 +1,4 @@
-"""Write log lines without ever making the one who logs wait: a full disk or a stopped reader loses lines, counted."""
+"""Write log lines without blocking the caller: with a full disk or a stopped reader, lines are dropped and counted."""
 
 import atexit
 import contextlib
@@ -13,14 +13,14 @@ from typing import Any
 STANDARD_ERROR = 2
 MOST_BYTES = 4 * 1024 * 1024  # waiting to be written
 AT_ONCE_BYTES = 65_536
-GATHERING_S = 0.05  # lines leave together: each time the thread wakes up it takes the interpreter from who works
+GATHERING_S = 0.05  # lines are written together: the thread takes the interpreter from others each time it wakes up
 EXIT_S = 1.0
 
 
 class LogSink(logging.Handler):
-    """Format where the event happens, write from a thread of its own.
+    """Format in the caller's thread, write in a separate one.
 
-    Lines that find no room are dropped; `dropped` says how many, and so does a line once there is room again.
+    Lines beyond the limit are dropped; `dropped` counts them, and a line reports them once there is room again.
     """
 
     def __init__(self, descriptor: int = STANDARD_ERROR, most_bytes: int = MOST_BYTES) -> None:
@@ -33,16 +33,16 @@ class LogSink(logging.Handler):
     def _begin(self) -> None:
         self._lines: deque[bytes] = deque()
         self._held_bytes = 0
-        self._is_urgent = False  # somebody waits, or it may be the last that is heard of us
-        self._unsaid = 0  # dropped lines that no line has told of yet
-        self._changed = threading.Condition()  # reentrant: a signal handler may log in the midst of a log call
+        self._is_urgent = False  # a caller waits, or the process may be about to end
+        self._unsaid = 0  # dropped lines that no line has reported yet
+        self._changed = threading.Condition()  # reentrant: a signal handler may log during a log call
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode(errors="backslashreplace") + b"\n"
             self._put(line, is_urgent=record.levelno >= logging.WARNING)
-        except Exception:  # an argument that does not fit its message, or no thread to be had: the event must go on
+        except Exception:  # an argument that doesn't fit its message, or no free thread: the caller must go on
             self._lose(1)
 
     def _put(self, line: bytes, *, is_urgent: bool) -> None:
@@ -60,7 +60,7 @@ class LogSink(logging.Handler):
                 self._changed.notify_all()
 
     def flush(self, patience_s: float = EXIT_S) -> None:
-        """Wait until all is written, but not longer than the patience."""
+        """Wait until everything is written, but no longer than the patience."""
         deadline = time.monotonic() + patience_s
         with self._changed:
             self._is_urgent = True
@@ -69,7 +69,7 @@ class LogSink(logging.Handler):
                 self._changed.wait(left_s)
 
     def begin_again_in_child(self) -> None:
-        """Forget the thread, which did not come along when the process was forked, and the parent's lines."""
+        """Forget the thread and the lines of the parent, which a forked process does not have."""
         self._begin()
 
     def _lose(self, lines: int) -> None:
@@ -92,7 +92,7 @@ class LogSink(logging.Handler):
                 self._say_dropped()
 
     def _take(self) -> tuple[bytes, int]:
-        """Take as many lines as one write should have."""
+        """Take as many lines as fit into one write."""
         taken = [self._lines.popleft()]
         size = len(taken[0])
         while self._lines and size < AT_ONCE_BYTES:
@@ -105,7 +105,7 @@ class LogSink(logging.Handler):
         try:
             while chunk:
                 chunk = chunk[os.write(self._descriptor, chunk) :]
-        except OSError:  # closed, full or gone: nobody is left to tell
+        except OSError:  # closed, full or gone: there is no other place to report it
             return False
         return True
 
@@ -124,12 +124,12 @@ _sinks: "weakref.WeakSet[LogSink]" = weakref.WeakSet()
 
 
 def dropped() -> int:
-    """Return how many lines this process has lost since it began."""
+    """Return how many lines this process has dropped since it began."""
     return sum(sink.dropped for sink in list(_sinks))
 
 
 def flush() -> None:
-    """Write what waits; a process that ends without `atexit`, as Celery's pool does, calls it by itself."""
+    """Write the waiting lines; a process that ends without `atexit`, such as one of Celery's pool, calls it itself."""
     for sink in list(_sinks):
         with contextlib.suppress(Exception):
             sink.flush()

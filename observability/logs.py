@@ -1,7 +1,7 @@
 """Log lines: one JSON object each, or on a terminal an event in words and then its fields. Knows no Django.
 
-Fields come through `extra`; `duration_ms`, `trace_id`, `job_id` and `project_id` among them stand beside the message,
-all others in `metadata`. Secrets are masked in both forms.
+Fields come through `extra`. `duration_ms`, `trace_id`, `job_id` and `project_id` become fields of the line, all others
+go into `metadata`. Secrets are masked in both forms.
 """
 
 import json
@@ -16,28 +16,28 @@ from typing import Any
 from observability import trace
 from observability.masking import mask, mask_text
 
-# What every record carries; the rest came in through `extra` and are the event's fields.
+# The attributes of every record; any others came in through `extra` and are the event's fields.
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data", "request"}
 BESIDE = ("duration_ms", "trace_id", "job_id", "project_id")
-LONGEST_LINE = 65_536  # characters; what is longer loses its fields
+LONGEST_LINE = 65_536  # characters; a longer line loses its fields
 FORMAT = "LOG_FORMAT"
 JSON, LINE, AUTO = FORMS = "json", "line", "auto"
 PROCESS = "SLAMONITOR_PROCESS"  # `manage.py up` names its children by this variable
 
 
 def process_name() -> str:
-    """Return which part of the installation this process is: web, engine, probe1, …, or the program's name."""
+    """Return the part of the installation that this process is: web, engine, probe1, …, or the program's name."""
     program = Path(sys.argv[0] if sys.argv else "")
     return os.environ.get(PROCESS) or (program.parent if program.name == "__main__.py" else program).name or "python"
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what a record says besides its words, masked."""
+    """Return the fields of a record, masked."""
     return {name: mask(value, name) for name, value in vars(record).items() if name not in STANDARD}
 
 
 def words_of(record: logging.LogRecord) -> str:
-    """Return the words of an event. Django's own name the path of a request, which may hold a token: its route does."""
+    """Return the message. Django's own contain the path of a request, which may hold a token: its route does not."""
     words, request = record.getMessage(), getattr(record, "request", None)
     match = getattr(request, "resolver_match", None)
     return words.replace(request.path, f"/{match.route}") if request is not None and match is not None else words
@@ -104,7 +104,7 @@ def formatter(form: str = "", **options: Any) -> logging.Formatter:
 
 
 def resolved(form: str, descriptor: int = 2) -> str:
-    """Return json or line for what a setting says."""
+    """Return json or line for the value of a setting."""
     return form if form in (JSON, LINE) else LINE if os.isatty(descriptor) else JSON
 
 
@@ -122,7 +122,7 @@ def as_json(
     project_id: str | None = None,
     duration_ms: float | None = None,
 ) -> str:
-    """Write a line in the one form of all processes."""
+    """Write a line in the common form of all processes."""
     line = {
         "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": level,
@@ -140,12 +140,12 @@ def as_json(
 
 
 def _end_of(text: str) -> str:
-    """Return the end of a traceback, where it says what happened, masked."""
+    """Return the end of a traceback, which has the exception, masked."""
     return mask_text(text[-8_000:])
 
 
 def log_uncaught() -> None:
-    """Let what ends a process or a thread be a log line like any other."""
+    """Log uncaught exceptions of the process and its threads like other events."""
 
     def of_process(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         if not issubclass(kind, Exception):

@@ -1,7 +1,7 @@
-"""Take secrets out of what leaves us: log lines, error answers, stored bodies, error messages of checks.
+"""Remove secrets from output: log lines, error responses, stored bodies, error messages of checks.
 
-They are known by the name they go under (`password`, `Authorization`, …) and by shape: bearer and JSON web tokens,
-keys of well-known issuers, PEM private keys, card numbers, credentials in URLs. Knows no Django.
+Secrets are recognised by their names (`password`, `Authorization`, …) and by shape: bearer and JSON web tokens, keys of
+well-known issuers, PEM private keys, card numbers, credentials in URLs. Knows no Django.
 """
 
 import re
@@ -11,12 +11,12 @@ from itertools import islice
 from typing import Any
 
 MASK = "•••"
-DEEPEST = 6  # levels of nested values that are looked into; what lies deeper is left out
+DEEPEST = 6  # levels of nested values; deeper ones are left out
 MOST_ITEMS = 100  # of one list or mapping
-LONGEST = 8_192  # characters of one text; the rest is cut off, so that no line grows without end
+LONGEST = 8_192  # characters of one text; the rest is cut off, so that no line grows without limit
 LONGEST_NAME = 100
 
-# The end of a name decides: `access_token` is one, `token_count` is none.
+# The end of a name decides: `access_token` is a secret, `token_count` is not.
 NAME_ENDS = (
     "password",
     "passwd",
@@ -58,22 +58,22 @@ ISSUED = (
     r"\d{8,10}:AA[\w-]{33}",  # Telegram
 )
 SHAPES = re.compile("|".join((PEM, JWT, HOOKS, *(rf"(?<![\w-])(?:{issued})" for issued in ISSUED))), re.DOTALL)
-# All up to the last @ before the host, for passwords that should have been escaped and were not.
-# A scheme is short; without a bound, text of many dots would be read again from each of them.
+# Everything up to the last @ before the host, for passwords that should have been escaped and were not.
+# A scheme is short; without a limit, a text with many dots would be read again from each of them.
 URL_CREDENTIALS = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#"'<>]+@""")
 # Words may follow "basic" as well ("basic authentication"): a token is long, or has digits or capitals inside.
 SCHEMES = re.compile(r"(?:\b|(?<=%20))((?i:bearer|basic)(?:\s|%20)+)(?=\S{20}|\S*[0-9=]|\S*[a-z][A-Z])[\w.~+/=-]{8,}")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5}|\d{13,19})(?![\w-])")
-# A name and a sign, then a value, as in headers, query strings, and JSON within JSON. What is quoted may have quotes,
-# written with a backslash, and line breaks in it.
+# A name and a sign, then a value, as in headers, query strings, and JSON within JSON. Quoted values may contain quotes,
+# escaped with a backslash, and line breaks.
 NAME = re.compile(r"""(?<![\w.-])([A-Za-z][\w.-]*)[\\"']*\s*[:=]\s*""")
 VALUE = re.compile(r"""(\\*["'])(?s:.*?)(?:(?<!\\)\1|\Z)|(?:(?i:bearer|basic)\s+)?[^\s"',;&}\])]+""")
 
 
 def mask(value: Any, name: str = "", depth: int = 0) -> Any:
-    """Return a JSON-like value without secrets, and bounded in depth, items and length; `name` is what it goes under.
+    """Return a JSON-like value without secrets, and limited in depth, items and length; `name` is its key.
 
-    What JSON does not know becomes text.
+    Values of types unknown to JSON become text.
     """
     match value:
         case None | bool() | float():
@@ -95,7 +95,7 @@ def mask(value: Any, name: str = "", depth: int = 0) -> Any:
 
 
 def mask_text(text: str, *, named: bool = True) -> str:
-    """Return a text without secrets; without `named` only their shapes count, not the names before them."""
+    """Return a text without secrets; without `named` only shapes are recognised, not names."""
     if len(text) > LONGEST:
         text = text[:LONGEST] + "…"
     text = SHAPES.sub(MASK, text)
@@ -109,13 +109,13 @@ def mask_text(text: str, *, named: bool = True) -> str:
 
 @lru_cache(maxsize=2048)
 def is_secret_name(name: str) -> bool:
-    """Tell whether a field, header or variable of this name holds a secret."""
+    """Return whether a field, header or variable of this name holds a secret."""
     bare = name[-LONGEST_NAME:].lower().replace("_", "").replace("-", "").replace(" ", "")
     return bare.endswith(NAME_ENDS) or bare.rpartition(".")[2] in NAMES
 
 
 def _without_named(text: str) -> str:
-    """Mask each value that stands after the name of a secret."""
+    """Mask each value that follows the name of a secret."""
     pieces, done = [], 0
     for name in NAME.finditer(text):
         value = VALUE.match(text, name.end()) if name.start() >= done and is_secret_name(name[1]) else None
@@ -127,7 +127,7 @@ def _without_named(text: str) -> str:
 
 
 def _is_card(text: str) -> bool:
-    """Tell whether digits are a card number: beginning as one of an issuer's, and with Luhn's check digit."""
+    """Return whether digits are a card number: with the prefix of an issuer, and with Luhn's check digit."""
     digits = [int(letter) for letter in text if letter.isdigit()]
     if not 13 <= len(digits) <= 19 or not 2 <= digits[0] <= 6:
         return False

@@ -1,7 +1,7 @@
-"""Figures for Prometheus, right over all processes of a machine: each writes its own file, `/metrics` adds them up.
+"""Metrics for Prometheus, summed over all processes of a machine: each writes a file, and `/metrics` adds them up.
 
-Apps make counters and histograms here, and register collectors for what is better asked when somebody looks. Where the
-directory cannot be written, figures stay in memory and are those of the web process alone.
+Apps make counters and histograms here, and register collectors for values that are read at scrape time. If the
+directory can't be written, metrics stay in memory and are those of the web process alone.
 """
 
 import os
@@ -25,7 +25,7 @@ from observability import deadlines, harmless, log_sink
 
 PREFIX = "slamonitor_"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-HOST = socket.gethostname().replace("_", "-")  # asked once: the library asks for its file's name at every count
+HOST = socket.gethostname().replace("_", "-")  # read once: the library asks for its file's name at every count
 FIRST_BYTES = 65_536
 COLLECTED_WITHIN_S = 2.0
 
@@ -33,9 +33,9 @@ Collect = Callable[[], Iterable[Metric]]
 
 
 class ReservedFile(MmapedDict):
-    """The library's file, with its space reserved: writing to a mapped file on a full disk would kill the process.
+    """The library's file with its space reserved: writing to a mapped file on a full disk would kill the process.
 
-    Only its owner may read it, whatever the umask.
+    Only its owner may read it, regardless of the umask.
     """
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
@@ -52,7 +52,7 @@ class ReservedFile(MmapedDict):
 
 
 class BulkHistogram(Histogram):
-    """A histogram that takes many values at once."""
+    """A histogram that accepts many values at once."""
 
     def observe_many(self, numbers: Iterable[float]) -> None:
         """Add values as `observe` does each, but touch every bucket once."""
@@ -70,7 +70,7 @@ _collectors: dict[str, Collect] = {}
 
 
 def counter(name: str, words: str, labels: Sequence[str] = ()) -> Counter:
-    """Make a counter. Labels must come from small closed sets: each combination is kept for ever."""
+    """Make a counter. Labels must come from small closed sets: each combination is kept forever."""
     return Counter(PREFIX + name, words, labels, registry=registry)
 
 
@@ -80,24 +80,24 @@ def histogram(name: str, words: str, labels: Sequence[str] = (), *, buckets: Seq
 
 
 def open_gauge(name: str, words: str, labels: Sequence[str] = ()) -> Gauge:
-    """Make a gauge of what is open now; it counts for the processes that live."""
+    """Make a gauge of open objects; it counts those of live processes."""
     return Gauge(PREFIX + name, words, labels, registry=registry, multiprocess_mode="livesum")
 
 
 def register_collector(name: str, collect: Collect) -> None:
-    """Let figures be asked for when somebody looks. What fails or takes too long is left out, and said."""
+    """Register a collector, called at each scrape. A collector that fails or is too slow is left out and named."""
     _collectors[name] = collect
 
 
 def render(collectors: Mapping[str, Collect] = _collectors) -> bytes:
-    """Return all figures in the text format, those of the registered collectors among them."""
+    """Return all metrics in the text format, including those of the registered collectors."""
     shown = CollectorRegistry(auto_describe=False)
     shown.register(_Everything(collectors))
     return generate_latest(shown)
 
 
 class _Everything(Collector):
-    """What the processes counted, then what collectors find now."""
+    """The counts of all processes, then the current values of the collectors."""
 
     def __init__(self, collectors: Mapping[str, Collect]) -> None:
         self._collectors = collectors
@@ -139,7 +139,7 @@ def _of_ourselves(found: dict[str, bool]) -> Iterable[Metric]:
 
 
 class OwnState(NamedTuple):
-    """What a process knows about its own log and observability."""
+    """The state of a process's own log and observability."""
 
     dropped: int  # lines
     failures: Mapping[str, int]
@@ -150,7 +150,7 @@ def own_state() -> OwnState:
 
 
 def report(state: OwnState) -> None:
-    """Let what the other process of the web says of itself be part of the answer, until it says something newer."""
+    """Include the state that the other web process reports about itself, until it sends a newer one."""
     _reported[:] = [state]
 
 
@@ -158,14 +158,14 @@ _reported: list[OwnState] = []
 
 
 def clear(path: Path) -> None:
-    """Delete what processes of an earlier start have left. Nobody may be writing there."""
+    """Delete the files of processes of an earlier start. Nobody may be writing there."""
     with harmless.harmless("metrics directory"):
         for file in path.glob("*.db"):
             file.unlink(missing_ok=True)
 
 
 def _forget_dead(path: Path) -> None:
-    """Delete the gauges of what is open in processes of this machine that are gone."""
+    """Delete the gauges of open objects of dead processes on this machine."""
     for file in path.glob(f"gauge_live*_{HOST}-*.db"):
         pid = int(file.stem.rpartition("-")[2])
         try:
@@ -187,7 +187,7 @@ def _writer() -> str:
 
 
 def _prepared(path: Path) -> str | None:
-    """Return the directory if figures can be written there."""
+    """Return the directory if it can be written."""
     trial = path / f"trial-{_writer()}"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

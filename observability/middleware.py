@@ -1,6 +1,6 @@
-"""What every request gets: a trace, and on the API one form of errors and the headers that go with it.
+"""Give every request a trace, and every response of the API its headers and the common form of errors.
 
-Stands before all other middleware, so that what they answer is seen here too.
+Runs first of all middleware, so that it also sees their responses.
 """
 
 import logging
@@ -20,7 +20,7 @@ from observability.request_figures import measure, route_of
 from observability.trace import TraceContext
 
 logger = logging.getLogger("observability.requests")
-# Asked all the time, or by each page, or with a line of its own.
+# Requested constantly, or by each page, or logged on a line of their own.
 QUIET = ("/health", "/livez", "/readyz", "/metrics", "/static/", "/assets/", "/api/browser_errors")
 KEPT_OF_PATH = 200
 
@@ -29,7 +29,7 @@ _VARIABLES = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in trace.N
 
 
 class ObservabilityMiddleware:
-    """Follow the trace of a request, and see to the form of what the API answers."""
+    """Follow the trace of a request, and give the API's responses their form."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -48,23 +48,23 @@ class ObservabilityMiddleware:
             return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Answer an exception of a view. Those of other middleware come as responses, written by Django."""
+        """Answer an exception of a view. Those of other middleware arrive as responses, written by Django."""
         if is_api(request):
             return answer_exception(request, exception)
         if isinstance(exception, DataError):
-            # Such as a NUL, or more than a column holds: what a form lets through is the sender's mistake, not a fault.
+            # Such as a NUL, or more than a column holds: the sender's mistake, not a bug.
             logger.warning("input cannot be stored", exc_info=exception)
             raise BadRequest("input cannot be stored") from exception
         return None
 
 
 def trace_of(meta: Mapping[str, Any]) -> TraceContext:
-    """Continue the trace that the headers of a request name (as WSGI has them), or begin one."""
+    """Continue the trace in the headers of a request (in WSGI's form), or begin one."""
     return trace.accept({name: meta[variable] for name, variable in _VARIABLES.items() if variable in meta})
 
 
 def headers_of_trace(context: TraceContext, *, took_ms: float) -> dict[str, str]:
-    """Return the headers that every answer of the API carries."""
+    """Return the headers of every API response."""
     took = f"{took_ms:.3f}"
     headers = {trace.TRACE_ID: context.trace_id, trace.TRACEPARENT: context.traceparent}
     if context.job_id:
@@ -83,7 +83,7 @@ def _add_headers(response: HttpResponseBase, context: TraceContext, *, took_ms: 
 
 
 def _tell(request: HttpRequest, response: HttpResponseBase, context: TraceContext, took_ms: float) -> None:
-    """Log a request under the name of its route: its path may hold a token, as those of heartbeats do."""
+    """Log a request under the name of its route: its path may contain a token, as those of heartbeats do."""
     match = request.resolver_match
     level = logging.DEBUG if request.path_info.startswith(QUIET) else logging.INFO
     if not logger.isEnabledFor(level):

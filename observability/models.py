@@ -1,4 +1,4 @@
-"""What observability keeps: results of requests that must not be done twice."""
+"""The stored results of requests that must not be processed twice."""
 
 from typing import ClassVar
 
@@ -8,9 +8,9 @@ from django.db import models
 class IdempotentRequest(models.Model):
     """The result of a request with an `Idempotency-Key`. Neither the key nor the result can be read from the row."""
 
-    key_hash = models.BinaryField(primary_key=True)  # of the key and of who sent it
+    key_hash = models.BinaryField(primary_key=True)  # of the key and its sender
     fingerprint = models.BinaryField()  # of method, path, query and body
-    sealed_result = models.BinaryField()  # opened by the key alone; a result may hold a token that is shown once
+    sealed_result = models.BinaryField()  # opened by the key alone; a result may contain a token that is shown once
     expires_at = models.DateTimeField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Track a named operation: how long it took, what became of it, and what it had to say."""
+"""Track a named operation: its duration, outcome and facts."""
 
 import functools
 import logging
@@ -26,21 +26,21 @@ _seconds = metrics.histogram(
 
 @dataclass(slots=True)
 class Operation:
-    """What is under way, and what it wants to have said of it."""
+    """An operation under way, with the facts for its log line."""
 
     name: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     def note(self, **facts: Any) -> None:
-        """Add facts to the line that tells of its end."""
+        """Add facts to the log line at its end."""
         self.facts.update(facts)
 
 
 @contextmanager
 def operation(name: str, *, slow_ms: float = SLOW_MS, **facts: Any) -> Iterator[Operation]:
-    """Measure the block under a name, in a span of its own, and log its end: at INFO when it was slow, else at DEBUG.
+    """Measure the block under a name, in a span of its own, and log its end: at INFO if it was slow, else at DEBUG.
 
-    A failure is logged with its class and goes on its way. Names are literals in the code: each is kept for ever.
+    A failure is logged with its class and raised again. Names are literals in the code: each is kept forever.
     """
     tracked, began, outcome = Operation(name, facts), time.perf_counter(), "completed"
     with trace.following(trace.begin()):

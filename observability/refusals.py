@@ -1,4 +1,4 @@
-"""Messages of the broker that this process refused: how many, when last, and one line of the log for many of them."""
+"""Count messages of the broker that this process refused, and log one line for many of them."""
 
 import logging
 import threading
@@ -10,11 +10,11 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], float]  # seconds
 
 TOLD_EVERY_S = 10.0
-MOST_CHARACTERS_SHOWN = 100  # characters of what a forged message says of itself
+MOST_CHARACTERS_SHOWN = 100  # characters of a forged message's own fields
 
 
 class Refusals:
-    """Counts, and tells at once of the first one, then of all that came since the last line."""
+    """Count refusals, and log the first one at once, then all since the last line together."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, unix_clock: Callable[[], float] = time.time
@@ -26,7 +26,7 @@ class Refusals:
         self._tell_at_s = 0.0
 
     def note(self, why: str, queue: object = None, task: object = None) -> None:
-        """Count one message; `queue` and `task` are what it says of itself, which may be anything."""
+        """Count one message; `queue` and `task` come from the message itself and may be anything."""
         with self._lock:
             self._count += 1
             self._last_at_ms = int(self._unix_clock() * 1000)
@@ -44,7 +44,7 @@ class Refusals:
         logger.error("messages refused", extra=fields)
 
     def counters(self) -> dict[str, int]:
-        """Return how many were refused since the process began, and when the last one was (Unix time)."""
+        """Return the number of refusals since the process began, and the time of the last one (Unix time)."""
         return {"refused_messages": self._count, "refused_at_ms": self._last_at_ms} if self._count else {}
 
 

@@ -1,4 +1,4 @@
-"""How many requests came, by route, and how long they took."""
+"""Metrics of requests by route: number and duration."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _seconds = metrics.histogram(
 
 
 def route_of(request: HttpRequest) -> str:
-    """Return the name of a request's route, of which there are as many as in our urls; `none` where nothing matched."""
+    """Return the name of a request's route, one of those in our urls; `none` if nothing matched."""
     match = request.resolver_match
     return (match.view_name or match.route) if match else "none"
 
@@ -30,6 +30,6 @@ def measure(request: HttpRequest, response: HttpResponseBase, took_s: float) -> 
 
 
 def measure_many(method: str, route: str, status: str, seconds: Sequence[float]) -> None:
-    """Count requests that were answered elsewhere; `method`, `route` and `status` are of our own code."""
+    """Count requests that were answered elsewhere; `method`, `route` and `status` come from our own code."""
     _requests.labels(method, route, status).inc(len(seconds))
     _seconds.labels(method, route).observe_many(seconds)

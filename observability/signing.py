@@ -1,9 +1,8 @@
 """Sign the messages of tasks, so that access to the broker alone is not enough to forge or alter one.
 
-A message body is the JSON that Celery makes anyway, with an HMAC in front. The HMAC covers the body, the name of the
-task, the id of the message and the times at which it starts and ends to be valid; `broker_door` verifies it before a
-worker does anything with the message. The keys are derived from `SECRETS_KEY`, as those that seal secrets are, each for
-its purpose.
+A message body is Celery's JSON with an HMAC in front. The HMAC covers the body, the name of the task, the id of the
+message and the start and end of its validity; `broker_door` verifies it before a worker does anything with the message.
+The keys are derived from `SECRETS_KEY`, as are those that seal secrets, each for its own purpose.
 """
 
 import base64
@@ -27,7 +26,7 @@ MAC_LENGTH = 44  # characters of base64
 
 
 class Forged(Exception):
-    """A message was not signed by us, or was altered; says why, without any of its content."""
+    """A message was not signed by us, or was altered; the reason contains none of its content."""
 
 
 def root_keys() -> list[str]:
@@ -37,7 +36,7 @@ def root_keys() -> list[str]:
 
 @lru_cache(maxsize=32)
 def derived(key: str, purpose: bytes) -> bytes:
-    """Derive a key of 32 bytes for one purpose: what opens secrets signs no messages and no sessions."""
+    """Derive a key of 32 bytes for one purpose: the key for secrets signs neither messages nor sessions."""
     return HKDF(SHA256(), 32, salt=None, info=purpose).derive(key.encode())
 
 
@@ -54,7 +53,7 @@ def verified(body: str | bytes, content_type: Any, headers: Mapping[str, Any]) -
 
 @before_task_publish.connect
 def _cover_headers(headers: dict[str, Any], body: Any, **_: Any) -> None:
-    """Hand the headers to `_signed`, which sees the body alone."""
+    """Pass the headers to `_signed`, which gets only the body."""
     body[2]["signed"] = [headers.get(name) for name in COVERED]
 
 
@@ -70,7 +69,7 @@ def _covered(headers: Mapping[str, Any]) -> bytes:
 
 def _mac(key: str, about: bytes, content: bytes) -> bytes:
     message = hmac.new(derived(key, PURPOSE), about, "sha256")
-    message.update(b"\n")  # which JSON never holds
+    message.update(b"\n")  # which never occurs in JSON
     message.update(content)
     return base64.b64encode(message.digest())
 

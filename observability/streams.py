@@ -1,4 +1,4 @@
-"""Live connections: opened, closed, failed, what was sent; their number and how long they last are figures."""
+"""Log and measure live connections: openings, closings, failures, messages, number and duration."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ _bytes = metrics.counter("message_bytes_sent", "Bytes of messages sent over live
 
 
 class Stream:
-    """One live connection, from its opening. `kind` and the types of messages are few words of the code."""
+    """One live connection, from its opening. `kind` and the types of messages are few literals in the code."""
 
     def __init__(self, kind: str, **ids: Any) -> None:
         self._kind, self._ids, self._began, self._is_open = kind, ids, time.monotonic(), True
@@ -39,11 +39,11 @@ class Stream:
             logger.debug("message sent", extra={"kind": self._kind, "type": type, "bytes": size_bytes, **self._ids})
 
     def closed(self, reason: str) -> None:
-        """Say that it ended as it should; only the first end counts."""
+        """Record a regular end; only the first end counts."""
         self._end(Action.CLOSED, logging.INFO, reason=reason)
 
     def failed(self, error: BaseException) -> None:
-        """Say that it ended by an error."""
+        """Record an end by an error."""
         self._end(Action.FAILED, logging.WARNING, reason=repr(error))
 
     def _end(self, action: Action, level: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Which request, task or check we are working for: W3C Trace Context in a context variable.
+"""The request, task or check that the code is working for: W3C Trace Context in a context variable.
 
 The trace id is 32 hexadecimal digits, the same in `traceparent` and in `X-Trace-Id`. Knows no Django.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = NAMES = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
 
-# W3C Trace Context, 3.2.2: an unknown version is read as 00, as far as that goes; ff is none.
+# W3C Trace Context, 3.2.2: an unknown version is read as 00, as far as that goes; ff is invalid.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}")  # safe in a header, a log line and a terminal
@@ -22,19 +22,19 @@ KEPT_OF_UNUSABLE = 128  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceContext:
-    """What a piece of work belongs to, and its own span therein."""
+    """The trace that a piece of work belongs to, and its own span in it."""
 
     trace_id: str  # 32 hexadecimal digits
     span_id: str  # 16, ours
-    parent_id: str | None = None  # 16, whoever called us
+    parent_id: str | None = None  # 16, the caller's
     flags: str = "01"  # 01: the caller records this trace
     job_id: str | None = None
     project_id: str | None = None
-    unusable_id: str | None = None  # what came as a trace id and is none
+    unusable_id: str | None = None  # an invalid trace id that was received
 
     @property
     def traceparent(self) -> str:
-        """Return the header by which the work that we cause continues the trace."""
+        """Return the header by which our own requests continue the trace."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
@@ -42,13 +42,13 @@ _current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 
 
 def current() -> TraceContext | None:
-    """Return what is being worked for, or None outside of requests, tasks and checks."""
+    """Return the current trace, or None outside of requests, tasks and checks."""
     return _current.get()
 
 
 @contextmanager
 def following(context: TraceContext) -> Iterator[TraceContext]:
-    """Work for a trace within the block."""
+    """Use a trace within the block."""
     token = enter(context)
     try:
         yield context
@@ -57,7 +57,7 @@ def following(context: TraceContext) -> Iterator[TraceContext]:
 
 
 def enter(context: TraceContext) -> Token[TraceContext | None]:
-    """Work for a trace until `leave`, where begin and end are told apart by signals."""
+    """Use a trace until `leave`, for code in which signals mark begin and end."""
     return _current.set(context)
 
 
@@ -74,9 +74,9 @@ def begin(trace_id: str | None = None) -> TraceContext:
 
 
 def accept(headers: Mapping[str, str]) -> TraceContext:
-    """Continue the trace that headers name (as they are spelt in this module), or begin one.
+    """Continue the trace in the headers (as they are spelt in this module), or begin one.
 
-    `traceparent` wins over `X-Trace-Id`. One that cannot be used is replaced by a new id and kept beside it.
+    `traceparent` takes precedence over `X-Trace-Id`. An invalid one is replaced by a new id and kept with it.
     """
     trace_id, parent_id, flags = _parent(headers.get(TRACEPARENT, ""))
     given = headers.get(TRACE_ID, "")
@@ -108,7 +108,7 @@ def carried() -> dict[str, str]:
 
 
 # Ids need to differ, not to be secret, and asking the kernel for each costs more than all else here. Python seeds its
-# generator anew in a forked child.
+# generator again in a forked child.
 def new_trace_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
@@ -118,16 +118,16 @@ def new_span_id() -> str:
 
 
 def _parent(text: str) -> tuple[str | None, str | None, str]:
-    """Read trace id, parent and flags of a traceparent; no ids where it is not valid."""
+    """Parse trace id, parent and flags of a traceparent; without ids if it is invalid."""
     found = _TRACEPARENT.fullmatch(text.strip())
     if found is None or found[2] == _NO_TRACE or found[3] == _NO_SPAN or (found[1] == "00" and found[5]):
         return None, None, "01"
-    # Of the flags only the first is ours to hand on.
+    # Only the first of the flags is passed on.
     return found[2], found[3], "01" if int(found[4], 16) & 1 else "00"
 
 
 def _usable(text: str) -> str | None:
-    """Return a trace id in its one spelling, or None; a UUID is the same 128 bits."""
+    """Return a trace id in its normal form, or None; a UUID is the same 128 bits."""
     bare = text.strip().lower().replace("-", "")
     return bare if _TRACE_ID.fullmatch(bare) and bare != _NO_TRACE else None
 

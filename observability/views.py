@@ -1,4 +1,4 @@
-"""What load balancers, orchestrators, Prometheus and people ask: is it well, does it live, is it ready, how much."""
+"""Endpoints for load balancers, orchestrators, Prometheus and people: health, liveness, readiness, metrics."""
 
 import ipaddress
 import time
@@ -23,7 +23,7 @@ THROUGH_PROXY = ("X-Forwarded-For", "Forwarded", "X-Real-Ip")
 @never_cache
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:
-    """Tell load balancers and people whether all is well: 503 when something that we cannot do without is not."""
+    """Return the health of the monitor: 503 if a required part is down."""
     return _answer(health.checks.recent())
 
 
@@ -31,7 +31,7 @@ def show_health(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def show_life(request: HttpRequest) -> JsonResponse:
-    """Tell that this process answers, whatever else is down: restarting it would mend nothing."""
+    """Return 200 as long as this process answers, whatever else is down: a restart would fix nothing."""
     return _answer([])
 
 
@@ -39,7 +39,7 @@ def show_life(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def show_readiness(request: HttpRequest) -> JsonResponse:
-    """Tell whether this process should get visitors."""
+    """Return whether this process should get visitors."""
     return _answer(health.checks.recent(only_needed_to_serve=True))
 
 
@@ -47,7 +47,7 @@ def show_readiness(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Give all figures to Prometheus."""
+    """Return all metrics for Prometheus."""
     if not _may_see_metrics(request):
         raise PermissionDenied
     return HttpResponse(metrics.render(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -56,7 +56,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
 def _may_see_metrics(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}")
-    # A proxy of ours would make everybody a neighbour.
+    # Behind a proxy of ours, every visitor would seem to be a neighbour.
     if any(name in request.headers for name in THROUGH_PROXY):
         return False
     address = request.META.get("REMOTE_ADDR") or "127.0.0.1"  # none over a Unix socket

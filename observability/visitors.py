@@ -1,14 +1,14 @@
-"""Whom a request comes from, as far as our own proxies say."""
+"""The address of a visitor, as far as our own proxies report it."""
 
 from django.conf import settings
 from django.http import HttpRequest
 
 
 def client_ip(request: HttpRequest) -> str:
-    """Return the visitor's address: the peer's, or what the outermost of our own proxies wrote down.
+    """Return the visitor's address: the peer's, or the one that the outermost of our own proxies recorded.
 
-    X-Forwarded-For grows to the right, so with n proxies of ours the n-th from the right is true, and whatever stands
-    left of it is what the visitor says. Who counts by it must bear a lie: it would only buy tries.
+    X-Forwarded-For grows to the right, so with n proxies of ours the n-th entry from the right is true, and the visitor
+    controls everything left of it. Limits by this address must tolerate a forged one: it only buys more attempts.
     """
     peer = str(request.META.get("REMOTE_ADDR", ""))
     if not settings.TRUSTED_PROXIES:

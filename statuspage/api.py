@@ -1,4 +1,4 @@
-"""`/api/v1/services/…/ledger`: the intervals behind a figure, with what only people with an account may read."""
+"""`/api/v1/services/…/ledger`: the intervals behind a figure, with the details that need an account."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -80,7 +80,7 @@ class RestatementOut(BaseModel):
 
 
 class LateOut(BaseModel):
-    """Maintenance or a pause that was entered or taken back too late to be announced."""
+    """Maintenance or a pause that was entered or withdrawn too late to be announced."""
 
     kind: Kind
     since: datetime = Field(alias="from")
@@ -94,7 +94,7 @@ class LateOut(BaseModel):
 
 
 class EarlierOut(BaseModel):
-    """What was published of a day before it was accounted again."""
+    """The published figures of a day before it was accounted again."""
 
     on: date = Field(alias="date")
     until: datetime = Field(description="When other figures took its place.")

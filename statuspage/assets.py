@@ -1,7 +1,7 @@
-"""The page's own style sheets, scripts and icons, under addresses that change with their content.
+"""The page's own style sheets, scripts and icons, under URLs that change with their content.
 
-So that browsers may keep them for good, and nothing has to be collected or built first. One hash names all files
-together: modules then import each other by relative address.
+Browsers may therefore cache them forever, and nothing has to be collected or built first. All files share one hash in
+their URLs, so modules import each other by relative URLs.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Assets:
 
 
 def load() -> Assets:
-    """Return the files: read once, or each time while somebody works on them."""
+    """Return the files: read once, or each time in development."""
     return _read() if settings.DEBUG else _kept()
 
 
 def url(name: str) -> str:
-    """Return the address of a file. Raises KeyError when there is no such file."""
+    """Return the URL of a file. Raises KeyError if there is no such file."""
     assets = load()
     assets.files[name]
     return reverse("statuspage:asset", args=[assets.version, name])

@@ -1,4 +1,4 @@
-"""Say in one sentence of the visitor's how everything is."""
+"""Summarise the state of all services in one sentence, in the visitor's language."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from monitoring.rules.state import Status
 from statuspage.durations import clock, duration
 from statuspage.readmodel import PageModel, ServiceLine
 
-NAMED_AT_MOST = 3  # services that a sentence still names
+NAMED_AT_MOST = 3  # services that a sentence still lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
     tone: str  # ok, partial, major, nodata: the colour of the band and the shape of its icon
     sentence: str
-    aside: str = ""  # changes by itself as time goes, so it is not announced anew each time
+    aside: str = ""  # changes as time passes, so screen readers don't announce it each time
 
 
 def banner(model: PageModel, zone: ZoneInfo) -> Banner:
-    """Choose the sentence: what is down, else what is slow, else what we do not know, else that all is well."""
+    """Choose the sentence: what is down, else what is slow, else what is unknown, else that all services work."""
     services = model.services
     if not services:
         return Banner(tone="nodata", sentence=_("Nothing is monitored yet"))
@@ -42,7 +42,7 @@ def banner(model: PageModel, zone: ZoneInfo) -> Banner:
 
 
 def stale_banner(model: PageModel, now: datetime) -> Banner:
-    """Say that the figures are old, and why."""
+    """Say that the page is old, and why."""
     old = _("These figures are %(age)s old.") % {"age": duration((now - model.read_at).total_seconds())}
     return Banner(tone="nodata", sentence=_("We cannot reach our own database"), aside=old)
 

@@ -1,4 +1,4 @@
-"""Draw the days of a service as bars, and say each in words; both made once for as long as the days stay the same."""
+"""Draw the days of a service as bars, and describe each in words; both are cached as long as the days stay the same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class Strip:
     """The days of one service as the page shows them."""
 
     bars: SafeString  # elements of an SVG of DAYS × PITCH by HEIGHT
-    words: SafeString  # the same as list items, for those who do not see it; equal days in a row are one
-    uptime: str | None  # of all days as one stretch of time, floored; None: nothing was measured
+    words: SafeString  # the same as list items, for screen readers; equal days in a row are one item
+    uptime: str | None  # of all days as one stretch of time, rounded down; None: nothing was measured
     coverage: str  # in words; empty: nothing is missing
 
 
@@ -63,7 +63,7 @@ def _strip(record: Record, created_number: int, first: date, language: str) -> S
 
 
 def look(day: DayFigures) -> str:
-    """Return how a day looks: its status, or why nothing was measured in it."""
+    """Return how a day is drawn: its status, or the reason why nothing was measured in it."""
     if day.status == Status.UNKNOWN and day.of(Kind.MAINTENANCE):
         return MAINTENANCE
     if day.status == Status.UNKNOWN and day.of(Kind.PAUSED) and not day.of(Kind.UNKNOWN):
@@ -94,13 +94,13 @@ def _bar(number: int, look: str, title: str) -> str:
         bar = f'<path class="{outline[0]}" d="{outline[1].format(x=x)}"><title>{title}</title></path>'
     else:
         bar = f'<use class="bar-{SHAPES[look]}" href="#bar-{SHAPES[look]}" x="{x}"><title>{title}</title></use>'
-    # Today is not over: its end is open.
+    # Today is not over, so it has no end.
     return f'<g clip-path="url(#open-end)">{bar}</g>' if number == DAYS - 1 else bar
 
 
 @lru_cache(maxsize=8_000)
 def _lines(day: DayFigures, language: str) -> str:
-    """Say a day in lines of words that are safe in HTML, without its date."""
+    """Describe a day in lines of text, safe in HTML, without its date."""
     figures = stored_days.figures_of([day])
     lines = [state_words(look(day))]
     if uptime := percentage(figures.uptime):
@@ -119,7 +119,7 @@ def _lines(day: DayFigures, language: str) -> str:
 
 
 def _in_words(said: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    """Make list items of the days, of which equal ones in a row are one."""
+    """Return the days as list items; equal days in a row are one item."""
     number = 0
     for lines, group in groupby(said):
         last = number + sum(1 for _same in group) - 1
@@ -130,20 +130,20 @@ def _in_words(said: Sequence[str], names: Sequence[str]) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _day_names(first: date, language: str) -> tuple[str, ...]:
-    """Name the days, safe in HTML."""
+    """Return the names of the days, safe in HTML."""
     names = [day_name(first + timedelta(days=number)) for number in range(DAYS)]
     return tuple(map(escape, (*names[:-1], _("%(day)s, today so far") % {"day": names[-1]})))
 
 
 @lru_cache(maxsize=2)
 def _missing(is_before: bool) -> DayFigures:
-    """Return a day without a record, before the service existed or after."""
+    """Return an empty day, for dates before the service existed or without a record."""
     status = EMPTY_DAY if is_before else Status.UNKNOWN
     return DayFigures(status, (0,) * len(stored_days.KINDS), 100, is_sample=False)
 
 
 def _coverage_words(hundredths: int | None) -> str:
-    """Say how much was measured, where that is not all of it."""
+    """Return the share that was measured, unless that is everything."""
     if hundredths is None or hundredths >= 10_000:
         return ""
     return _("%(coverage)s %% measured") % {"coverage": percentage(hundredths)}

@@ -1,4 +1,4 @@
-"""Say times and durations in the words of the page, in the active language."""
+"""Format times and durations for the page, in the active language."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def unit_formats() -> dict[str, str]:
-    """Return how each size of duration is written; the page's script fills in the same ones."""
+    """Return the format of each size of duration; the page's script uses the same ones."""
     return {
         "seconds": _("%(seconds)d s"),
         "minutes": _("%(minutes)d min"),
@@ -21,7 +21,7 @@ def unit_formats() -> dict[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """Say a duration in its one or two largest units, floored: "45 s", "23 min", "1 h 04 min", "2 d 3 h"."""
+    """Format a duration in its one or two largest units, rounded down: "45 s", "23 min", "1 h 04 min", "2 d 3 h"."""
     formats, whole = unit_formats(), max(0, int(seconds))
     if whole < MINUTE:
         return formats["seconds"] % {"seconds": whole}
@@ -33,7 +33,7 @@ def duration(seconds: float) -> str:
 
 
 def whole(seconds: int) -> str:
-    """Say a duration to the second: "12 s", "4 min 12 s", "1 h 00 min 12 s", "26 h"; parts of zero at the end go."""
+    """Format a duration to the second: "12 s", "4 min 12 s", "1 h 00 min 12 s", "26 h", without zeros at the end."""
     hours, minutes, rest = seconds // HOUR, seconds % HOUR // MINUTE, seconds % MINUTE
     values = {"hours": hours, "minutes": minutes, "seconds": rest}
     if hours:
@@ -51,7 +51,7 @@ def day_name(day: date) -> str:
 
 
 def age(at: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """Say how long ago something was: relative up to a day, then its date and time."""
+    """Format an age: relative up to a day, then as date and time."""
     seconds = (now - at).total_seconds()
     if seconds >= DAY:
         return clock(at, now, zone)
@@ -59,7 +59,7 @@ def age(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """Say an instant: the time of today, else the date with it."""
+    """Format an instant: the time if it is today, else date and time."""
     local = at.astimezone(zone)
     if local.date() == now.astimezone(zone).date():
         return f"{local:%H:%M}"
@@ -68,12 +68,12 @@ def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def exact(at: datetime, zone: ZoneInfo) -> str:
-    """Say an instant in full, with its zone, as it is shown on hover."""
+    """Format an instant in full, with its zone, for tooltips."""
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def response_time(ms: float) -> str:
-    """Say a response time: "84 ms", from a second on "1.24 s"."""
+    """Format a response time: "84 ms", from a second on "1.24 s"."""
     if round(ms) < 1000:
         return f"{ms:.0f} ms"
     return _("%(number)s s") % {"number": f"{ms / 1000:.2f}"}

@@ -21,7 +21,7 @@ Reply = tuple[str, Headers, bytes]
 
 
 class Visit(NamedTuple):
-    """What of a plain visit its answer depends on."""
+    """The parts of a plain visit on which its response depends."""
 
     method: str
     language: str
@@ -30,7 +30,7 @@ class Visit(NamedTuple):
 
 
 def plain_visit(environ: Environ) -> Visit | None:
-    """Return the visit that a request is; None for what is no plain one."""
+    """Return the visit of a request; None if it is no plain visit."""
     return visit_of(environ) if _is_plain_visit(environ) else None
 
 
@@ -50,9 +50,9 @@ def reply(visit: Visit, now: datetime) -> Reply | None:
 
 
 def at_once(visit: Visit) -> Reply | None:
-    """Return status, headers and body for a visit, or None where that must wait for something.
+    """Return status, headers and body for a visit, or None if the page must be waited for.
 
-    For an event loop, which must not wait; it then leaves the visit to a thread.
+    The event loop calls this and must not wait; it hands the other visits to a thread.
     """
     began_s = time.perf_counter()
     edition = keeper.edition_at_once(datetime.now(UTC))
@@ -65,12 +65,12 @@ def at_once(visit: Visit) -> Reply | None:
 
 
 def poll() -> None:
-    """See whether the page has changed, though nobody visits: so that the next visitor need not wait for that."""
+    """Check whether the page has changed, even without visitors, so that the next visitor need not wait for that."""
     keeper.edition_at_once(timezone.now())
 
 
 def _form_of(answer: Answer, visit: Visit) -> Reply:
-    """Choose between the forms of an answer: unchanged, compressed and plain."""
+    """Choose the form of a response: unchanged, compressed or plain."""
     if visit.known_tags and answer.tag in visit.known_tags:
         return "304 Not Modified", answer.unchanged_headers, b""
     if visit.accepts_gzip:
@@ -79,7 +79,7 @@ def _form_of(answer: Answer, visit: Visit) -> Reply:
 
 
 def front_door(application: Application) -> Application:
-    """Wrap a WSGI application: what is not a plain visit, or cannot be answered, is left to it."""
+    """Wrap a WSGI application, which gets all requests except plain visits that can be answered from memory."""
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         began_s = time.perf_counter()
@@ -106,7 +106,7 @@ def _is_plain_visit(environ: Environ) -> bool:
 
 
 def _is_safe(environ: Environ) -> bool:
-    """Say whether the visit came over TLS where that is asked for; Django leads others there."""
+    """Return whether the visit came over TLS if that is required; Django redirects the others."""
     return not settings.HTTPS or environ.get("HTTP_X_FORWARDED_PROTO") == "https"
 
 

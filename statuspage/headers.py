@@ -1,4 +1,4 @@
-"""The headers that Django's middleware adds, for answers that are sent ahead of it."""
+"""The headers of Django's middleware, for responses that are sent ahead of it."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from statuspage.middleware import content_security_policy
 
 @cache
 def standing_headers() -> tuple[tuple[str, str], ...]:
-    """Ask the middleware itself what it adds to any answer, so that the two ways cannot differ."""
+    """Return the headers that the middleware adds to every response; it is called for them, so that both ways agree."""
     request = HttpRequest()
     request.path = "/"
     if settings.HTTPS:

@@ -1,10 +1,9 @@
-"""Keep the finished page in memory, and notice when it is out of date.
+"""Keep the rendered page in memory, and notice when it is out of date.
 
-Each visit only looks at the clock. When a poll is due, one visit sets it off in the page's own thread: it compares the
-change counter, and reads and renders anew, in the languages that visitors asked for, only when that moved or the page
-is five seconds old. So no visitor ever
-waits for the database longer than a moment, however long it hangs, and a page with visitors costs it four small
-queries a second at most.
+Each visit only looks at the clock. When a poll is due, a visit starts it in the page's own thread. The poll compares
+the change counter. If that has risen, or the page is five seconds old, it reads the page again and renders it in the
+languages that visitors asked for. So no visitor waits for the database longer than a moment, however long it hangs,
+and a page with visitors costs it at most four small queries a second.
 """
 
 import logging
@@ -24,12 +23,9 @@ from statuspage.rendering import Answer, render
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL = timedelta(milliseconds=250)
-REREAD_INTERVAL = timedelta(
-    seconds=5
-)  # ages and response times move with every check, and no change is counted for those
-POLL_TRUSTED_FOR = timedelta(
-    milliseconds=500
-)  # how long after a poll a page is served without waiting for the next one
+# Ages and response times change with every check, and no change is counted for those.
+REREAD_INTERVAL = timedelta(seconds=5)
+POLL_TRUSTED_FOR = timedelta(milliseconds=500)  # for which a page is served without waiting for the next poll
 STALE_AFTER = timedelta(seconds=15)
 STALE_RENDER_INTERVAL = timedelta(seconds=10)  # how often a stale page is rendered again, for its age
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -39,12 +35,12 @@ Job = Callable[[], None]
 
 
 class Edition:
-    """The page as of one reading, rendered in a language when it is first asked for in it."""
+    """The page as of one reading, rendered in a language when it is first requested."""
 
     def __init__(self, model: PageModel, *, stale_at: datetime | None = None, languages: Iterable[str] = ()) -> None:
         self.model = model
-        self.stale_at = stale_at  # when it was found to be too old to be shown without saying so
-        self.asked: set[str] = set()  # languages that visitors wanted
+        self.stale_at = stale_at  # when the page became too old to be shown without a notice
+        self.asked: set[str] = set()  # languages that visitors asked for
         self._answers = {code: render(model, code, stale_at) for code in languages}
         self._rendering = threading.Lock()
 
@@ -54,7 +50,7 @@ class Edition:
         return self._answers.get(language)
 
     def answer(self, language: str) -> Answer:
-        """Return the page for a visitor."""
+        """Return the page for a visitor, rendering it if necessary."""
         answer = self.finished(language)
         if answer is None:
             with self._rendering:
@@ -64,7 +60,7 @@ class Edition:
 
 
 class Apart:
-    """Runs one job after another in a thread that lasts as long as the process. To start one for each costs more."""
+    """Runs jobs in sequence in a thread that lasts as long as the process; a thread for each would cost more."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -97,7 +93,7 @@ class Keeper:
         self._run = run or Apart()
         self._edition: Edition | None = None
         self._stale: Edition | None = None
-        self._polled_at = self._confirmed_at = NEVER  # begin of the last poll, and of the last that succeeded
+        self._polled_at = self._confirmed_at = NEVER  # start of the last poll, and of the last successful one
         self._is_failing = False
         self._polling = threading.Lock()
         self._done = threading.Event()  # of the poll that runs or ran last
@@ -106,7 +102,7 @@ class Keeper:
         """Return the page to serve now; None while the database has never been reached."""
         self._poll_if_due(now)
         if self._must_wait(now) and not self._done.wait(self._patience_s(now)):
-            # Once one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
+            # After one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
             self._is_failing = True
         edition = self._edition
         if edition is None or now - edition.model.read_at < STALE_AFTER:
@@ -114,10 +110,10 @@ class Keeper:
         return self._marked_stale(edition.model, now)
 
     def edition_at_once(self, now: datetime) -> Edition | None:
-        """Return the page to serve now without waiting for anything; None where it must be read or marked first.
+        """Return the page to serve now without waiting; None if it must first be read or marked as stale.
 
-        The caller sees to it that polls go on without visitors, so that what is there is a poll old at most while the
-        database answers; while it doesn't, nothing newer can be had.
+        The caller makes sure that polls go on without visitors. So the page is at most one poll old while the database
+        answers; while it doesn't, there is nothing newer.
         """
         self._poll_if_due(now)
         edition = self._edition
@@ -135,7 +131,7 @@ class Keeper:
         return not self._is_failing and not _within(POLL_TRUSTED_FOR, self._confirmed_at, now)
 
     def _patience_s(self, now: datetime) -> float:
-        """Return how long a visitor waits for a poll: hardly, where there is a page that may be shown as it is."""
+        """Return how long a visitor waits for a poll: hardly, if there is a page that may be shown as it is."""
         if self._edition is None:
             return FIRST_READ_TIMEOUT_S
         return STALE_READ_TIMEOUT_S if _within(STALE_AFTER, self._edition.model.read_at, now) else READ_TIMEOUT_S
@@ -161,7 +157,7 @@ class Keeper:
         self._confirmed_at = now
 
     def _marked_stale(self, model: PageModel, now: datetime) -> Edition:
-        """Return the page with a word on its age. Several threads may render the same at once, which does no harm."""
+        """Return the page with a notice of its age. Several threads may render it at once, which does no harm."""
         stale = self._stale
         if not _is_marked(stale, model, now):
             stale = self._stale = Edition(model, stale_at=now)
@@ -183,7 +179,7 @@ def _stale_steps(edition: Edition) -> int:
 
 
 def _within(span: timedelta, since: datetime, now: datetime) -> bool:
-    """Tell whether less than a span has passed; a clock that was set back counts as long ago."""
+    """Return whether less than a span has passed; a clock that was set back counts as long ago."""
     return timedelta(0) <= now - since < span
 
 

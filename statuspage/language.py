@@ -1,4 +1,4 @@
-"""Which language a visitor reads: the one chosen by the switch, else the browser's, else the site's."""
+"""The language of a visitor: the one chosen by the switch, else the browser's, else the site's."""
 
 import re
 from functools import lru_cache
@@ -11,8 +11,8 @@ _CHOSEN = re.compile(rf"(?:^|;\s*){re.escape(settings.LANGUAGE_COOKIE_NAME)}=([A
 
 
 def of_visitor(cookies: str, accept: str) -> str:
-    """Return one of LANGUAGES from the two headers, in the order that Django's LocaleMiddleware follows."""
-    # Most visitors never touch the switch, and other cookies differ in each request: only what was chosen is a key.
+    """Return one of LANGUAGES from the two headers, in the same order as Django's LocaleMiddleware."""
+    # Most visitors never use the switch, and other cookies differ in each request: only the chosen language is a key.
     chosen = _CHOSEN.search(cookies) if cookies else None
     return _negotiate(chosen[1] if chosen else "", accept)
 

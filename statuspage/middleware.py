@@ -1,4 +1,4 @@
-"""What every answer to the public carries."""
+"""Headers of every public response."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# Nothing here asks for any of them, so nothing that slips in may.
+# The page needs none of these features, so injected content can't use them either.
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -33,7 +33,7 @@ PERMISSIONS = ", ".join(
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Allow nothing inline, nothing foreign, and no device."""
+    """Allow nothing inline, nothing from other origins, and no device."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -1,4 +1,4 @@
-"""What the public page says, read from the database in a fixed number of queries and kept as plain values."""
+"""The content of the public page, read from the database in a fixed number of queries and kept as plain values."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,21 +15,21 @@ from monitoring.rules.calendar_days import day_of
 from monitoring.rules.state import Status
 from monitoring.states.live import is_ahead, is_silent, status_at
 
-DAYS = 90  # that the page shows, today included
+DAYS = 90  # on the page, including today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLine:
-    """One service as it is at the moment of reading."""
+    """A service at the moment of reading."""
 
     id: str
     name: str
-    group: str  # services of one group stand together; empty: of none
+    group: str  # services of one group are shown together; empty: no group
     status: Status  # live: unknown as soon as no check has arrived for too long, whatever is stored
     is_critical: bool
-    checked_at: datetime | None  # the newest check; None: never measured, or nobody knows when
-    is_silent: bool  # it was measured once and is not any more
-    down_since: datetime | None  # first failed check of the outage, where that is known
+    checked_at: datetime | None  # the newest check; None: never measured, or its time is unknown
+    is_silent: bool  # it was measured once and is no longer
+    down_since: datetime | None  # first failed check of the outage, if known
     response_ms: float | None
     created_on: date
     days: Record  # of the last `DAYS`
@@ -50,16 +50,16 @@ class PageModel:
     """The whole page at one instant."""
 
     read_at: datetime
-    change: int  # the change counter, read first: whatever changes meanwhile is noticed at the next poll
+    change: int  # the change counter, read first: a change during the reading is noticed at the next poll
     services: tuple[ServiceLine, ...]
     incidents: tuple[OpenIncident, ...]
-    message: str  # a word of the operator's, shown below the banner
-    sample_until: datetime | None  # what was recorded before is made up; None: nothing is
+    message: str  # from the operator, shown below the banner
+    sample_until: datetime | None  # earlier records are made up; None: none are
     first_day: date  # of the `DAYS`
 
 
 def read(now: datetime, change: int, zone: ZoneInfo) -> PageModel:
-    """Read the page as of now, with the days of a zone. Four queries, however many services there are."""
+    """Read the page as of now, with the days of a zone. Four queries, regardless of the number of services."""
     services = list(Service.objects.for_page())
     today = day_of(now, zone)
     first = today - timedelta(days=DAYS - 1)

@@ -1,4 +1,4 @@
-"""Turn the read-model into finished answers, one per language: what follows only picks and sends bytes."""
+"""Render the read model into responses, one per language, so that later steps only choose and send bytes."""
 
 import gzip
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
 
-# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. Behind
-# a cache that can, the last good page also outlives an outage of ours; it says itself how old it is.
+# A change must reach every visitor within two seconds: one in a cache, a part of one until the process notices. A cache
+# in front can also serve the last good page during an outage of ours; the page states its own age.
 CACHE_CONTROL = "public, max-age=1, stale-if-error=3600"
 
 Headers = tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ WORSE = (Status.OPERATIONAL, Status.UNKNOWN, Status.PARTIAL, Status.DOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The page in one language, in the forms in which it is sent."""
+    """The page in one language, in the forms that are sent."""
 
     tag: str  # the quoted part of the ETag
     html: bytes
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """An instant as the page shows it."""
+    """An instant in the forms that the page shows."""
 
     iso: str
     exact: str
@@ -56,21 +56,21 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A service as the page shows it."""
+    """A service in the form that the page shows."""
 
     id: str
     name: str
     tone: str
     state: str
     response: str
-    note: str  # said instead of the age of the last check
+    note: str  # shown instead of the age of the last check
     checked: Moment | None
     days: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
-    """Services that belong together, and the worst of their states; without a name where they have no group."""
+    """The services of a group, and the worst of their states; ungrouped services have a group without a name."""
 
     name: str
     tone: str
@@ -80,7 +80,7 @@ class RowGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """An open incident as the page shows it."""
+    """An open incident in the form that the page shows."""
 
     title: str
     status: str
@@ -90,7 +90,7 @@ class Notice:
 
 
 def render(model: PageModel, language: str, stale_at: datetime | None = None) -> Answer:
-    """Render the page in a language; with `stale_at` it says that its figures are as old as they are then."""
+    """Render the page in a language; with `stale_at` it carries a notice that it is as old as that."""
     with translation.override(language):
         html = render_to_string("statuspage/page.html", _context(model, stale_at))
     return _answer(html.strip().encode(), language)
@@ -102,7 +102,7 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
         "banner": stale_banner(model, stale_at) if stale_at else banner(model, zone),
         "message": model.message,
         "sample_until": model.sample_until and clock(model.sample_until, model.read_at, zone),
-        # Script turns it into an age that ticks; without script a time stays true, an age would not.
+        # A script turns it into an age that ticks; without a script, a time stays true and an age would not.
         "read": Moment(
             iso=model.read_at.isoformat(timespec="seconds"),
             exact=exact(model.read_at, zone),
@@ -115,7 +115,7 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
 
 
 def _groups(model: PageModel) -> list[RowGroup]:
-    """Put the services under their groups, each with the worst state of its services; those of no group come first."""
+    """Group the services, each group with the worst state of its services; ungrouped services come first."""
     groups = []
     for name, lines in groupby(model.services, key=lambda line: line.group):
         members = list(lines)
@@ -150,7 +150,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
 
 @lru_cache(maxsize=2_000)
 def _days(service_id: str, name: str, days: Strip, language: str) -> SafeString:
-    """Render the days of a service, which stay the same for much longer than the age of its last check does."""
+    """Render the days of a service, which change much less often than the age of its last check."""
     words = _words_of_days(language)
     shown = {"id": service_id, "name": name, "strip": days, **words}
     return mark_safe(get_template("statuspage/_days.html").render(shown))
@@ -193,7 +193,7 @@ def _answer(html: bytes, language: str) -> Answer:
         *standing_headers(),
     )
     typed = (*common, ("Content-Type", "text/html; charset=utf-8"))
-    # The page holds nothing secret and echoes nothing, so compressing it gives nothing away.
+    # The page contains no secrets and reflects no input, so compression can't leak anything.
     gzipped = gzip.compress(html, compresslevel=6, mtime=0)
     return Answer(
         tag=tag,

@@ -1,1 +1,1 @@
-"""`make faults`: break a running installation in every way that we promise to survive, and look at what it kept."""
+"""`make faults`: inject every fault that the monitor promises to survive, and check the effects."""

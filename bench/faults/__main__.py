@@ -1,4 +1,4 @@
-"""`make faults`: show every fault against a running installation, and print what was promised and what was measured."""
+"""`make faults`: inject every fault into a running installation, and print promise and measurement."""
 
 import argparse
 import sys
@@ -43,13 +43,13 @@ def main() -> int:
 
 
 def chosen(words: list[str]) -> list[Fault]:
-    """Return all faults, or those with one of the words in their name."""
+    """Return all faults, or those whose name contains one of the words."""
     faults: list[Fault] = [fault for subject in SUBJECTS for fault in import_module(f"bench.faults.{subject}").FAULTS]
     return [fault for fault in faults if not words or any(word in fault.name for word in words)]
 
 
 def run(faults: list[Fault], sizes: SimpleNamespace) -> list[Outcome]:
-    """Show faults one after another, each on an installation that is at full rate again."""
+    """Inject faults in sequence, each into an installation at full rate."""
     with ExitStack() as stack:
         stage = Stage(
             installation=stack.enter_context(running(**stack.enter_context(movable()))),

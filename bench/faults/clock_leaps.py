@@ -24,7 +24,7 @@ HOUR_S, SET_BACK_S = 3600, 180
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A while in which the clock goes as it should."""
+    """A stretch of time without a leap."""
 
     name: str
     since_s: int  # by that clock
@@ -55,7 +55,7 @@ def strike(stage: Stage) -> str:
 
 
 def live(start: datetime) -> dict[str, Any]:
-    """Tick through the phases; each slot that is handed out is checked and recorded."""
+    """Tick through the phases; each dispatched slot is checked and recorded."""
     from monitoring.engine import recording
     from monitoring.engine.dispatch import Tick, dispatch_due
     from monitoring.models import CheckRun, DispatchWatermark, ServiceState, WatchServerLog
@@ -96,7 +96,7 @@ def id_of(number: int) -> str:
 
 
 def _wrong(phase: Phase) -> list[str]:
-    """Name the services that are not what their target is at the end of a phase."""
+    """Return the services whose status differs from their target at the end of a phase."""
     from monitoring.models import Service
 
     down = {id_of(number) for number in phase.failing}
@@ -105,7 +105,7 @@ def _wrong(phase: Phase) -> list[str]:
 
 
 def _seconds(start: datetime, phase: Phase, numbers: range, kinds: Sequence[str]) -> int:
-    """Sum what the ledgers of services say of a phase, but for the hold of the checks before it."""
+    """Sum the ledgers of services over a phase, without the hold of the checks before it."""
     from monitoring.accounting import ledger
     from monitoring.models import Service
 

@@ -3,7 +3,7 @@
 from bench.faults.fault import Fault
 from bench.faults.stage import Stage
 
-TOLD_WITHIN_S = 25  # interval 10 s, re-check 5 s, timeout 1 s, and the time to say it of so many
+TOLD_WITHIN_S = 25  # interval 10 s, recheck 5 s, timeout 1 s, and the time to report so many
 
 
 def strike(stage: Stage) -> str:

@@ -1,4 +1,4 @@
-"""What a fault is, and what showing one comes to."""
+"""A fault, and the outcome of injecting it."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,21 +9,21 @@ from typing import Any
 from bench.faults.stage import Evidence, Stage
 
 RECOVERS_WITHIN_S = 10.0
-DIES_AFTER_S = 1.0  # a target dies so long after a fault began
+DIES_AFTER_S = 1.0  # a target dies this long after a fault began
 
 
 class NotShown(Exception):
-    """This machine does not let us break that."""
+    """This machine doesn't allow us to inject the fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something that breaks."""
+    """A fault to inject."""
 
     name: str
     promise: str
-    # Breaks it and mends what does not mend itself; what it returns are words about what was seen meanwhile. Raises
-    # NotShown, or AssertionError for a promise that was not kept.
+    # Injects the fault and repairs everything that doesn't recover by itself; returns observations in words. Raises
+    # NotShown, or AssertionError for a broken promise.
     strike: Callable[[Stage], str]
     recovers_within_s: float = RECOVERS_WITHIN_S
     loses_no_slot: bool = False
@@ -31,7 +31,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of it."""
+    """The outcome of a fault."""
 
     name: str
     promise: str
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def show(fault: Fault, stage: Stage) -> Outcome:
-    """Strike, wait, look, and judge. A fault that cannot be shown is said to be so, never to have passed."""
+    """Inject, wait, collect, and judge. A fault that can't be injected is reported as such, never as passed."""
 
     def outcome(verdict: str, measured: str, evidence: Evidence | None = None) -> Outcome:
         return Outcome(name=fault.name, promise=fault.promise, verdict=verdict, measured=measured, evidence=evidence)

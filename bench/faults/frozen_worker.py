@@ -1,4 +1,4 @@
-"""A probe worker that stands still, as under a debugger, a snapshot or a starving host."""
+"""A suspended probe worker, as by a debugger, a snapshot or an overloaded host."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""What others hold of the web process: half requests, silence, slow requests; and a web process that stands still.
+"""Clients that occupy the web process (half requests, silence, slow requests), and a suspended web process.
 
-Meanwhile a visitor, a load balancer and a job come again and again, each on a new connection.
+Meanwhile a visitor, a load balancer and a job make requests, each on a new connection.
 """
 
 import itertools
@@ -33,20 +33,20 @@ HALF = (
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
 FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
-# In turn, so that none reports twice within a second, which is no rhythm of a job.
+# In turn, so that none reports twice within a second, which no real job does.
 JOBS, VISITED_EVERY_S = 5, 0.2
 JOB = "- {{id: job-{0}, name: job-{0}, check: {{kind: heartbeat, period: 3600}}}}"
 
 
 class Visits:
-    """What came of the visits to each address."""
+    """The results of the visits to each URL."""
 
     def __init__(self) -> None:
         self.took_ms: defaultdict[str, list[float]] = defaultdict(list)
         self.failures: list[str] = []
 
     def words(self) -> str:
-        """Return the worst of twenty for each address. Raises AssertionError where one is too slow, or failed."""
+        """Return the worst of twenty for each URL. Raises AssertionError if one is too slow, or failed."""
         assert not self.failures, f"{len(self.failures)} visits failed: {self.failures[0]}"
         slow = {name: sorted(took)[-1 - len(took) // 20] for name, took in self.took_ms.items()}
         said = ", ".join(f"{name} {took:.0f} ms" for name, took in slow.items())
@@ -56,7 +56,7 @@ class Visits:
 
 @contextmanager
 def visiting(stage: Stage) -> Iterator[Visits]:
-    """Visit the page and `/livez`, and report as a job, all the time."""
+    """Visit the page and `/livez`, and report as a job, continuously."""
     manage = stage.installation.manage
     manage("sync_services", "-", text="\n".join(["services:", *(JOB.format(number) for number in range(JOBS))]))
     urls = [manage("heartbeat_url", "--rotate", f"job-{number}").split()[-1] for number in range(JOBS)]
@@ -124,7 +124,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 def slow_requests(stage: Stage) -> str:
-    """Ledgers of 400 days, sign-ins, health checks and long headers, twenty of each at once."""
+    """Request ledgers of 400 days, sign-ins, health checks and long headers, twenty of each at once."""
     port = stage.installation.port
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         client.get("/admin/login/")
@@ -161,7 +161,7 @@ def _request(line: str, body: str = "", **headers: str) -> bytes:
 
 
 def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None:
-    """Ask again and again, at next to no cost to this process, in which the visitor lives too."""
+    """Request again and again, at next to no cost to this process, which also runs the visitor."""
     while time.monotonic() < until:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -176,7 +176,7 @@ def _ask(port: int, request: bytes, until: float, answers: Counter[str]) -> None
 
 
 def stopped_back(stage: Stage) -> str:
-    """Stop the back process while it is asked, and kill the next one."""
+    """Stop the back process during requests, and kill the next one."""
     port, answers = stage.installation.port, Counter[str]()
     paths = ("/services/steady-0000/ledger", "/health", "/api/v1/services", "/admin/")
     asks = [_request(f"GET {path}") for path in paths]

@@ -25,7 +25,7 @@ def kill_web(stage: Stage) -> str:
 
 
 def kill_everything(stage: Stage) -> str:
-    """Kill `up` itself: all others end with it; then start it again."""
+    """Kill `up` itself, which ends all others; then start it again."""
     pids = stage.installation.processes()
     stage.installation.stop(signal.SIGKILL)
     stage.wait(lambda: not any(map(_is_alive, pids)), "processes outlived `up`", ENDS_WITHIN_S)

@@ -1,4 +1,4 @@
-"""The wall clock of one process alone leaps under way, and back: the others, the broker's among them, stay right."""
+"""The wall clock of one process leaps while running, and back; the clocks of the others and the broker stay right."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ STAMPED_WITHIN_S = 15
 
 @contextmanager
 def movable() -> Iterator[dict[str, str]]:
-    """Yield the variables under which the processes of an installation have clocks that `move` moves; none here."""
+    """Yield the environment for an installation whose processes have clocks that `move` moves; none here."""
     with tempfile.TemporaryDirectory(prefix="slamonitor-clocks-") as folder:
         Path(folder).chmod(0o755)
         library = Path(folder) / "shifted_clock.so"
@@ -38,7 +38,7 @@ def movable() -> Iterator[dict[str, str]]:
 
 
 def move(stage: Stage, roles: Sequence[str], seconds: float) -> None:
-    """Let the clocks of processes be off by so much from now on."""
+    """Set the offset of the clocks of processes from now on."""
     folder = stage.installation.env.get("BENCH_CLOCKS")
     if folder is None:
         raise NotShown("this machine has no C compiler (cc), with which a process gets a clock of its own")
@@ -47,7 +47,7 @@ def move(stage: Stage, roles: Sequence[str], seconds: float) -> None:
 
 
 def _write(path: Path, seconds: float) -> None:
-    # In place and whole, for processes have the file mapped.
+    # In place and complete, because processes have the file mapped.
     with suppress(FileNotFoundError), path.open("r+b") as file:
         os.pwrite(file.fileno(), struct.pack("q", round(seconds * 1e9)), 0)
         return
@@ -68,7 +68,7 @@ def strike(stage: Stage, roles: Sequence[str]) -> str:
 
 
 def _says_so(stage: Stage, roles: Sequence[str], leap_s: float) -> bool:
-    """Ask whether the workers themselves say by how much their clocks are off: else nothing was broken at all."""
+    """Return whether the workers themselves report the offset of their clocks: otherwise no fault was injected."""
     said = dict(
         stage.installation.query(
             "SELECT role, max((facts ->> 'clock_ahead_ms')::float) / 1000"

@@ -9,7 +9,7 @@ from bench.faults.stage import SERVICE, Stage
 CHECKS, LOT = 600, 20
 FAILED = range(200, 300)  # an outage in the middle
 ID = "echo"
-# What is recorded when each result comes once and in order.
+# The rows after each result has come once and in order.
 EXPECTED = [("ok", 200), ("bad", 100), ("ok", 300)]
 FOUND = """
     SELECT verdict, check_count FROM (
@@ -34,7 +34,7 @@ def strike(stage: Stage) -> str:
 
 
 def send() -> None:
-    """Send each lot twice, all of them shuffled. Runs within `manage.py shell` of the installation."""
+    """Send each batch twice, all of them shuffled. Runs within `manage.py shell` of the installation."""
     from celery import current_app
 
     from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis restarted, refusing, emptied; and a disk without room."""
+"""PostgreSQL and Redis restarted, refusing connections, emptied; and a full disk."""
 
 import os
 import signal
@@ -24,12 +24,12 @@ SMALL_MB = 64
 
 
 def restart_postgres(stage: Stage) -> str:
-    stage.kill("bin/postgres ", signal.SIGINT)  # "fast": ends connections, writes its checkpoint; `up` starts it again
+    stage.kill("bin/postgres ", signal.SIGINT)  # "fast": ends connections, writes its checkpoint; `up` restarts it
     return ""
 
 
 def refuse_connections(stage: Stage) -> str:
-    """Let the server turn everybody away, those who are in included."""
+    """Let the server refuse all connections, and end the open ones."""
     with superuser(stage) as connection:
         connection.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false")
         try:
@@ -52,7 +52,7 @@ def flush_redis(stage: Stage) -> str:
 
 
 def fill_disk(stage: Stage) -> str:
-    """Move today's raw checks to a small disk, and leave no room on it for a while."""
+    """Move today's raw checks to a small disk, and keep it full for a while."""
     table = sql.Identifier(f"watch_server_logs_{datetime.now(UTC):%Y%m%d}")
     move = sql.SQL("ALTER TABLE {} SET TABLESPACE {}")
     with superuser(stage, DATABASE) as connection, small_disk(_socket_folder(stage).stat().st_uid) as disk:
@@ -73,7 +73,7 @@ def fill_disk(stage: Stage) -> str:
 
 
 def _fill(ballast: Path) -> None:
-    """Write until there is no room."""
+    """Write until the disk is full."""
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(8192))
@@ -94,7 +94,7 @@ def _socket_folder(stage: Stage) -> Path:
 
 @contextmanager
 def superuser(stage: Stage, database: str = "postgres") -> Iterator[psycopg.Connection]:
-    """Connect as the account that runs the server may."""
+    """Connect with the rights of the account that runs the server."""
     try:
         connection = psycopg.connect(host=str(_socket_folder(stage)), user="postgres", dbname=database, autocommit=True)
     except psycopg.OperationalError as error:

@@ -1,4 +1,4 @@
-"""The installation under load that faults strike, and the questions asked of it afterwards."""
+"""The installation under load into which faults are injected, and the queries of their effects."""
 
 import math
 import os
@@ -15,12 +15,12 @@ import psycopg
 from bench.faults.targets import Switched
 from slamonitor.tests.installation import Installation
 
-FULL_S = 3  # seconds in a row of which every slot is stored
-SHOWS_WITHIN_S = 6  # what is handed out already goes on for a while
+FULL_S = 3  # seconds in a row with every slot stored
+SHOWS_WITHIN_S = 6  # slots that are dispatched already go on for a while
 STORED_WITHIN_S = 2
 PATIENCE_S = 90
 HOLD_S = 3  # for which a check of each second speaks: 2.5 intervals, rounded up
-FAILING = 5  # services whose target is down all the time, and as many whose target dies while the fault lasts
+FAILING = 5  # services whose target is always down, and as many whose target dies during the fault
 SERVICE = "- {{id: {0}, name: {0}, endpoint_url: '{1}/{0}', check_interval: {2}, timeout: 900}}"
 
 DOUBLED = """
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is left of a stretch of time in which something broke."""
+    """The effects of a fault in a stretch of time."""
 
     missing: int  # slots of the steady services without a row
     doubled: (
@@ -61,14 +61,14 @@ class Evidence:
     )
     false_outages: int  # changes of steady services to down or degraded; their target answered all the time
     down_s: int  # in the ledger of one of them
-    hidden_s: int  # called up in the ledger of one whose target was down
-    told_after_s: float  # from the end of the fault until a target that had died while it lasted was called down
+    hidden_s: int  # operational in the ledger of a service whose target was down
+    told_after_s: float  # from the end of the fault until a target that had died during it was reported down
     unknown_s: int
-    expected_unknown_s: int  # by its rows alone: what no check speaks for
+    expected_unknown_s: int  # from its rows alone: seconds for which no check speaks
     recovery_s: float  # from the end of the fault to the first of three seconds in a row without a gap
 
     def broken(self, recovers_within_s: float) -> list[str]:
-        """Name the promises that were not kept."""
+        """Return the broken promises."""
         found = {
             f"{self.doubled} doubled": self.doubled,
             f"{self.false_outages} outages that did not happen": self.false_outages,
@@ -91,12 +91,12 @@ class Stage:
     installation: Installation
     steady: int  # services
     steady_url: str
-    crowd: int  # services that fail at once when told to
+    crowd: int  # services that fail at once on command
     crowd_interval_ms: int
     crowd_target: Switched
-    dead_target: Switched  # fails all the time
-    dying_target: Switched  # fails when told to, in the middle of a fault
-    fault_s: int  # how long the faults last that last
+    dead_target: Switched  # always fails
+    dying_target: Switched  # fails on command, during a fault
+    fault_s: int  # duration of the faults that last
 
     def load(self) -> None:
         self.dead_target.tell("fail")
@@ -111,7 +111,7 @@ class Stage:
         self.told("dying", "o")
 
     def told(self, name: str, status: str) -> float:
-        """Wait until all services of a name have a status, and return how long it took."""
+        """Wait until all services of a name have a status, and return the duration."""
         began = time.monotonic()
         have = "SELECT count(*) FROM services WHERE id LIKE %s AND status = %s"
         self.wait(
@@ -122,7 +122,7 @@ class Stage:
 
     def set_crowd(self, *, is_active: bool) -> None:
         """Add the crowd, or pause it."""
-        rest = f", is_active: {str(is_active).lower()}"  # said in either case: what a file leaves out stays as it is
+        rest = f", is_active: {str(is_active).lower()}"  # always written: a missing key keeps its value
         self._sync(
             SERVICE.format(f"crowd-{number:04}", self.crowd_target.url, self.crowd_interval_ms).replace(
                 "}", f"{rest}}}"
@@ -131,7 +131,7 @@ class Stage:
         )
 
     def wait_for_crowd(self, status: str) -> float:
-        """Wait until the whole crowd has a status, and return for how many seconds."""
+        """Wait until the whole crowd has a status, and return the duration in seconds."""
         began = time.monotonic()
         having = "SELECT count(*) FROM services WHERE id LIKE 'crowd-%%' AND status = %s"
         self.wait(
@@ -143,25 +143,25 @@ class Stage:
         self.installation.manage("sync_services", "-", text="\n".join(["services:", *lines]))
 
     def ask(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Ask the database; as long as it is away, again."""
+        """Query the database, again and again while it is away."""
         return self.wait(lambda: [self.installation.query(sql, *parameters)], "the database does not answer")[0]
 
     def wait(self, question: Callable[[], T], otherwise: str, patience_s: float = PATIENCE_S) -> T:
-        """Ask until the answer is true, and return it. Raises AssertionError with words when time is over."""
+        """Query until the result is true, and return it. Raises AssertionError with a message after the deadline."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
                 if answer := question():
                     return answer
             except (psycopg.OperationalError, httpx.HTTPError):
-                pass  # somebody is away: that is what faults are about
+                pass  # a server is away, as faults intend
             assert time.monotonic() < deadline, otherwise
             time.sleep(0.2)
 
     def full_rate_at(self, since: datetime) -> datetime:
-        """Return the end of the last second since then that lacks a slot, once enough whole ones have followed.
+        """Return the end of the last second since then without all slots, once enough complete ones have followed.
 
-        Slots are handed out seconds ahead, so a fault shows late: it is waited for.
+        Slots are dispatched seconds ahead, so a fault shows late; this waits for it.
         """
         first = math.ceil(since.timestamp())
 
@@ -184,7 +184,7 @@ class Stage:
         return pids[which]
 
     def evidence(self, begun: datetime, died: datetime, lifted: datetime) -> Evidence:
-        """Wait until all is well again, and look at everything from `begun` on; `died`: when the dying target did."""
+        """Wait for recovery, and collect the effects from `begun` on; `died`: when the dying target did."""
         self.told("dying", "mo")
         told_after_s = max(0.0, (datetime.now(UTC) - lifted).total_seconds())
         self.told("dead", "mo")
@@ -225,12 +225,12 @@ class Stage:
         return seconds
 
     def _hidden_s(self, service_id: str, since: datetime, until: datetime) -> int:
-        """Return for how long a service is called up whose target was down."""
+        """Return the seconds for which a service is operational although its target was down."""
         ledger = self.wait(lambda: self._ledger(service_id, since, until), "the ledger cannot be read")
         return ledger["operational"] + ledger["partial"]
 
     def _doubled(self) -> int:
-        """Return by how many the checks counted in runs, and the requests, differ from the rows of checks."""
+        """Return by how much the checks counted in runs, and the requests, differ from the rows of checks."""
         return int(self.ask(DOUBLED)[0][0])
 
     def _unseen_s(self, since: datetime, until: datetime) -> int:

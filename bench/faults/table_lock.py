@@ -1,4 +1,4 @@
-"""A lock on a raw table, as CREATE INDEX takes it: checks are still planned and made, and stored once it is gone."""
+"""A lock on a raw table, as by CREATE INDEX: checks go on, and are stored once it is released."""
 
 import time
 from functools import partial
@@ -14,7 +14,7 @@ SHORTEST_S = 10  # longer than the engine waits for a lock
 
 
 def strike(stage: Stage, table: str) -> str:
-    """Hold the lock while the crowd's target fails, so that re-checks are due, too."""
+    """Hold the lock while the crowd's target fails, so that rechecks are due, too."""
     lock_s = max(SHORTEST_S, stage.fault_s + 5)
     stage.set_crowd(is_active=True)
     stage.wait_for_crowd("o")

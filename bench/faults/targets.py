@@ -1,4 +1,4 @@
-"""A target that fails and recovers when it is told to, in a process of its own."""
+"""A target that fails and recovers on command, in a process of its own."""
 
 import asyncio
 import subprocess
@@ -16,14 +16,14 @@ ANSWERS = {"answer": FORM.format("200 OK").encode(), "fail": FORM.format("503 Se
 
 
 class Switched:
-    """The target, for those who switch it."""
+    """The target as seen by the process that switches it."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self._process = process
         self.url = url
 
     def tell(self, word: str) -> None:
-        """Let it `fail`, or `answer` again, from now on."""
+        """Make it `fail`, or `answer` again, from now on."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
@@ -55,7 +55,7 @@ def listen_to_orders() -> None:
 
 
 async def serve() -> None:
-    """Listen on a free port of the loopback, say on which, and obey until standard input is closed."""
+    """Listen on a free port of the loopback, print the port, and follow commands until standard input is closed."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Target, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)

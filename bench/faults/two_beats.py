@@ -1,4 +1,4 @@
-"""A second beat beside the first, as after a mistake of the operator or of an orchestrator."""
+"""A second beat in addition to the first, as by a mistake of the operator or of an orchestrator."""
 
 import subprocess
 import time

@@ -1,6 +1,7 @@
-"""Backups that restore: one file a night, closed days of raw rows once each, and proof that both can be read back.
+"""Backups that restore: one file a night, one file for each closed day of raw rows, and a proof that both can be read.
 
-A backup (`container.py`) is plain SQL in gzip members: what it holds (`manifest.py`), the schema, the rows, indexes and
-constraints, and a seal over all of it. `taking.py` writes one from one snapshot, `raw_days.py` the closed partitions,
-`loading.py` loads a file into a database of its own and compares, `replacing.py` puts that in the live one's place.
+A backup (`container.py`) is plain SQL in gzip members: its description (`manifest.py`), the schema, the rows, indexes
+and constraints, and a seal over all of it. `taking.py` writes one from one snapshot, `raw_days.py` the closed
+partitions, `loading.py` loads a file into a separate database and compares, `replacing.py` swaps that with the live
+one.
 """

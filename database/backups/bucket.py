@@ -1,6 +1,6 @@
-"""Copies in S3-compatible storage, where `BACKUP_BUCKET` names some. The package `obstore` is an extra.
+"""Copy backups to S3-compatible storage, if `BACKUP_BUCKET` is set. The package `obstore` is an extra.
 
-What is deleted here by age is deleted there, too; what is only there is never deleted.
+Files that expire here are deleted there, too; files that exist only there are never deleted.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def is_on() -> bool:
 
 
 def require_package() -> None:
-    """Raise `BackupError` where the package is missing."""
+    """Raise `BackupError` if the package is missing."""
     try:
         import obstore  # noqa: F401
     except ImportError as error:
@@ -37,7 +37,7 @@ def upload(folder: Path, paths: Sequence[Path], progress: Progress) -> None:
     try:
         for path in paths:
             key = str(path.relative_to(folder))
-            # The name of a closed day states its content; a backup's is a time, which others may have used.
+            # The name of a closed day states its content; a backup's is a time, which another backup may have.
             if path.parent == folder or _size(store, key) != path.stat().st_size:
                 progress.step(f"copying {key} to the bucket {_bucket()[0]}")
                 store.put(key, path)
@@ -55,11 +55,11 @@ def delete(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def fetch(folder: Path, key: str, progress: Progress) -> Path:
-    """Bring a copy back into the folder. Raises `BackupError`."""
+    """Fetch a copy into the folder. Raises `BackupError`."""
     path = folder / key
     progress.step(f"fetching {key} from the bucket {_bucket()[0]}")
     try:
-        found = _store().get(key)  # not within the next block, which says of every missing file that it cannot write
+        found = _store().get(key)  # not within the next block, which reports every missing file as a failure to write
         with container.written(path) as file:
             for chunk in found:
                 file.write(chunk)
@@ -110,7 +110,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _problem(what: str, error: Exception) -> BackupError:
-    # The first line names the cause; the rest is a dump of structures.
+    # The first line names the cause; the others are a dump of structures.
     return BackupError(
         f"Nothing could be {what} the bucket {_bucket()[0]}: {str(error).partition(chr(10))[0]}. The"
         f" backup itself is safe in {settings.BACKUP_DIR}."

@@ -1,8 +1,8 @@
-"""Load a backup as a role of its own, which owns the database that it is loaded into and nothing else.
+"""Load a backup as a separate role, which owns the database that it is loaded into and nothing else.
 
-Whatever the file makes the server do, it does with the rights of that role: no superuser, it makes no databases and no
-roles, is a member of none, and has one connection, which is ours. So nothing in the file reaches the live database.
-Making roles takes CREATEROLE, which from PostgreSQL 16 on gives no power over roles that somebody else made.
+Every statement of the file runs with the rights of that role: it is not a superuser, can't create databases or roles,
+is a member of none, and has one connection, which is ours. So nothing in the file reaches the live database. Creating
+roles needs CREATEROLE, which from PostgreSQL 16 on gives no power over roles that others created.
 """
 
 import secrets
@@ -19,22 +19,22 @@ from database.backups.problem import BackupError
 from database.backups.progress import Progress
 from database.backups.server import Server, first_line
 
-ROLE = "{}_loader"  # exists for as long as a backup is loaded
+ROLE = "{}_loader"  # exists while a backup is loaded
 RIGHTS = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 1"
-IDENTITY = ("user", "password", "passfile", "sslcert", "sslkey", "service", "options")  # libpq's words for who we are
+IDENTITY = ("user", "password", "passfile", "sslcert", "sslkey", "service", "options")  # libpq's words for our identity
 SESSION_END_TIMEOUT_S = 10.0  # with a session that is ending
 
 
 class Unconfined(Exception):
-    """No such role can be had here; the message says why."""
+    """The separate role can't be created; the message says why."""
 
 
 @contextmanager
 def confined(fresh: Server, progress: Progress, *, is_required: bool) -> Iterator[Server]:
-    """Give a fresh database to a role of its own during the block and yield it as that role sees it; then take it back.
+    """Give a fresh database to a separate role during the block, yield it as that role sees it, and take it back.
 
-    Where no such role can be made we load with our own rights, if the file is signed by us. Raises `BackupError` where
-    it is not (`is_required`). When the block fails, database and role go together (`loading.drop`).
+    If the role can't be created, load with our own rights, provided that we signed the file. Raises `BackupError` if we
+    did not (`is_required`). If the block fails, `loading.drop` drops database and role.
     """
     try:
         guest = _guest(fresh)
@@ -62,20 +62,20 @@ def wait_until_gone(fresh: Server, guest: Server) -> None:
 
 
 def drop_role(connection: Connection[Any], database: str) -> None:
-    """Drop the role of a database that is gone."""
+    """Drop the role of a database that was dropped."""
     with suppress(psycopg.errors.DependentObjectsStillExist, psycopg.errors.InsufficientPrivilege):
         connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(ROLE.format(database))))
 
 
 def _guest(fresh: Server) -> Server:
-    """Make the role and give it the database. Raises `Unconfined`."""
+    """Create the role and give it the database. Raises `Unconfined`."""
     name, password = ROLE.format(fresh.database), secrets.token_urlsafe(32)
     role, database = sql.Identifier(name), sql.Identifier(fresh.database)
     with fresh.administration() as connection:
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(role, sql.SQL(RIGHTS), password))
-                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))  # to take back what it makes
+                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))  # to take over its objects
                 connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
         except psycopg.Error as error:
             raise Unconfined(
@@ -96,7 +96,7 @@ def _guest(fresh: Server) -> Server:
 
 
 def _take_back(fresh: Server, guest: Server) -> None:
-    """Make everything ours that the role made, the database too, and drop the role."""
+    """Take over everything that the role created, including the database, and drop the role."""
     role = sql.Identifier(str(guest.parameters["user"]))
     with fresh.connect() as connection, connection.transaction():
         connection.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(role))

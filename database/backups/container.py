@@ -1,8 +1,8 @@
-"""The file: gzip members one after another, so that `zcat FILE` shows plain SQL, and a seal over all of them.
+"""The file format: gzip members in sequence, so that `zcat FILE` shows plain SQL, and a seal over all of them.
 
-Members are the head (the manifest), then parts of SQL, then the seal: SHA-256 of all bytes before it and its signature
-(`signing.py`), in a member of fixed bytes. So any byte that is cut off, flipped or added shows, also those that gzip's
-own checksum leaves out, and so does a file that somebody else sealed.
+The members are the head (the manifest), parts of SQL, and the seal: SHA-256 of all bytes before it and its signature
+(`signing.py`), in a member of fixed bytes. So any byte that is cut off, flipped or added is detected, even those that
+gzip's own checksum leaves out, and so is a file that somebody else sealed.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from database.backups import manifest, signing
 from database.backups.manifest import Manifest
 from database.backups.problem import BackupError, Foreign
 
-GZIP = 31  # window bits: zlib writes and reads gzip's frame
+GZIP = 31  # window bits: tells zlib to use gzip's frame
 LEVEL = 3  # of 9; half the time of the usual 6 for a tenth more bytes
 CHUNK = 1 << 18
 LONGEST_HEAD = 1 << 24
@@ -42,7 +42,7 @@ class Writer:
         self._digest = hashlib.sha256()
 
     def member(self, chunks: Iterable[bytes]) -> None:
-        """Compress what comes into one member."""
+        """Compress chunks into one member."""
         compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
         for chunk in chunks:
             self._write(compressor.compress(chunk))
@@ -61,9 +61,9 @@ class Writer:
 
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
-    """Write a file that appears under its name only when it is whole and on the disk. Raises `BackupError`.
+    """Write a file that appears under its name only when it is complete and on the disk. Raises `BackupError`.
 
-    Nobody but its owner may read it: it holds password hashes, addresses of services and what they answered.
+    Only its owner may read it: it contains password hashes, addresses of services and their responses.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # its own: another command may write the same
     try:
@@ -83,18 +83,18 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that is closed to others, whatever the umask; one that exists keeps its mode."""
+    """Make a folder that is closed to others, regardless of the umask; an existing one keeps its mode."""
     for missing in [each for each in (*reversed(path.parents), path) if not each.exists()]:
         missing.mkdir(mode=0o700, exist_ok=True)
 
 
 def mark_in_use(file: BinaryIO) -> None:
-    """Say that a file is no leftover. It is a lock of the kernel's, which goes with us, however we end."""
+    """Mark a file as in use, so that it isn't removed as a leftover. The kernel's lock ends with the process."""
     fcntl.flock(file.fileno(), fcntl.LOCK_EX)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what was left by somebody who was killed, and not what somebody uses who checks or fetches a backup."""
+    """Delete files that a killed process left, but none that a process is checking or fetching."""
     for part in folder.glob(".*.part"):
         with suppress(OSError), part.open("rb") as file:  # in use, gone by itself, or somebody else's
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,9 +102,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def check(path: Path, *, foreign: bool = False) -> Manifest:
-    """Read every byte and return the manifest. Raises `BackupError`, whatever is wrong with the file.
+    """Read every byte and return the manifest. Raises `BackupError` for every fault of the file.
 
-    `foreign` takes a file that is whole and not signed by us, which otherwise raises `Foreign`.
+    `foreign` accepts a complete file that we did not sign, which otherwise raises `Foreign`.
     """
     with opened(path) as file:
         found = _head(path, file)
@@ -162,7 +162,7 @@ def texts(path: Path) -> Iterator[Iterator[bytes]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open for reading. Raises `BackupError` in words."""
+    """Open for reading. Raises `BackupError` with a message for people."""
     try:
         with path.open("rb") as file:
             yield file
@@ -218,7 +218,7 @@ def _digest_of(file: BinaryIO, size: int) -> str:
 
 
 def _seal(file: BinaryIO) -> tuple[int, re.Match[bytes] | None]:
-    """Return where the last member begins and what it says; None: the file does not end with a seal."""
+    """Return the offset of the last member and its text; None if the file doesn't end with a seal."""
     size = file.seek(0, os.SEEK_END)
     for digits in ((64, 8, 64), (64,)):
         words = (SIGNED_SEAL if len(digits) > 1 else UNSIGNED_SEAL) % tuple(b"0" * count for count in digits)

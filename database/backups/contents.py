@@ -1,8 +1,8 @@
-"""What stands in a database: its tables, which of them are closed partitions, and how many rows of what content.
+"""The content of a database: its tables, the closed partitions among them, and the number and checksum of their rows.
 
 The checksum of a table is the sum of the hashes of its rows as text, modulo 2^64. The order of rows does not matter, so
-a restored table has the checksum of its original. PostgreSQL keeps these hashes the same over versions, for partitions
-by hash depend on them.
+a restored table has the checksum of its original. PostgreSQL keeps these hashes the same over versions, because
+partitions by hash depend on them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from database.backups.manifest import Content
 from database.backups.server import scalar
 from database.sql import statement
 
-# A partition is closed this long after its time: what was measured at its end has arrived by then.
+# A partition is closed this long after its time, when its last results have arrived.
 DAY_SETTLES_AFTER = timedelta(hours=1)
 
 
@@ -24,15 +24,15 @@ DAY_SETTLES_AFTER = timedelta(hours=1)
 class Table:
     """A table with rows of its own: an ordinary one, or a leaf of a partitioned one."""
 
-    name: str  # as psql and pg_dump take it: with its schema, quoted where needed
+    name: str  # in the form of psql and pg_dump: with its schema, quoted if necessary
     plain_name: str  # without its schema
     parent: str | None  # the plain name of the partitioned table that it is part of
     bytes: int  # on disk, without indexes
-    until: datetime | None  # a partition by time holds rows before this; None: no such partition
+    until: datetime | None  # a partition by time contains rows before this; None: no such partition
     signature: str  # changes whenever rows change; it may also change without (a restart after a crash)
 
     def is_closed(self, now: datetime) -> bool:
-        """Say whether it is a partition of the past, which only late rows may still change."""
+        """Return whether it is a partition of the past, which only late rows may still change."""
         return self.until is not None and self.until + DAY_SETTLES_AFTER <= now
 
 
@@ -61,8 +61,8 @@ def parents(connection: Connection[Any]) -> list[str]:
 
 
 def content(connection: Connection[Any], table: str) -> Content:
-    """Count and sum up a table. It is read once from end to end."""
-    # The name comes from the catalogue or from a manifest; as a regclass it can be nothing but the name of a table.
+    """Count and sum up a table. Reads it once, completely."""
+    # The name comes from the catalogue or from a manifest; as a regclass it can only be the name of a table.
     name = connection.execute("SELECT %s::regclass::text", [table]).fetchone()
     assert name is not None
     query = sql.SQL(
@@ -73,7 +73,7 @@ def content(connection: Connection[Any], table: str) -> Content:
 
 
 def migrations(connection: Connection[Any]) -> Sequence[str]:
-    """Return the migrations applied, as `app.name`; none where there is no such table."""
+    """Return the migrations applied, as `app.name`; none if there is no such table."""
     (found,) = connection.execute("SELECT to_regclass('django_migrations')").fetchone() or (None,)
     if found is None:
         return []

@@ -1,4 +1,4 @@
-"""Run pg_dump on a snapshot, and make what it writes load where it must."""
+"""Run pg_dump on a snapshot, and adapt its output for our way of loading."""
 
 import re
 import subprocess
@@ -13,21 +13,21 @@ from database.backups.problem import BackupError
 from database.backups.programs import Programs
 from database.backups.server import Server
 
-# Behind somebody's long DDL we would wait, and inserts behind us.
+# Behind another session's long DDL we would wait, and inserts would wait behind us.
 OPTIONS = ("--no-owner", "--no-privileges", "--no-password", "--lock-wait-timeout=10s", "--encoding=UTF8")
-# The first is psql's, and we load without it (`loading.py`). The other line only servers from 17 on understand, and
+# The first is psql's, and we load without it (`loading.py`). Only servers from 17 on understand the other line, and
 # newer programs write it for an older server, too.
 ONLY_SOMETIMES = re.compile(rb"^(\\(un)?restrict .*|SET transaction_timeout = 0;)\n", re.MULTILINE)
-TAIL_BYTES = 4096  # pg_dump's own last lines stand in so much of the end
+TAIL_BYTES = 4096  # pg_dump's own last lines are within this part of the end
 FOREIGN_KEY = re.compile(
     r"ALTER TABLE ONLY \S+\s+ADD CONSTRAINT \S+ FOREIGN KEY \([^;]*?\) REFERENCES (?P<table>[^;(]+)\([^;]*;\n"
 )
-# The server writes each in one line.
+# The server writes each on one line.
 TRIGGER = re.compile(r"^CREATE (?:CONSTRAINT )?TRIGGER .*;\n", re.MULTILINE)
 
 
 class Vanished(BackupError):
-    """A table was dropped or rebuilt between the snapshot and pg_dump's locks; the next try succeeds."""
+    """A table was dropped or rebuilt between the snapshot and pg_dump's locks; the next attempt succeeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,13 @@ class Dumper:
     snapshot: str
 
     def schema(self, section: str, tables: Collection[str] = ()) -> bytes:
-        """Return the SQL of `pre-data` or `post-data`; of some tables only, without what needs anything else."""
+        """Return the SQL of `pre-data` or `post-data`; of some tables only, without statements that need others."""
         with self._output("--section", section, *(f"--table={name}" for name in tables)) as output:
             text = ONLY_SOMETIMES.sub(b"", output.read())
         return standing_alone(text.decode(), tables).encode() if tables else text
 
     def rows(self, *, only: Collection[str] = (), without: Collection[str] = ()) -> Iterator[bytes]:
-        """Yield the rows as COPY statements; locks the tables that they are read from, and no other ones."""
+        """Yield the rows as COPY statements; locks only the tables that they are read from."""
         chosen = [*(f"--table={name}" for name in only), *(f"--exclude-table={name}" for name in without)]
         with self._output("--section", "data", *chosen) as output:
             yield from cleaned(iter(lambda: output.read(CHUNK), b""))
@@ -70,8 +70,8 @@ class Dumper:
 
 
 def cleaned(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Take pg_dump's own lines out of the head and the tail of what it writes, and never out of the rows between."""
-    first = next(chunks, b"")  # holds the whole head: chunks are filled before they are handed on
+    """Remove pg_dump's own lines from the head and the tail of its output, and never from the rows between."""
+    first = next(chunks, b"")  # contains the whole head: chunks are filled before they are passed on
     head, copy, kept = first.partition(b"\nCOPY ")
     kept = ONLY_SOMETIMES.sub(b"", head + b"\n")[:-1] + copy + kept
     for chunk in chunks:
@@ -82,7 +82,7 @@ def cleaned(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def standing_alone(sql: str, tables: Collection[str]) -> str:
-    """Take out the triggers, whose functions no table brings along, and foreign keys to tables not among these."""
+    """Remove triggers, whose functions belong to no table, and foreign keys to tables that are not among these."""
     return FOREIGN_KEY.sub(lambda found: found[0] if found["table"].strip() in tables else "", TRIGGER.sub("", sql))
 
 

@@ -1,7 +1,7 @@
-"""Encryption with age (https://age-encryption.org), where `BACKUP_AGE_RECIPIENTS` names who may read backups.
+"""Encrypt backups with age (https://age-encryption.org), if `BACKUP_AGE_RECIPIENTS` names people who may read them.
 
 The package `pyrage` is an extra. Only reading needs a secret (`BACKUP_AGE_IDENTITY`, a file made by `age-keygen`): a
-server can write what it cannot read, but then its drill cannot prove it either.
+server can write backups that it can't read, but then it can't prove them either.
 """
 
 import re
@@ -27,9 +27,9 @@ def is_on() -> bool:
 
 @contextmanager
 def written(path: Path) -> Iterator[BinaryIO]:
-    """Write a backup that is encrypted where its name ends so. Raises `BackupError`.
+    """Write a backup, encrypted if its name has the suffix. Raises `BackupError`.
 
-    The clear text lies in a closed file of the same folder until it is encrypted.
+    Until it is encrypted, the plain text is in a private file of the same folder.
     """
     if path.suffix != SEALED:
         with container.written(path) as file:
@@ -45,7 +45,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def plain(path: Path) -> Iterator[Path]:
-    """Yield a file that can be read: the backup itself, or for the length of the block what it decrypts to."""
+    """Yield a readable file: the backup itself, or for the length of the block its decrypted content."""
     if path.suffix != SEALED:
         yield path
         return
@@ -63,7 +63,7 @@ def plain(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def clear_file(folder: Path) -> Iterator[BinaryIO]:
-    """Yield a file that only we may read, which is gone after the block and swept up after a crash."""
+    """Yield a file that only we may read, which is deleted after the block, or after a crash by the next clean-up."""
     try:
         container.make_folder(folder)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".clear-", suffix=".part") as file:
@@ -74,7 +74,7 @@ def clear_file(folder: Path) -> Iterator[BinaryIO]:
 
 
 def read_recipients(words: list[str]) -> list[Any]:
-    """Parse public keys: `age1…`, or `ssh-ed25519 …`. Raises `BackupError` with the one that is none."""
+    """Parse public keys: `age1…`, or `ssh-ed25519 …`. Raises `BackupError` with the invalid one."""
     age, recipients = _age(), []
     for word in words:
         kind = age.ssh if word.startswith("ssh-") else age.x25519

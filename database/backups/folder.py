@@ -1,7 +1,7 @@
-"""The folder of backups: names, ages, and which closed days belong to which night.
+"""The folder of backups: names, ages, and the closed days that each backup names.
 
-`index.json` remembers what would otherwise have to be computed or read again. It is a help and not the truth: without
-it closed days are summed up once more, and those that are already there are kept.
+`index.json` is a cache of results that would otherwise be computed again. Without it, closed days are summed up again,
+and existing files are kept.
 """
 
 import json
@@ -23,7 +23,7 @@ SEALED = ".age"
 
 @dataclass(slots=True, kw_only=True)
 class RawDay:
-    """What is known of a closed partition's newest file."""
+    """The properties of the newest file of a closed partition."""
 
     file: str
     signature: str  # of the partition when it was read
@@ -33,7 +33,7 @@ class RawDay:
 
 @dataclass(slots=True, kw_only=True)
 class Written:
-    """What is known of a backup without reading it; it may be encrypted for somebody else."""
+    """The properties of a backup that are known without reading it; it may be encrypted for others."""
 
     kind: Kind
     raw_files: list[str]
@@ -41,7 +41,7 @@ class Written:
 
 @dataclass(slots=True, kw_only=True)
 class Index:
-    """What `index.json` remembers."""
+    """The content of `index.json`."""
 
     days: dict[str, RawDay] = field(default_factory=dict)  # by the name of the partition
     backups: dict[str, Written] = field(default_factory=dict)  # by the name of the file
@@ -88,9 +88,9 @@ class Folder:
             file.write(json.dumps(asdict(index), indent=1).encode())
 
     def delete_old(self, now: datetime, kept_days: int) -> list[Path]:
-        """Delete backups older than this, but never the newest, and closed days that none of the others names.
+        """Delete older backups, but never the newest, and closed days that no remaining backup names.
 
-        Return what was deleted.
+        Return the deleted files.
         """
         newest = self.newest_restorable()
         old = [path for path in self.backups() if path != newest and taken_at(path) < now - timedelta(days=kept_days)]
@@ -110,7 +110,7 @@ class Folder:
         for path in kept:
             about = self._about(path, index)
             if about is None:
-                return []  # it cannot be read here, so nobody knows what it needs
+                return []  # it can't be read here, so the days that it needs are unknown
             named.update(about.raw_files)
         return [path for path in self.raw.glob("*.sql.gz*") if path.name not in named]
 

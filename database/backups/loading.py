@@ -1,4 +1,4 @@
-"""Load a backup into a database of its own, and compare what then stands there with what was read."""
+"""Load a backup into a separate database, and compare the result with the manifest."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,25 +19,25 @@ from database.backups.server import Server, first_line, major
 from database.backups.statements import Statement
 from database.sql import statement
 
-MOST_NAMED = 5  # differences or sessions that a message names
-DROP_TIMEOUT_S = 30.0  # with others in a database that is to go
+MOST_NAMED = 5  # differences or sessions that a message lists
+DROP_TIMEOUT_S = 30.0  # waiting for others in a database that is to be dropped
 OPTIONS = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A backup that can be read: clear text, checked from end to end, with the closed days that shall be loaded."""
+    """A readable backup: plain text, completely checked, with the closed days to load."""
 
     path: Path
     clear: Path
     manifest: Manifest
     raw_files: Sequence[RawFile]
     raw_folder: Path
-    is_foreign: bool  # taken although it may not be signed by us
+    is_foreign: bool  # accepted although we may not have signed it
 
     @property
     def tables(self) -> dict[str, Content]:
-        """Return what must stand in the database after loading."""
+        """Return the tables that must exist in the database after loading."""
         return {**self.manifest.tables, **{each.table: each.content for each in self.raw_files}}
 
 
@@ -48,10 +48,10 @@ def source(
     *,
     foreign: bool = False,
 ) -> Iterator[Source]:
-    """Check a backup and its closed days, all of them or the ones chosen, before anything is touched.
+    """Check a backup and its closed days, all of them or the chosen ones, before anything is changed.
 
-    They must be whole, hold nothing but what our backups hold, and be signed by us, unless `foreign` files are taken.
-    Raises `BackupError`.
+    They must be complete, contain only statements of our backups, and be signed by us, unless `foreign` files are
+    accepted. Raises `BackupError`.
     """
     with encryption.plain(path) as clear:
         manifest = _checked(clear, path, foreign=foreign)
@@ -71,7 +71,7 @@ def source(
 
 
 def _checked(clear: Path, path: Path, *, foreign: bool) -> Manifest:
-    """Check one file, and speak of it under its own name where `clear` is what it decrypts to."""
+    """Check one file, and report it under its own name if `clear` is its decrypted content."""
     try:
         manifest = container.check(clear, foreign=foreign)
         statements.examine(chain.from_iterable(container.texts(clear)), path)
@@ -101,9 +101,9 @@ def _check_raw(path: Path, wanted: RawFile, of: Path, *, foreign: bool) -> None:
 
 @contextmanager
 def fresh_database(server: Server, name: str, *, patience_s: float = DROP_TIMEOUT_S) -> Iterator[Server]:
-    """Make an empty database that is like the server's own, and drop it when the block fails. Raises `BackupError`.
+    """Create an empty database like the server's own, and drop it if the block fails. Raises `BackupError`.
 
-    What the block raised is what is raised; a problem with cleaning up after it is a note of that.
+    The exception of the block is raised; a problem with the clean-up becomes a note of it.
     """
     create(server, name)
     try:
@@ -117,7 +117,7 @@ def fresh_database(server: Server, name: str, *, patience_s: float = DROP_TIMEOU
 
 
 def create(server: Server, name: str) -> None:
-    """Make an empty database with the encoding and language of the server's own; one of the same name goes."""
+    """Create an empty database with the encoding and language of the server's own; one of the same name is dropped."""
     drop(server, name)
     with server.administration() as connection:
         (command,) = connection.execute(
@@ -135,9 +135,9 @@ def create(server: Server, name: str) -> None:
 
 
 def load_and_compare(fresh: Server, found: Source, progress: Progress) -> None:
-    """Load a backup into an empty database, and hold that to the manifest. Raises `BackupError`.
+    """Load a backup into an empty database, and compare it with the manifest. Raises `BackupError`.
 
-    Both are done by a role that can reach nothing else: reading what a stranger made may run what he wrote.
+    A separate role does both: reading data that a stranger made may run the stranger's code.
     """
     with confinement.confined(fresh, progress, is_required=found.is_foreign) as guest:
         load(guest, found, progress)
@@ -146,7 +146,7 @@ def load_and_compare(fresh: Server, found: Source, progress: Progress) -> None:
 
 
 def drop(server: Server, name: str, *, patience_s: float = DROP_TIMEOUT_S) -> None:
-    """Drop a database, whoever still looks at it. Raises `BackupError` when somebody does for longer than we wait."""
+    """Drop a database, even if sessions are connected. Raises `BackupError` if one stays longer than we wait."""
     ends_at = time.monotonic() + patience_s
     try:
         with server.administration() as connection:
@@ -160,10 +160,10 @@ def drop(server: Server, name: str, *, patience_s: float = DROP_TIMEOUT_S) -> No
 
 
 def _is_dropped(connection: Connection[Any], name: str) -> bool:
-    """Try to drop a database, and say whether it is gone.
+    """Try to drop a database, and return whether it is gone.
 
     FORCE ends our own sessions but fails at an autovacuum worker, which is a superuser's. Without FORCE PostgreSQL ends
-    autovacuum workers by itself, and waits five seconds for all others. So both have their turn.
+    autovacuum workers by itself, and waits five seconds for all others. So this tries both in turn.
     """
     command = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     try:
@@ -179,7 +179,7 @@ def _is_dropped(connection: Connection[Any], name: str) -> bool:
 
 
 def _kept_words(connection: Connection[Any], name: str) -> str:
-    """Say who keeps a database, and what can be done."""
+    """Return which sessions use a database, and the remedy."""
     query = "SELECT pid, usename FROM pg_stat_activity WHERE datname = %s ORDER BY pid"
     users = [f"session {pid} of {user or 'the server itself'}" for pid, user in connection.execute(query, [name])]
     return (
@@ -228,7 +228,7 @@ def _run(connection: Connection[Any], read: Statement) -> None:
             for rows in read.rows:
                 copy.write(rows)
     else:
-        # `binary` stands for the extended protocol, in which the server takes one statement and no second.
+        # `binary` means the extended protocol, in which the server accepts only one statement.
         connection.execute(read.text, binary=True)
 
 
@@ -243,7 +243,7 @@ def _sql(found: Source) -> Iterator[bytes]:
 
 
 def compare(server: Server, expected: Mapping[str, Content], progress: Progress) -> None:
-    """Hold every table to its rows and its checksum. Raises `BackupError` with what differs."""
+    """Compare the rows and the checksum of every table. Raises `BackupError` with the differences."""
     progress.step(f"comparing {len(expected)} tables with what was read")
     try:
         with server.connect() as connection:

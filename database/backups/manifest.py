@@ -1,4 +1,4 @@
-"""What a backup holds, told at its head: of which database, of which schema, how many rows of what content."""
+"""The head of a backup: its database, its schema, and the number and checksum of the rows of each table."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from database.backups.problem import BackupError
 
 FORMAT = 2  # 2: the seal is signed
 FIRST_WORDS = b"-- Backup of SLA Monitor"
-FILE = re.compile(r"\w[\w.-]*")  # of a closed day: who can write where copies are kept must not choose where we write
+FILE = re.compile(r"\w[\w.-]*")  # of a closed day: attackers who can write to the copies must not choose where we write
 
 
 class Kind(StrEnum):
-    """What part of a database a file is."""
+    """The part of a database that a file contains."""
 
-    WHOLE = "whole"  # everything; closed raw days lie in files of their own, which it names
+    WHOLE = "whole"  # everything; it names the separate files of closed raw days
     WITHOUT_RAW = "without-raw"
     SCHEMA = "schema"
     TABLES = "tables"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The rows of a table, whatever their order."""
+    """The rows of a table, in any order."""
 
     rows: int
     checksum: str  # 64 bits in hexadecimal; the sum of the rows' hashes (`contents.py`)
@@ -49,11 +49,11 @@ class Manifest:
     kind: Kind
     taken_at: datetime  # of the snapshot
     database: str
-    server_major: int  # of PostgreSQL; an older one cannot load it
+    server_major: int  # of PostgreSQL; an older one can't load it
     migrations: Sequence[str]  # `app.name`, applied to the database
     tables: Mapping[str, Content]  # those whose rows are in this file
     raw_files: Sequence[RawFile] = ()
-    sql_bytes: int = 0  # about how much SQL follows, for progress
+    sql_bytes: int = 0  # approximate size of the following SQL, for progress
 
     def head(self) -> bytes:
         """Return the lines, which are comments to psql."""
@@ -66,7 +66,7 @@ class Manifest:
 
 
 def read(head: bytes) -> Manifest:
-    """Read the lines again. Raises `BackupError` for what is not ours or of a newer kind."""
+    """Parse the lines. Raises `BackupError` for a file that isn't ours or has a newer format."""
     if not head.startswith(FIRST_WORDS):
         raise BackupError("it is readable, but not a backup of this monitor.")
     try:
@@ -93,7 +93,7 @@ def _manifest(values: dict[str, object]) -> Manifest:
 
 
 def _raw_file(values: dict[str, Any]) -> RawFile:
-    """Read which file a closed day is in. Raises ValueError for a name that would lead out of the folder."""
+    """Parse the name of the file of a closed day. Raises ValueError for a name that leads out of the folder."""
     found = RawFile(**{**values, "content": Content(**values["content"])})
     if not FILE.fullmatch(found.file):
         raise ValueError(f"{found.file!r} is no name of a file")

@@ -1,4 +1,4 @@
-"""What a night does: a backup with its copies and deletions, then the proof that it can be restored."""
+"""The work of a night: a backup with its copies and deletions, then the proof that it can be restored."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from database.models import BackupReport
 
 
 def back_up(server: Server, folder: Folder, progress: Progress, *, kept_days: int, kind: Kind = Kind.WHOLE) -> Taken:
-    """Take a backup, copy it, and delete what is too old. Raises `BackupError`."""
+    """Take a backup, copy it, and delete expired ones. Raises `BackupError`."""
     with reports.reported(BackupReport.BACKUP) as report:
         _make_room(server, progress)
         taken = take(server, folder, kind, progress=progress)
@@ -32,20 +32,20 @@ def back_up(server: Server, folder: Folder, progress: Progress, *, kept_days: in
 
 
 def _make_room(server: Server, progress: Progress) -> None:
-    """Drop what a killed proof left: on a full disk it would keep us from the backup, and so from the next proof."""
+    """Drop the database that a killed proof left: on a full disk it would prevent the backup, and so the next proof."""
     try:
         with server.reserved():
             replacing.drop_left_behind(server)
     except Busy:
         raise
-    except BackupError as error:  # such as a role that may not look at other databases; the backup needs none
+    except BackupError as error:  # such as a role that may not see other databases; the backup needs none
         progress.step(str(error))
 
 
 def delete_old(server: Server, folder: Folder, progress: Progress, *, kept_days: int) -> list[Path]:
-    """Delete what is too old, here and in the bucket, and return it. Raises `BackupError`.
+    """Delete expired files, here and in the bucket, and return them. Raises `BackupError`.
 
-    Nothing while another backup writes: no other one names the closed days yet that it has just written.
+    Does nothing while another backup is being written: no backup names its new closed days yet.
     """
     try:
         with server.reserved():
@@ -61,10 +61,10 @@ def delete_old(server: Server, folder: Folder, progress: Progress, *, kept_days:
 
 
 def prove_newest(server: Server, folder: Folder, progress: Progress) -> Path:
-    """Restore the newest backup into a database of its own and compare. Raises `BackupError`.
+    """Restore the newest backup into a separate database and compare. Raises `BackupError`.
 
-    Of the closed days it takes those that were never proven, and the one that was not for the longest: a large history
-    does not mean a nightly restore of it.
+    It includes the closed days that were never proven, and the one proven longest ago: so a large history isn't
+    restored every night.
     """
     with reports.reported(BackupReport.PROOF) as report:
         path = newest(folder)
@@ -74,7 +74,7 @@ def prove_newest(server: Server, folder: Folder, progress: Progress) -> Path:
 
 
 def newest(folder: Folder) -> Path:
-    """Return the newest backup with the data of all tables. Raises `BackupError` where there is none."""
+    """Return the newest backup with the data of all tables. Raises `BackupError` if there is none."""
     path = folder.newest_restorable()
     if path is None:
         raise BackupError(f"There is no backup in {folder.path}. Take one with `manage.py backup`.")
@@ -96,7 +96,7 @@ def prove(
 
 
 def due_days(index: Index, raw_files: Sequence[RawFile]) -> list[RawFile]:
-    """Return the closed days to prove now: the new ones, and the one that waits longest."""
+    """Return the closed days to prove now: the new ones, and the one proven longest ago."""
     proven_at = {day.file: day.proven_at for day in index.days.values()}
     new = [each for each in raw_files if not proven_at.get(each.file)]
     old = sorted((each for each in raw_files if proven_at.get(each.file)), key=lambda each: str(proven_at[each.file]))
@@ -104,13 +104,13 @@ def due_days(index: Index, raw_files: Sequence[RawFile]) -> list[RawFile]:
 
 
 def is_backup_due(standing: Standing, now: datetime, at: time | None, zone: tzinfo) -> bool:
-    """Say whether the hour of a night has come since the last backup; a missed night is made up for."""
+    """Return whether the hour of a night has come since the last backup; a missed night's backup follows later."""
     since = standing.backed_up_at or standing.installed_at or now
     return at is not None and since < nightly.latest(at, now, zone) and _may_try_again(standing.last_backup, now)
 
 
 def is_proof_due(standing: Standing, now: datetime, at: time | None) -> bool:
-    """Say whether there is a backup that was not proven since it was taken."""
+    """Return whether there is a backup that was not proven since it was taken."""
     if at is None or standing.backed_up_at is None:
         return False
     is_proven = standing.proven_at is not None and standing.proven_at >= standing.backed_up_at

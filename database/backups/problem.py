@@ -1,8 +1,8 @@
-"""What is raised for people."""
+"""Exceptions with messages for people."""
 
 
 class BackupError(Exception):
-    """A backup cannot be taken, read or restored; the message says what, why, and what to do."""
+    """A backup can't be taken, read or restored; the message says what failed, why, and the remedy."""
 
 
 class Busy(BackupError):
@@ -10,4 +10,4 @@ class Busy(BackupError):
 
 
 class Foreign(BackupError):
-    """A file is whole, and none of our keys signed it."""
+    """A file is complete, and none of our keys signed it."""

@@ -1,4 +1,4 @@
-"""Find a pg_dump that works together with a server: `PG_BIN`, the PATH, Debian's folders, the embedded ones."""
+"""Find a pg_dump that works with a server: in `PG_BIN`, on the PATH, in Debian's folders, in the embedded server's."""
 
 import importlib.util
 import re
@@ -29,7 +29,7 @@ class Programs:
 
 
 def programs_for(server_major: int) -> Programs:
-    """Return the oldest programs that are no older than the server: what they write loads into it again.
+    """Return the oldest programs that are not older than the server: it can load their output again.
 
     Raises `BackupError` with the versions that were found.
     """
@@ -47,7 +47,7 @@ def programs_for(server_major: int) -> Programs:
 
 
 def installed() -> list[Programs]:
-    """Return every installation here, in the order of looking."""
+    """Return every installation here, in the order of the search."""
     folders = dict.fromkeys(folder.resolve() for folder in _candidates())
     versions = {folder: _version(folder) for folder in folders}
     return [Programs(folder=folder, version=version) for folder, version in versions.items() if version]

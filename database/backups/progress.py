@@ -1,4 +1,4 @@
-"""Say how far it is: one line that changes on a terminal, a line every few seconds elsewhere."""
+"""Show progress: one line that changes on a terminal, a line every few seconds elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ REDRAW_INTERVAL_S = 0.2
 
 
 class Progress:
-    """Tell of steps; what is silent (`output=None`) tells nobody."""
+    """Report steps; without output (`output=None`) nothing is reported."""
 
     def __init__(self, output: TextIO | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._output, self._clock = output, clock
@@ -17,12 +17,12 @@ class Progress:
         self._told_at = clock()
 
     def step(self, words: str) -> None:
-        """Tell what begins now."""
+        """Report the step that begins now."""
         self._write(words)
         self._told_at = self._clock()
 
     def count(self, words: str, chunks: Iterator[bytes], total: int) -> Iterator[bytes]:
-        """Hand on chunks and tell how many bytes of about how many have passed."""
+        """Pass chunks on and report the number of bytes so far, of about how many."""
         done = 0
         for chunk in chunks:
             done += len(chunk)
@@ -53,7 +53,7 @@ SILENT = Progress(None)
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people."""
+    """Format a number of bytes."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"

@@ -1,9 +1,9 @@
 """Closed partitions, each dumped once into a file of its own.
 
-Whether one has changed since (rows that came late, a day that was folded) is asked of PostgreSQL's own counters, which
-costs nothing. Where these differ its rows are summed up, and only where the sum differs it is dumped again. The name of
-a file states its content and the key that signed it, so a file is never written over and older backups still find
-theirs. A day that no key of ours signed is dumped again for as long as its partition is there.
+PostgreSQL's own counters show at no cost whether a partition has changed (late rows, a compressed day). If they differ,
+the rows are summed up, and only if the sum differs, the partition is dumped again. The name of a file states its
+content and the key that signed it, so no file is overwritten and older backups still find theirs. A day that none of
+our keys signed is dumped again as long as its partition exists.
 """
 
 from database.backups import contents, encryption, signing
@@ -17,7 +17,7 @@ from database.backups.snapshot import Snapshot, snapshot
 
 
 def keep(server: Server, folder: Folder, progress: Progress) -> dict[str, RawFile]:
-    """Dump the closed partitions that are not there yet, each from a moment of its own; return all, by signature."""
+    """Dump the closed partitions that have no file yet, each from its own snapshot; return all, by signature."""
     index = folder.index()
     with server.connect() as connection:
         closed = contents.closed(connection)
@@ -38,7 +38,7 @@ def keep(server: Server, folder: Folder, progress: Progress) -> dict[str, RawFil
 
 
 def _is_as_written_now(name: str) -> bool:
-    """Say whether a file is signed with a key that we still have, and encrypted where we encrypt."""
+    """Return whether a file is signed with a key that we still have, and encrypted if we encrypt."""
     stem, _, ending = name.partition(".")
     return stem.rpartition("_")[2] in signing.key_ids() and ending.endswith(SEALED) == encryption.is_on()
 

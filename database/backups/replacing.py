@@ -1,8 +1,8 @@
-"""Put a backup in the place of the live database, or beside it.
+"""Restore a backup in place of the live database, or into another one.
 
-Everything is loaded, compared and migrated in a database of its own while the live one works on. Only then the engine
-stops, the live data are dumped for safety, and both databases are renamed in one transaction: whatever fails or dies
-before that leaves the old data, whole and under its name.
+The backup is loaded, compared and migrated in a separate database while the live one works on. Only then the engine
+stops, the live data are dumped for safety, and both databases are renamed in one transaction. Any earlier failure
+leaves the old data complete and under their name.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def beside(server: Server, found: Source, name: str, progress: Progress) -> None
 
 
 def prove(server: Server, found: Source, progress: Progress) -> None:
-    """Load a backup into a database that is dropped again, and compare. Raises `BackupError`."""
+    """Load a backup into a temporary database, and compare. Raises `BackupError`."""
     loading.require_version(server, found)
     name = RESTORING.format(server.database)
     with server.reserved():
@@ -46,14 +46,14 @@ def prove(server: Server, found: Source, progress: Progress) -> None:
 
 
 def drop_left_behind(server: Server) -> None:
-    """Drop what a proof or restore left that was killed; nobody else may be at one. Raises `BackupError`."""
+    """Drop the database that a killed proof or restore left; no other one may be running. Raises `BackupError`."""
     loading.drop(server, RESTORING.format(server.database))
 
 
 def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEngine, progress: Progress) -> Taken:
-    """Replace the live data by those of a backup, and return the safety dump of what was there.
+    """Replace the live data by those of a backup, and return the safety dump of the old data.
 
-    Raises `BackupError`; the data are then as they were.
+    Raises `BackupError`; the data are then unchanged.
     """
     require_restorable(found)
     loading.require_version(server, found)
@@ -72,7 +72,7 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
                 safety = _dumped(server, folder, progress)
                 _prepare(server, fresh)
                 loading.drop(server, REPLACED.format(server.database))
-                # Whoever waits to write must not be let in for the moment that is left: nobody would ever see it.
+                # Waiting writers must not get in for the remaining moment: their rows would be lost.
                 _end_sessions(connection, [server.database], but=APPLICATION)
             progress.step("changing over")
             _change_over(server, fresh)
@@ -81,7 +81,7 @@ def in_place(server: Server, found: Source, folder: Folder, stop_engine: StopEng
 
 
 def require_restorable(found: Source) -> None:
-    """Raise `BackupError` when a backup cannot take the place of the live data."""
+    """Raise `BackupError` if a backup can't replace the live data."""
     schema.require_known(found)
     if found.manifest.kind is Kind.SCHEMA:
         raise BackupError(f"{found.path} holds a schema and no data. It can only be restored beside them: --into NAME")
@@ -94,7 +94,7 @@ def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
 
 @contextmanager
 def _still(server: Server) -> Iterator[Connection[Any]]:
-    """Let everybody read and nobody write during the block. The locks go with us, however we end."""
+    """Allow reading and block writing during the block. The locks end with the process."""
     with server.connect() as connection, connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '15s'")
         names = [*(table.name for table in contents.tables(connection)), *contents.parents(connection)]
@@ -111,12 +111,12 @@ def _lock(names: list[str]) -> sql.Composed:
 
 
 def _trusted(name: str) -> sql.SQL:
-    """Take a name as PostgreSQL quoted it."""
+    """Use a name as PostgreSQL quoted it."""
     return sql.SQL(name)
 
 
 def _prepare(live: Server, fresh: Server) -> None:
-    """Give the planner its statistics, and lead change counters on: readers would take old numbers for up to date."""
+    """Update the planner's statistics, and raise the change counters: readers would take old numbers for new."""
     with live.connect() as old, fresh.connect() as new:
         new.execute("ANALYZE")
         for topic, value in old.execute("SELECT topic, value FROM change_counters").fetchall():
@@ -128,7 +128,7 @@ def _prepare(live: Server, fresh: Server) -> None:
 
 
 def _change_over(server: Server, fresh: Server) -> None:
-    """Rename both databases in one transaction; sessions that come in between are ended again."""
+    """Rename both databases in one transaction; sessions that connect in between are ended again."""
     live, old, new = (
         sql.Identifier(name) for name in (server.database, REPLACED.format(server.database), fresh.database)
     )
@@ -153,7 +153,7 @@ def _change_over(server: Server, fresh: Server) -> None:
 
 
 def _drop_at_last(server: Server, name: str, progress: Progress, what_holds: str) -> None:
-    """Give the space of a database back that is not needed any more. What has succeeded stays so where that fails."""
+    """Drop a database that is no longer needed. A failure here doesn't make the restore fail."""
     try:
         loading.drop(server, name)
     except BackupError as error:
@@ -161,7 +161,7 @@ def _drop_at_last(server: Server, name: str, progress: Progress, what_holds: str
 
 
 def _end_sessions(connection: Connection[Any], databases: list[str], but: str | None = None) -> None:
-    """End the sessions of databases, all but those of one application. Raises `BackupError`."""
+    """End the sessions of databases, except those of one application. Raises `BackupError`."""
     query = """
         SELECT pid, usename, application_name FROM pg_stat_activity
         WHERE datname = ANY(%s) AND backend_type = 'client backend' AND application_name IS DISTINCT FROM %s
@@ -177,9 +177,9 @@ def _end_sessions(connection: Connection[Any], databases: list[str], but: str | 
 
 
 def _replace_rows(live: Server, fresh: Server, found: Source, progress: Progress) -> None:
-    """Put the rows of some tables in the place of those that are there, in one transaction. Raises `BackupError`.
+    """Replace the rows of some tables in one transaction. Raises `BackupError`.
 
-    They come from the database that the file was loaded into: nothing that the file says runs in the live one.
+    They come from the database that the file was loaded into: no statement of the file runs in the live one.
     """
     with live.connect() as new, fresh.connect() as old:
         if set(contents.migrations(new)) != set(found.manifest.migrations):
@@ -203,7 +203,7 @@ def _replace_rows(live: Server, fresh: Server, found: Source, progress: Progress
 
 
 def _copy(old: Connection[Any], new: Connection[Any], name: str) -> None:
-    """Copy the rows of a table from one database to another, and lead its sequences on past them."""
+    """Copy the rows of a table from one database to another, and move its sequences past them."""
     columns = new.execute(
         "SELECT attname, pg_get_serial_sequence(%s, attname) FROM pg_attribute WHERE attrelid = %s::regclass"
         " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",

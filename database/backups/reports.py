@@ -1,4 +1,4 @@
-"""What became of backups and of their proofs: a row each, read by the desk and by /health."""
+"""The results of backups and of their proofs: a row each, read by the admin and by /health."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,17 +18,17 @@ REPORTS_KEPT_FOR = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How things stand with backups."""
+    """The state of backups and proofs."""
 
-    backed_up_at: datetime | None  # the newest whole backup
+    backed_up_at: datetime | None  # the newest complete backup
     proven_at: datetime | None  # the newest restore that was compared
-    last_backup: BackupReport | None  # whatever became of it
+    last_backup: BackupReport | None  # successful or not
     last_proof: BackupReport | None
     installed_at: datetime | None
 
 
 def standing() -> Standing:
-    """Read how things stand. Three queries."""
+    """Read the state of backups. Three queries."""
     reports = BackupReport.objects
     best = reports.filter(is_good=True).aggregate(
         backup=Max("ended_at", filter=Q(subject=BackupReport.BACKUP)),
@@ -46,17 +46,17 @@ def standing() -> Standing:
 
 @contextmanager
 def reported(subject: str) -> Iterator[BackupReport]:
-    """Note that a piece of work begins and how it ended. Who found another one at work leaves no note."""
+    """Record the start of a job and how it ended. A job that finds another one running records nothing."""
     report = BackupReport.objects.create(subject=subject, began_at=timezone.now())
     if not connection.in_atomic_block:
-        connection.close()  # the work may take hours, and the server be another one afterwards
+        connection.close()  # the job may take hours, and the server be another one afterwards
     try:
         yield report
     except Busy:
         report.delete()
         raise
     except BaseException as error:
-        # The database may be what failed; then the problem itself is what people must see.
+        # The database may be what failed; then people must see the original problem.
         with suppress(DatabaseError):
             _end(report, str(error) or type(error).__name__)
         raise

@@ -1,4 +1,4 @@
-"""Which schema a backup has, by the migrations that had been applied, and whether this release knows it."""
+"""The schema of a backup, by its applied migrations, and whether this release knows it."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def known() -> set[str]:
 
 
 def require_known(found: Source) -> None:
-    """Raise `BackupError` when a backup has migrations that this release does not know."""
+    """Raise `BackupError` if a backup has migrations that this release doesn't know."""
     if newer := sorted(set(found.manifest.migrations) - known()):
         raise BackupError(
             f"{found.path} was made by a newer release: it has {len(newer)} migrations that this one does not know"
@@ -28,7 +28,7 @@ def require_known(found: Source) -> None:
 
 
 def bring_up_to_date(server: Server, applied: Sequence[str]) -> None:
-    """Apply the migrations that have come since a backup was taken. Raises `BackupError`."""
+    """Apply the migrations that are newer than a backup. Raises `BackupError`."""
     if set(applied) == known():
         return
     done = subprocess.run(

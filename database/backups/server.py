@@ -1,7 +1,7 @@
-"""A PostgreSQL server as backups need it: by other databases than the application's, and by its own programs.
+"""A PostgreSQL server for backups: with access to databases other than the application's, and its own programs.
 
 Connections are psycopg's and not Django's: a snapshot is held for a long time, a lock lives as long as its session, and
-databases are made, compared and renamed under the application.
+databases are created, compared and renamed under the application.
 """
 
 import json
@@ -19,11 +19,11 @@ from psycopg import Connection, sql
 from database.backups.problem import BackupError, Busy
 from database.locks import key_of
 
-ADMINISTRATION = ("postgres", "template1")  # databases from which others are made and renamed
+ADMINISTRATION = ("postgres", "template1")  # databases from which others are created and renamed
 BUSY = "backup or restore of {}"
-APPLICATION = "slamonitor backup"  # as our own sessions call themselves
+APPLICATION = "slamonitor backup"  # the name of our own sessions
 
-# Content is compared as text, which must look alike whoever asks.
+# Content is compared as text, which must look the same in every session.
 SESSION = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -35,7 +35,7 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "jit": "off",
 }
-VARIABLES = {  # of Django's settings and of libpq's parameters: the environment that programs read
+VARIABLES = {  # of Django's settings and of libpq's parameters: the environment of PostgreSQL's programs
     "host": "PGHOST",
     "port": "PGPORT",
     "user": "PGUSER",
@@ -53,7 +53,7 @@ VARIABLES = {  # of Django's settings and of libpq's parameters: the environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a database is and who we are there."""
+    """A database and our credentials for it."""
 
     parameters: Mapping[str, Any] = field(repr=False)  # of libpq; they hold a password
 
@@ -63,13 +63,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Return the address as `DATABASE_URL` has it; it holds the password."""
+        """Return the address in the form of `DATABASE_URL`; it contains the password."""
         user, password = (quote(str(self.parameters.get(name, "")), safe="") for name in ("user", "password"))
         options = {name: value for name, value in self.parameters.items() if name not in ("user", "password", "dbname")}
         return f"postgresql://{user}:{password}@/{quote(self.database, safe='')}?{urlencode(options)}"
 
     def of(self, database: str) -> "Server":
-        """Return the same server with another database in mind."""
+        """Return the same server with another database."""
         return replace(self, parameters={**self.parameters, "dbname": database})
 
     def connect(self, **parameters: Any) -> Connection[Any]:
@@ -84,7 +84,7 @@ class Server:
         return connection
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment in which PostgreSQL's programs find this database, and no other by accident."""
+        """Return the environment in which PostgreSQL's programs find this database and no other."""
         ours = {
             VARIABLES[name]: str(value) for name, value in self.parameters.items() if name in VARIABLES and value != ""
         }
@@ -93,7 +93,7 @@ class Server:
 
     @contextmanager
     def administration(self) -> Iterator[Connection[Any]]:
-        """Connect to a database that is not the one worked on. Raises `BackupError`."""
+        """Connect to another database than the one that is worked on. Raises `BackupError`."""
         problems = []
         for name in ADMINISTRATION:
             try:
@@ -111,8 +111,8 @@ class Server:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Keep other backups and restores of this database out during the block. Raises `BackupError`."""
-        # Closed and not committed at the end: a change of databases ends this session, too.
+        """Exclude other backups and restores of this database during the block. Raises `BackupError`."""
+        # Closed and not committed at the end: the swap of databases ends this session, too.
         with closing(self.connect()) as connection:
             if not scalar(connection, "SELECT pg_try_advisory_lock(%s)", key_of(BUSY.format(self.database))):
                 raise Busy(

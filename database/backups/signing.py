@@ -1,7 +1,7 @@
-"""Sign backups with a key of the installation: who can write the files cannot sign them.
+"""Sign backups with a key of the installation: attackers who can write the files can't sign them.
 
-The keys are derived from `SECRETS_KEY`, or from `SECRET_KEY` where that is unset. The first one signs, all of them
-verify: a new machine with the keys of the old one knows its files, and an old key verifies for as long as it is listed.
+The keys are derived from `SECRETS_KEY`, or from `SECRET_KEY` if that is unset. The first one signs, all of them verify:
+a new machine with the keys of the old one accepts its files, and an old key verifies for as long as it is listed.
 """
 
 import hmac
@@ -16,18 +16,18 @@ KEY_ID_DIGITS = 8
 
 
 def sign(digest: str) -> tuple[str, str]:
-    """Return the name of our key and what it says of a digest, both in hexadecimal."""
+    """Return the name of our key and its signature of a digest, both in hexadecimal."""
     key = _keys()[0]
     return _name(key), _mac(key, digest)
 
 
 def is_ours(digest: str, key_id: str, signature: str) -> bool:
-    """Say whether one of our keys signed a digest."""
+    """Return whether one of our keys signed a digest."""
     return any(_name(key) == key_id and hmac.compare_digest(_mac(key, digest), signature) for key in _keys())
 
 
 def key_ids() -> list[str]:
-    """Return the names of our keys, the one that signs first. They say nothing of the keys."""
+    """Return the names of our keys, the signing one first. They reveal nothing of the keys."""
     return [_name(key) for key in _keys()]
 
 
@@ -45,5 +45,5 @@ def _mac(key: bytes, text: str) -> str:
 
 @lru_cache(maxsize=16)
 def _derived(key: str) -> bytes:
-    """Derive a key of its own from a text key: what signs backups opens no secrets."""
+    """Derive a separate key from a text key: the key that signs backups opens no secrets."""
     return HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(key.encode())

@@ -1,4 +1,4 @@
-"""One moment of a database, shared by our own queries and pg_dump."""
+"""A snapshot of a database, shared by our own queries and pg_dump."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from database.backups.server import Server, major
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A transaction that sees one moment, and pg_dump seeing the same one."""
+    """A transaction with a fixed snapshot, and pg_dump on the same one."""
 
     connection: Connection[Any]
     dumper: Dumper
@@ -25,7 +25,7 @@ class Snapshot:
 
 @contextmanager
 def snapshot(server: Server) -> Iterator[Snapshot]:
-    """Hold a moment during the block; dead rows of busy tables wait for its end to be cleaned up, so keep it short."""
+    """Hold a snapshot during the block; dead rows can't be cleaned up until its end, so keep it short."""
     with server.connect() as connection:
         version = major(connection)
         programs = programs_for(version)

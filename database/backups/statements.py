@@ -1,8 +1,8 @@
-"""Split the SQL of a backup into statements, and refuse those that our backups never hold.
+"""Split the SQL of a backup into statements, and refuse those that our backups never contain.
 
-Statements are run one by one through the extended protocol (`loading.py`), in which the server refuses a text of more
-than one. So what was examined here is what runs: there is no psql whose commands or variables could say otherwise.
-Rows are data: after a COPY everything up to its end passes unread.
+Statements run one by one through the extended protocol (`loading.py`), in which the server refuses a text of more than
+one. So exactly the examined statements run: there is no psql whose commands or variables could change them. Rows are
+data: after a COPY everything up to its end passes without examination.
 """
 
 import re
@@ -15,10 +15,10 @@ from django.conf import settings
 
 from database.backups.problem import BackupError
 
-LONGEST = 1 << 24  # bytes of a statement or a comment; the manifest, which is one, may have a million
+LONGEST = 1 << 24  # bytes of a statement or a comment; the manifest, a single comment, may have a million
 MOST_CHARACTERS_SHOWN = 80  # characters of a statement in a message
 
-# What a statement is made of. Possessive: a quote that is still open at the end of a chunk is nothing, not half.
+# The parts of a statement. Possessive: a quote that is still open at the end of a chunk must not match in part.
 PIECES = rb"""(?x:
     [^;'"$\\\-\w]++
   | --[^\n]*+\n
@@ -79,10 +79,10 @@ ALLOWED = re.compile(
 
 @dataclass(slots=True)
 class Statement:
-    """One statement that our backups may hold; its rows are to be read before the next statement is asked for."""
+    """One allowed statement; read its rows before asking for the next statement."""
 
     text: bytes
-    line: int  # of the SQL it came in, from 1
+    line: int  # of its SQL, from 1
     rows: Iterator[bytes] = field(default_factory=lambda: iter(()))
 
     @property
@@ -91,14 +91,14 @@ class Statement:
 
 
 def examine(chunks: Iterator[bytes], path: Path) -> None:
-    """Read SQL to its end. Raises `BackupError` with the line and the statement that our backups never hold."""
+    """Read SQL to its end. Raises `BackupError` with the line and the statement that our backups never contain."""
     for statement in statements(chunks, path):
         for _ in statement.rows:
             pass
 
 
 def statements(chunks: Iterator[bytes], path: Path) -> Iterator[Statement]:
-    """Yield the statements to run. Raises `BackupError` at the first that our backups never hold."""
+    """Yield the statements to run. Raises `BackupError` at the first that our backups never contain."""
     reader = _Reader(chunks)
     while text := reader.statement():
         statement = Statement(text, reader.line)
@@ -123,7 +123,7 @@ def _is_allowed(text: bytes) -> bool:
 
 @cache
 def _known_code() -> bytes:
-    """Return the SQL of this release, in which the body of every function of ours stands."""
+    """Return the SQL of this release, which contains the body of every function of ours."""
     return b"\n".join(_squeezed(path.read_bytes()) for path in sorted(settings.BASE_DIR.glob("*/sql/*.sql")))
 
 
@@ -148,7 +148,7 @@ class _Reader:
         self.line = 1  # where the last statement begins
 
     def statement(self) -> bytes | None:
-        """Take all up to the next semicolon, without the comments before it; None: nothing that ends comes."""
+        """Take all up to the next semicolon, without comments before it; None without a complete statement."""
         while True:
             self._take(_end(BLANK, self._buffer, self._at))
             self.line = self._newlines + 1
@@ -158,7 +158,7 @@ class _Reader:
                 return None
 
     def rows(self) -> Iterator[bytes]:
-        """Take the rows of a COPY, and the line that ends them. Raises `BackupError` where it does not come."""
+        """Take the rows of a COPY, and the line that ends them. Raises `BackupError` if it is missing."""
         is_at_line, first = True, True
         while self._at < len(self._buffer) or self._more():
             if first and self._take(self._at + 1) != b"\n":
@@ -181,7 +181,7 @@ class _Reader:
         raise BackupError(f"The rows that begin after line {self.line} of the SQL have no end. Nothing of it was run.")
 
     def rest(self) -> bytes:
-        """Return what has no end, from its first unreadable line on; nothing where only comments are left."""
+        """Return the text without an end, from its first unreadable line on; nothing if only comments are left."""
         rest = self._buffer[self._at :]
         if not rest or BLANK_TO_END.fullmatch(rest):
             return b""
@@ -197,13 +197,13 @@ class _Reader:
         return taken
 
     def _more(self) -> bool:
-        """Read on, and say whether anything came."""
+        """Read on, and return whether anything came."""
         chunk = next((chunk for chunk in self._chunks if chunk), b"")
         self._buffer, self._at = self._buffer[self._at :] + chunk, 0
         return bool(chunk)
 
 
 def _end(pattern: re.Pattern[bytes], text: bytes, at: int) -> int:
-    """Return where a pattern that matches nothing as well ends."""
+    """Return the end of a match of a pattern, which may be empty."""
     found = pattern.match(text, at)
     return found.end() if found else at

@@ -1,4 +1,4 @@
-"""Take a backup: from one snapshot, into one file, with the closed days of raw rows beside it."""
+"""Take a backup: from one snapshot, into one file, with closed days of raw rows in separate files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def take_reserved(
 
 
 def _again(attempt: Callable[[], T]) -> T:
-    """Try again when a partition was dropped under our hands."""
+    """Try again if a partition was dropped meanwhile."""
     for _ in range(TRIES - 1):
         try:
             return attempt()
@@ -96,13 +96,13 @@ def _take(
             writer.member(_rows(moment, found, tables, progress))
             writer.member([after])
             writer.seal()
-            scalar(moment.connection, "SELECT 1")  # the moment must have been held until here
+            scalar(moment.connection, "SELECT 1")  # the snapshot must have been held until here
     _note(folder, path, manifest)
     return Taken(path=path, manifest=manifest, raw_paths=[folder.raw / each.file for each in manifest.raw_files])
 
 
 def _named(found: Sequence[Table], names: Sequence[str]) -> list[Table]:
-    """Return the tables asked for, a partitioned one as its partitions. Raises `BackupError` with names of none."""
+    """Return the tables asked for, a partitioned one as its partitions. Raises `BackupError` with unknown names."""
     by_name = {
         name: [table for table in found if name in (table.name, table.plain_name, table.parent)] for name in names
     }
@@ -122,7 +122,7 @@ def _with_rows(found: Sequence[Table], kind: Kind, named: Sequence[Table], close
 
 
 def _rows(moment: Snapshot, found: Sequence[Table], tables: Sequence[Table], progress: Progress) -> Iterator[bytes]:
-    """Dump the rows of tables. Neither the other ones nor the partitioned tables above any of them are locked."""
+    """Dump the rows of tables. Neither other tables nor the partitioned ones above these are locked."""
     if not tables:
         return iter(())
     chosen = {table.name for table in tables}
@@ -132,7 +132,7 @@ def _rows(moment: Snapshot, found: Sequence[Table], tables: Sequence[Table], pro
 
 
 def _note(folder: Folder, path: Path, manifest: Manifest) -> None:
-    """Remember what a backup is, for who cannot decrypt it."""
+    """Record the properties of a backup, for processes that can't decrypt it."""
     index = folder.index()
     written = Written(kind=manifest.kind, raw_files=[each.file for each in manifest.raw_files])
     folder.remember(Index(days=index.days, backups={**index.backups, path.name: written}))

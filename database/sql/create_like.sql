@@ -1,5 +1,5 @@
--- The command that makes an empty database with the encoding, the language of another one. Columns are
--- read by name from JSON, for they differ: `daticulocale` became `datlocale` in 17.
+-- The command that creates an empty database with the encoding and language of another one. Columns are
+-- read by name from JSON, because they differ: `daticulocale` became `datlocale` in 17.
 SELECT concat_ws(
     ' ',
     format('CREATE DATABASE %%I TEMPLATE template0 ENCODING %%L', %(name)s::text, pg_encoding_to_char(encoding)),

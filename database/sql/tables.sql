@@ -1,5 +1,5 @@
--- For a backup: every table that has rows of its own, how large it is, up to which time a partition by time reaches, and
--- a signature that changes with its rows. The counters alone would not do: a crash sets them back to nothing.
+-- For a backup: every table that has rows of its own, its size, the end of a partition by time, and a signature that
+-- changes with its rows. The counters alone are not enough: a crash resets them.
 WITH by_time AS (
     SELECT partrelid
     FROM pg_partitioned_table

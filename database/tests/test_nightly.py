@@ -64,7 +64,7 @@ def test_a_time_that_the_clocks_skip_or_repeat_has_one_run(zone: Any) -> None:
         with once_a_night("tidy", half_past_two, now, zone) as due:
             runs += due
 
-    assert runs == 3  # the night before the first, made up for, and the two
+    assert runs == 3  # the missed night before the first, and the two
 
 
 def test_work_of_several_calls_goes_on_until_it_is_finished_and_then_rests_until_the_next_night() -> None:

@@ -77,7 +77,7 @@ def test_a_dump_delays_the_drop_and_the_drop_delays_nobody(dump: psycopg.Connect
     swept = retention.sweep(make(), NOW)
 
     assert (swept.dropped, swept.busy) == ([], OLD)
-    with connection.cursor() as cursor:  # a queue behind the parent's lock would hold this for ever
+    with connection.cursor() as cursor:  # a queue behind the parent's lock would hold this forever
         cursor.execute("SET lock_timeout = '1ms'")
         cursor.execute(f"INSERT INTO {TABLE} SELECT %s", [NOW])
         cursor.execute(f"SELECT count(*) FROM {TABLE}")

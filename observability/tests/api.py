@@ -51,7 +51,7 @@ def with_csrf(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-at_work = threading.Event()  # set by `create` when it has done its work, before it answers
+at_work = threading.Event()  # set by `create` after its work, before it answers
 may_answer = threading.Event()
 may_answer.set()
 
@@ -59,7 +59,7 @@ may_answer.set()
 @csrf_exempt
 @login_not_required
 def create(request: HttpRequest, status: int) -> HttpResponse:
-    """Count how often it worked, then answer with the status that is asked for."""
+    """Count its calls, then answer with the requested status."""
     done, _created = ChangeCounter.objects.get_or_create(topic="created")
     ChangeCounter.objects.filter(topic="created").update(value=F("value") + 1)
     at_work.set()

@@ -28,7 +28,7 @@ REPORT = {
 
 
 class Lines(logging.Handler):
-    """What is logged, as it is written."""
+    """The lines of the log, as they are written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def lines() -> Iterator[list[str]]:
 
 
 def send(body: Any = REPORT, *, address: str = "203.0.113.7", **options: Any) -> Any:
-    """Send from a browser that holds no cookie, to a server that insists on tokens of forms."""
+    """Send from a browser without cookies, to a server that enforces CSRF tokens."""
     text = body if isinstance(body, str | bytes) else json.dumps(body)
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     return client.post(ADDRESS, text, **{"content_type": "application/json", "REMOTE_ADDR": address, **options})
@@ -93,7 +93,7 @@ def test_a_report_is_one_line_under_the_trace_of_its_page(lines: list[str]) -> N
 
 
 def test_nobody_is_looked_up(lines: list[str]) -> None:
-    """Without the database, sessions and tokens cannot have been asked; pytest-django refuses every query here."""
+    """Without the database, sessions and tokens cannot have been read; pytest-django refuses every query here."""
     client = Client(headers={"Authorization": "Bearer slm_none", "Cookie": "sessionid=none", "Idempotency-Key": "k"})
 
     assert client.post(ADDRESS, REPORT, content_type="application/json").status_code == 204

@@ -1,4 +1,4 @@
-"""Buckets refill evenly, are apart from each other, and are no more than so many."""
+"""Buckets refill evenly, are separate from each other, and limited in number."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every error of the API has one form, whoever raised it."""
+"""Every error of the API has one form, whichever component raised it."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Events, operations, jobs and live connections: one form, and figures."""
+"""Events, operations, tasks and live connections: one form, and metrics."""
 
 import logging
 from collections.abc import Callable
@@ -158,7 +158,7 @@ def test_figures_that_fail_harm_nothing(monkeypatch: pytest.MonkeyPatch, caplog:
 
     for module, name in ((operations, "_seconds"), (jobs, "_seconds"), (streams, "_open")):
         monkeypatch.setattr(module, name, Full())
-    monkeypatch.setattr(harmless, "_told_at", {})  # of each only the first failure of a minute is told
+    monkeypatch.setattr(harmless, "_told_at", {})  # only the first failure of each name in a minute is logged
 
     with operations.operation("test"):
         pass

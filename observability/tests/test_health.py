@@ -1,4 +1,4 @@
-"""Who asks gets an answer in time, whatever is down."""
+"""Health checks answer in time, whatever is down."""
 
 import threading
 from functools import partial

@@ -1,4 +1,4 @@
-"""The same request again gets what it got before, and its work is done once."""
+"""The same request again gets the stored response, and takes effect once."""
 
 import threading
 from collections.abc import Iterator
@@ -133,7 +133,7 @@ def test_neither_key_nor_body_nor_result_can_be_read_from_the_table() -> None:
 
 @pytest.fixture
 def held() -> Iterator[None]:
-    """Keep whoever works from answering until the test lets it."""
+    """Block the view before its response until the test releases it."""
     api.at_work.clear()
     api.may_answer.clear()
     yield

@@ -1,4 +1,4 @@
-"""Whatever becomes of the log, whoever logs goes on at once."""
+"""Log calls return at once, whatever happens to the log."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
 
 
 def test_stopped_reader_costs_lines_and_nobodys_time(pipe: tuple[int, int]) -> None:
-    """The pipe holds 64 KiB and nobody reads it: the writer is stuck, and who logs must not be."""
+    """The pipe holds 64 KiB and nobody reads it: the writer is stuck, and the caller must not be."""
     sink = LogSink(pipe[1], most_bytes=100_000)
     done = threading.Thread(target=lambda: [log(sink, "x" * 999) for _ in range(1000)], daemon=True)
 

@@ -1,4 +1,4 @@
-"""Secrets are known by name and by shape; what is none stays readable."""
+"""Secrets are recognised by name and by shape; other text stays readable."""
 
 from typing import Any
 

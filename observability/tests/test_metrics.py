@@ -1,4 +1,4 @@
-"""Figures add up over processes, are well-formed, and never harm."""
+"""Metrics add up over processes, are well-formed, and never cause a failure."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What every answer of the API carries."""
+"""The headers of every API response."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Messages refused are counted one by one, and told together."""
+"""Refused messages are counted one by one, and logged together."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What is signed, and what is taken for ours."""
+"""Signatures of messages, and their verification."""
 
 import json
 from typing import Any

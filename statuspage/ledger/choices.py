@@ -12,7 +12,7 @@ from monitoring.rules.calendar_days import bounds, day_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A window that is offered."""
+    """A window in the list of choices."""
 
     label: str
     first: date

@@ -1,4 +1,4 @@
-"""The ledger for machines and spreadsheets. What is public on the page is public here, and no more."""
+"""The ledger for programs and spreadsheets, with the same public content as the page."""
 
 import csv
 import io
@@ -28,14 +28,14 @@ COLUMNS = (
     "at_least_s",
     "at_most_s",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones where East Asian text is typed
-BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet takes Korean for something else
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the full-width ones occur in East Asian text
+BYTE_ORDER_MARK = "\ufeff"  # without it a spreadsheet misreads Korean
 
 
 def document(found: Ledger, incidents: Sequence[Incident], *, with_messages: bool = False) -> dict[str, Any]:
-    """Return the ledger as JSON takes it; intervals sum to the window, as far as it is accounted.
+    """Return the ledger as values for JSON; the intervals sum to the window, as far as it is accounted.
 
-    `with_messages` adds the texts of errors and the names of people, which are for people with an account.
+    `with_messages` adds error messages and the names of people, for readers with an account.
     """
     return {
         "service": {"id": found.service.id, "name": str(found.service)},
@@ -113,7 +113,7 @@ def _decimal(percent: Decimal | None) -> str | None:
 
 
 def table(found: Ledger, incidents: Sequence[Incident]) -> str:
-    """Return the ledger as CSV: one line per interval, first as published and then, where that differs, as measured."""
+    """Return the ledger as CSV: one line per interval, first as published and then, if that differs, as measured."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
@@ -128,7 +128,7 @@ def table(found: Ledger, incidents: Sequence[Incident]) -> str:
 
 
 def touching(entry: Entry, incidents: Iterable[Incident]) -> list[Incident]:
-    """Return the incidents that were open in an interval that was not plainly good."""
+    """Return the incidents that were open in an interval that was not fully operational."""
     if entry.kind in (Kind.OPERATIONAL, Kind.EMPTY, Kind.PAUSED):
         return []
     return [
@@ -183,7 +183,7 @@ def _entry(entry: Entry, incidents: Iterable[Incident]) -> dict[str, Any]:
 
 
 def _safe(value: object) -> object:
-    """Keep a spreadsheet from taking text for a formula."""
+    """Escape text that a spreadsheet would take for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 

@@ -1,4 +1,4 @@
-"""Make of a ledger what its page shows."""
+"""Prepare the ledger for its page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Line:
     start_iso: str
     end_iso: str
     duration: str
-    bounds: str  # of downtime, where they lie apart
+    bounds: str  # of downtime, if they differ enough
     cause: str
-    message: str  # only for people who are signed in
+    message: str  # only for signed-in readers
     last_good: str
     first_bad: str
     incidents: list[str]
@@ -181,7 +181,7 @@ def _months(days: Sequence[LedgerDay], first_weekday: int) -> Iterator[Month]:
 
 
 def _weekday(number: int) -> str:
-    """Name a day of the week, Monday being 0, in the width of a cell."""
+    """Return the name of a weekday, Monday being 0, short enough for a cell."""
     name = str(WEEKDAYS_ABBR[number])
     return name[:1] if get_language() == "ko" else name
 

@@ -27,7 +27,7 @@ View = Callable[[HttpRequest, str], HttpResponse]
 
 
 def _briefly_kept(view: View) -> View:
-    """Let the visitor's own browser keep an answer for a moment; nobody else, for what it says depends on who asks."""
+    """Let only the visitor's own browser cache a response briefly, because its content depends on the visitor."""
 
     @wraps(view)
     def kept(request: HttpRequest, service_id: str) -> HttpResponse:
@@ -42,7 +42,7 @@ def _briefly_kept(view: View) -> View:
 @require_safe
 @_briefly_kept
 def page(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Show what a service's figures are made of. Archived services keep their ledger."""
+    """Show the intervals behind a service's figures. Archived services keep their ledger."""
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     try:
@@ -61,7 +61,7 @@ def page(request: HttpRequest, service_id: str) -> HttpResponse:
 @require_safe
 @_briefly_kept
 def as_json(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Give the ledger to programs, and errors in the form of the API."""
+    """Return the ledger for programs, and errors in the form of the API."""
     found, incidents = _read(request, service_id)
     return JsonResponse(export.document(found, incidents))
 
@@ -88,7 +88,7 @@ def as_csv(request: HttpRequest, service_id: str) -> HttpResponse:
 @login_not_required
 @require_safe
 def policy(request: HttpRequest, name: str, version: int) -> HttpResponse:
-    """State the rules of a policy version in words."""
+    """Show the rules of a policy version in words."""
     found = get_object_or_404(AccountingPolicy, name=name, version=version)
     rules = list(policy_words(found, found.rules))
     shown = {"policy": found, "rules": rules, "effective": _effective(found)}
@@ -96,12 +96,12 @@ def policy(request: HttpRequest, name: str, version: int) -> HttpResponse:
 
 
 def _effective(policy: AccountingPolicy) -> str:
-    """Say from when a version holds; nothing of the first one, which holds from the beginning."""
+    """Return from when a version holds; nothing for the first one, which holds from the beginning."""
     return day_name(policy.effective_on) if policy.version > 1 else ""
 
 
 def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]]:
-    """Read what was asked for. Raises BadWindow or Http404."""
+    """Read the requested ledger. Raises BadWindow or Http404."""
     service = get_object_or_404(Service, id=service_id)
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     chosen = time_range.asked_for(request.GET, now, zone)
@@ -109,7 +109,7 @@ def _read(request: HttpRequest, service_id: str) -> tuple[Ledger, list[Incident]
 
 
 def _raw_checks(service: Service, chosen: Window, now: datetime) -> str:
-    """Return the address of the raw checks of a window at the desk, which looks back from its end."""
+    """Return the URL of the raw checks of a window in the admin, which looks back from its end."""
     until = min(chosen.end, now)
     lengths = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
     length = next((name for name, length in lengths.items() if until - chosen.start <= length), "all")

@@ -1,4 +1,4 @@
-"""Say kinds, causes and rules in words, in the active language."""
+"""Describe kinds, causes and rules in words, in the active language."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def kind_words(kind: Kind) -> str:
 
 
 def cause_words(entry: Entry) -> str:
-    """Say why an interval counts as it does; empty where its kind says it all."""
+    """Return why an interval counts as it does; empty if its kind says enough."""
     if entry.why is Why.RESTATED:
         return _("restated after a review")
     if entry.why is Why.ENTERED_LATE:
@@ -70,7 +70,7 @@ def _notice_words(policy: AccountingPolicy) -> Iterator[str]:
 
 
 def late_words(entry: LateEntry) -> str:
-    """Say what was done too late, and what becomes of it."""
+    """Return what was entered too late, and its effect on the figures."""
     kind = kind_words(entry.kind)
     if entry.is_withdrawn:
         words = (
@@ -86,7 +86,7 @@ def late_words(entry: LateEntry) -> str:
 
 
 def bounds_words(seconds: int, bounds: Bounds | None) -> str:
-    """Say between which bounds downtime lies; empty where they are close enough to it."""
+    """Return the bounds of downtime in words; empty if they are close enough to it."""
     if bounds is None or 10 * (bounds.at_most_s - bounds.at_least_s) <= seconds:
         return ""
     return _("at least %(least)s and at most %(most)s") % {

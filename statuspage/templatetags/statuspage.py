@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.simple_tag
 def asset(name: str) -> str:
-    """Return the address of a style sheet, script or icon."""
+    """Return the URL of a style sheet, script or icon."""
     return assets.url(name)
 
 
@@ -26,18 +26,18 @@ def site_name() -> str:
 
 @register.simple_tag
 def other_languages() -> list[tuple[str, str]]:
-    """Return code and own name of each language that the page is not in now."""
+    """Return code and native name of each language that the page could switch to."""
     return [(code, name) for code, name in settings.LANGUAGES if code != get_language()]
 
 
 @register.simple_tag
 def unit_formats_json() -> str:
-    """Return how durations are written, for the script that lets them tick."""
+    """Return the formats of durations, for the script that updates them."""
     return json.dumps(unit_formats(), ensure_ascii=False)
 
 
 @register.simple_tag
 def trace_id() -> str:
-    """Return the id under which our log knows this request, for people to quote."""
+    """Return the id of this request in our log, for people to quote."""
     context = trace.current()
     return context.trace_id if context else ""

@@ -1,4 +1,4 @@
-"""What the tests of the page share: an instant, services in a state, and a keeper that reads at once."""
+"""Fixtures for the tests of the page: an instant, services in a state, and a keeper that reads at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ def make_service(
     response_ms: float | None = 84.4,
     **columns: Any,
 ) -> Service:
-    """Make a service whose newest check is `age` old, in a run that began `since` ago."""
+    """Create a service whose newest check is `age` old, in a run that began `since` ago."""
     service = Service.objects.create(
         id=f"s-{Service.objects.count()}",
         name=name,

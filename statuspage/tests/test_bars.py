@@ -1,4 +1,4 @@
-"""The 90 days of a service: how each looks, what it says, and the figure under them."""
+"""The 90 days of a service: the colour of each, its text, and the figure below them."""
 
 import gzip
 import html

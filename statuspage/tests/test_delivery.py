@@ -1,4 +1,4 @@
-"""How the page travels: caches, conditional requests, encodings, languages, security headers."""
+"""How the page is delivered: caches, conditional requests, encodings, languages, security headers."""
 
 import gzip
 import re
@@ -117,7 +117,7 @@ def test_fault_of_ours_has_our_look(visit: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 class Door:
-    """The front door with an application behind it that only says it was asked."""
+    """The front door with an application behind it that only records that it was called."""
 
     def __init__(self) -> None:
         self.answer = front_door(self.behind)
@@ -156,7 +156,7 @@ def test_front_door_sends_no_body_with_head(visit: Any) -> None:
 
 
 def counted(method: str, status: str, language: str) -> tuple[float, ...]:
-    """Return how often the figures name visits: as such, among the requests, and among their durations."""
+    """Return how often the metrics count visits: as visits, among the requests, and among their durations."""
     wanted: set[tuple[Any, ...]] = {
         ("slamonitor_page_visits_total", ("language", language), ("status", status)),
         ("slamonitor_http_requests_total", ("method", method), ("route", "statuspage:page"), ("status", status)),

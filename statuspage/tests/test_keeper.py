@@ -1,4 +1,4 @@
-"""When the page is read again, and what is served meanwhile."""
+"""When the page is read again, and which page is served meanwhile."""
 
 from datetime import timedelta
 from typing import Any
@@ -187,7 +187,7 @@ def test_model_is_read_at_the_instant_given() -> None:
 
 
 class Jobs:
-    """Runs each poll at once, or keeps it as if the database did not answer."""
+    """Run each poll at once, or keep it as if the database did not answer."""
 
     def __init__(self) -> None:
         self.hang = False

@@ -383,7 +383,7 @@ def test_an_outage_that_only_late_checks_show_has_a_cause_of_its_own(get: Any) -
     check(HOUR, 2 * HOUR, "bad")
     check(2 * HOUR, 5 * HOUR)
     check(6 * HOUR, 7 * HOUR)
-    check(5 * HOUR, 6 * HOUR, "bad")  # late, and told after the fact
+    check(5 * HOUR, 6 * HOUR, "bad")  # late, and reported afterwards
 
     found = get("/services/payments/ledger.json?from=2025-03-10&to=2025-03-10").json()["intervals"]
 

@@ -1,4 +1,4 @@
-"""What readers say of a state depends on their own now: neither an old check nor one in the future speaks."""
+"""Readers judge a state by their own clock: neither an old check nor one in the future counts."""
 
 from datetime import datetime, timedelta
 from itertools import product
@@ -28,7 +28,7 @@ HOUR, ZONE = timedelta(hours=1), ZoneInfo("UTC")
 
 @pytest.fixture
 def service() -> Service:
-    """A service that was checked at START by a clock that was right, or ahead, as a reader then finds."""
+    """A service that was checked at START by a clock that was right, or ahead, from the view of a reader."""
     service = make_service()
     recording.record([make_result(0)], START)
     Service.objects.update(status="o")

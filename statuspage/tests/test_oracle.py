@@ -1,4 +1,4 @@
-"""Figures over HTTP held to a walk, second by second, over checks and spans: slow, obvious, and none of our code.
+"""Compare figures over HTTP with a walk, second by second, over checks and spans: slow, obvious, and none of our code.
 
 The scenarios are random with fixed seeds: days of 23 and 25 hours, checks out of order, twice and days late, changed
 intervals, gaps, overlapping spans, some of them entered too late, restatements approved after the days were accounted,
@@ -85,9 +85,9 @@ def make_scenario(seed: int, first: date) -> Scenario:
 
 
 def kinds(made: Scenario, rules: Rules, *, as_measured: bool = False) -> dict[int, str]:
-    """Return what each second of the scenario counts as, under one and the same rules.
+    """Return the kind of each second of the scenario, under the same rules throughout.
 
-    As measured nothing was restated, and what people entered counts from then on.
+    As measured nothing was restated, and entries of people count from the time they were entered.
     """
     found = dict.fromkeys(range(made.midnight(0), made.now), "unknown")
     by_second = {second: (verdict, ceil(2.5 * interval)) for second, verdict, interval in made.checks}
@@ -108,7 +108,7 @@ def kinds(made: Scenario, rules: Rules, *, as_measured: bool = False) -> dict[in
 
 
 def outages(in_order: list[int], by_second: dict[int, tuple[str, int]], rules: Rules) -> dict[int, bool]:
-    """Say of each check whether it lies in an outage: decided where a row of them is long enough, from its first on."""
+    """Return for each check whether it lies in an outage: failures in a row that are long enough, from the first on."""
     is_down, state, row = dict[int, bool](), False, list[int]()
     for before, second in zip([None, *in_order], in_order, strict=False):
         if before is not None and second - before > by_second[before][1]:
@@ -155,7 +155,7 @@ def floored(part: int, whole: int) -> str | None:
 
 
 def live_through(made: Scenario, who: User) -> None:
-    """Let it all happen: most checks in time, the rest days late; spans and restatements when days are accounted."""
+    """Replay the scenario: most checks in time, the rest days late; spans and restatements when days are accounted."""
     service = make_service(check_interval=300_000)
     Service.objects.update(created_at=at(made.created_at))
     rules = dict(zip(("failure_threshold", "recovery_threshold", "partial_weight_percent"), NEW, strict=False))
@@ -195,7 +195,7 @@ def keep_span(service: Service, kind: str, since: int, until: int, entered: int)
 
 
 def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int) -> None:
-    """Record checks in lots, somewhat out of order, some of them twice."""
+    """Record checks in batches, somewhat out of order, some of them twice."""
     checks = sorted(
         [*checks, *dice.sample(checks, len(checks) // 10)], key=lambda check: check[0] + dice.random() * 900
     )
@@ -222,7 +222,7 @@ def at(second: int) -> datetime:
 
 
 def windows(made: Scenario) -> Iterator[tuple[str, int, int]]:
-    """Yield what is asked for, and the seconds that are meant: each day, days in a row, and any seconds."""
+    """Yield requested windows and the seconds that they mean: each day, days in a row, and any seconds."""
     for first, last in ((0, 0), (1, 1), (2, 2), (3, 3), (0, 1), (1, 3)):
         days = [made.first + timedelta(days=number) for number in (first, last)]
         yield f"?from={days[0]}&to={days[1]}", made.midnight(first), made.midnight(last + 1)

@@ -1,4 +1,4 @@
-"""What a visitor reads, in each state of the whole."""
+"""The text of the page in each overall state."""
 
 import re
 from datetime import timedelta
@@ -16,7 +16,7 @@ from statuspage.tests.cast import NOW, make_service, make_unmeasured
 
 
 def text_of(response: Any) -> str:
-    """Return the words of a page as a visitor reads them."""
+    """Return the text of a page as a visitor reads it."""
     body = re.search(r"<main.*</footer>", response.content.decode(), re.DOTALL)[0]
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 

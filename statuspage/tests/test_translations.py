@@ -1,4 +1,4 @@
-"""Every sentence of ours has its Korean one, and what is compiled is what is written."""
+"""Every message has a Korean translation, and the compiled catalogue is up to date."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def messages_of_python(path: Path) -> Iterator[Message]:
 
 
 def messages_of_template(path: Path) -> Iterator[Message]:
-    """Read the calls that Django makes of translation tags for xgettext, which a bare machine does not have."""
+    """Read the calls that Django generates from translation tags for xgettext, which a bare machine does not have."""
     for name, arguments in CALLS.findall(templatize(path.read_text())):
         texts = ast.literal_eval(f"({arguments.rstrip(', ')},)")
         yield (texts[0], texts[1]) if name == "pgettext" else ("", texts[0])

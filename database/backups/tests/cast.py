@@ -1,4 +1,4 @@
-"""What the tests of backups share: rows, what they look like afterwards, and progress that interferes."""
+"""Fixtures for the tests of backups: rows, their later content, and progress that interferes."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,7 +8,7 @@ from database.backups.manifest import Content
 from database.backups.progress import Progress
 from database.backups.server import Server
 
-# They stay what they are at any time of day, and when midnight passes during the tests.
+# They stay the same at any time of day, and when midnight passes during the tests.
 OPEN = datetime.now(UTC).date() + timedelta(days=1)
 CLOSED = (OPEN - timedelta(days=4), OPEN - timedelta(days=3))
 

@@ -1,4 +1,4 @@
-"""Files that somebody doctored: what they say is refused before it runs, and where it runs it reaches nothing."""
+"""Altered files: their statements are refused before they run, and statements that run reach nothing."""
 
 import shutil
 from collections.abc import Callable, Iterator

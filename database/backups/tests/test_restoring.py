@@ -1,4 +1,4 @@
-"""Restoring in place, beside and as a proof: what then stands there, and what was there before."""
+"""Restoring in place, into another database and as a proof: the data before and after."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What a backup holds, and what it leaves alone."""
+"""The content of a backup, and the objects that it leaves alone."""
 
 import gzip
 import json

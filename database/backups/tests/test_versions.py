@@ -1,4 +1,4 @@
-"""An older server of the system beside the embedded one: each with its own programs, and with newer ones."""
+"""An older server of the system and the embedded one: each with its own programs, and with newer ones."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-/* Say what a bar means: on hover, on tap, and with the arrow keys. Without script the bars' own titles do. */
+/* Explain a bar on hover, on tap, and with the arrow keys. Without a script, the titles of the bars do. */
 const PITCH = 8;
 const UNITS = 718;
 const titles = new WeakMap(); // strip -> the words of its bars, taken out so that the browser shows no second tip
@@ -58,7 +58,7 @@ function firstSeen(strip) {
   return Math.round(((hidden / strip.getBoundingClientRect().width) * UNITS) / PITCH);
 }
 
-/** Walk to a bar, and let a screen reader say it. */
+/** Move to a bar, and let a screen reader announce it. */
 function walk(strip, index) {
   const last = strip.children.length - 1;
   const to = Math.min(Math.max(index, firstSeen(strip)), last);
@@ -72,7 +72,7 @@ function standing(strip) {
   return strip.children.length - 1 + (places.get(strip.id) ?? 0);
 }
 
-/** Let a strip be reached and walked by keyboard; an exchanged one keeps its place. */
+/** Make a strip accessible by keyboard; a replaced one keeps its position. */
 function prepare(strip) {
   strip.setAttribute("tabindex", "0");
   strip.setAttribute("role", "slider");

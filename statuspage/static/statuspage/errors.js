@@ -1,4 +1,4 @@
-/* Tell our log what goes wrong in our scripts: little, short, and nothing that a visitor wrote. The server masks it. */
+/* Report errors of our scripts to our log: few, short, and without input of the visitor. The server masks them. */
 import { traced } from "./trace.js";
 
 const ADDRESS = "/api/browser_errors";
@@ -7,7 +7,7 @@ const LONGEST = { message: 500, source: 300, stack: 2000 }; // as observability/
 const LONGEST_PAGE = 300;
 const told = new Set();
 
-/** Send a report: kind, message, and where it happened. The same one is sent once, and of all the first few. */
+/** Send a report: kind, message and place. Only the first few are sent, each once. */
 export function report(facts) {
   const words = { ...facts };
   for (const [name, longest] of Object.entries(LONGEST)) words[name] = cut(words[name] ?? "", longest);
@@ -16,16 +16,16 @@ export function report(facts) {
   if (told.size >= MOST || told.has(body)) return;
   told.add(body);
   const headers = { "Content-Type": "application/json", ...traced() };
-  // What cannot be told is lost: to report that as well would never end.
+  // A report that can't be sent is lost: reporting that as well would never end.
   fetch(ADDRESS, { method: "POST", body, headers, keepalive: true, credentials: "omit" }).catch(() => {});
 }
 
-/** Shorten a text; half a character at its end would make it none for the server. */
+/** Shorten a text; half a character at its end would make it invalid for the server. */
 function cut(text, longest) {
   return String(text).slice(0, longest).replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
-/** Tell whether an error passed through a script of this site, and not only through what a browser was extended with. */
+/** Return whether an error passed through a script of this site, and not only through browser extensions. */
 function isOurs(...places) {
   return places.some((place) => place?.includes(`${location.origin}/`));
 }

@@ -1,4 +1,4 @@
-/* Keep an open page up to date: fetch it again now and then and exchange the parts marked data-live. */
+/* Keep an open page up to date: fetch it regularly and replace the parts marked data-live. */
 import { localize, serverTimeIs, tick } from "./times.js";
 import { traced } from "./trace.js";
 import * as trouble from "./trouble.js";
@@ -17,7 +17,7 @@ async function refresh() {
   }
 }
 
-/** Return the page as it is now, or null where that cannot be had. */
+/** Return the current page, or null if it can't be fetched. */
 async function fetched() {
   try {
     const headers = { Accept: "text/html", ...traced() };
@@ -45,13 +45,13 @@ function exchange(fresh) {
   document.title = fresh.title;
   document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").getAttribute("href");
   if (headline() !== before) announcer.textContent = headline();
-  // Later, so that other modules have prepared what is new.
+  // Later, so that other modules have prepared the new parts.
   if (focused) queueMicrotask(() => document.getElementById(focused)?.focus({ preventScroll: true }));
   localize();
   tick();
 }
 
-/** Tell whether the visitor marks text or stands on something that would be lost in the exchange. */
+/** Return whether the visitor has selected text or focused an element that would be lost in the replacement. */
 function isInUse() {
   const focused = document.activeElement;
   return !getSelection().isCollapsed || (focused?.closest("[data-live]") && !focused.id);
@@ -65,7 +65,7 @@ async function keepFresh() {
   try {
     if (!document.hidden) await refresh();
   } finally {
-    // Whatever was wrong with this edition, and is in our log then, the next one may be better.
+    // The error is in our log, and the next edition may be correct.
     setTimeout(keepFresh, EVERY_MS + Math.random() * SPREAD_MS);
   }
 }

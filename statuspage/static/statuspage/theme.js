@@ -1,4 +1,4 @@
-/* Light or dark, as the visitor chose. Runs before the page is painted, so that it does not flash. */
+/* Light or dark, as the visitor chose. Runs before the page is painted, to avoid a flash. */
 (() => {
   const root = document.documentElement;
   const order = ["auto", "light", "dark"];

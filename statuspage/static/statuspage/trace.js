@@ -1,4 +1,4 @@
-/* The trace of this page view. What it asks for carries the id, and so do its errors and our log lines about either. */
+/* The trace of this page view. Its requests carry the id, and so do its errors and our log lines about both. */
 const hex = (bytes) =>
   Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -9,7 +9,7 @@ export function traced() {
   return { traceparent: `00-${TRACE_ID}-${hex(8)}-01`, "X-Trace-Id": TRACE_ID };
 }
 
-/** Show the page's own notice that something failed, with the id for people to quote. */
+/** Show the page's notice of a failure, with the id for people to quote. */
 export function showTrouble() {
   const notice = document.getElementById("trouble");
   notice.querySelector("code").textContent = TRACE_ID;

@@ -1,4 +1,4 @@
-/* Say it when an open page cannot be brought up to date, with the number to quote, and tell our log once it can again. */
+/* Show a notice if an open page can't be refreshed, with the id to quote, and report it to our log afterwards. */
 import { report } from "./errors.js";
 import { showTrouble } from "./trace.js";
 
@@ -8,7 +8,7 @@ let failures = 0;
 let beganAt = 0;
 let last = "";
 
-/** Note that a refresh failed. Returns whether that is to be said aloud now. */
+/** Record a failed refresh. Returns whether the notice must be announced now. */
 export function failed(error) {
   if (failures === 0) beganAt = Date.now();
   failures += 1;
@@ -18,7 +18,7 @@ export function failed(error) {
   return true;
 }
 
-/** Note that a refresh succeeded. What was said before goes to the log, where whoever is asked will look for it. */
+/** Record a successful refresh. An earlier notice is reported to the log, where support will look for its id. */
 export function over() {
   if (failures >= TOLD_AFTER) {
     const seconds = Math.round((Date.now() - beganAt) / 1000);
@@ -28,7 +28,7 @@ export function over() {
   notice.hidden = true;
 }
 
-/** Return what the notice says. */
+/** Return the text of the notice. */
 export function words() {
   return notice.textContent;
 }
