@@ -6,7 +6,7 @@ session, no token and no database, and so works on the worst day.
 
 import logging
 import math
-import time
+from time import monotonic as now_s
 from typing import Literal
 
 from django.contrib.auth.decorators import login_not_required
@@ -68,7 +68,7 @@ limits = Limits()
 def report_error(request: HttpRequest) -> HttpResponse:
     """Log a report, and answer 204 whatever becomes of the line."""
     try:
-        _admit(request, time.monotonic())
+        _admit(request, now_s())
         report = _read(request)
     except ApiError as error:
         _count("limited" if error.status == 429 else "refused")

@@ -21,8 +21,8 @@ from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
 from monitoring.words.statuses import STATUS_TONES, now_words
-from observability.upkeep import Verdict
-from slamonitor import backup_standing
+from observability.diagnostics import Verdict
+from slamonitor.housekeeping import backup_standing
 from statuspage.durations import age, duration, exact, response_time
 
 LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours

@@ -1,6 +1,6 @@
 """The sample of the specification: five services, three users, 90 days of uptime. And how to delete everything."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -48,6 +48,25 @@ class Seeded:
 
     def __bool__(self) -> bool:
         return bool(self.created or self.activated or self.sample_days or self.passwords)
+
+    def lines(self) -> Iterator[str]:
+        """Say what was added, and the passwords for the only time."""
+        if not self:
+            yield "Everything is there already; nothing was changed."
+        if self.created:
+            yield f"{len(self.created)} services created: {', '.join(self.created)}"
+        if self.activated:
+            yield f"{len(self.activated)} services activated: {', '.join(self.activated)}"
+        if self.sample_days:
+            yield f"{self.sample_days} days of sample uptime added, marked as sample"
+        if self.passwords:
+            yield from password_lines(self.passwords)
+
+
+def password_lines(passwords: Mapping[str, str]) -> Iterator[str]:
+    yield "Users created. Their passwords are shown only now, and must be changed at the first sign-in:"
+    for name, password in passwords.items():
+        yield f"  {name:<10} {f'{name}@{MAIL_DOMAIN}':<30} {password}"
 
 
 def seed(now: datetime, *, activate: bool) -> Seeded:

@@ -53,7 +53,7 @@ INSTALLED_APPS = [
     "monitoring",
     "incidents",
     "statuspage",
-    "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is ours (`slamonitor/desk.py`)
+    "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is in `slamonitor/admin_site.py`
     "slamonitor.apps.DeskConfig",
     "ninja",  # for the static files of the API's docs
     "axes",
@@ -80,7 +80,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "statuspage.middleware.content_security_policy",
-    "slamonitor.desk.manners",
+    "slamonitor.admin_site.manners",
     "accounts.middleware.say_allowance",
     "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
     "observability.idempotency.IdempotencyMiddleware",  # behind all others: whoever they turn away is not looked up
@@ -195,7 +195,7 @@ UNFOLD = {
     "BORDER_RADIUS": "8px",
     "STYLES": [lambda request: static("slamonitor/desk.css")],
     "DASHBOARD_CALLBACK": "slamonitor.dashboard.context",
-    "SIDEBAR": {"navigation": "slamonitor.desk.navigation"},
+    "SIDEBAR": {"navigation": "slamonitor.admin_site.navigation"},
 }
 
 # --- Static files ---------------------------------------------------------------------------------------------------

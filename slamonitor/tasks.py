@@ -5,8 +5,7 @@ from django.conf import settings
 
 from database.locks import one_at_a_time
 from monitoring.config import clock
-from slamonitor import backup_night
-from slamonitor.upkeep import nightly
+from slamonitor.housekeeping import backup_night, nightly
 
 
 @shared_task(name="slamonitor.nightly_upkeep", ignore_result=True, time_limit=3600, soft_time_limit=3500)

@@ -19,7 +19,7 @@ import httpx
 
 from bench.faults.fault import Fault
 from bench.faults.stage import Stage
-from slamonitor.child import raise_file_limit
+from slamonitor.running.child import raise_file_limit
 
 WITHIN_MS = 100.0
 CLOSED_WITHIN_S = 30.0

@@ -7,7 +7,7 @@ from datetime import datetime
 from bench.faults.fault import Fault
 from bench.faults.stage import FAILING, Stage
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.processes import program
+from slamonitor.running.processes import program
 
 
 def strike(stage: Stage) -> str:

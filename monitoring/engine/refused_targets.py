@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from monitoring.engine.workers import LATE, UNPROBED
 from monitoring.models import EngineWorker, Service
-from observability.upkeep import Finding, Table, good, warning
+from observability.diagnostics import Finding, Table, good, warning
 
 NAMED = 5
 

@@ -21,7 +21,7 @@ from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import day_of
-from observability.upkeep import Finding, Table, bad, doctor, good, note, warning
+from observability.diagnostics import Finding, Table, bad, doctor, good, note, warning
 
 ROLLUP_LATE = timedelta(hours=6)
 STAMP_LATE_MS = 2_000

@@ -50,6 +50,7 @@ class StandingStill(Limits):
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limits]:
     """Full buckets, and a clock that stands still."""
     monkeypatch.setattr(browser_errors, "limits", StandingStill())
+    monkeypatch.setattr(browser_errors, "now_s", lambda: 0.0)
     with time_machine.travel(0, tick=False):
         yield browser_errors.limits
 

@@ -17,12 +17,11 @@ from monitoring.config.thresholds import POLICY
 from monitoring.models import Service
 from monitoring.models.services import SAMPLE_UNTIL, phase_of
 from monitoring.rules.calendar_days import day_of, days_between
-from slamonitor import seeding
+from slamonitor import own_service, seeding
 from slamonitor.demo import stories, storing
 from slamonitor.demo.behaviours import SLOW_OVER_MS, answer
 from slamonitor.demo.cast import CAST, LIVE_INTERVAL_MS, MARK, Part
 from slamonitor.demo.past import TIMEOUT_MS, Past, make_up
-from slamonitor.management.commands.first_run import OWN_SERVICE
 
 BORN = timedelta(days=91)
 PAST = min(timedelta(days=90), kept()) - timedelta(hours=1)  # what the page shows, and no older than raw rows are kept
@@ -77,7 +76,7 @@ def _account(since: datetime, now: datetime) -> None:
 
 def refuse_others() -> None:
     """Raise `NotOurs` where somebody monitors services of their own: sample data must never stand beside real data."""
-    others = Service.objects.exclude(id=OWN_SERVICE)
+    others = Service.objects.exclude(id=own_service.ID)
     if names := list(others.order_by("id").values_list("id", flat=True)[:4]):
         listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         raise NotOurs(

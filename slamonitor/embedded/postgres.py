@@ -21,11 +21,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from slamonitor.child import Process, is_alive
 from slamonitor.embedded import standalone
 from slamonitor.embedded.programs import find_postgres, postgres_bin_for, postgres_major
 from slamonitor.embedded.server_user import ServerUser, server_user, servers_folder
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
+from slamonitor.running.child import Process, is_alive
 
 DATABASE = ROLE = "sla_monitor"
 PORT = "5432"  # part of the socket's name; always said, or PGPORT of the environment would count

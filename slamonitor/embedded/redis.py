@@ -17,11 +17,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from slamonitor.child import Process
 from slamonitor.embedded import standalone
 from slamonitor.embedded.programs import find_redis, redis_program_for
 from slamonitor.embedded.server_user import server_user, servers_folder
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
+from slamonitor.running.child import Process
 
 # Below the range that outgoing connections take their ports from: our own probes could otherwise sit on the port
 # while the server restarts.

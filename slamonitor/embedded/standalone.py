@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from slamonitor.child import Process, signal_group, spawn
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
+from slamonitor.running.child import Process, signal_group, spawn
 
 
 @contextlib.contextmanager

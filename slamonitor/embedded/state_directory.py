@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slamonitor.child import is_alive
+from slamonitor.running.child import is_alive
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HEADER = "# Written by `manage.py up`. Use it with:  set -a; . {path}; psql\n"

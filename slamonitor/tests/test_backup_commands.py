@@ -20,9 +20,10 @@ from database.backups.folder import Folder
 from database.backups.problem import BackupError
 from database.backups.server import application_server
 from database.models import BackupReport
-from slamonitor import backup_night, engine_stop
-from slamonitor.engine_stop import engine_stopped
+from slamonitor.housekeeping import backup_night
 from slamonitor.management.backup_command import BackupCommand
+from slamonitor.running import engine_stop
+from slamonitor.running.engine_stop import engine_stopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -145,7 +146,7 @@ def test_an_engine_that_cannot_be_stopped_is_named(tmp_path: Path, monkeypatch: 
 def test_an_engine_that_has_just_been_stopped_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = application_server()
     worker = psycopg.connect(**{**server.parameters, "application_name": "slamonitor celery"})
-    monkeypatch.setattr("slamonitor.engine_stop.time.sleep", lambda _: worker.close())
+    monkeypatch.setattr("slamonitor.running.engine_stop.time.sleep", lambda _: worker.close())
     monkeypatch.setattr(engine_stop, "GOING_S", 60.0)
 
     with engine_stopped(server, tmp_path):

@@ -15,10 +15,10 @@ from bench.installation import target
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.tasks import probe
 from monitoring.worker import messages
-from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
 from slamonitor.tests.distance import far_away
 from slamonitor.tests.installation import wait_until

@@ -14,11 +14,11 @@ from kombu import Connection
 from monitoring.probes.model import ProbeSpec
 from monitoring.tasks import probe
 from monitoring.worker import messages
-from slamonitor import processes
 from slamonitor.celery import app
 from slamonitor.embedded.redis import EmbeddedRedis, celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
 from slamonitor.tests.installation import wait_until
 from slamonitor.tests.targets import Target, serving

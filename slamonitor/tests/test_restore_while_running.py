@@ -61,7 +61,7 @@ def test_a_restore_pauses_the_engine_and_brings_the_old_data_back(installation: 
 
 def test_a_pause_ends_with_whoever_asked_for_it(installation: Installation) -> None:
     code = (
-        "import sys, time, pathlib\nfrom slamonitor.pause import paused\n"
+        "import sys, time, pathlib\nfrom slamonitor.running.pause import paused\n"
         "with paused(pathlib.Path(sys.argv[1])):\n    print('paused', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(

@@ -14,8 +14,7 @@ from database import changes, partitions
 from incidents.models import SystemStatus
 from monitoring.models import Service, UptimeRecord
 from monitoring.tests.factories import make_service
-from slamonitor import seeding
-from slamonitor.management.commands.first_run import OWN_SERVICE
+from slamonitor import own_service, seeding
 
 pytestmark = pytest.mark.django_db
 
@@ -184,7 +183,7 @@ def test_the_first_run_makes_an_admin_and_monitors_ourselves(capsys: pytest.Capt
     admin, service = User.objects.get(), Service.objects.get()
     assert admin.role == "admin" and admin.must_change_password
     assert admin.check_password(PASSWORD.search(out)[0])
-    assert (service.id, service.display_name) == (OWN_SERVICE, "SLA Monitor")
+    assert (service.id, service.display_name) == (own_service.ID, "SLA Monitor")
     assert (service.endpoint_url, service.check_interval) == ("http://localhost:8001/health", 10_000)
     assert SystemStatus.objects.get().total_services == 1
 

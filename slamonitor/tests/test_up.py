@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from slamonitor import processes
 from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
 from slamonitor.management.commands.up import (
@@ -20,7 +19,8 @@ from slamonitor.management.commands.up import (
     require_free_port,
     start_servers,
 )
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.processes import Options
 
 pytestmark = pytest.mark.processes
 

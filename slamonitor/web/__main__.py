@@ -10,7 +10,7 @@ from typing import Any
 
 import uvloop
 
-from slamonitor.child import raise_file_limit
+from slamonitor.running.child import raise_file_limit
 
 FINISH_S = 1.5  # for which requests under way are finished when the process is told to end; less than `up` waits
 BACKLOG = 4_096  # connections that the kernel holds for us

@@ -14,7 +14,7 @@ import threading
 from functools import partial
 from typing import Any
 
-from slamonitor.child import die_with_parent
+from slamonitor.running.child import die_with_parent
 from slamonitor.web.frames import PING, READ_BYTES, Frame, Unpacker, packed
 from slamonitor.web.messages import Response, environ_of, run
 from slamonitor.web.pools import IN_BACK, Pool

@@ -32,7 +32,7 @@ from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of
 from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
-from observability.upkeep import Verdict
+from observability.diagnostics import Verdict
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from monitoring.models import DispatchWatermark, EngineWorker, RollupRequest
 from monitoring.models.raw import RAW_TABLES
 from monitoring.states import counters
 from monitoring.tests.factories import make_service
-from observability.upkeep import Verdict
+from observability.diagnostics import Verdict
 
 NOW = datetime(2025, 3, 10, 9, tzinfo=UTC)
 TODAY = NOW.date()

@@ -9,8 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from slamonitor.demo.stage import NotOurs, set_stage
-from slamonitor.management.commands.seed import tell_passwords
-from slamonitor.seeding import DAYS
+from slamonitor.seeding import DAYS, password_lines
 
 
 class Command(BaseCommand):
@@ -37,4 +36,4 @@ class Command(BaseCommand):
         if staged.moved:
             self.stdout.write(f"{staged.moved} sample services moved to port {options['targets_port']}")
         if staged.passwords:
-            tell_passwords(staged.passwords, self.stdout)
+            self.stdout.write("\n".join(password_lines(staged.passwords)))

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from observability import upkeep
-from observability.upkeep import Examined, Finding, Table, Verdict
-from slamonitor.upkeep.findings import AREAS, by_area
+from observability import diagnostics
+from observability.diagnostics import Examined, Finding, Table, Verdict
+from slamonitor.doctor.findings import AREAS, by_area
 
 SIGNS = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.WARNING: "WARN", Verdict.BAD: "BAD "}
 EXIT = {Verdict.GOOD: 0, Verdict.NOTE: 0, Verdict.WARNING: 1, Verdict.BAD: 2}  # as Nagios and its heirs have it
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = upkeep.doctor.examine()
+        found = diagnostics.doctor.examine()
         known = [each.check.name for each in found]
         if unknown := [name for name in options["names"] if name not in known]:
             raise CommandError(f"No check is named {unknown[0]!r}. There are: {', '.join(known)}", returncode=3)
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([as_json(each) for each in chosen], indent=2, ensure_ascii=False))
         else:
             self._print(chosen, quiet=options["quiet"], tables=options["tables"])
-        if status := EXIT[upkeep.worst(chosen)]:
+        if status := EXIT[diagnostics.worst(chosen)]:
             sys.exit(status)
 
     def _print(self, found: list[Examined], *, quiet: bool, tables: bool) -> None:

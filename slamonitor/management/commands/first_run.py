@@ -1,10 +1,8 @@
 """`manage.py first_run`: make a new installation usable; `manage.py up` calls it at every start."""
 
-import socket
 from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
@@ -17,15 +15,11 @@ from database import partitions
 from database.locks import lock_in_transaction
 from incidents import system_status
 from monitoring.accounting import day_zones
-from monitoring.catalogue.sync import Refused, Wanted, sync
-from monitoring.models import Service
+from monitoring.catalogue.sync import Refused
 from monitoring.models.raw import RAW_TABLES
-from monitoring.probes.net.address import AddressPolicy, refusal
+from slamonitor import own_service
 
 ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"
-OWN_SERVICE = "sla-monitor"
-MARK = "first_run_url"  # in the service's metadata: the URL that was given to it here
-INTERVAL_MS = 10_000
 
 
 class Command(BaseCommand):
@@ -68,40 +62,9 @@ def first_run(health_url: str, now: datetime) -> tuple[str | None, str | None]:
         password = None
         if not User.objects.exists():
             _user, password = User.objects.create_with_one_time_password(ADMIN, ADMIN_EMAIL, Role.ADMIN)
-        said = _monitor_ourselves(health_url)
+        said = own_service.keep(health_url)
         system_status.refresh(now)
     return password, said
-
-
-def _monitor_ourselves(health_url: str) -> str | None:
-    """Add the service when there is none, archived ones included; let its URL follow unless somebody changed it."""
-    mark = {"endpoint_url": health_url, "metadata": {MARK: health_url}}
-    if not Service.objects.exists():
-        if not _may_be_probed(health_url):
-            return (
-                f"Not monitoring ourselves: PROBE_ALLOW_PRIVATE=false keeps checks away from {health_url}."
-                " Add a service with the public address of the page."
-            )
-        values = {"name": "SLA Monitor", "description": "This monitor itself.", "check_interval": INTERVAL_MS}
-        sync([Wanted(id=OWN_SERVICE, values={**values, **mark})])
-        return f"Monitoring ourselves every {INTERVAL_MS // 1000} s at {health_url}"
-    own = Service.objects.present().filter(id=OWN_SERVICE).first()
-    if own is None or own.endpoint_url == health_url or own.metadata.get(MARK) != own.endpoint_url:
-        return None
-    sync([Wanted(id=OWN_SERVICE, values={**mark, "metadata": {**own.metadata, MARK: health_url}})])
-    return f"Monitoring ourselves at {health_url} from now on"
-
-
-def _may_be_probed(url: str) -> bool:
-    """Say whether our own settings let checks go there; otherwise our first service would never be measured."""
-    if settings.PROBE_ALLOW_PRIVATE:
-        return True
-    try:
-        found = socket.getaddrinfo(urlsplit(url).hostname, None, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):
-        return False  # a name of a private network that this process does not know
-    policy = AddressPolicy(allow_private=False)
-    return any(refusal(str(address[0]), policy) is None for *_about, address in found)
 
 
 def _box(password: str) -> str:

@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils import timezone
 
-from slamonitor.management.commands.seed import tell
 from slamonitor.seeding import COUNTED_ROWS, reset, rows_by_table
 
 
@@ -30,7 +29,7 @@ class Command(BaseCommand):
             why = str(error).partition("\n")[0]
             raise CommandError(f"Nothing was deleted: {why}. Stop the monitor, then try again.") from error
         self.stdout.write("All data deleted.")
-        tell(seeded, self.stdout)
+        self.stdout.write("\n".join(seeded.lines()))
 
 
 def _contents() -> str:

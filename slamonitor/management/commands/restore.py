@@ -15,8 +15,8 @@ from database.backups.loading import Source
 from database.backups.manifest import Kind
 from database.backups.progress import Progress
 from database.backups.server import Server
-from slamonitor.engine_stop import engine_stopped
 from slamonitor.management.backup_command import FOREIGN, BackupCommand
+from slamonitor.running.engine_stop import engine_stopped
 
 TOLD = ("services", "users", "uptime_records", "incident")
 

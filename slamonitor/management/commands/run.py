@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from observability.logs import PROCESS
-from slamonitor import processes
-from slamonitor.child import Process, raise_file_limit
-from slamonitor.processes import Options
+from slamonitor.running import processes
+from slamonitor.running.child import Process, raise_file_limit
+from slamonitor.running.processes import Options
 
 
 class Command(BaseCommand):

@@ -14,14 +14,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from observability import metrics
 from observability.logs import FORMAT, resolved
-from slamonitor import pause, processes
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.redis import EmbeddedRedis
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path
 from slamonitor.environment import Environment
-from slamonitor.processes import Options
-from slamonitor.supervisor import ChildFailed, StopRequested, Supervisor
+from slamonitor.running import pause, processes
+from slamonitor.running.processes import Options
+from slamonitor.running.supervisor import ChildFailed, StopRequested, Supervisor
 
 
 class Command(BaseCommand):

@@ -15,10 +15,10 @@ from typing import Any
 
 import redis
 
-from slamonitor.child import Process
 from slamonitor.embedded import standalone
 from slamonitor.embedded.programs import find_postgres, find_redis
 from slamonitor.embedded.state_directory import CHECKOUT
+from slamonitor.running.child import Process
 from slamonitor.tests.installation import free_port
 
 DEBIAN = Path("/usr/lib/postgresql")

@@ -19,8 +19,8 @@ from django.db import connection
 from monitoring.engine import heartbeats
 from monitoring.models import Heartbeat
 from monitoring.tests.factories import make_service
-from slamonitor.child import raise_file_limit
 from slamonitor.embedded.state_directory import CHECKOUT
+from slamonitor.running.child import raise_file_limit
 from slamonitor.tests.installation import free_port, wait_until
 from slamonitor.web import limits
 

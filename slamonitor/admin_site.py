@@ -1,0 +1,108 @@
+"""The desk: Django's admin in our looks and words, and with what each role may do in its menu."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import Group
+from django.contrib.auth.views import PasswordChangeView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.sites import UnfoldAdminSite
+
+from accounts.forms import OwnPasswordForm
+from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
+from monitoring.admin_site import check_views
+from slamonitor.doctor import page as upkeep_page
+
+# As strict as the public page's but for what the theme cannot do without: Alpine makes functions of the expressions in
+# the theme's templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the
+# hash). Inline scripts, all other inline style sheets and everything foreign stay forbidden.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'"
+    " 'sha256-bsV5JivYxvGywDAZ22EZJKBFip65Ng9xoJVLbBg7bdo='; style-src-attr 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+
+
+class Desk(UnfoldAdminSite):
+    index_title = _("Overview")
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context: dict[str, Any] = super().each_context(request)
+        # The theme would write its colours into the page; ours stand in a style sheet, which the policy allows.
+        return {**context, "colors": None}
+
+    def extra_urls(self) -> list[URLPattern]:
+        return [*check_views.urls(), *upkeep_page.urls()]
+
+    def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
+        """Leave out Django's groups: what somebody may do follows from the role alone."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        super().register([model for model in models if model is not Group], *args, **kwargs)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Let somebody choose a password. After a one-time password nothing else is offered until it is done."""
+        is_forced = getattr(request.user, "must_change_password", False)
+        context = {**self.each_context(request), "is_forced": is_forced, **(extra_context or {})}
+        if is_forced:
+            context["is_nav_sidebar_enabled"] = False
+        view = _PasswordChange.as_view(extra_context=context, success_url=reverse("admin:index"))
+        return view(request)
+
+
+class _PasswordChange(PasswordChangeView):
+    form_class = OwnPasswordForm
+    template_name = "registration/password_change_form.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Django keeps this session and ends all others, whose hash does not fit any more.
+        response = super().form_valid(form)
+        messages.success(self.request, gettext("Your password is changed. Other devices have been signed out."))
+        return HttpResponseRedirect(response["Location"])
+
+
+def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Give the desk's pages a policy of their own, before the public one is filled in, and the page's time zone."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/admin/"):
+            return get_response(request)
+        with timezone.override(settings.PAGE_TIME_ZONE):
+            response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+    return middleware
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu, with only what this user may use."""
+    entries = [
+        (None, _("Overview"), "monitoring", "admin:index"),
+        ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),
+        ("monitoring.view_service", _("Services"), "dns", "admin:monitoring_service_changelist"),
+        (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
+        (
+            "monitoring.view_maintenancewindow",
+            _("Maintenance"),
+            "engineering",
+            "admin:monitoring_maintenancewindow_changelist",
+        ),
+        ("monitoring.view_restatement", _("Restatements"), "edit_note", "admin:monitoring_restatement_changelist"),
+        ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
+        ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
+        (VIEW_TOKENS, _("API tokens"), "key", "admin:accounts_apitoken_changelist"),
+        (VIEW_UPKEEP, _("Upkeep"), "build", "admin:upkeep"),
+    ]
+    items = [
+        {"title": title, "icon": icon, "link": reverse_lazy(url)}
+        for permission, title, icon, url in entries
+        if permission is None or request.user.has_perm(permission)  # strangers see no menu
+    ]
+    return [{"items": items}]

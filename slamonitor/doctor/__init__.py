@@ -1,0 +1,1 @@
+"""What `manage.py doctor` and the diagnostics page of the admin find."""

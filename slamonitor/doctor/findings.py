@@ -1,0 +1,47 @@
+"""What the shell itself finds, on one screen; apps register theirs beside it (`observability/diagnostics.py`)."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from observability.diagnostics import Examined, doctor
+from slamonitor.doctor import activity, broker, process, server, space
+from slamonitor.housekeeping import backup_standing
+
+AREAS = {  # in the order of the screen; an area of an app that is not named here comes last
+    "database": _("PostgreSQL"),
+    "engine": _("Engine"),
+    "broker": _("Queues"),
+    "backups": _("Backups"),
+    "process": _("This installation"),
+}
+
+
+def by_area(found: Sequence[Examined]) -> dict[str, list[Examined]]:
+    """Put findings under their areas, in the order of `AREAS`; those of an area that it does not name come last."""
+    names = [*AREAS, *dict.fromkeys(each.check.area for each in found if each.check.area not in AREAS)]
+    grouped = {name: [each for each in found if each.check.area == name] for name in names}
+    return {name: group for name, group in grouped.items() if group}
+
+
+doctor.register("database", _("Connection"), server.answers, area="database", needs=())
+doctor.register("database_version", _("Version"), server.version, area="database")
+doctor.register("migrations", _("Migrations"), server.migrations, area="database")
+doctor.register("durability", _("Durability"), server.keeps_what_it_took, area="database")
+doctor.register("clock", _("Clock"), server.clock, area="database")
+doctor.register("room", _("Room on the disk"), space.room, area="database")
+doctor.register("table_sizes", _("Tables"), space.sizes_of_tables, area="database")
+doctor.register("index_sizes", _("Indexes"), space.sizes_of_indexes, area="database")
+doctor.register("connections", _("Connections"), activity.connections, area="database")
+doctor.register("dead_rows", _("Vacuum"), activity.dead_rows, area="database")
+doctor.register("wraparound", _("Transaction numbers"), server.wraparound, area="database")
+doctor.register("slow_statements", _("Slow statements"), activity.slow_statements, area="database")
+if settings.REDIS_URL:
+    doctor.register("redis", "Redis", broker.redis_answers, area="broker", needs=())
+doctor.register("queues", _("Queues"), broker.queues, area="broker", needs=("redis", "database"))
+doctor.register("backups", _("Backups"), backup_standing.ask, area="backups")
+doctor.register("nightly", _("Work of the night"), process.nights, area="process")
+doctor.register("settings", _("Settings"), process.set_up, area="process", needs=())
+doctor.register("user", _("User"), process.user, area="process")
+doctor.register("versions", _("Release"), process.versions, area="process")

@@ -1,0 +1,85 @@
+"""The desk's upkeep screen: what `manage.py doctor` says, for admins who have no shell at hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.permissions import VIEW_UPKEEP
+from monitoring.admin_site.signs import sign
+from observability import diagnostics
+from observability.diagnostics import Examined, Finding, Verdict
+from slamonitor.doctor.findings import AREAS, by_area
+
+SHAPES = {Verdict.GOOD: "ok", Verdict.NOTE: "info", Verdict.WARNING: "partial", Verdict.BAD: "major"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A finding as the screen shows it."""
+
+    title: str
+    sign: SafeString
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    name: str
+    title: str | Promise
+    rows: Sequence[Row]
+
+
+def urls() -> list[URLPattern]:
+    """Return the address, for the desk to put under its own."""
+    return [path("upkeep/", admin.site.admin_view(show), name="upkeep")]
+
+
+@never_cache
+@require_safe
+@permission_required(VIEW_UPKEEP, raise_exception=True)
+def show(request: HttpRequest) -> HttpResponse:
+    """Examine everything now and show it, what is to be done first."""
+    found = diagnostics.doctor.examine()
+    urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Upkeep"),
+        "is_fullwidth": "1",
+        "urgent": [_row(each) for each in sorted(urgent, key=_worst_first)],
+        "areas": areas(found),
+        "examined_at": timezone.now(),
+    }
+    return TemplateResponse(request, "admin/upkeep.html", context)
+
+
+def areas(found: Sequence[Examined]) -> list[Area]:
+    return [
+        Area(name=name, title=AREAS.get(name, name), rows=[_row(each) for each in group])
+        for name, group in by_area(found).items()
+    ]
+
+
+def _row(each: Examined) -> Row:
+    words = {
+        Verdict.GOOD: _("good"),
+        Verdict.NOTE: _("to know"),
+        Verdict.WARNING: _("warning"),
+        Verdict.BAD: _("bad"),
+    }
+    verdict = each.finding.verdict
+    return Row(title=str(each.check.title), sign=sign(SHAPES[verdict], words[verdict]), finding=each.finding)
+
+
+def _worst_first(each: Examined) -> bool:
+    return each.finding.verdict is not Verdict.BAD

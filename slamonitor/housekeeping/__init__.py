@@ -1,0 +1,1 @@
+"""The maintenance jobs of the night, and the state of the backups."""

@@ -1,0 +1,45 @@
+"""The service by which a new installation monitors its own page."""
+
+import socket
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from monitoring.catalogue.sync import Wanted, sync
+from monitoring.models import Service
+from monitoring.probes.net.address import AddressPolicy, refusal
+
+ID = "sla-monitor"
+MARK = "first_run_url"  # in the service's metadata: the URL that was given to it here
+INTERVAL_MS = 10_000
+
+
+def keep(health_url: str) -> str | None:
+    """Add the service when there is none, archived ones included; let its URL follow unless somebody changed it."""
+    mark = {"endpoint_url": health_url, "metadata": {MARK: health_url}}
+    if not Service.objects.exists():
+        if not _may_be_probed(health_url):
+            return (
+                f"Not monitoring ourselves: PROBE_ALLOW_PRIVATE=false keeps checks away from {health_url}."
+                " Add a service with the public address of the page."
+            )
+        values = {"name": "SLA Monitor", "description": "This monitor itself.", "check_interval": INTERVAL_MS}
+        sync([Wanted(id=ID, values={**values, **mark})])
+        return f"Monitoring ourselves every {INTERVAL_MS // 1000} s at {health_url}"
+    own = Service.objects.present().filter(id=ID).first()
+    if own is None or own.endpoint_url == health_url or own.metadata.get(MARK) != own.endpoint_url:
+        return None
+    sync([Wanted(id=ID, values={**mark, "metadata": {**own.metadata, MARK: health_url}})])
+    return f"Monitoring ourselves at {health_url} from now on"
+
+
+def _may_be_probed(url: str) -> bool:
+    """Say whether our own settings let checks go there; otherwise our first service would never be measured."""
+    if settings.PROBE_ALLOW_PRIVATE:
+        return True
+    try:
+        found = socket.getaddrinfo(urlsplit(url).hostname, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return False  # a name of a private network that this process does not know
+    policy = AddressPolicy(allow_private=False)
+    return any(refusal(str(address[0]), policy) is None for *_about, address in found)

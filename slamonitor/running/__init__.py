@@ -1,0 +1,1 @@
+"""Start the processes of an installation, watch them, and end them in order."""

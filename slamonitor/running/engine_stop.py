@@ -1,0 +1,53 @@
+"""Keep the engine off while the data under it are replaced, or say who has to."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+
+from database.backups.problem import BackupError
+from database.backups.server import Server
+from slamonitor.running import pause
+
+WORKERS = "%celery%"  # as `settings.py` lets them call themselves
+GOING_S = 5.0  # for which a session may outlive its worker: the server notices at the end of a statement
+
+SESSIONS = """
+    SELECT count(*), coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', '), '')
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE %s
+"""
+
+
+@contextmanager
+def engine_stopped(server: Server, state: Path) -> Iterator[None]:
+    """Pause the engine of a running `manage.py up`; refuse where another one is at work. Raises `BackupError`."""
+    try:
+        with pause.paused(state) if pause.is_run_by_up(state) else nullcontext():
+            _require_stopped(server)
+            yield
+    except pause.NotPaused as error:
+        raise BackupError(f"{error} Nothing was changed.") from error
+
+
+def _require_stopped(server: Server) -> None:
+    deadline = time.monotonic() + GOING_S
+    with server.connect() as connection:
+        count, places = _sessions(connection)
+        while count and time.monotonic() < deadline:
+            time.sleep(0.1)
+            count, places = _sessions(connection)
+    if count:
+        raise BackupError(
+            f"An engine is at work on {server.database} that cannot be stopped from here: {count} sessions from"
+            f" {places}. Nothing was changed. Stop it (systemctl stop, docker compose stop, or Ctrl-C), then try again;"
+            " the page may go on."
+        )
+
+
+def _sessions(connection: Connection[Any]) -> tuple[int, str]:
+    """Return how many sessions workers have, and from where."""
+    return connection.execute(SESSIONS, [WORKERS]).fetchone() or (0, "")

@@ -1,0 +1,81 @@
+"""A pause of the engine, asked for by a command and kept by `manage.py up`: while it lasts nothing measures or records.
+
+The kernel's lock on a file of the state directory is the pause. It goes with whoever asked, however that ends, so an
+engine never stays off because a command was killed.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slamonitor.running.child import Process
+from slamonitor.running.supervisor import Supervisor
+
+PATIENCE_S = 30.0
+LOOKING_S = 2.0
+PAUSED = b"paused\n"
+
+
+class NotPaused(Exception):
+    """The engine runs and did not stop."""
+
+
+def is_run_by_up(state: Path) -> bool:
+    """Say whether a `manage.py up` runs on a state directory."""
+    return _is_held(state / "lock")
+
+
+@contextmanager
+def paused(state: Path) -> Iterator[None]:
+    """Keep the engine of a running `manage.py up` off during the block. Raises `NotPaused`."""
+    descriptor = os.open(state / "pause", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        while not _take(descriptor):  # who only looks holds it for a moment, too
+            if time.monotonic() > deadline - PATIENCE_S + LOOKING_S:
+                raise NotPaused("Another command keeps the engine paused already.")
+            time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        while os.pread(descriptor, len(PAUSED), 0) != PAUSED:
+            if time.monotonic() > deadline:
+                raise NotPaused(f"The engine of `manage.py up` did not stop within {PATIENCE_S:g} s.")
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def watch(supervisor: Supervisor, state: Path, is_of_engine: Callable[[Process], bool]) -> None:
+    """Keep all children running until a signal asks to stop; during a pause those of the engine are off."""
+    while supervisor.watch(until=lambda: _is_held(state / "pause")):
+        supervisor.say("the engine pauses: a command asked for it")
+        processes = supervisor.end(is_of_engine)
+        (state / "pause").write_bytes(PAUSED)
+        if not supervisor.watch(until=lambda: not _is_held(state / "pause")):
+            return
+        supervisor.say("the engine goes on")
+        for process in processes:
+            supervisor.start(process)
+
+
+def _is_held(path: Path) -> bool:
+    """Say whether somebody holds the kernel's lock on a file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False  # not ours, so no pause of ours
+    try:
+        return not _take(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
