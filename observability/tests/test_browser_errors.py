@@ -39,17 +39,10 @@ class Lines(logging.Handler):
         self.written.append(self.format(record))
 
 
-class StandingStill(Limits):
-    """Go by a clock that stands still: on a busy machine a bucket refills between two requests of a test."""
-
-    def take(self, address: str, now_s: float) -> float:
-        return super().take(address, 0.0)
-
-
 @pytest.fixture(autouse=True)
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limits]:
     """Full buckets, and a clock that stands still."""
-    monkeypatch.setattr(browser_errors, "limits", StandingStill())
+    monkeypatch.setattr(browser_errors, "limits", Limits())
     monkeypatch.setattr(browser_errors, "now_s", lambda: 0.0)
     with time_machine.travel(0, tick=False):
         yield browser_errors.limits

@@ -1,6 +1,8 @@
 """A whole installation under test or measurement: `manage.py up` on a state directory of its own."""
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -17,6 +19,7 @@ import psycopg
 from slamonitor.embedded.state_directory import CHECKOUT, read_env
 
 T = TypeVar("T")
+PORTS = range(10_000, 20_000)  # below those of outgoing connections, and of embedded servers
 # What is of the test run, not of this installation.
 NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL", "METRICS_DIR")
 
@@ -80,9 +83,12 @@ def wait_until(condition: Callable[[], T], seconds: float, otherwise: str | Call
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Choose at random, as other workers choose too, a port that no outgoing connection can take meanwhile."""
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no free port in {PORTS}")
 
 
 def family(root_pid: int) -> set[int]:
