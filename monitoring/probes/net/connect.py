@@ -109,6 +109,8 @@ async def race(attempts: Iterable[Callable[[], Coroutine[Any, Any, T]]]) -> T:
     finally:
         for task in running:
             task.cancel()
+        # Until they have ended, their sockets are open; a loop that is closed meanwhile may wait for them for ever.
+        await asyncio.gather(*running, return_exceptions=True)
     raise httpx.ConnectError(_all_failed(failures))
 
 
