@@ -6,8 +6,8 @@ import pytest
 
 HERE = Path(__file__).parent
 BACKUPS = HERE.parents[1] / "database" / "backups"
-# Each of these shares a stage that takes seconds to set up, so one process runs all of its tests.
-STAGES = {"browser": HERE / "browser", "apart": HERE / "apart"}
+# Its tests share a stage that takes seconds to set up, so one process runs all of them.
+STAGES = {"browser": HERE / "browser"}
 BY_FOLDER = {"browser": HERE / "browser", "processes": HERE / "apart", "slow": BACKUPS}
 
 
@@ -18,12 +18,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, folder in BY_FOLDER.items():
             if folder in item.path.parents:
                 item.add_marker(mark)
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
     items.sort(key=_turn)
 
 
-def _group(path: Path) -> str:
-    return next((name for name, folder in STAGES.items() if folder in path.parents), str(path))
+def _group(item: pytest.Item) -> str:
+    """Return what must run in one worker: a stage, a file, and all that starts processes.
+
+    Two whole installations at once take longer to start on two cores than their tests wait.
+    """
+    if item.get_closest_marker("processes"):
+        return "processes"
+    return next((name for name, folder in STAGES.items() if folder in item.path.parents), str(item.path))
 
 
 def _turn(item: pytest.Item) -> int:
