@@ -248,7 +248,7 @@ def _hours(first: datetime, count: int) -> list[HourOfAll]:
 def _hour(at: datetime, row: Hour | None) -> HourOfAll:
     if row is None:
         return HourOfAll(at=at)
-    times = merge([(row.histogram_buckets, row.histogram_counts)])
+    times = merge([(row.histogram_buckets or (), row.histogram_counts or ())])
     return HourOfAll(
         at=at,
         ok=row.ok_count,

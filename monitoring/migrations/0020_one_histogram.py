@@ -18,8 +18,18 @@ class Migration(migrations.Migration):
     dependencies = [("monitoring", "0019_seals_bound")]
 
     operations = [
-        migrations.AddField("hour", "histogram_buckets", ArrayField(models.SmallIntegerField(), default=list)),
-        migrations.AddField("hour", "histogram_counts", ArrayField(models.IntegerField(), default=list)),
+        migrations.AddField("hour", "histogram_buckets", ArrayField(models.SmallIntegerField(), null=True)),
+        migrations.AddField("hour", "histogram_counts", ArrayField(models.IntegerField(), null=True)),
         migrations.RunSQL(TO_ONE_HISTOGRAM, migrations.RunSQL.noop),
-        migrations.RemoveField("hour", "response_buckets"),
+        # The release before it still writes the old column; a later one drops it.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    "ALTER TABLE check_hours ALTER COLUMN response_buckets DROP NOT NULL",
+                    "UPDATE check_hours SET response_buckets = '{}' WHERE response_buckets IS NULL;"
+                    " ALTER TABLE check_hours ALTER COLUMN response_buckets SET NOT NULL",
+                )
+            ],
+            state_operations=[migrations.RemoveField("hour", "response_buckets")],
+        ),
     ]

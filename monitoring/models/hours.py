@@ -15,8 +15,9 @@ class Hour(models.Model):
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
     # How many answers took so long: the buckets of `monitoring/rules/histogram.py` that hold any, and their counts.
-    histogram_buckets = ArrayField(models.SmallIntegerField(), default=list)
-    histogram_counts = ArrayField(models.IntegerField(), default=list)
+    # Null: by a release that had buckets of another width.
+    histogram_buckets = ArrayField(models.SmallIntegerField(), null=True)
+    histogram_counts = ArrayField(models.IntegerField(), null=True)
     computed_at = models.DateTimeField()
     took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
 
