@@ -123,9 +123,9 @@ def _store(services: int, days: int) -> int:
         (f"service-{number:04}", numbers.uniform(5, 80), numbers.randrange(INTERVAL_S)) for number in range(services)
     ]
     for hour in range(24 * days):
-        lot = sorted(_checks(cast, START + timedelta(hours=hour), numbers))
-        stored += copy_rows(RAW_TABLES[0], CHECK_COLUMNS, lot)
-        copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, map(_request, lot))
+        batch = sorted(_checks(cast, START + timedelta(hours=hour), numbers))
+        stored += copy_rows(RAW_TABLES[0], CHECK_COLUMNS, batch)
+        copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, map(_request, batch))
     return stored
 
 

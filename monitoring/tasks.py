@@ -73,9 +73,8 @@ def record(results: messages.Table) -> None:
         recorded = recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
-            raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
-        # The database is away or stands still. The lot waits in the queue, not in our memory, and we ask again soon but
-        # not at once.
+            raise  # PostgreSQL will never take what is in this batch, such as a name too long for an index
+        # The database is away or does not answer. The batch waits in the queue, not in our memory, until the next try.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
     tally.count(recorded)

@@ -3,7 +3,7 @@
 Queues are few and split by promise:
   probes.<region>   at most once; an attempt not made in time is dropped and shown as a gap
   dispatch          the tick of each second; worthless when late, so it expires
-  results           at least once; recording the same lot twice changes nothing
+  results           at least once; recording the same batch twice changes nothing
   alerts            at least once; whoever follows transitions
   rollups           at least once; long work
 """
@@ -89,7 +89,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "observability.broke
 
 
 # Celery would close the pool before and after each task of a prefork worker, and a new connection costs PostgreSQL more
-# than recording a lot does. So its own closing is put off, and ours gives the connection back instead.
+# than recording a batch does. So its own closing is put off, and ours gives the connection back instead.
 app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize // 2)
 
 

@@ -2,7 +2,7 @@
 
 Bad checks of a blind region are stored, marked, and fold into nothing: no outage opens, and the services become unknown
 as their last good checks cease to speak. When every region in use is blind, a span says so. Until it is decided, bad
-checks count but open no outage. Judging a lot twice changes nothing: what is kept is the newest word of each service.
+checks count but open no outage. Judging a batch twice changes nothing: what is kept is the newest word of each service.
 """
 
 import logging
@@ -43,7 +43,7 @@ class Sight(Enum):
 def judge(
     results: Sequence[ProbeResult], look: Look | None, regions: Sequence[str] = (), *, now: datetime
 ) -> dict[str, Sight]:
-    """Return the sight of the regions of a lot (and of `regions`), by what the canaries of its worker say.
+    """Return the sight of the regions of a batch (and of `regions`), by what the canaries of its worker say.
 
     A look in the future says nothing: it would be the newest word for as long as its clock was ahead. Must run in a
     transaction. No query without canaries; a cheap one per region while they answer.
@@ -93,7 +93,7 @@ def _judge(region: str, results: Sequence[ProbeResult], look: Look, now: datetim
     sight = RegionSight.objects.select_for_update().get(region=region)
     _forget_future(sight, now)
     if sight.answered_at is not None and at <= sight.answered_at:
-        return Sight.CLEAR  # an old lot that was delivered late
+        return Sight.CLEAR  # an old batch that was delivered late
     sight.failing_since = min(sight.failing_since or at, at)
     sight.failed_at = max(sight.failed_at or at, at)
     sight.canaries = look.canaries

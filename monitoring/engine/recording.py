@@ -1,7 +1,7 @@
-"""Record a lot of results in one short transaction: raw rows, states, runs, transitions.
+"""Record a batch of results in one short transaction: raw rows, states, runs, transitions.
 
-Recording is idempotent: only rows that were new to `watch_server_logs` reach anything else, so a lot that is delivered
-twice, or half of it again, neither stores nor counts twice.
+Recording is idempotent: only rows that were new to `watch_server_logs` are processed further, so a batch that is
+delivered twice, in whole or in part, is stored and counted once.
 """
 
 import logging
@@ -53,7 +53,7 @@ class Refused:
 def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = None) -> Recorded:
     """Store the results that are new and bring states, runs and transitions up to date with them.
 
-    `look` is what the canaries of the worker said when the lot was finished.
+    `look` is what the canaries of the worker said when the batch was finished.
     """
     told = [result for result in results if from_ms(result.checked_at_ms) <= now + AHEAD]
     taken = [presentable(result) for result in told if from_ms(result.checked_at_ms) > now - kept()]

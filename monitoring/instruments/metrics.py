@@ -1,4 +1,4 @@
-"""The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
+"""The engine in figures, for `/metrics`: counted by batch where it happens, or asked of database and broker then."""
 
 from collections.abc import Iterable
 from datetime import UTC

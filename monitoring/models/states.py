@@ -1,4 +1,4 @@
-"""What the engine knows of each service right now: hot, narrow rows that every recorded lot rewrites."""
+"""What the engine knows of each service right now: hot, narrow rows that every recorded batch rewrites."""
 
 from typing import ClassVar
 

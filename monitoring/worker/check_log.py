@@ -13,11 +13,11 @@ from observability.events import Action, Subject, tell
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES_NAMED = 10  # failures of one lot; on a day when everything fails the log must not drown
+MOST_FAILURES_NAMED = 10  # failures of one batch; on a day when everything fails the log must not drown
 
 
 def tell_made(results: Sequence[ProbeResult]) -> None:
-    """Tell of a lot that a worker has measured."""
+    """Tell of a batch that a worker has measured."""
     failed = [result for result in results if result.verdict is Verdict.BAD]
     for result in failed[:MOST_FAILURES_NAMED]:
         _tell(Action.FAILED, result, logging.INFO)

@@ -1,7 +1,7 @@
 """Make probes at the instant they are due: one event loop in a thread of its own, shared by all tasks of a worker.
 
 Tasks hand specs over and return; the loop starts each at its `due_at`, so lateness is milliseconds and load is even.
-Finished results leave in lots, published by another thread, so neither a slow broker nor a hanging target delays
+Finished results leave in batches, published by another thread, so neither a slow broker nor a hanging target delays
 anybody. Knows neither Django nor Celery.
 """
 
@@ -24,13 +24,13 @@ from monitoring.probes.model import ProbeResult, ProbeSpec
 logger = logging.getLogger(__name__)
 
 BEGUN_IN_A_TURN = 50  # about 5 ms of work, as much again for each of the few turns that they take
-LOT = 200  # recording one of 200 takes a quarter less than two of 100
-LOT_WAIT_S = 0.2
+BATCH = 200  # recording one of 200 takes a quarter less than two of 100
+BATCH_WAIT_S = 0.2
 STALLS_TOLD_S = 1.0  # one line for all that a standstill spoilt
 AHEAD_S = 5.0  # slots are handed out two seconds ahead; who hands out a later one goes by another clock
 EARLY_S = 0.01  # timers are true to a millisecond
 AHEAD_TOLD_S = 10.0
-KEPT_LOTS = 500  # while the broker takes none; those that finish then are lost, and counted
+KEPT_BATCHES = 500  # while the broker takes none; those that finish then are lost, and counted
 
 MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
 Publish = Callable[[Sequence[ProbeResult]], None]
@@ -40,7 +40,7 @@ class ProbeLoop:
     """Hold specs until they are due, probe, and publish what was found.
 
     `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; what it raises, making the loop
-    raises. `publish` is called from one thread and may raise, in which case the lot is tried again. `counters` says
+    raises. `publish` is called from one thread and may raise, in which case the batch is tried again. `counters` says
     what happened since the start. `clock` gives the Unix seconds by which specs are due, and may leap.
     """
 
@@ -56,7 +56,7 @@ class ProbeLoop:
         self._due: deque[ProbeSpec] = deque()  # those that wait for the loop's next turn
         self._begun_in_turn = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._lot: list[ProbeResult] = []
+        self._batch: list[ProbeResult] = []
         self._flush_at: asyncio.TimerHandle | None = None
         self._stalls: list[Stalled] = []
         self._counts: Counter[str] = Counter()
@@ -231,19 +231,19 @@ class ProbeLoop:
         self._counts[name] += number
 
     def _collect(self, result: ProbeResult) -> None:
-        self._lot.append(result)
-        if len(self._lot) >= LOT:
+        self._batch.append(result)
+        if len(self._batch) >= BATCH:
             self._flush()
         elif self._flush_at is None:
-            self._flush_at = self._loop.call_later(LOT_WAIT_S, self._flush)
+            self._flush_at = self._loop.call_later(BATCH_WAIT_S, self._flush)
 
     def _flush(self) -> None:
         if self._flush_at is not None:
             self._flush_at.cancel()
             self._flush_at = None
-        if self._lot:
-            self._outbox.put(self._lot)
-            self._lot = []
+        if self._batch:
+            self._outbox.put(self._batch)
+            self._batch = []
 
 
 def _named(spec: ProbeSpec) -> dict[str, str]:
@@ -251,42 +251,42 @@ def _named(spec: ProbeSpec) -> dict[str, str]:
 
 
 class Outbox:
-    """Publish lots from a thread of its own, in order, trying again until the broker takes them."""
+    """Publish batches from a thread of its own, in order, trying again until the broker takes them."""
 
     def __init__(self, publish: Publish, on_lost: Callable[[int], None]) -> None:
         self._publish, self._on_lost = publish, on_lost
-        self._lots: queue.Queue[list[ProbeResult] | None] = queue.Queue(KEPT_LOTS)
+        self._batches: queue.Queue[list[ProbeResult] | None] = queue.Queue(KEPT_BATCHES)
         self._give_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe-outbox", daemon=True)
         self._thread.start()
 
-    def put(self, lot: list[ProbeResult]) -> None:
-        """Queue a lot without waiting; when too many lie there, it is lost rather than letting memory grow."""
+    def put(self, batch: list[ProbeResult]) -> None:
+        """Queue a batch without waiting; when too many lie there, it is lost rather than letting memory grow."""
         try:
-            self._lots.put_nowait(lot)
+            self._batches.put_nowait(batch)
         except queue.Full:
-            self._on_lost(len(lot))
+            self._on_lost(len(batch))
 
     def close(self, timeout_s: float) -> None:
         """Publish what is queued, for at most `timeout_s`."""
         try:
-            self._lots.put(None, timeout=timeout_s)
+            self._batches.put(None, timeout=timeout_s)
             self._thread.join(timeout_s)
         except queue.Full:
             pass
         self._give_up.set()
 
     def _run(self) -> None:
-        while (lot := self._lots.get()) is not None:
-            self._publish_until_taken(lot)
+        while (batch := self._batches.get()) is not None:
+            self._publish_until_taken(batch)
 
-    def _publish_until_taken(self, lot: list[ProbeResult]) -> None:
+    def _publish_until_taken(self, batch: list[ProbeResult]) -> None:
         wait_s = 0.1
         while not self._give_up.is_set():
             try:
-                return self._publish(lot)
+                return self._publish(batch)
             except Exception as error:  # noqa: BLE001  the broker may fail in any way
-                logger.warning("results not published, trying again", extra={"results": len(lot), "why": repr(error)})
+                logger.warning("results not published, trying again", extra={"results": len(batch), "why": repr(error)})
                 self._give_up.wait(wait_s)
                 wait_s = min(2 * wait_s, 5.0)
-        self._on_lost(len(lot))
+        self._on_lost(len(batch))

@@ -83,8 +83,8 @@ def look(*, has_failures: bool) -> Look | None:
 def _publish(results: Sequence[ProbeResult]) -> None:
     said = look(has_failures=any(result.verdict is Verdict.BAD for result in results))
     # The text that Celery would make of the arguments, for logs, costs as much as sending them.
-    lot = messages.pack_results(results, said)
-    current_app.send_task("monitoring.record", args=[lot], argsrepr="…", kwargsrepr="…", retry=False)
+    batch = messages.pack_results(results, said)
+    current_app.send_task("monitoring.record", args=[batch], argsrepr="…", kwargsrepr="…", retry=False)
     check_log.tell_made(results)
 
 

@@ -123,7 +123,7 @@ def test_results_are_stored_when_their_queue_is_empty_or_gone() -> None:
     with EmbeddedRedis.running() as url:
         is_stored = processes.results_stored(url)
         with impatient_client(url) as client:
-            client.rpush("results", "a lot")
+            client.rpush("results", "a batch")
             assert not is_stored()
             client.delete("results")
         assert is_stored()

@@ -47,11 +47,11 @@ def service() -> Service:
     """Four days of checks with an outage each evening, accounted in UTC as the engine does."""
     service = make_service(check_interval=600_000)
     Service.objects.update(created_at=START)
-    lot = [
+    batch = [
         make_result(at, "bad" if at % 86_400 >= 20 * 3600 else "ok", interval_ms=600_000)
         for at in range(0, 4 * 86_400 + 3000, 600)
     ]
-    recording.record(lot, NOW)
+    recording.record(batch, NOW)
     RollupRequest.objects.all().delete()
     RollupWatermark.objects.create(planned_until=date(2025, 3, 13))
     for number in range(5):

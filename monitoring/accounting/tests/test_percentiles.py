@@ -39,8 +39,8 @@ def times() -> list[float]:
     service = make_service(check_interval=900_000)
     Service.objects.update(created_at=START - timedelta(days=1))
     found = [float(10 + (number * 37) % 500) for number in range(0, 60 * 4)]
-    lot = [make_check(900 * number, ms) for number, ms in enumerate(found)]
-    recording.record(lot, NOW)
+    batch = [make_check(900 * number, ms) for number, ms in enumerate(found)]
+    recording.record(batch, NOW)
     for day in range(2):
         rollup.roll_up((START + timedelta(days=day)).date(), [service.id], NOW, UTC)
     return found
