@@ -235,7 +235,7 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # without it /metrics answers onl
 # Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
 KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
-FOLD_AFTER_DAYS = env.number("FOLD_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
+COMPRESS_AFTER_DAYS = env.number("COMPRESS_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
 DATABASE_DISK = env.text("DATABASE_DISK", "")  # a path on PostgreSQL's disk, where that is not to be found out
 SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones are logged, whatever the server logs
 

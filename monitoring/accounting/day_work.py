@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 REFRESHES_FOR_S = 15  # with tens of thousands of services a row of today then waits some minutes for its turn
 ACCOUNTS_FOR_S = 25
 ROUND_S = 50  # of a minute, so that the next one begins on time
-FOLDS_FOR_S = 10  # at least, or a large backlog of days to account would leave old ones lying
+LEAST_COMPRESSION_S = 10  # or a large backlog of days to account would keep old days from being compressed
 
 Step = Callable[[float], object]  # is given the monotonic time at which the round began
 
@@ -54,13 +54,13 @@ def account(began: float) -> None:
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 
 
-def fold(began: float) -> None:
-    compressing.fold_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
+def compress(began: float) -> None:
+    compressing.compress_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
 
 
 def left_s(spent_s: float) -> float:
-    """Return for how long a round may still fold."""
-    return max(FOLDS_FOR_S, ROUND_S - spent_s)
+    """Return for how long a round may still compress days."""
+    return max(LEAST_COMPRESSION_S, ROUND_S - spent_s)
 
 
-STEPS: Mapping[str, Step] = {"today": keep_today, "closed days": account, "old days": fold}
+STEPS: Mapping[str, Step] = {"today": keep_today, "closed days": account, "old days": compress}

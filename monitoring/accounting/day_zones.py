@@ -21,9 +21,9 @@ from database.sql import statement
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.compressing import due
 from monitoring.accounting.day import Day, account_day
-from monitoring.checks.compressed.moving import fold_day, utc_days
+from monitoring.checks.compressed.moving import compress_day, utc_days
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
-from monitoring.models.folded import FOLDED_TABLES
+from monitoring.models.compressed import COMPRESSED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
@@ -105,7 +105,7 @@ def rezone(day: date, now: datetime, zone: tzinfo, *, is_dry_run: bool = False) 
     """
     rows = foreign(zone).filter(date=day).exclude(policy=None, metadata__sample=True)
     ids = sorted(rows.values_list("service_id", flat=True))
-    is_recounted = retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *bounds(day, zone))
+    is_recounted = retention.is_whole((*RAW_TABLES, *COMPRESSED_TABLES), *bounds(day, zone))
     for batch in batches(ids, rollup.BATCH):
         days = (account_day if is_dry_run else _account)(day, batch, now, zone)
         yield Rezoned(date=day, service_ids=batch, days=days, is_recounted=is_recounted)
@@ -125,7 +125,7 @@ def compress_until(day: date, now: datetime, zone: tzinfo) -> None:
     first_needed = utc_days(*bounds(day, zone))[0]
     for each in due(now, zone):
         if each < first_needed:
-            fold_day(each, float("inf"))
+            compress_day(each, float("inf"))
 
 
 def request_missing(first: date, now: datetime, zone: tzinfo) -> int:

@@ -18,12 +18,12 @@ from database.time_limit import time_limit
 from monitoring.accounting.time_range import Window
 from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
-from monitoring.models import ApiCallLog, ApiResponseTime, FoldedRequests, Service
+from monitoring.models import ApiCallLog, ApiResponseTime, CompressedRequests, Service
 from monitoring.rules import histogram
 from monitoring.rules.calendar_days import bounds, days_between
 
 TIMEOUT_MS = 4_000  # for the raw requests
-RAW = (ApiResponseTime._meta.db_table, FoldedRequests._meta.db_table)
+RAW = (ApiResponseTime._meta.db_table, CompressedRequests._meta.db_table)
 
 Stretch = tuple[datetime, datetime]
 
@@ -58,7 +58,7 @@ def read(service: Service, window: Window, now: datetime, zone: tzinfo) -> Respo
     start, end = max(window.start, service.created_at), min(window.end, now)
     raw = _rest(start, end, [bounds(day, zone) for day in sorted(stored)])
     return ResponseTimes(
-        counts=histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _folded_counts(service.id, raw),
+        counts=histogram.merge(stored.values()) + _raw_counts(service.id, raw) + _compressed_counts(service.id, raw),
         is_complete=all(retention.is_whole(RAW, *stretch) for stretch in raw),
     )
 
@@ -92,7 +92,7 @@ def _raw_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
         return Counter(dict(cursor.fetchall()))
 
 
-def _folded_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
+def _compressed_counts(service_id: str, stretches: Sequence[Stretch]) -> Counter[int]:
     """Count the raw requests of days that are kept in few bytes."""
     requests = (request for stretch in stretches for request in reading.requests(service_id, "", *stretch))
     answered = (request for request in requests if request.is_final and request.status_code is not None)

@@ -16,7 +16,7 @@ from database import retention
 from database.retention import RawTable
 from database.sql import statement
 from monitoring.accounting import rollup_requests
-from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
+from monitoring.models import ApiResponseTime, CompressedChecks, CompressedRequests, WatchServerLog
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
@@ -54,5 +54,5 @@ def _register(keep_days: Callable[[], int], *tables: type[Model]) -> None:
         retention.register(RawTable(name=name, keep_days=keep_days, unfinished=unaccounted, finish=ask_for))
 
 
-_register(lambda: settings.KEEP_CHECKS_DAYS, WatchServerLog, FoldedChecks)
-_register(lambda: settings.KEEP_RESPONSE_TIMES_DAYS, ApiResponseTime, FoldedRequests)
+_register(lambda: settings.KEEP_CHECKS_DAYS, WatchServerLog, CompressedChecks)
+_register(lambda: settings.KEEP_RESPONSE_TIMES_DAYS, ApiResponseTime, CompressedRequests)

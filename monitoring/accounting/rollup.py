@@ -23,7 +23,7 @@ from monitoring.checks import day_checks, day_requests
 from monitoring.checks.day_requests import DayOfRequests
 from monitoring.config import clock
 from monitoring.models import ApiCallLog, RollupRequest
-from monitoring.models.folded import FOLDED_TABLES
+from monitoring.models.compressed import COMPRESSED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds
 
@@ -100,11 +100,11 @@ def roll_up(
 
     Without `audits` the runs are taken for right, as runs are that were just made of the same checks. So they are where
     raw rows of the day were dropped: what was counted from them then stays as it is, and the time is accounted again.
-    So it is with folded days, unless a check arrived since, or `recounts` asks for all.
+    The same holds for compressed days, unless a check arrived since, or `recounts` asks for all.
     """
     window = bounds(day, zone)
     counted = set[str]()
-    if retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *window):
+    if retention.is_whole((*RAW_TABLES, *COMPRESSED_TABLES), *window):
         counted = recounting.make_raw(service_ids, day, *window, all_of_them=recounts)
     days = _roll_up_raw(day, sorted(counted), now, zone, audits=audits)
     for part in batches(sorted(set(service_ids) - counted), PART):

@@ -189,8 +189,8 @@ def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
     until = check.checked_at + min(length, timedelta(milliseconds=check.interval_ms))
     of_service = ApiResponseTime.objects.filter(service_id=check.service_id, region=check.region)
     raw = of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until)
-    folded = reading.requests(check.service_id, check.region, check.checked_at, until)
-    return sorted([*raw, *folded], key=lambda request: (request.measured_at, request.hop))
+    compressed = reading.requests(check.service_id, check.region, check.checked_at, until)
+    return sorted([*raw, *compressed], key=lambda request: (request.measured_at, request.hop))
 
 
 def _transitions(check: WatchServerLog) -> Any:

@@ -2,7 +2,7 @@
 
 A service's checks, and failures, are read along an index that has them in order. All others lie in order of time only
 (a block range index), so they are read in slices that grow until a page is full. Each statement is bounded in time.
-Old days are folded (`monitoring/checks/compressed/`); their checks are found here as all others.
+Old days are compressed (`monitoring/checks/compressed/`); their checks are found here like all others.
 """
 
 import heapq
@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from database.time_limit import time_limit
 from monitoring.checks.compressed import reading
-from monitoring.checks.compressed.reading import FoldedDays, TooMuch, in_order
+from monitoring.checks.compressed.reading import CompressedDays, TooMuch, in_order
 from monitoring.models import WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
@@ -110,7 +110,7 @@ def _last(found: list[WatchServerLog]) -> Key | None:
 
 def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> Iterator[WatchServerLog]:
     order = ORDER if is_backwards else [f"-{name}" for name in ORDER]
-    folded = FoldedDays(
+    compressed = CompressedDays(
         service_id=wanted.service_id, verdict=wanted.verdict, error_type=wanted.error_type, region=wanted.region
     )
     for since, until in _slices(wanted, start, is_backwards):
@@ -120,10 +120,10 @@ def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> 
         raw = _bounded(checks.order_by(*order)[:rows])
         if len(raw) == rows:  # what lies beyond the last of them is not asked for
             since, until = _as_far_as(raw[-1].checked_at, since, until, is_backwards)
-        old = folded.checks(since, until, is_backwards=is_backwards)
+        old = compressed.checks(since, until, is_backwards=is_backwards)
         if start is not None:
             old = _after(old, start, is_backwards)
-        # A day may be folded but for what arrived late.
+        # Checks of a compressed day that arrived late are raw.
         found = list(islice(heapq.merge(raw, old, key=in_order, reverse=not is_backwards), rows))
         yield from found
         rows -= len(found)

@@ -1,4 +1,4 @@
-"""All checks of one service that speak, raw or folded, for rebuilding its runs.
+"""Read all checks of one service that speak, raw or compressed, to rebuild its runs.
 
 Those of our own blindness do not (`monitoring/engine/blindness.py`).
 """
@@ -12,7 +12,7 @@ from django.db.models import F, Max, Min, QuerySet
 from django.db.models.functions import Trunc
 
 from monitoring.checks.compressed.kinds import CHECKS, is_blind
-from monitoring.models import FoldedChecks, WatchServerLog
+from monitoring.models import CompressedChecks, WatchServerLog
 from monitoring.rules.regions import second_of
 from monitoring.rules.unix_time import from_ms
 
@@ -35,26 +35,26 @@ class SpokenChecks:
     def between(self, since: datetime, until: datetime) -> list[Spoken]:
         """Return the checks from `since` to `until` in order of time and region. Two queries."""
         raw = self._raw().filter(checked_at__gte=since, checked_at__lte=until).values_list(*Spoken._fields)
-        folded = _opened(self._days().filter(day__range=(_day(since), _day(until))))
-        return sorted([*map(Spoken._make, raw), *(check for check in folded if since <= check.checked_at <= until)])
+        compressed = _opened(self._days().filter(day__range=(_day(since), _day(until))))
+        return sorted([*map(Spoken._make, raw), *(check for check in compressed if since <= check.checked_at <= until)])
 
     def newest_before(self, at: datetime, within: timedelta) -> list[Spoken]:
         """Return the newest check of each region in a stretch of time before an instant. Two queries."""
         since = at - within
         raw = self._raw().filter(checked_at__gte=since, checked_at__lt=at).order_by("region", "-checked_at")
         found = [Spoken._make(row) for row in raw.distinct("region").values_list(*Spoken._fields)]
-        folded = _opened(self._days().filter(day__range=(_day(since), _day(at))))
-        found += [check for check in folded if since <= check.checked_at < at]
+        compressed = _opened(self._days().filter(day__range=(_day(since), _day(at))))
+        found += [check for check in compressed if since <= check.checked_at < at]
         return list({check.region: check for check in sorted(found)}.values())
 
     def seconds(self, since: datetime, until: datetime) -> set[int]:
         """Return the seconds (Unix time) from `since` to `until` in which there are checks. Two queries."""
         raw = self._raw().filter(checked_at__gte=since, checked_at__lte=until)
         seconds = raw.annotate(second=Trunc("checked_at", "second")).values_list("second", flat=True).distinct()
-        folded = _opened(self._days().filter(day__range=(_day(since), _day(until))))
+        compressed = _opened(self._days().filter(day__range=(_day(since), _day(until))))
         return {
             *map(second_of, seconds.order_by()),
-            *(second_of(check.checked_at) for check in folded if since <= check.checked_at <= until),
+            *(second_of(check.checked_at) for check in compressed if since <= check.checked_at <= until),
         }
 
     def last_before(self, at: datetime) -> datetime | None:
@@ -73,12 +73,12 @@ class SpokenChecks:
     def _raw(self) -> QuerySet[WatchServerLog]:
         return WatchServerLog.objects.speaking().filter(service_id=self.service_id)
 
-    def _days(self) -> QuerySet[FoldedChecks]:
-        return FoldedChecks.objects.filter(service_id=self.service_id, blind_count__lt=F("row_count"))
+    def _days(self) -> QuerySet[CompressedChecks]:
+        return CompressedChecks.objects.filter(service_id=self.service_id, blind_count__lt=F("row_count"))
 
     def _first_found(
         self,
-        days: QuerySet[FoldedChecks],
+        days: QuerySet[CompressedChecks],
         is_wanted: Callable[[datetime], bool],
         choose: Callable[[list[datetime]], datetime],
     ) -> datetime | None:
@@ -89,9 +89,9 @@ class SpokenChecks:
         return None
 
 
-def _opened(days: QuerySet[FoldedChecks]) -> Iterator[Spoken]:
+def _opened(days: QuerySet[CompressedChecks]) -> Iterator[Spoken]:
     for region, content in days.values_list("region", "content"):
-        for check in CHECKS.unfold(bytes(content)):
+        for check in CHECKS.decompress(bytes(content)):
             if not is_blind(check):
                 yield Spoken(from_ms(check.checked_at_ms), region, check.verdict, check.interval_ms)
 

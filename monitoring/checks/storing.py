@@ -20,7 +20,7 @@ from monitoring.rules.answers import request_ms
 from monitoring.rules.unix_time import from_ms
 from observability.masking import mask_text
 
-FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS
+COMPRESSIBLE = timedelta(days=2)  # a day less than the least COMPRESS_AFTER_DAYS
 
 
 def kept() -> timedelta:
@@ -28,15 +28,15 @@ def kept() -> timedelta:
     return timedelta(days=min(settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS))
 
 
-def unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:
-    """Make the folded days raw again that old results belong to, so that each is compared with all there is.
+def decompress_late(results: Sequence[ProbeResult], now: datetime) -> None:
+    """Decompress the days that old results belong to, so that each result is compared with all stored checks.
 
-    Whatever is old enough is asked for, so that it does not matter after how many days we fold.
+    The limit is below the least `COMPRESS_AFTER_DAYS`, so the setting need not be known here.
     """
-    old = [result for result in results if from_ms(result.checked_at_ms) < now - FOLDABLE]
+    old = [result for result in results if from_ms(result.checked_at_ms) < now - COMPRESSIBLE]
     if old:
         days = {from_ms(result.checked_at_ms).date() for result in old}
-        moving.unfold(CHECKS, days, {result.service_id for result in old})
+        moving.decompress(CHECKS, days, {result.service_id for result in old})
 
 
 def make_partitions(results: Sequence[ProbeResult]) -> bool:
@@ -124,7 +124,7 @@ def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 
 def _hundredths(milliseconds: float | None) -> float | None:
-    """Round to what a clock under an event loop can tell; digits beyond are noise, and noise cannot be folded."""
+    """Round to the precision of a clock under an event loop; further digits are noise, which does not compress."""
     return None if milliseconds is None else round(milliseconds, 2)
 
 

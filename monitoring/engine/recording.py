@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import CheckViolation
 
 from database.locks import wait_briefly
-from monitoring.checks.storing import kept, make_partitions, presentable, store, unfold_late
+from monitoring.checks.storing import decompress_late, kept, make_partitions, presentable, store
 from monitoring.config.clock import AHEAD
 from monitoring.engine import blindness
 from monitoring.engine.blindness import Sight
@@ -72,7 +72,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 @transaction.atomic
 def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look: Look | None) -> Recorded:
     wait_briefly()  # behind a lock on a raw table the batch goes back to its queue
-    unfold_late(taken, now)
+    decompress_late(taken, now)
     sights = blindness.judge(taken, look, now=now)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = store(taken, blind)

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last day (default: yesterday)")
         parser.add_argument("--service", metavar="ID", help="only this service")
         parser.add_argument(
-            "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
+            "--recount",
+            action="store_true",
+            help="count compressed checks, too, and audit their runs; slow for many days",
         )
         parser.add_argument(
             "--audit",

@@ -1,4 +1,4 @@
-"""A past that is folded in tests, and all that can be read of it."""
+"""A past that is compressed in tests, and all that can be read of it."""
 
 from datetime import timedelta
 from typing import Any
