@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "incidents",
     "statuspage",
     "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is in `slamonitor/admin_site.py`
-    "slamonitor.apps.DeskConfig",
+    "slamonitor.apps.AdminConfig",
     "ninja",  # for the static files of the API's docs
     "axes",
     "django.contrib.auth",
@@ -185,11 +185,11 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/desk.css` --------------------------
+# --- The admin: its looks; the colours are in `slamonitor/static/slamonitor/desk.css` ----------------------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
-    "SITE_SUBHEADER": lambda request: str(PAGE_TIME_ZONE),  # of every time at the desk
+    "SITE_SUBHEADER": lambda request: str(PAGE_TIME_ZONE),  # of every time in the admin
     "SITE_SYMBOL": "monitor_heart",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("statuspage/status-ok.svg")}

@@ -97,7 +97,7 @@ def one_check(service_id: str, checked_at: datetime, region: str) -> WatchServer
 
 
 def requests(service_id: str, region: str, since: datetime, until: datetime) -> list[ApiResponseTime]:
-    """Return the compressed requests of a service that began in [since, until), in any region if it is empty. One query."""
+    """Return the compressed requests that began in [since, until); an empty region matches any. One query."""
     days = CompressedRequests.objects.filter(service_id=service_id, day__in=utc_days(since, until))
     if region:
         days = days.filter(region=region)
