@@ -22,7 +22,7 @@ _unused = metrics.counter("checks_not_stored", "Results that were not stored, by
 
 
 def count(recorded: Recorded) -> None:
-    """Count a batch once it is committed: what was new in it, and what was not stored."""
+    """Count the results of a committed batch: the new ones, and those that were not stored."""
     transaction.on_commit(partial(_count, recorded))
 
 
