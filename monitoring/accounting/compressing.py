@@ -19,7 +19,7 @@ from monitoring.checks.compressed.kinds import KINDS
 logger = logging.getLogger(__name__)
 
 NAME = "folding"  # of the row in `NightlyRun`; earlier releases wrote it, so it stays
-BEGINS_AT = clock_time(3)  # of the page's day; a day that comes of age at noon waits for the night
+BEGINS_AT = clock_time(3)  # in the zone of the page; a day that is old enough at noon waits for the night
 
 
 def due(now: datetime, zone: tzinfo) -> list[date]:
@@ -32,7 +32,7 @@ def due(now: datetime, zone: tzinfo) -> list[date]:
 def compress_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
     """Compress the days that are due, oldest first, and return those that are done; the next call goes on.
 
-    A day of which figures are still to be made stays raw. Must not run in a transaction, nor twice at once.
+    A day that is still to be accounted stays raw. Must not run in a transaction, nor twice at once.
     """
     if not nightly.begin_or_go_on(NAME, BEGINS_AT, now, zone):
         return []

@@ -1,6 +1,6 @@
-"""Decide whose checks of an old day must be counted again, and make those raw for it.
+"""Decide which services' checks of an old day must be counted again, and decompress these.
 
-A restatement or a maintenance window of long ago changes how time is accounted, not what was measured: counts and
+A restatement or a maintenance window for an old day changes how time is accounted, not what was measured: counts and
 percentiles of a day are computed before it is compressed, and are kept.
 """
 
@@ -13,9 +13,9 @@ from monitoring.models import CompressedChecks, CompressedRequests, UptimeRecord
 
 
 def make_raw(service_ids: Collection[str], day: date, start: datetime, end: datetime, *, all_of_them: bool) -> set[str]:
-    """Return the services whose checks in [start, end) have to be counted for the page's day, all of them raw.
+    """Return the services whose checks in [start, end) must be counted for `day`; their checks are then all raw.
 
-    Must run in a transaction. One query while nothing is compressed.
+    Must run in a transaction. One query if nothing is compressed.
     """
     days = utc_days(start, end)
     compressed = {

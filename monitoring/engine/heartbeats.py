@@ -89,7 +89,7 @@ def has_door(service: Service) -> bool:
 
 
 def open_door(service: Service) -> str:
-    """Create the token for pings of a service, which replaces an earlier one, and return it; only its hash is stored."""
+    """Create a token for pings of a service and return it. It replaces an earlier one; only its hash is stored."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     Heartbeat.objects.update_or_create(service=service, defaults={"token_hash": _hash(token)})
     return token

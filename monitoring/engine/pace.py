@@ -1,4 +1,4 @@
-"""Measure whether the engine keeps up, by comparing due slots with stored checks; beyond its capacity, some are missing."""
+"""Measure whether the engine keeps up: beyond its capacity, fewer checks are stored than slots were due."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -33,7 +33,7 @@ from monitoring.states.state_rows import LockedState
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-INSTANTS = ("run_last_at", "streak_first_at", "last_good_at", "last_bad_at")  # of a state; the others are computed from them
+INSTANTS = ("run_last_at", "streak_first_at", "last_good_at", "last_bad_at")  # of a state; others follow from them
 MARK = json.dumps({BLIND_KEY: "our clock was ahead", AHEAD_KEY: True})
 
 

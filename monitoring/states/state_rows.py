@@ -83,7 +83,7 @@ class _Row(NamedTuple):
 
 
 def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
-    """Lock the states of the existing services among the ids, and return them by id. One query, or three for new ones."""
+    """Lock the states of services, and return those that exist by id. One query, or three for new services."""
     wanted: dict[str, Any] = {"service_ids": sorted(service_ids), "zone": str(settings.PAGE_TIME_ZONE)}
     with connection.cursor() as cursor:
         read_instants_fast(cursor)
@@ -113,7 +113,7 @@ def save(states: Collection[LockedState]) -> None:
     columns["run_last_at"] = [run and run.last_at for run in runs]
     columns["run_count"] = [run.check_count if run else 0 for run in runs]
     columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
-    # With one region, no second answer to a slot is expected; if one comes, the state before is computed from raw checks.
+    # With one region, a slot gets one answer. Should a second one come, the state before is read from raw checks.
     columns["before_slot"] = [
         states_before.dump(held.state.before) if held.state.before and len(held.regions) > 1 else None
         for held in states

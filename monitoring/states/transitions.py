@@ -48,7 +48,7 @@ def of_change(service_id: str, change: Change, now: datetime, evidence: Mapping[
 
 
 def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None = None) -> None:
-    """Store transitions with their claims and set the services' statuses; after the commit, log and nudge the consumers.
+    """Store transitions with their claims and set the services' statuses; on commit, log and call the consumers.
 
     `statuses` gives the status of a service if it differs from its last transition. Must run in a transaction. A fixed
     number of statements; the change counter is the last of them.
