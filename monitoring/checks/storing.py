@@ -1,4 +1,4 @@
-"""Store checks and their requests as raw rows; what is there already stays as it is."""
+"""Store checks and their requests as raw rows; existing rows are not changed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ COMPRESSIBLE = timedelta(days=2)  # a day less than the least COMPRESS_AFTER_DAY
 
 
 def kept() -> timedelta:
-    """Return for how long raw rows of both tables are there; older results are not taken, as their day may be gone."""
+    """Return for how long raw rows of both tables are kept; older results are refused, as their day may be dropped."""
     return timedelta(days=min(settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS))
 
 
@@ -40,7 +40,7 @@ def decompress_late(results: Sequence[ProbeResult], now: datetime) -> None:
 
 
 def make_partitions(results: Sequence[ProbeResult]) -> bool:
-    """Make the partitions that results need, and say whether any was missing."""
+    """Create the partitions that results need, and return whether any was missing."""
     days = {from_ms(result.checked_at_ms).date() for result in results}
     # The request of a check near midnight may begin on the next day.
     days |= {from_ms(request.started_at_ms).date() for result in results for request in result.requests}
@@ -48,14 +48,14 @@ def make_partitions(results: Sequence[ProbeResult]) -> bool:
 
 
 def store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[ProbeResult]:
-    """Insert the checks and return those that were not there yet, in order of time. Two statements.
+    """Insert the checks and return the new ones, in order of time. Two statements.
 
-    Bad ones of a blind region are marked with its canaries.
+    Bad checks of a blind region are marked with its canaries.
     """
     if not results:
         return []
-    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn;
-    # once each, since one statement can't insert a row and find it there.
+    # Sorted, so that two recorders with the same keys do not deadlock. Each key once, since one statement cannot insert
+    # a row and find it existing.
     by_key = {(result.checked_at_ms, result.service_id, result.region): result for result in reversed(results)}
     ordered = [by_key[key] for key in sorted(by_key)]
     with connection.cursor() as cursor:
@@ -70,7 +70,7 @@ def store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[Prob
 def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
     return {
         "checked_at": [from_ms(result.checked_at_ms) for result in results],
-        # A ping of a heartbeat whose beginning the job did not report took no time that is known.
+        # If a job reported only its end, its duration is unknown.
         "response_time": [_hundredths(result.phases.total_ms or None) for result in results],
         "lateness_ms": [_hundredths(result.lateness_ms) for result in results],
         "dns_ms": [_hundredths(result.phases.dns_ms) for result in results],
@@ -110,8 +110,8 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         "service_id": [result.service_id for result, _, _ in pairs],
         "region": [result.region for result, _, _ in pairs],
         "method": [request.method for _, _, request in pairs],
-        # The first request goes to the service's own endpoint, which need not be said millions of times. What redirects
-        # hand on in queries is as a rule a secret.
+        # The first request goes to the service's own endpoint, which need not be stored millions of times. Queries in
+        # redirects usually contain secrets.
         "endpoint": [_storable(request.url.partition("?")[0]) if hop else None for _, hop, request in pairs],
         "error_message": [_storable(request.error_message) for _, _, request in pairs],
     }
@@ -129,12 +129,12 @@ def _hundredths(milliseconds: float | None) -> float | None:
 
 
 def presentable(result: ProbeResult) -> ProbeResult:
-    """Mend what a target or a job said, before it gets anywhere."""
+    """Return a result whose texts from the target or job are safe to store and show."""
     if result.error_message is None:
         return result
     return replace(result, error_message=_storable(result.error_message))
 
 
 def _storable(message: str | None) -> str | None:
-    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough, and no secret that a target gave away."""
+    """Return a message without NUL, which PostgreSQL refuses, and without secrets, cut to half a kilobyte."""
     return message and mask_text(message.replace("\x00", ""))[:500]
