@@ -37,7 +37,7 @@ def dispatch_due() -> None:
 
 
 def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
-    # At most once: no retry. The message expires a little later than its specs, so that the worker counts expired specs.
+    # At most once: no retry. The message expires a little later than its specs, so that the worker counts those.
     expires_s = max(spec.expires_at_ms - spec.due_at_ms for spec in specs) / 1000 + 60
     probe.apply_async(
         [messages.pack_specs(specs)],

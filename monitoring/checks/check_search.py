@@ -22,9 +22,7 @@ from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
 
 ROWS = 50
-SEARCHED_AHEAD = timedelta(
-    minutes=1
-)  # a check has the time of its slot, which a clock that is ahead puts in the future
+SEARCHED_AHEAD = timedelta(minutes=1)  # slots are in the future if a clock is ahead
 TIMEOUT_MS = 4_000  # for one statement
 FIRST_SLICE = timedelta(minutes=1)
 GROWTH = 8

@@ -3,7 +3,7 @@
 A secret is `{"secret": "<text>"}` anywhere in the settings of a check. A seal is bound to its place (the service, the
 origin of its address, and the key in the settings): it cannot be opened in any other place.
 
-Rotating keys: docs/operations.md; secrets sealed with an old key are sealed again when their service is saved or synced.
+Rotating keys: docs/operations.md; a secret sealed with an old key is sealed again when its service is saved or synced.
 """
 
 import base64

@@ -86,7 +86,7 @@ class ProbeLoop:
         self._loop.call_soon_threadsafe(self._plan, specs)
 
     def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe immediately, independent of due specs; None if that fails or takes too long. Don't call it in the loop."""
+        """Probe immediately, in addition to due specs; None if it fails or takes too long. Don't call it in the loop."""
 
         async def attempts() -> list[ProbeResult]:
             return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))
@@ -125,7 +125,7 @@ class ProbeLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._probe = self._make_probe()
-        except BaseException as error:  # noqa: BLE001  whoever waits for the start raises it
+        except BaseException as error:  # noqa: BLE001  the constructor raises it
             self._loop.close()
             return self._begun.set_exception(error)
         self._begun.set_result(None)
@@ -203,7 +203,7 @@ class ProbeLoop:
         except NotAllowed:
             self._finish("refused")  # `probe` has recorded the target and the reason
         except Exception:
-            # An error of ours, not of the target: no verdict is stored, so the slot is a gap, not downtime of the service.
+            # An error of ours, not of the target: no verdict is stored, so the slot is a gap and not downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))
             self._finish("own_errors")
         else:

@@ -1,6 +1,6 @@
 """Workers report that they are alive: a message every few seconds, through the queue of their results.
 
-So a worker needs no database for it, and a stamp that arrives proves the whole way and not only the process.
+So a worker needs no database for it, and a stamp that arrives proves that the queue works, not only the process.
 """
 
 import logging
