@@ -19,9 +19,9 @@ from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
 from monitoring.admin_site import check_views
 from slamonitor.doctor import page as upkeep_page
 
-# As strict as the policy of the public page, with three exceptions that the theme needs: Alpine compiles the expressions
-# in the theme's templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the
-# hash). Inline scripts, all other inline style sheets and other origins stay forbidden.
+# As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in the
+# templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the hash). Inline
+# scripts, all other inline style sheets and other origins stay forbidden.
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'"
     " 'sha256-bsV5JivYxvGywDAZ22EZJKBFip65Ng9xoJVLbBg7bdo='; style-src-attr 'unsafe-inline';"

@@ -68,7 +68,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 60,
-        # Whoever sends is told soon that the broker is away: every message is only a nudge, or is tried again by us.
+        # Senders learn quickly that the broker is away: every message is found again by a sweep, or sent again by us.
         **{"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
     },
     # Every message is signed, and workers open no others.
@@ -110,8 +110,8 @@ def collect_garbage_rarely(**_: Any) -> None:
 
 @worker_init.connect
 def keep_probes_apart(sender: Any = None, **_: Any) -> None:
-    # What a worker has taken and not acknowledged lies in Redis, too, for all workers together. Under names of their
-    # own probe workers need no right to that of the engine (deploy/redis/users.acl).
+    # Messages that workers have taken but not acknowledged are kept in Redis, in keys shared by all workers. With keys
+    # of their own, probe workers need no permission for those of the engine (deploy/redis/users.acl).
     if _only_probes(sender):
         names = {f"{key}_key": f"probes:{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, **names}

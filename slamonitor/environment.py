@@ -20,7 +20,7 @@ FALSE = {"false", "0", "no", "off"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A setting that must be mended before anything may start."""
+    """A setting that must be corrected before any process can start."""
 
     name: str
     what: str

@@ -28,7 +28,7 @@ HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the p
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = ["^(health|livez|readyz|metrics)$"]  # asked beside the proxy
+SECURE_REDIRECT_EXEMPT = ["^(health|livez|readyz|metrics)$"]  # requested without the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # Whether all other names below this one speak TLS, and shall be on the browsers' list for ever, is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -185,7 +185,7 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The admin: its looks; the colours are in `slamonitor/static/slamonitor/desk.css` ----------------------------------
+# --- The admin: its looks; the colours are in `slamonitor/static/slamonitor/desk.css` ---------------------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
@@ -231,7 +231,7 @@ API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests a m
 METRICS_DIR = Path(env.text("METRICS_DIR", str(STATE_DIR / "metrics")))  # the processes of one machine meet there
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # without it /metrics answers only this machine and private networks
 
-# --- Upkeep ---------------------------------------------------------------------------------------------------------
+# --- Maintenance jobs -----------------------------------------------------------------------------------------------
 # Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
 KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
@@ -241,8 +241,8 @@ SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones a
 
 # --- Backups --------------------------------------------------------------------------------------------------------
 PG_BIN = env.text("PG_BIN", "")  # where pg_dump is; looked for when empty
-# Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks. What
-# `manage.py up` starts is told its folder, the usual one too, and must look where a command in another shell does.
+# In the state directory of an installation with its own place, such as the demonstration; otherwise in the checkout.
+# Processes that `manage.py up` starts get its folder, and must use the same place as a command in another shell.
 IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()
 OWN_PLACE = STATE_DIR if IS_ELSEWHERE else BASE_DIR
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_PLACE / "backups"))).absolute()

@@ -86,7 +86,7 @@ class ProbeLoop:
         self._loop.call_soon_threadsafe(self._plan, specs)
 
     def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe immediately, in addition to due specs; None if it fails or takes too long. Don't call it in the loop."""
+        """Probe immediately, apart from due specs; None if it fails or takes too long. Don't call it in the loop."""
 
         async def attempts() -> list[ProbeResult]:
             return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))

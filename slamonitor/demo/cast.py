@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: the services of the specification, each with a target on loopback."""
+"""The services of the demonstration, those of the specification, each with a target on loopback."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who is connected, what vacuum has not taken away yet, and which statements are slow."""
+"""Find open connections, dead rows that vacuum has not removed yet, and slow statements."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""What the shell itself finds, on one screen; apps register theirs beside it (`observability/diagnostics.py`)."""
+"""The diagnostics of `slamonitor` itself; apps register theirs in addition (`observability/diagnostics.py`)."""
 
 from collections.abc import Sequence
 

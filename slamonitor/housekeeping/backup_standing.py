@@ -1,4 +1,4 @@
-"""How things stand with backups, in words: for the desk, `manage.py doctor` and /health."""
+"""Describe the state of backups for the admin, `manage.py doctor` and /health."""
 
 from datetime import datetime, time, timedelta
 

@@ -1,4 +1,4 @@
-"""The upkeep of the night at 03:00 of the page's day. Each piece is done, noted and tried again by itself."""
+"""The nightly maintenance jobs, at 03:00 in the page's time zone. Each is done, recorded and repeated separately."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the commands around backups share: errors in words, an orderly end, and patience with everybody else."""
+"""The base of the commands for backups: clear errors, an orderly end, and waiting for other commands."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a child process of ours is, and how one is started so that it cannot outlive us."""
+"""Describe child processes, and start them so that they cannot outlive us."""
 
 import contextlib
 import ctypes

@@ -10,7 +10,7 @@ QUESTION = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n
 
 
 class Life:
-    """What is known of a process that listens. It is given time to start: silence counts from its first answer."""
+    """Check whether a listening process answers. It has time to start: silence counts from its first answer."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address

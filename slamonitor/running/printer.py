@@ -1,4 +1,4 @@
-"""What `manage.py up` prints: its own lines and those of its children, readable on a terminal and JSON elsewhere."""
+"""Print the lines of `manage.py up` and its children, readable on a terminal and as JSON elsewhere."""
 
 import contextlib
 import io

@@ -36,7 +36,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the operator chose for this `up`."""
+    """The options of this `up`."""
 
     host: str
     port: int

@@ -1,7 +1,7 @@
 """Start the processes of one installation, show what they say, restart what dies, and end them all in order.
 
-One thread does everything: the parent-death signal is tied to the thread that started a child, and a fork beside
-other threads is unsafe.
+One thread does everything: the parent-death signal is tied to the thread that started a child, and a fork in a process
+with several threads is unsafe.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class Supervisor:
         self.ended_cleanly = False  # after the block: no child had to be killed
 
     def __enter__(self) -> Self:
-        # What is ignored stays ignored: `nohup` wants us to outlive the terminal.
+        # Ignored signals stay ignored: with `nohup`, we must outlive the terminal.
         heard = [signum for signum in STOP_SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
         self._handlers = {signum: signal.signal(signum, self._on_signal) for signum in heard}
         self._start_guardian()
@@ -151,7 +151,7 @@ class Supervisor:
         for stage in stages:
             children = [child for child in self._running() if child.process.stop_stage == stage]
             self._drain(children, deadline)
-            # What a stage does not use is left to the next ones, and in the end to PostgreSQL for its checkpoint.
+            # Time that a stage does not use is left to the next ones, and finally to PostgreSQL for its checkpoint.
             until += max((child.process.drain_timeout_s for child in children), default=0.0)
             until += max((child.process.stop_timeout_s for child in children), default=0.0)
             clean = self._end(children, deadline if stage == stages[-1] else min(deadline, until)) and clean

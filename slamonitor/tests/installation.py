@@ -17,7 +17,7 @@ import psycopg
 from slamonitor.embedded.state_directory import CHECKOUT, read_env
 
 T = TypeVar("T")
-# What is of the test run, not of this installation.
+# Variables of the test run, not of this installation.
 NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL", "METRICS_DIR")
 
 

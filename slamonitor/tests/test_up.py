@@ -1,4 +1,4 @@
-"""What `manage.py up` decides before and around starting processes; the end-to-end test starts them all."""
+"""The decisions of `manage.py up` around starting processes; the end-to-end test starts them all."""
 
 import os
 import socket

@@ -27,7 +27,7 @@ WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "heade
 
 
 class State(Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
     REQUEST = "request"  # the next one, or what was answered being read
     HEADERS = "headers"  # of a request that has begun
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         meta["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
         meta["SERVER_PROTOCOL"] = f"HTTP/{self._parser.get_http_version()}"
         meta["REMOTE_ADDR"] = self._address
-        # Who offers another protocol is answered in this one, and what may follow in the other is not read.
+        # An offer of another protocol is answered in this one, and no data in the other is read.
         request.keep_alive = self._parser.should_keep_alive() and "HTTP_UPGRADE" not in meta
         if "CONTENT_LENGTH" in meta or "HTTP_TRANSFER_ENCODING" in meta:
             self._expect_body(request)

@@ -31,7 +31,7 @@ Done = Callable[[Response | None], None]
 
 
 class Started(Protocol):
-    """What is needed of a process that was started."""
+    """The methods of a started process that are used here."""
 
     def poll(self) -> int | None: ...
     def kill(self) -> None: ...

@@ -18,7 +18,7 @@ HEARTBEAT_BYTES = 10_000  # as much as its view reads; a job may send all it has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is granted to one kind of request."""
+    """The limits of one kind of request."""
 
     name: str
     most_waiting: int

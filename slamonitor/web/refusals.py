@@ -1,4 +1,4 @@
-"""What a request is told that goes no further than the event loop: in the form of the API, or in one sentence.
+"""Responses to requests that are refused in the event loop: in the format of the API, or as one sentence.
 
 A flood is answered mostly with these, so each is rendered once; a request adds its trace, its time and its path.
 """

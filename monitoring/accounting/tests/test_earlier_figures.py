@@ -1,4 +1,4 @@
-"""What a settled day said before is kept, with what changed it, and never changed itself."""
+"""Earlier figures of a settled day are kept, with the cause of the change, and never edited."""
 
 from datetime import UTC, date, timedelta
 

@@ -36,7 +36,7 @@ TIMES = ("avg", "min", "p50", "p95", "p99", "max")
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of a check, and whether that is an answer, as docs/sla.md tells it."""
+    """A result of a check, and whether it is an answer according to docs/sla.md."""
 
     name: str
     is_answer: bool

@@ -1,4 +1,4 @@
-"""`manage.py restore`: put a backup in the place of the data, or beside them."""
+"""`manage.py restore`: restore a backup over the data, or into another database."""
 
 import sys
 from argparse import ArgumentParser

@@ -46,7 +46,7 @@ def compress(day: date = DAY, *ids: str) -> None:
 
 
 def figures() -> tuple[Any, ...]:
-    """What the roll-up of the day stores, but for when it did."""
+    """Return the rows that the roll-up of the day stores, without the times of storing."""
     records = UptimeRecord.objects.filter(date=DAY), ApiCallLog.objects.filter(date=DAY)
     stored = [columns(row) for rows in records for row in rows]
     return tuple({name: value for name, value in row.items() if not name.endswith("ed_at")} for row in stored)
