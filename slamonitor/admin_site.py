@@ -19,8 +19,8 @@ from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
 from monitoring.admin_site import check_views
 from slamonitor.doctor import page as upkeep_page
 
-# As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in the
-# templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the hash). Inline
+# As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
+# templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds a small style sheet (the hash). Inline
 # scripts, all other inline style sheets and other origins stay forbidden.
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'"

@@ -1,10 +1,10 @@
-"""Queues, routes and the timetable of the engine, on one screen.
+"""Queues, routes and the timetable of the engine.
 
-Queues are few and split by promise:
-  probes.<region>   at most once; an attempt not made in time is dropped and shown as a gap
+Queues are few and differ in their guarantees:
+  probes.<region>   at most once; a probe not made in time is dropped and shown as a gap
   dispatch          the tick of each second; worthless when late, so it expires
   results           at least once; recording the same batch twice changes nothing
-  alerts            at least once; whoever follows transitions
+  alerts            at least once; consumers of transitions
   rollups           at least once; long work
 """
 
@@ -80,7 +80,7 @@ app.conf.update(
     task_create_missing_queues=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
-    worker_enable_remote_control=False,  # nobody asks workers; they say by themselves that they are alive
+    worker_enable_remote_control=False,  # workers report by themselves that they are alive
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
@@ -102,8 +102,8 @@ def give_connections_back(**_: Any) -> None:
 
 @worker_init.connect
 def collect_garbage_rarely(**_: Any) -> None:
-    # With 100,000 services a worker holds millions of objects that stay; looking through them all again and again takes
-    # a fifth of its time, and its probes stand still meanwhile. Almost everything else is freed without a collector.
+    # With 100,000 services, a worker holds millions of permanent objects. Scanning them again and again takes a fifth
+    # of its time, in which its probes stall. Almost everything else is freed without a collector.
     gc.freeze()
     gc.set_threshold(20_000, 20, 1_000)
 
@@ -132,6 +132,6 @@ def stop_beat_on_wrong_settings(**_: Any) -> None:
 
 
 def _only_probes(worker: Any) -> bool:
-    """Tell whether a worker listens to probe queues alone, so that it needs no database."""
+    """Return whether a worker listens to probe queues alone, so that it needs no database."""
     queues = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
     return all(name.startswith("probes.") for name in queues)

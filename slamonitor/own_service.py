@@ -34,7 +34,7 @@ def keep(health_url: str) -> str | None:
 
 
 def _may_be_probed(url: str) -> bool:
-    """Say whether our own settings let checks go there; otherwise our first service would never be measured."""
+    """Return whether our own settings let checks go there; otherwise our first service would never be measured."""
     if settings.PROBE_ALLOW_PRIVATE:
         return True
     try:

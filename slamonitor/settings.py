@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "slamonitor.admin_site.manners",
     "accounts.middleware.say_allowance",
     "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
-    "observability.idempotency.IdempotencyMiddleware",  # behind all others: whoever they turn away is not looked up
+    "observability.idempotency.IdempotencyMiddleware",  # behind all others: requests that they refuse are not looked up
 ]
 TEMPLATES = [
     {
@@ -114,7 +114,7 @@ if DATABASE is None and env.get("DB_PASSWORD") is not None:
     }
 DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 24, 1, 1000)  # per process
 DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait for a free connection
-# Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
+# Without a database (a probe-only worker), Django's dummy backend refuses every query with a message.
 DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}
 if DATABASE is not None:
     # A server that vanished without a word is noticed in seconds, not when the kernel gives up after a quarter hour.
@@ -130,7 +130,7 @@ if DATABASE is not None:
     DATABASES = {
         "default": {
             **DATABASE,
-            "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
+            "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server closed is replaced, not used
             "OPTIONS": {**CONNECTION_NAME, **CONNECTION_TIMEOUTS, **DATABASE.get("OPTIONS", {}), "pool": POOL},
         }
     }

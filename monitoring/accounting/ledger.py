@@ -57,7 +57,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerDay:
-    """A calendar day, or the part of it that lies in the window."""
+    """A calendar day, or the part of it in the window."""
 
     date: date
     status: str

@@ -132,7 +132,7 @@ class EmbeddedPostgres:
         )
 
     def is_ready(self) -> bool:
-        """Say whether the server takes connections (it does not while it recovers from a crash); then set it up."""
+        """Return whether the server takes connections (it does not while it recovers from a crash); then set it up."""
         if not self._says_ready():  # asking while it recovers would put a FATAL line for each question into its log
             return False
         try:
@@ -233,7 +233,7 @@ class EmbeddedPostgres:
         for signum, patience_s in ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0)):
             os.kill(pid, signum)
             deadline = time.monotonic() + patience_s
-            # Not whether the number exists: where nobody asks after the dead, as in a container, it does for ever.
+            # The process id may exist for ever if nothing reaps dead processes, as in a container.
             while self._is_ours(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
             if not self._is_ours(pid):
@@ -244,7 +244,7 @@ class EmbeddedPostgres:
         )
 
     def _is_ours(self, pid: int) -> bool:
-        """Say whether a process is a server on our data folder, by its command line."""
+        """Return whether a process is a server on our data folder, by its command line."""
         try:
             arguments = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
         except OSError:  # no /proc: macOS

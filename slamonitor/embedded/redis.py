@@ -98,7 +98,7 @@ class EmbeddedRedis:
         )
 
     def is_ready(self) -> bool:
-        """Say whether the server answers (it does not while it loads its file)."""
+        """Return whether the server answers (it does not while it loads its file)."""
         try:
             with self._client() as client:
                 return bool(client.ping())

@@ -35,11 +35,11 @@ class ServerUser:
     is_other: bool  # not who we are: we are root, and the servers are not
 
     def can_use(self, path: Path) -> bool:
-        """Say whether this user can read the file and run it, or list the folder and pass through it."""
+        """Return whether this user can read the file and run it, or list the folder and pass through it."""
         return self._may(path, "rx")
 
     def can_pass(self, path: Path) -> bool:
-        """Say whether this user can pass through the folder, without necessarily listing it."""
+        """Return whether this user can pass through the folder, without necessarily listing it."""
         return self._may(path, "x")
 
     def _may(self, path: Path, modes: str) -> bool:

@@ -24,7 +24,7 @@ class NotPaused(Exception):
 
 
 def is_run_by_up(state: Path) -> bool:
-    """Say whether a `manage.py up` runs on a state directory."""
+    """Return whether a `manage.py up` runs on a state directory."""
     return _is_held(state / "lock")
 
 
@@ -62,7 +62,7 @@ def watch(supervisor: Supervisor, state: Path, is_of_engine: Callable[[Process],
 
 
 def _is_held(path: Path) -> bool:
-    """Say whether somebody holds the kernel's lock on a file."""
+    """Return whether a process holds the kernel's lock on a file."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

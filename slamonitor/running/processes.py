@@ -111,14 +111,14 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
 
 
 def dispatcher(env: Mapping[str, str]) -> Process:
-    """Describe the worker that hands out slots and does nothing else, so that no other work can keep it from that."""
+    """Describe the worker that only dispatches slots, so that no other work can delay it."""
     return Process(
         name="dispatch",
         # Ticks follow each other, so one process is enough, and the worker itself runs them.
         command=(*_worker("dispatch", "dispatch"), "--pool", "solo", *WITHOUT_CHATTER),
         env=_worker_env(env),
         cwd=CHECKOUT,
-        stop_stage=Stage.PROBES,  # once beat is gone there is nothing to hand out
+        stop_stage=Stage.PROBES,  # once beat has ended, there is nothing to dispatch
         stop_timeout_s=2.5,  # Celery looks for a signal only between two reads of the broker, a second each
     )
 
@@ -161,7 +161,7 @@ def beat(env: Mapping[str, str]) -> Process:
 
 
 def is_of_engine(process: Process) -> bool:
-    """Say whether a process measures or records; the page, what it shows and the servers do not."""
+    """Return whether a process measures or records; the page, what it shows and the servers do not."""
     return process.stop_stage <= Stage.ENGINE and process.name not in ("web", "targets")
 
 
@@ -198,7 +198,7 @@ def _celery() -> tuple[str, ...]:
 
 
 def _accepts(host: str, port: int) -> bool:
-    """Say whether a TCP connection succeeds."""
+    """Return whether a TCP connection succeeds."""
     try:
         with socket.create_connection((_reached_at(host), port), timeout=1):
             return True

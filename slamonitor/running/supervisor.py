@@ -284,7 +284,7 @@ class Supervisor:
     def _start_guardian(self) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.stdin.close()
-        # In a session of its own: whoever kills our whole process group or closes the terminal must not hit it.
+        # In its own session: it must survive a signal to our process group, or the end of the terminal.
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(guardian.__file__))],
             stdin=subprocess.PIPE,

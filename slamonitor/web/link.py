@@ -40,7 +40,7 @@ class Started(Protocol):
 def start(theirs: socket.socket) -> Started:
     """Start a back process at the other end of a socket."""
     command = (sys.executable, "-m", "slamonitor.web.back", "--descriptor", str(theirs.fileno()))
-    # In our process group: whoever kills all of us (`up` does) has it, too.
+    # In our process group, so that a signal to the group (as `up` sends) reaches it, too.
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ)
 
 

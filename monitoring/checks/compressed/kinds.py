@@ -40,7 +40,7 @@ class Kind(Generic[Row]):
 
 
 def is_blind(check: Check) -> bool:
-    """Say whether it is a failure of our own network, which says nothing of the service."""
+    """Return whether a check is a failure of our own network, which does not count for the service."""
     return check.metadata is not None and BLIND_KEY in json.loads(check.metadata)
 
 

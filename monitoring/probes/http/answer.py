@@ -20,7 +20,7 @@ class _EnoughRead(Exception):
 class Answer:
     """The answer to one request as it arrives. `feed` it bytes until `is_complete`; call `close` when done.
 
-    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, in words, for what is not an answer.
+    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, with a message, if the bytes are not an answer.
     """
 
     __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_pieces", "_received", "body",

@@ -177,7 +177,7 @@ class _Lexer(Lexer):
 
 
 class _PatternFunction(FilterFunction):
-    """`match` and `search`. The pattern stands in the path, where it is judged before it is stored."""
+    """`match` and `search`. The pattern is part of the path, which is validated before it is stored."""
 
     arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012
     return_type = ExpressionType.LOGICAL

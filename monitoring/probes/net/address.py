@@ -53,7 +53,7 @@ REFUSED = (
 GLOBAL_V6 = ip_network("2000::/3")
 NAT64 = ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ip_network("64:ff9b:1::/48")  # RFC 8215: a network chooses how long a prefix it makes of this
-LOCAL_NAT64_PREFIXES = (48, 56, 64)  # and 96, which stands at the end as elsewhere
+LOCAL_NAT64_PREFIXES = (48, 56, 64)  # and 96, where the address is at the end, as elsewhere
 THIS_NETWORK = ip_network("0.0.0.0/8")
 IPV4_COMPATIBLE = ip_network("::/96")
 
