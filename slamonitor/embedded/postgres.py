@@ -28,7 +28,7 @@ from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 from slamonitor.running.child import Process, is_alive
 
 DATABASE = ROLE = "sla_monitor"
-PORT = "5432"  # part of the socket's name; always said, or PGPORT of the environment would count
+PORT = "5432"  # part of the socket's name; always given, or PGPORT of the environment would be used
 # A socket's address has room for 104 bytes on macOS and 108 on Linux, the file name included.
 LONGEST_SOCKET_PATH = 99
 
@@ -79,7 +79,7 @@ class EmbeddedPostgres:
         self.programs = find_postgres()
         self._bin = self.programs / "bin"  # until `prepare` finds it closed to the server's user
         kept = state.env()
-        # Kept only where it is the embedded server's: the file may have named another database in the meantime.
+        # Kept only if it is the embedded server's: the file may name another database meanwhile.
         self.password = (kept.get("PGPASSWORD") if kept.get("PGHOST") == str(self.sockets) else None) or (
             secrets.token_urlsafe(24)
         )
@@ -95,7 +95,7 @@ class EmbeddedPostgres:
         return client_variables(self.url)
 
     def prepare(self) -> None:
-        """Bring the data folder to where the server can start: made, of our version, and used by nobody else."""
+        """Prepare the data folder for the start of the server: created, of our version, and not in use."""
         self._bin = postgres_bin_for(self.user, self.programs)
         if not (self.data / "PG_VERSION").exists():
             self._initialize()
@@ -133,7 +133,7 @@ class EmbeddedPostgres:
 
     def is_ready(self) -> bool:
         """Return whether the server takes connections (it does not while it recovers from a crash); then set it up."""
-        if not self._says_ready():  # asking while it recovers would put a FATAL line for each question into its log
+        if not self._says_ready():  # connecting while it recovers would write a FATAL line into its log each time
             return False
         try:
             self._set_up()
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
         return True
 
     def _says_ready(self) -> bool:
-        """Read the server's own word, in the eighth line of its lock file."""
+        """Return whether the server is ready by the eighth line of its lock file."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
         shutil.rmtree(fresh, ignore_errors=True)
         maker = self.user.initializer()
         maker.make_folder(fresh)
-        # Nobody ever learns this password; the superuser comes in by who it is (see HBA).
+        # This password is never used; the superuser connects by peer authentication (see HBA).
         password_file = maker.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
         command = [
             str(self._bin / "initdb"),
@@ -226,9 +226,9 @@ class EmbeddedPostgres:
         except (FileNotFoundError, ValueError):
             return
         if not is_alive(pid):
-            return  # PostgreSQL takes away a dead server's file by itself, after more checks than we could do
+            return  # PostgreSQL removes a dead server's file itself, after more checks than we could do
         if not self._is_ours(pid):
-            # The number went to another program, as soon happens in a container; PostgreSQL would refuse to start.
+            # Another program has the process id, as is common in a container; PostgreSQL would refuse to start.
             return lock_file.unlink()
         for signum, patience_s in ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0)):
             os.kill(pid, signum)
@@ -258,7 +258,7 @@ class EmbeddedPostgres:
         return str(self.data) in arguments
 
     def _set_up(self) -> None:
-        """Make role and database where missing; the role's password becomes the one that `env` names."""
+        """Create the role and the database if missing; the role's password becomes the one in `env`."""
         connection = psycopg.connect(
             host=str(self.sockets), port=PORT, user="postgres", dbname="postgres", connect_timeout=2
         )
@@ -302,7 +302,7 @@ def _socket_folder(folder: Path, user: ServerUser) -> Path:
             user.own_all(own)  # a server that was killed leaves files there
         return user.make_folder(own)
     owned = os.fsencode(folder) + (b"" if user.name else b" %d" % user.uid)
-    # A folder of somebody else is refused below.
+    # A folder of another user is refused below.
     short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"  # noqa: S108
     with contextlib.suppress(FileExistsError):
         user.own(_make(short))

@@ -18,7 +18,7 @@ LEISURELY = 10  # of `nice`: the engine comes first
 
 
 class BackupCommand(BaseCommand):
-    """Run `work` and say in words what stopped it."""
+    """Run `work` and report its errors as messages."""
 
     is_leisurely = True
 
