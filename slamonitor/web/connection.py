@@ -29,7 +29,7 @@ WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "heade
 class State(Enum):
     """The event that a connection waits for."""
 
-    REQUEST = "request"  # the next one, or what was answered being read
+    REQUEST = "request"  # the next one, or the client reading the answer
     HEADERS = "headers"  # of a request that has begun
     BODY = "body"
     ANSWER = "answer"  # a thread or seat of its kind, to be free and then to answer
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._answered = None
 
     def _is_known_visit(self, data: bytes) -> bool:
-        """Answer a visit to the page that was parsed before, word for word; say whether it was one."""
+        """Answer a request for the page whose bytes were parsed before; return whether it was one."""
         visit = self._server.visits.get(data)
         if visit is None or self.state is not State.REQUEST:
             return False
@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
     # --- Deadlines --------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """Give up what was not there in time."""
+        """Refuse the request or close the connection, as the deadline has passed."""
         self.deadline = inf
         if self.state is State.BODY or (self.state is State.HEADERS and self._request.url):
             self._refuse(self._request, 408)
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def evict(self) -> bool:
-        """Make room for somebody else, if this one only waits for the other side."""
+        """Close the connection to make room for another, if it only waits for the client."""
         if self.state not in OF_CLIENTS:
             return False
         self._server.forget(self)

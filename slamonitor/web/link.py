@@ -1,4 +1,4 @@
-"""The front process' end of the link to its back process: starts it, asks it, watches it and starts it again."""
+"""The front process' end of the link to its back process: start it, send requests, watch it, and restart it."""
 
 import asyncio
 import contextlib
@@ -68,13 +68,13 @@ class Link(asyncio.Protocol):
         self._transport.write(packed(number, [kind, meta], b"".join(body)))
 
     async def keep(self) -> None:
-        """Have a back process until cancelled; then it is gone."""
+        """Keep a back process running until cancelled, then end it."""
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             began = loop.time()
             try:
                 why = await self._one()
-            except Exception:  # without this task nobody would ever start another one
+            except Exception:  # without this task, no other one would ever be started
                 logger.exception("back process cannot be watched")
                 why = "failed"
             with harmless("back process"):
@@ -85,7 +85,7 @@ class Link(asyncio.Protocol):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _one(self) -> str:
-        """Start a back process, and say why it had to be given up."""
+        """Start a back process, and return why it was given up."""
         ours, theirs = socket.socketpair()
         self._unpacker, self._unanswered, self._lost = Unpacker(), 0, asyncio.Event()
         with contextlib.ExitStack() as stack:
