@@ -62,7 +62,7 @@ class Server:
     # --- Connections ------------------------------------------------------------------------------------------------
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Accept a connection. If there are too many, close the oldest of its address that waits for its client."""
+        """Accept a connection. If too many are open, close the oldest that waits for its client."""
         # Behind our proxy, all connections have its address.
         whose = "" if settings.TRUSTED_PROXIES or not address else neighbourhood(address)
         mine = self._of[whose]
