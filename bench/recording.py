@@ -18,8 +18,8 @@ INTERVAL_S = 60
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--services", type=int, default=10_000)
-    parser.add_argument("--lot", type=int, default=200)
-    parser.add_argument("--lots", type=int, default=100, help="of a round")
+    parser.add_argument("--batch", type=int, default=200)
+    parser.add_argument("--batches", type=int, default=100, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
 
 
@@ -35,7 +35,7 @@ def as_table(figures: dict[str, Any]) -> str:
     """Return the medians and spreads as a Markdown table."""
     return "\n".join(
         [
-            f"{figures['services']:,} services, lots of {figures['lot']}",
+            f"{figures['services']:,} services, batches of {figures['batch']}",
             "",
             "| figure | median | spread |",
             "| --- | --- | --- |",
@@ -60,27 +60,27 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         for n in range(options.services)
     )
     begin = datetime.now(UTC) - timedelta(hours=1)
-    lots = _lots(begin, options)
-    figures: dict[str, Any] = {"services": options.services, "lot": options.lot, "checks_per_s": [], "cpu_ms": []}
+    batches = _batches(begin, options)
+    figures: dict[str, Any] = {"services": options.services, "batch": options.batch, "checks_per_s": [], "cpu_ms": []}
     for number in range(options.rounds + 1):
-        round_ = [next(lots) for _ in range(options.lots)]
+        round_ = [next(batches) for _ in range(options.batches)]
         began, cpu = time.perf_counter(), time.process_time()
         for message in round_:
             recording.record(unpack_results(json.loads(message)), datetime.now(UTC))
         if number:  # the first round fills caches and state rows
-            checks = options.lots * options.lot
+            checks = options.batches * options.batch
             figures["checks_per_s"].append(checks / (time.perf_counter() - began))
             figures["cpu_ms"].append((time.process_time() - cpu) * 1000 / checks)
     return figures
 
 
-def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
+def _batches(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
     """Yield messages of good checks, each service in turn, minute after minute."""
     from monitoring.probes.model import MeasuredRequest, Phases, ProbeResult, Verdict
     from monitoring.rules.unix_time import to_ms
     from monitoring.worker.messages import pack_results
 
-    slot, lot = 0, []
+    slot, batch = 0, []
     while True:
         minute, service = divmod(slot, options.services)
         at_ms = to_ms(begin) + minute * INTERVAL_S * 1000 + service % (INTERVAL_S * 1000)
@@ -89,7 +89,7 @@ def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
         request = MeasuredRequest(
             started_at_ms=at_ms, url=url, method="GET", status_code=200, error_message=None, phases=phases
         )
-        lot.append(
+        batch.append(
             ProbeResult(
                 service_id=f"bench-{service:06}",
                 region="default",
@@ -106,6 +106,6 @@ def _lots(begin: datetime, options: argparse.Namespace) -> Iterator[str]:
             )
         )
         slot += 1
-        if len(lot) == options.lot:
-            yield json.dumps(pack_results(lot))
-            lot = []
+        if len(batch) == options.batch:
+            yield json.dumps(pack_results(batch))
+            batch = []

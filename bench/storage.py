@@ -72,23 +72,25 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         raw = _sizes()
         began, cpu = time.perf_counter(), time.process_time()
         days = [START.date() + timedelta(days=number) for number in range(options.days + 1)]
-        assert all([moving.fold_day(day, float("inf")) for day in days])
-        folding_s, folding_cpu_s = time.perf_counter() - began, time.process_time() - cpu
-        folded = _sizes()
+        assert all([moving.compress_day(day, float("inf")) for day in days])
+        compressing_s, compressing_cpu_s = time.perf_counter() - began, time.process_time() - cpu
+        compressed = _sizes()
         read_ms = _read(options.days)
-    raw_bytes, folded_bytes = sum(raw.values()) / checks, sum(folded.values()) / checks
+    raw_bytes, compressed_bytes = sum(raw.values()) / checks, sum(compressed.values()) / checks
     a_day = 100 * 86_400 // INTERVAL_S
     return {
         "services": options.services,
         "checks": checks,
         "raw_bytes_per_check": raw_bytes,
         "raw_parts": {name: size / checks for name, size in raw.items()},
-        "folded_bytes_per_check": folded_bytes,
-        "folded_parts": {name: size / checks for name, size in folded.items()},
-        "folding_us_per_check": 1e6 * folding_s / checks,
-        "folding_python_us_per_check": 1e6 * folding_cpu_s / checks,
-        "page_of_folded_checks_ms": read_ms,
-        "hundred_services_ninety_days_mb": a_day * (RAW_DAYS * raw_bytes + (KEPT_DAYS - RAW_DAYS) * folded_bytes) / 1e6,
+        "compressed_bytes_per_check": compressed_bytes,
+        "compressed_parts": {name: size / checks for name, size in compressed.items()},
+        "compressing_us_per_check": 1e6 * compressing_s / checks,
+        "compressing_python_us_per_check": 1e6 * compressing_cpu_s / checks,
+        "page_of_compressed_checks_ms": read_ms,
+        "hundred_services_ninety_days_mb": a_day
+        * (RAW_DAYS * raw_bytes + (KEPT_DAYS - RAW_DAYS) * compressed_bytes)
+        / 1e6,
     }
 
 
@@ -99,11 +101,11 @@ def as_table(figures: dict[str, Any]) -> str:
     rows = [
         ("raw, both tables with indexes, B a check", f"{figures['raw_bytes_per_check']:.0f}"),
         ("– of it", parts("raw_parts")),
-        ("folded, both tables with indexes, B a check", f"{figures['folded_bytes_per_check']:.1f}"),
-        ("– of it", parts("folded_parts")),
-        ("folding, µs a check (Python's share of it)",
-         f"{figures['folding_us_per_check']:.0f} ({figures['folding_python_us_per_check']:.0f})"),
-        ("a page of 50 folded checks of a service, ms", f"{figures['page_of_folded_checks_ms']:.0f}"),
+        ("compressed, both tables with indexes, B a check", f"{figures['compressed_bytes_per_check']:.1f}"),
+        ("– of it", parts("compressed_parts")),
+        ("compression, µs a check (Python's share of it)",
+         f"{figures['compressing_us_per_check']:.0f} ({figures['compressing_python_us_per_check']:.0f})"),
+        ("a page of 50 compressed checks of a service, ms", f"{figures['page_of_compressed_checks_ms']:.0f}"),
         ("100 services, 60 s, 90 days: computed from these, MB", f"{figures['hundred_services_ninety_days_mb']:.0f}"),
     ]  # fmt: skip
     head = f"{figures['checks']:,} checks of {figures['services']} services over TLS"
@@ -123,9 +125,9 @@ def _store(services: int, days: int) -> int:
         (f"service-{number:04}", numbers.uniform(5, 80), numbers.randrange(INTERVAL_S)) for number in range(services)
     ]
     for hour in range(24 * days):
-        lot = sorted(_checks(cast, START + timedelta(hours=hour), numbers))
-        stored += copy_rows(RAW_TABLES[0], CHECK_COLUMNS, lot)
-        copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, map(_request, lot))
+        batch = sorted(_checks(cast, START + timedelta(hours=hour), numbers))
+        stored += copy_rows(RAW_TABLES[0], CHECK_COLUMNS, batch)
+        copy_rows(RAW_TABLES[1], REQUEST_COLUMNS, map(_request, batch))
     return stored
 
 

@@ -14,7 +14,18 @@ from pathlib import Path
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-APPS = ["accounts", "bench", "clients", "database", "deploy", "incidents", "observability", "statuspage"]
+APPS = [
+    "accounts",
+    "bench",
+    "clients",
+    "database",
+    "deploy",
+    "incidents",
+    "monitoring",
+    "observability",
+    "slamonitor",
+    "statuspage",
+]
 CHECKED = ["README.md", "SECURITY.md", "docs/*.md", *(f"{app}/**/*.py" for app in APPS)]  # .po files work, too
 STYLES = CHECKOUT / "styles" / "SLAMonitor"
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`|\]\([^)\s]+\)", re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What is loaded before Django is set up, so models are imported where they are used."""
+"""Shared fixtures. This module is loaded before Django is set up, so functions import models themselves."""
 
 from collections.abc import Iterator
 from datetime import date

@@ -1,4 +1,4 @@
-"""Show on a terminal how far something has come, once it takes longer than a second."""
+"""Show progress on a terminal once something takes longer than a second."""
 
 import time
 from typing import TextIO
@@ -8,7 +8,7 @@ REDRAW_INTERVAL_S = 0.1
 
 
 class Progress:
-    """Call it with what is done, how many, of how many; writes nothing where nobody watches."""
+    """Call it with the step, how many are done, of how many. Writes nothing without a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._is_watched = stream, stream.isatty()
@@ -23,7 +23,7 @@ class Progress:
             self._next_at = time.monotonic() + REDRAW_INTERVAL_S
 
     def end(self) -> None:
-        """Leave the line empty."""
+        """Clear the line."""
         if self._is_shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -28,7 +28,7 @@ def check_name_servers(**_: Any) -> list[Error]:
 
 @register("settings")
 def check_canaries(**_: Any) -> list[Error]:
-    """Refuse what can never answer: with such canaries every outage of many services would be called our own."""
+    """Refuse canaries that can never answer, with which every outage of many services would count as our own."""
     errors = []
     for text in settings.CANARY_URLS:
         try:
@@ -41,7 +41,7 @@ def check_canaries(**_: Any) -> list[Error]:
 
 @register("settings")
 def check_region(**_: Any) -> list[Error]:
-    """Refuse a region that no service can have: nothing would ever be probed from it."""
+    """Refuse a region that no service can have, as nothing would ever be probed from it."""
     if re.match(SLUG, settings.REGION):
         return []
     hint = "Use lower-case letters, digits and single hyphens, like seoul."

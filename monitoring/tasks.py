@@ -1,7 +1,7 @@
-"""The engine's doors: each task parses its arguments and calls one function.
+"""The tasks of the engine: each parses its arguments and calls one function.
 
-The engine has three places. Frequent tasks wait only briefly for locks. Long ones (work on days, nightly
-upkeep) take one place each, however often they are called, so one place always remains.
+The engine has three threads. Frequent tasks wait only briefly for locks. Long ones (work on days, nightly maintenance
+jobs) occupy one thread each, however often they are called, so one thread always remains.
 """
 
 import logging
@@ -37,7 +37,7 @@ def dispatch_due() -> None:
 
 
 def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
-    # At most once: no retry. Expired specs are counted by the worker; the message lives a little longer than they do.
+    # At most once: no retry. The message expires a little later than its specs, so that the worker counts those.
     expires_s = max(spec.expires_at_ms - spec.due_at_ms for spec in specs) / 1000 + 60
     probe.apply_async(
         [messages.pack_specs(specs)],
@@ -51,10 +51,10 @@ def _publish(region: str, specs: Sequence[ProbeSpec]) -> None:
 
 @shared_task(name="monitoring.probe", ignore_result=True, acks_late=False)
 def probe(specs: messages.Table) -> None:
-    """Hand a batch to the event loop and return; no time limit, as the pool of threads enforces none."""
+    """Submit specs to the event loop and return; no time limit, as the pool of threads enforces none."""
     unpacked = messages.unpack_specs(specs)
     if not all(probe_worker.probes_from(region) for region in {spec.region for spec in unpacked}):
-        # Signed by us, but somebody moved it here: its results would be taken for those of the other region.
+        # Signed by us, but moved here from the queue of another region, for which its results would count.
         return refusals.note("its region is not probed from here", task="monitoring.probe")
     probe_worker.loop().submit(unpacked)
 
@@ -63,7 +63,7 @@ def probe(specs: messages.Table) -> None:
     name="monitoring.record",
     ignore_result=True,
     acks_late=True,
-    acks_on_failure_or_timeout=False,  # whoever is killed at the limit has stored nothing
+    acks_on_failure_or_timeout=False,  # a task killed at the limit has stored nothing
     reject_on_worker_lost=True,
     time_limit=50,
     soft_time_limit=40,
@@ -73,9 +73,8 @@ def record(results: messages.Table) -> None:
         recorded = recording.record(messages.unpack_results(results), clock.now(), messages.look_of(results))
     except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
         if isinstance(error.__cause__, ProgramLimitExceeded):
-            raise  # PostgreSQL will never take what is in this lot, such as a name too long for an index
-        # The database is away or stands still. The lot waits in the queue, not in our memory, and we ask again soon but
-        # not at once.
+            raise  # PostgreSQL will never take what is in this batch, such as a name too long for an index
+        # The database is away or does not answer. The batch waits in the queue, not in our memory, until the next try.
         time.sleep(DATABASE_AWAY_S)
         raise Reject(repr(error), requeue=True) from error
     tally.count(recorded)
@@ -107,7 +106,7 @@ def sweep_transitions() -> None:
 
 @shared_task(name="monitoring.work_on_days", ignore_result=True, time_limit=3600, soft_time_limit=3500)
 def work_on_days() -> None:
-    """Do a minute's work; acknowledged early, and called again every minute, so nothing is lost with it."""
+    """Work on days for a minute. Acknowledged early: it is called again every minute, so nothing is lost."""
     with one_at_a_time("work on days") as is_ours:
         if is_ours:
             day_work.run()
@@ -127,7 +126,7 @@ def roll_up_hours() -> None:
 
 @contextmanager
 def _again_soon(task: str) -> Iterator[None]:
-    """Leave to the next call, which comes soon, what a lock held up: others need the place."""
+    """Leave work that waits for a lock to the next call, which comes soon, as other tasks need the thread."""
     try:
         yield
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""The push URLs of heartbeats: who holds the token reports, without signing in."""
+"""The push URLs of heartbeats: holders of a token report without signing in."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -32,7 +32,7 @@ def heartbeat(request: HttpRequest, token: str, word: str = "", exit_code: int =
     )
 
 
-heartbeat.asks_nobody = True  # type: ignore[attr-defined]  # its token is in the address: no other is judged
+heartbeat.asks_nobody = True  # type: ignore[attr-defined]  # its token is in the address; no other one is checked
 
 
 def _message(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""The desk: Django's admin in our looks and words, and with what each role may do in its menu."""
+"""The admin site: Django's admin with our theme, and with a menu that depends on the role of the user."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +19,9 @@ from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
 from monitoring.admin_site import check_views
 from slamonitor.doctor import page as upkeep_page
 
-# As strict as the public page's but for what the theme cannot do without: Alpine makes functions of the expressions in
-# the theme's templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds one small style sheet (the
-# hash). Inline scripts, all other inline style sheets and everything foreign stay forbidden.
+# As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
+# templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds a small style sheet (the hash). Inline
+# scripts, all other inline style sheets and other origins stay forbidden.
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'"
     " 'sha256-bsV5JivYxvGywDAZ22EZJKBFip65Ng9xoJVLbBg7bdo='; style-src-attr 'unsafe-inline';"
@@ -30,24 +30,24 @@ POLICY = (
 )
 
 
-class Desk(UnfoldAdminSite):
+class AdminSite(UnfoldAdminSite):
     index_title = _("Overview")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context: dict[str, Any] = super().each_context(request)
-        # The theme would write its colours into the page; ours stand in a style sheet, which the policy allows.
+        # The theme would write its colours into the page; ours are in a style sheet, which the policy allows.
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
         return [*check_views.urls(), *upkeep_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
-        """Leave out Django's groups: what somebody may do follows from the role alone."""
+        """Register models except Django's groups: permissions depend on the role alone."""
         models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
         super().register([model for model in models if model is not Group], *args, **kwargs)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Let somebody choose a password. After a one-time password nothing else is offered until it is done."""
+        """Let users change their password. After a one-time password, the page has no menu until they have."""
         is_forced = getattr(request.user, "must_change_password", False)
         context = {**self.each_context(request), "is_forced": is_forced, **(extra_context or {})}
         if is_forced:
@@ -61,14 +61,17 @@ class _PasswordChange(PasswordChangeView):
     template_name = "registration/password_change_form.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # Django keeps this session and ends all others, whose hash does not fit any more.
+        # Django keeps this session and ends all others, whose hash no longer matches.
         response = super().form_valid(form)
         messages.success(self.request, gettext("Your password is changed. Other devices have been signed out."))
         return HttpResponseRedirect(response["Location"])
 
 
 def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Give the desk's pages a policy of their own, before the public one is filled in, and the page's time zone."""
+    """Set the content-security policy and the time zone of the admin's pages.
+
+    Runs before the middleware that sets the public policy where none is set.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not request.path.startswith("/admin/"):
@@ -82,7 +85,7 @@ def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the menu, with only what this user may use."""
+    """Return the menu, with the entries that the user has permission for."""
     entries = [
         (None, _("Overview"), "monitoring", "admin:index"),
         ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),

@@ -1,4 +1,4 @@
-"""`/api/v1`, composed of the apps' routers, and its description at `/api/v1/openapi.json` and `/api/docs`."""
+"""`/api/v1`, with the routers of all apps, and its description at `/api/v1/openapi.json` and `/api/docs`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ JSON_TYPES = ("application/json",)
 
 
 class StrictParser(Parser):
-    """Reads JSON that says it is JSON, as RFC 8259 has it: no NaN, no infinity, every key once."""
+    """Parse JSON strictly, as in RFC 8259: with its media type, no NaN, no infinity, every key once."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         if request.content_type not in JSON_TYPES:
@@ -57,7 +57,7 @@ class StrictParser(Parser):
 
 
 class JsonRenderer(BaseRenderer):
-    """Writes JSON as pydantic does: instants to the microsecond, text as it is."""
+    """Render JSON as pydantic does: instants to the microsecond, text without escapes."""
 
     media_type = "application/json"
 
@@ -66,7 +66,7 @@ class JsonRenderer(BaseRenderer):
 
 
 class _Twice(ValueError):
-    """A key is there twice, and readers differ in which one they take."""
+    """A key occurs twice, and parsers differ in which one they use."""
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class Api(NinjaAPI):
-    """The API with one form of errors: whatever is raised goes on to the middleware that writes it."""
+    """The API with one format of errors: exceptions are passed to the middleware, which renders them."""
 
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
-        cause = exc.__cause__  # ninja wraps what a parser raises
+        cause = exc.__cause__  # ninja wraps the exceptions of parsers
         raise cause if isinstance(cause, ApiError) else exc
 
 
@@ -117,7 +117,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """Describe the API for people, and let them try it."""
+    """Show the description of the API, with a form to try it."""
     return render(request, "api/docs.html")
 
 
@@ -127,7 +127,7 @@ def _document() -> bytes:
 
 
 def urls() -> list[URLPattern]:
-    """Return the addresses. Tokens guard them, so nobody is led to the sign-in."""
+    """Return the URL patterns. They need a token, so requests without one are not redirected to the sign-in."""
     found = [path("docs", docs, name="api-docs"), path("v1/openapi.json", openapi, name="api-openapi")]
     for pattern in api.urls[0]:
         assert isinstance(pattern, URLPattern)
@@ -137,7 +137,7 @@ def urls() -> list[URLPattern]:
 
 
 def _with_head(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Answer HEAD wherever GET is, as RFC 9110 (9.1) wants it; whoever sends the answer leaves its body out."""
+    """Answer HEAD like GET, as RFC 9110 (9.1) requires; the web server omits the body."""
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -146,7 +146,7 @@ def _with_head(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
         try:
             response = view(request, *args, **kwargs)
         finally:
-            request.method = method  # for logs and figures
+            request.method = method  # for logs and metrics
         if response.status_code == 405:
             response.headers["Allow"] = response.headers["Allow"].replace("GET", "GET, HEAD")
         return response
@@ -155,7 +155,7 @@ def _with_head(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 
 
 def _validation(error: ValidationError) -> ApiError:
-    """Tell what is wrong, by the name of the parameter or the key of the body."""
+    """Return an error with all problems, by the parameter or the key of the body."""
     fields: dict[str, list[str]] = {}
     for each in error.errors:
         # Where it was found, the argument of our function, then the way in.

@@ -9,11 +9,11 @@ class ShellConfig(AppConfig):
 
     def ready(self) -> None:
         from slamonitor import checks  # noqa: F401  registers the system checks
-        from slamonitor.doctor import findings  # noqa: F401  registers what the doctor asks
+        from slamonitor.doctor import findings  # noqa: F401  registers the questions of the doctor
 
 
-class DeskConfig(admin_apps.AdminConfig):
-    """Makes our site the one that apps register with by `@admin.register`."""
+class AdminConfig(admin_apps.AdminConfig):
+    """Make our site the default, with which `@admin.register` registers."""
 
     default = False
-    default_site = "slamonitor.admin_site.Desk"
+    default_site = "slamonitor.admin_site.AdminSite"

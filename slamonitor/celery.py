@@ -1,10 +1,10 @@
-"""Queues, routes and the timetable of the engine, on one screen.
+"""Queues, routes and the timetable of the engine.
 
-Queues are few and split by promise:
-  probes.<region>   at most once; an attempt not made in time is dropped and shown as a gap
+Queues are few and differ in their guarantees:
+  probes.<region>   at most once; a probe not made in time is dropped and shown as a gap
   dispatch          the tick of each second; worthless when late, so it expires
-  results           at least once; recording the same lot twice changes nothing
-  alerts            at least once; whoever follows transitions
+  results           at least once; recording the same batch twice changes nothing
+  alerts            at least once; consumers of transitions
   rollups           at least once; long work
 """
 
@@ -68,7 +68,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 60,
-        # Whoever sends is told soon that the broker is away: every message is only a nudge, or is tried again by us.
+        # Senders learn quickly that the broker is away: every message is found again by a sweep, or sent again by us.
         **{"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
     },
     # Every message is signed, and workers open no others.
@@ -80,7 +80,7 @@ app.conf.update(
     task_create_missing_queues=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
-    worker_enable_remote_control=False,  # nobody asks workers; they say by themselves that they are alive
+    worker_enable_remote_control=False,  # workers report by themselves that they are alive
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
@@ -89,7 +89,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "observability.broke
 
 
 # Celery would close the pool before and after each task of a prefork worker, and a new connection costs PostgreSQL more
-# than recording a lot does. So its own closing is put off, and ours gives the connection back instead.
+# than recording a batch does. So its own closing is put off, and ours gives the connection back instead.
 app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize // 2)
 
 
@@ -102,16 +102,16 @@ def give_connections_back(**_: Any) -> None:
 
 @worker_init.connect
 def collect_garbage_rarely(**_: Any) -> None:
-    # With 100,000 services a worker holds millions of objects that stay; looking through them all again and again takes
-    # a fifth of its time, and its probes stand still meanwhile. Almost everything else is freed without a collector.
+    # With 100,000 services, a worker holds millions of permanent objects. Scanning them again and again takes a fifth
+    # of its time, in which its probes stall. Almost everything else is freed without a collector.
     gc.freeze()
     gc.set_threshold(20_000, 20, 1_000)
 
 
 @worker_init.connect
 def keep_probes_apart(sender: Any = None, **_: Any) -> None:
-    # What a worker has taken and not acknowledged lies in Redis, too, for all workers together. Under names of their
-    # own probe workers need no right to that of the engine (deploy/redis/users.acl).
+    # Messages that workers have taken but not acknowledged are kept in Redis, in keys shared by all workers. With keys
+    # of their own, probe workers need no permission for those of the engine (deploy/redis/users.acl).
     if _only_probes(sender):
         names = {f"{key}_key": f"probes:{key}" for key in ("unacked", "unacked_index", "unacked_mutex")}
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, **names}
@@ -132,6 +132,6 @@ def stop_beat_on_wrong_settings(**_: Any) -> None:
 
 
 def _only_probes(worker: Any) -> bool:
-    """Tell whether a worker listens to probe queues alone, so that it needs no database."""
+    """Return whether a worker listens to probe queues alone, so that it needs no database."""
     queues = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
     return all(name.startswith("probes.") for name in queues)

@@ -25,7 +25,7 @@ def check_settings(**_: Any) -> list[Error]:
 
 @register("settings")
 def check_backups(**_: Any) -> list[Error]:
-    """Try what would otherwise fail at night: the keys of readers, and the packages that are extras."""
+    """Check the recipients' keys and the optional packages, which would otherwise fail at night."""
     tried: dict[str, Callable[[], object]] = {
         "E008": lambda: encryption.read_recipients(settings.BACKUP_AGE_RECIPIENTS) if encryption.is_on() else None,
         "E009": lambda: bucket.require_package() if bucket.is_on() else None,
@@ -41,7 +41,7 @@ def check_backups(**_: Any) -> list[Error]:
 
 @register(Tags.database)
 def check_database(**_: Any) -> list[Error]:
-    """Ask for a database; only a probe-only worker goes without, and so never calls this."""
+    """Require a database; a probe-only worker needs none, and never calls this."""
     if settings.DATABASE is not None:
         return []
     return [
@@ -54,9 +54,9 @@ def check_database(**_: Any) -> list[Error]:
 
 
 def check_days() -> list[Error]:
-    """Refuse days that were accounted in another time zone. A database that cannot be asked is for others to tell.
+    """Refuse days that were accounted in another time zone. Other checks report an unavailable database.
 
-    By a connection of its own: a worker has children to come, which must not inherit one.
+    Uses its own connection: a worker forks children later, which must not inherit one.
     """
     if settings.DATABASE is None:
         return []
@@ -114,7 +114,7 @@ def _dangerous() -> Iterator[Error]:
 
 
 def stop_on_problems(*, needs_database: bool) -> None:
-    """End the process with all problems in words. `manage.py` checks by itself; web and workers call this."""
+    """Print all problems and end the process. `manage.py` runs checks itself; web and workers call this."""
     problems = [problem for problem in run_checks(tags=["settings"]) if problem.is_serious()]
     if needs_database:
         problems += check_database() or check_days()

@@ -1,4 +1,4 @@
-"""What the desk's first screen says: `templates/admin/index.html` shows what this adds to the context."""
+"""The dashboard, first page of the admin: the values that `templates/admin/index.html` shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Burning:
-    """A service that is not well, in words."""
+class Troubled:
+    """A service that is not operational, in words."""
 
     id: str
     name: str
@@ -39,13 +39,13 @@ class Burning:
     since: str
     since_exact: str
     error: str
-    url: str  # of its page, or of its checks for those who may not see that
-    is_told: bool  # an open incident names it, or there is nothing to tell yet
+    url: str  # of its page, or of its checks for users without permission for that page
+    is_told: bool  # an open incident names it, or it is not down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One hour in a chart and in the table that says the same."""
+    """One hour, as a column of a chart and as a row of the table with the same numbers."""
 
     label: str
     title: str
@@ -60,7 +60,7 @@ class Column:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
     columns: Sequence[Column]
-    labels: Sequence[str]  # some of the columns', evenly spread
+    labels: Sequence[str]  # those of some columns, evenly spread
     p50_path: str
     p95_path: str
     response_ticks: Sequence[str]  # from the top to 0
@@ -69,7 +69,7 @@ class Charts:
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Say what must be done now, how the monitor is doing, and how the last day or week was."""
+    """Add what needs attention, the condition of the monitor, and the last day or week."""
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     unwell, unwell_count = dashboard.unwell(now)
@@ -78,7 +78,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     trends = dashboard.trends(period, now)
     return {
         **context,
-        "burning": [_burning(each, told, now, sees_services) for each in unwell],
+        "burning": [_troubled(each, told, now, sees_services) for each in unwell],
         "burning_more": unwell_count - len(unwell),
         "monitored": Service.objects.monitored().count(),
         "incidents": [
@@ -113,7 +113,7 @@ def _backups(now: datetime) -> dict[str, object]:
 
 
 def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
-    """Make both charts of the same hours."""
+    """Draw the chart of response times and the chart of checks for the same hours."""
     response_top = charts.nice_top(max((hour.p95_ms or 0 for hour in hours), default=0))
     check_top = charts.nice_top(max((hour.ok + hour.slow + hour.bad for hour in hours), default=0))
     stacks = charts.stack([(hour.ok, hour.slow, hour.bad) for hour in hours], check_top)
@@ -129,8 +129,8 @@ def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
     )
 
 
-def _burning(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Burning:
-    return Burning(
+def _troubled(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Troubled:
+    return Troubled(
         id=each.id,
         name=each.name,
         tone=STATUS_TONES[each.status],
@@ -144,7 +144,7 @@ def _burning(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Bur
 
 
 def checks_of(service_id: str) -> str:
-    """Return the address of a service's raw checks, which everybody who is signed in may read."""
+    """Return the address of a service's raw checks, which all signed-in users may read."""
     return f"{reverse('admin:checks')}?{urlencode({'service': service_id})}"
 
 

@@ -1,7 +1,7 @@
-"""Read settings from the environment and remember what is wrong with them.
+"""Read settings from the environment and collect their problems.
 
-A malformed value must stop the start with its name and a remedy, all of them at once, not with the first traceback.
-So a bad value falls back to its default here and is reported by the system check in `slamonitor/checks.py`.
+Malformed values must stop the start, all at once with names and remedies, not with the first traceback. So a bad value
+is replaced with its default here, and the system check in `slamonitor/checks.py` reports it.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ FALSE = {"false", "0", "no", "off"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A setting that must be mended before anything may start."""
+    """A setting that must be corrected before any process can start."""
 
     name: str
     what: str
@@ -32,8 +32,8 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str], fallback: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
-        self._taken: dict[str, str] = {}  # settings by name that a file was looked into for, and its path
-        # An empty variable means "unset": compose files and .env templates hand those on.
+        self._taken: dict[str, str] = {}  # names of settings read from a file, with its path
+        # An empty variable means "unset": compose files and .env templates pass those.
         given = {name: value for name, value in variables.items() if value != ""}
         kept = {name: value for name, value in fallback.items() if f"{name}_FILE" not in given}
         self.values = {**kept, **given}
@@ -41,9 +41,9 @@ class Environment:
         self._env.ENVIRON = self.values
 
     def get(self, name: str) -> str | None:
-        """Return the value of a setting, or what the file holds that `<name>_FILE` names; None for neither.
+        """Return the value of a setting, or the content of the file in `<name>_FILE`; None for neither.
 
-        So secrets need not stand in the environment, which a process hands on and shows in many places.
+        So secrets need not be in the environment, which child processes inherit and many tools show.
         """
         path = self.values.get(f"{name}_FILE")
         if path is not None and name not in self.values:
@@ -78,7 +78,7 @@ class Environment:
         return default if value is None else [word.strip() for word in value.split(",")]
 
     def parsed(self, name: str, parse: Callable[[str], T], default: T, hint: str) -> T:
-        """Parse with any function that raises on bad input; the exception's words become the problem's."""
+        """Parse with a function that raises on bad input; the message of the exception becomes that of the problem."""
         value = self.get(name)
         if value is None:
             return default
@@ -89,7 +89,7 @@ class Environment:
             return default
 
     def database(self, name: str) -> dict[str, Any] | None:
-        """Return Django's settings of the database URL, or None where it is unset."""
+        """Return Django's settings of the database URL, or None if it is unset."""
 
         def parse(url: str) -> dict[str, Any]:
             config = self._env.db_url_config(url)
@@ -118,13 +118,13 @@ class Environment:
 
     @staticmethod
     def _shown(name: str, value: str) -> str:
-        """Keep secrets out of error messages: URLs carry passwords."""
+        """Return a value for error messages without secrets, as URLs contain passwords."""
         return "the value" if "URL" in name or "KEY" in name or "PASSWORD" in name else repr(value)
 
 
 def time_of_day(text: str) -> time | None:
     """Parse hours and minutes; None for off. Raises ValueError."""
-    return None if text.lower() in FALSE else datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007  of no day
+    return None if text.lower() in FALSE else datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007  without a day
 
 
 def bucket_and_prefix(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The OpenAPI file of the API: what ninja makes of the routes, and what holds for all of them."""
+"""The OpenAPI file of the API: ninja's description of the routes, completed with common parts."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ WRITES = ("post", "put", "patch")
 
 
 def describe(api: NinjaAPI) -> dict[str, Any]:
-    """Return the document, with what each operation needs and how it may fail."""
+    """Return the document, with the permissions and errors of each operation."""
     document: dict[str, Any] = api.get_openapi_schema(path_prefix="api/v1/")
     operations = {operation.operation_id: operation for operation in _operations(api)}
     document["components"]["schemas"]["Error"] = ERROR
@@ -53,7 +53,7 @@ def describe(api: NinjaAPI) -> dict[str, Any]:
 
 
 def _forget_unused(document: dict[str, Any]) -> None:
-    """Leave out the schemas that nothing refers to: ninja spells the parameters of lists out where they are used."""
+    """Remove schemas without a reference: ninja writes the parameters of lists where they are used."""
     schemas = document["components"]["schemas"]
     while unused := [name for name in schemas if f'"{SCHEMAS}{name}"' not in json.dumps(document)]:
         for name in unused:

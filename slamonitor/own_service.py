@@ -10,12 +10,12 @@ from monitoring.models import Service
 from monitoring.probes.net.address import AddressPolicy, refusal
 
 ID = "sla-monitor"
-MARK = "first_run_url"  # in the service's metadata: the URL that was given to it here
+MARK = "first_run_url"  # a key of the service's metadata: the URL set here
 INTERVAL_MS = 10_000
 
 
 def keep(health_url: str) -> str | None:
-    """Add the service when there is none, archived ones included; let its URL follow unless somebody changed it."""
+    """Add the service if there is none, archived ones included; update its URL unless a user changed it."""
     mark = {"endpoint_url": health_url, "metadata": {MARK: health_url}}
     if not Service.objects.exists():
         if not _may_be_probed(health_url):
@@ -34,7 +34,7 @@ def keep(health_url: str) -> str | None:
 
 
 def _may_be_probed(url: str) -> bool:
-    """Say whether our own settings let checks go there; otherwise our first service would never be measured."""
+    """Return whether our own settings allow to probe a URL; otherwise our first service would never be measured."""
     if settings.PROBE_ALLOW_PRIVATE:
         return True
     try:

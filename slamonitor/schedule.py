@@ -14,14 +14,14 @@ SET_BACK = timedelta(seconds=1)
 
 
 class Engine(Celery):  # type: ignore[misc]  # Celery has no types
-    """Whoever sends a message says by the broker's clock until when it is good."""
+    """Set the expiry of a sent message by the broker's clock."""
 
     def now(self) -> datetime:
         return clock.now()
 
 
 class PunctualRequest(Request):  # type: ignore[misc]
-    """Whoever takes a message judges by the same clock whether it has expired, and not by the wall clock."""
+    """Check the expiry of a received message by the same clock, not by the wall clock."""
 
     def maybe_expire(self) -> bool:
         if not self.expires or clock.now() <= self.expires:

@@ -39,7 +39,7 @@ COUNTED_ROWS = 100_000  # a table is not counted beyond this to tell what would 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeded:
-    """What seeding added; all empty when everything was there."""
+    """The objects that seeding added; all empty if everything existed."""
 
     created: Sequence[str] = ()
     activated: Sequence[str] = ()
@@ -90,7 +90,7 @@ def seed(now: datetime, *, activate: bool) -> Seeded:
 
 
 def reset(now: datetime) -> Seeded:
-    """Delete all data and seed anew, both or neither."""
+    """Delete all data and seed again, both or neither."""
     with transaction.atomic(), connection.cursor() as cursor:
         # Every result waits behind us from here on, so give up rather than wait long for a reader.
         cursor.execute("SET LOCAL lock_timeout = '10s'")

@@ -28,7 +28,7 @@ HTTPS = env.flag("HTTPS", False)  # served behind TLS: secure cookies, and the p
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = ["^(health|livez|readyz|metrics)$"]  # asked beside the proxy
+SECURE_REDIRECT_EXEMPT = ["^(health|livez|readyz|metrics)$"]  # requested without the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # Whether all other names below this one speak TLS, and shall be on the browsers' list for ever, is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "incidents",
     "statuspage",
     "unfold.apps.BasicAppConfig",  # its templates come before the admin's; the site is in `slamonitor/admin_site.py`
-    "slamonitor.apps.DeskConfig",
+    "slamonitor.apps.AdminConfig",
     "ninja",  # for the static files of the API's docs
     "axes",
     "django.contrib.auth",
@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "slamonitor.admin_site.manners",
     "accounts.middleware.say_allowance",
     "axes.middleware.AxesMiddleware",  # answers sign-ins that are locked out
-    "observability.idempotency.IdempotencyMiddleware",  # behind all others: whoever they turn away is not looked up
+    "observability.idempotency.IdempotencyMiddleware",  # behind all others: requests that they refuse are not looked up
 ]
 TEMPLATES = [
     {
@@ -114,7 +114,7 @@ if DATABASE is None and env.get("DB_PASSWORD") is not None:
     }
 DB_MAX_CONNECTIONS = env.number("DB_MAX_CONNECTIONS", 24, 1, 1000)  # per process
 DB_POOL_TIMEOUT = env.number("DB_POOL_TIMEOUT", 20, 1, 600)  # seconds to wait for a free connection
-# Without any database (a probe-only worker) Django's dummy backend stands in: it refuses every query in words.
+# Without a database (a probe-only worker), Django's dummy backend refuses every query with a message.
 DATABASES: dict[str, dict[str, Any]] = {"default": {"ENGINE": "django.db.backends.dummy"}}
 if DATABASE is not None:
     # A server that vanished without a word is noticed in seconds, not when the kernel gives up after a quarter hour.
@@ -130,7 +130,7 @@ if DATABASE is not None:
     DATABASES = {
         "default": {
             **DATABASE,
-            "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server left dead is replaced, not handed out
+            "CONN_HEALTH_CHECKS": True,  # a connection that a restarted server closed is replaced, not used
             "OPTIONS": {**CONNECTION_NAME, **CONNECTION_TIMEOUTS, **DATABASE.get("OPTIONS", {}), "pool": POOL},
         }
     }
@@ -185,11 +185,11 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/desk.css` --------------------------
+# --- The admin: its looks; the colours are in `slamonitor/static/slamonitor/desk.css` ---------------------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
-    "SITE_SUBHEADER": lambda request: str(PAGE_TIME_ZONE),  # of every time at the desk
+    "SITE_SUBHEADER": lambda request: str(PAGE_TIME_ZONE),  # of every time in the admin
     "SITE_SYMBOL": "monitor_heart",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("statuspage/status-ok.svg")}
@@ -231,18 +231,18 @@ API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests a m
 METRICS_DIR = Path(env.text("METRICS_DIR", str(STATE_DIR / "metrics")))  # the processes of one machine meet there
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # without it /metrics answers only this machine and private networks
 
-# --- Upkeep ---------------------------------------------------------------------------------------------------------
+# --- Maintenance jobs -----------------------------------------------------------------------------------------------
 # Days for which raw rows are kept; less than three would leave late checks no time. Figures and runs stay for ever.
 KEEP_CHECKS_DAYS = env.number("KEEP_CHECKS_DAYS", 90, 3, 3660)
 KEEP_RESPONSE_TIMES_DAYS = env.number("KEEP_RESPONSE_TIMES_DAYS", 90, 3, 3660)
-FOLD_AFTER_DAYS = env.number("FOLD_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
+COMPRESS_AFTER_DAYS = env.number("COMPRESS_AFTER_DAYS", 7, 3, 3660)  # for which raw rows stay as they are
 DATABASE_DISK = env.text("DATABASE_DISK", "")  # a path on PostgreSQL's disk, where that is not to be found out
 SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # longer ones are logged, whatever the server logs
 
 # --- Backups --------------------------------------------------------------------------------------------------------
 PG_BIN = env.text("PG_BIN", "")  # where pg_dump is; looked for when empty
-# Beside the data of an installation in a place of its own, such as the demonstration; else where everybody looks. What
-# `manage.py up` starts is told its folder, the usual one too, and must look where a command in another shell does.
+# In the state directory of an installation with its own place, such as the demonstration; otherwise in the checkout.
+# Processes that `manage.py up` starts get its folder, and must use the same place as a command in another shell.
 IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()
 OWN_PLACE = STATE_DIR if IS_ELSEWHERE else BASE_DIR
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_PLACE / "backups"))).absolute()

@@ -11,5 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("monitoring.urls")),
     path("api/", include(api.urls())),
     path("admin/", admin.site.urls),
-    path("language", login_not_required(set_language), name="set_language"),  # the desk's switch, a form
+    path("language", login_not_required(set_language), name="set_language"),  # the language form of the admin
 ]

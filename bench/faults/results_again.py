@@ -6,7 +6,7 @@ import time
 from bench.faults.fault import Fault
 from bench.faults.stage import SERVICE, Stage
 
-CHECKS, LOT = 600, 20
+CHECKS, BATCH = 600, 20
 FAILED = range(200, 300)  # an outage in the middle
 ID = "echo"
 # The rows after each result has come once and in order.
@@ -65,10 +65,10 @@ def send() -> None:
             ),
         )
 
-    lots = [[result(number) for number in range(start, start + LOT)] for start in range(0, CHECKS, LOT)] * 2
-    random.Random(1).shuffle(lots)
-    for lot in lots:
-        current_app.send_task("monitoring.record", args=[messages.pack_results(lot)], retry=False)
+    batches = [[result(number) for number in range(start, start + BATCH)] for start in range(0, CHECKS, BATCH)] * 2
+    random.Random(1).shuffle(batches)
+    for batch in batches:
+        current_app.send_task("monitoring.record", args=[messages.pack_results(batch)], retry=False)
 
 
 FAULTS = [

@@ -69,7 +69,7 @@ def fill_disk(stage: Stage) -> str:
             connection.execute(move.format(table, sql.Identifier("pg_default")))
             connection.execute("DROP TABLESPACE small")
     assert waiting, "nothing waited: the disk was not full"
-    return f"full for {stage.fault_s} s, {waiting} lots waited"
+    return f"full for {stage.fault_s} s, {waiting} batches waited"
 
 
 def _fill(ballast: Path) -> None:

@@ -1,4 +1,4 @@
-"""Change how time is accounted: policies, maintenance windows, restatements. Days they touch are accounted again."""
+"""Change how time is accounted: policies, maintenance windows, restatements. Affected days are accounted again."""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta, tzinfo
@@ -18,13 +18,13 @@ from monitoring.models.policies import STANDARD, PolicyBook
 from monitoring.rules import notice
 from monitoring.rules.calendar_days import day_of, days_between
 
-BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are the monitor's own, and end when it sees again
-TIMES = ("service_id", "since", "until")  # what decides which time a span speaks of
+BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)  # blind spans are begun and ended by the engine
+TIMES = ("service_id", "since", "until")  # the columns that determine which time a span covers
 MOST_APPROVERS_NAMED = 5  # people who could approve
 
 
 def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime, zone: tzinfo) -> AccountingPolicy:
-    """Store a policy as the next version of its name. Raises ValidationError for one that would change the past."""
+    """Store a policy as the next version of its name. Raises ValidationError if it would change the past."""
     earliest = earliest_day(policy.name, now, zone)
     if policy.effective_on < earliest:
         message = _("%(day)s is too early: what is past stays as it was. Choose %(earliest)s or a later day.")
@@ -40,15 +40,15 @@ def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime
 
 
 def earliest_day(name: str, now: datetime, zone: tzinfo) -> date:
-    """Return the first day that a next version of a policy may be in force: tomorrow, as today has begun by others."""
+    """Return the first day on which a new version may be in force: tomorrow, as today began under another one."""
     has_others = AccountingPolicy.objects.filter(name=name).exists()
     return day_of(now, zone) + timedelta(days=1 if has_others else 0)
 
 
 def keep_span(span: Span, *, by: User | None = None, now: datetime, zone: tzinfo) -> None:
-    """Store a span that somebody enters or changes; of one that is changed, what it said before is kept in a copy.
+    """Store a span that a person entered or changed; the earlier content of a changed one is kept in a copy.
 
-    The closed days that it touches, or touched before, are accounted again.
+    Closed days that the old or the new span touches are accounted again.
     """
     with transaction.atomic():
         before = Span.objects.select_for_update().filter(pk=span.pk).first()
@@ -65,7 +65,7 @@ def keep_span(span: Span, *, by: User | None = None, now: datetime, zone: tzinfo
 
 
 def _keep_earlier(span: Span, before: Span, by: User | None, now: datetime) -> None:
-    """Keep what a span said until now. A change of its time is a new entry; a change of its reason alone is not."""
+    """Store a copy of a span before a change. A change of its time is a new entry; one of its reason is not."""
     if all(getattr(span, name) == getattr(before, name) for name in (*TIMES, "reason")):
         return
     span.created_at, span.author = before.created_at, before.author
@@ -76,12 +76,12 @@ def _keep_earlier(span: Span, before: Span, by: User | None, now: datetime) -> N
 
 
 def decide(restatement: Restatement, *, is_approved: bool, by: User, now: datetime, zone: tzinfo) -> None:
-    """Approve or reject a proposed restatement. Raises ValidationError when somebody was quicker.
+    """Approve or reject a proposed restatement. Raises ValidationError if another user decided it before.
 
-    So it does for who proposed it, while another admin could approve it; where none could, the row says so for good.
+    Also raises it for the author, unless no other admin could approve it; the row then records that permanently.
     """
     with transaction.atomic():
-        lock_in_transaction("admins")  # nobody becomes one or ceases to be one meanwhile
+        lock_in_transaction("admins")  # so that the set of admins does not change meanwhile
         undecided = Restatement.objects.filter(pk=restatement.pk, is_approved=None)
         is_own = is_approved and undecided.filter(proposed_by=by).exists()
         if is_own and (others := who_else_may_approve(by)):
@@ -96,13 +96,13 @@ def decide(restatement: Restatement, *, is_approved: bool, by: User, now: dateti
 
 
 def who_else_may_approve(user: User) -> list[str]:
-    """Return the names of some admins whom somebody can ask to approve what they proposed."""
+    """Return the names of some admins who could approve a proposal of the user."""
     admins = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
     return list(admins.order_by("username").values_list("username", flat=True)[:MOST_APPROVERS_NAMED])
 
 
 def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:
-    """Tell whether a part of a window was entered or withdrawn too late, by today's policy of its service."""
+    """Return whether a part of a window was entered or withdrawn too late, by today's policy of its service."""
     policy_name = span.service.policy_name if span.service else STANDARD
     rules = PolicyBook().in_force(policy_name, day_of(now, zone)).rules
     versions = [span, *span.earlier.all()]
@@ -112,13 +112,13 @@ def is_late(span: Span, now: datetime, zone: tzinfo) -> bool:
 
 
 def overlapping(span: Span) -> Collection[Span]:
-    """Return the maintenance windows that meet this one, of its service or of all."""
+    """Return the maintenance windows that overlap this one, of its service or of all services."""
     met = Span.objects.maintenance().touching(span.since, span.until).exclude(pk=span.pk)
     return list(met if span.service_id is None else met.of(span.service_id))
 
 
 def _account_again(service_ids: Collection[str], since: datetime, until: datetime, now: datetime, zone: tzinfo) -> None:
-    """Ask for the days from one instant to the other that have closed; today is brought up to date anyway."""
+    """Request the roll-up of closed days between two instants; today is updated every minute anyway."""
     yesterday = day_of(now, zone) - timedelta(days=1)
     last = min(day_of(until, zone), yesterday)
     days: list[date] = list(days_between(day_of(since, zone), last))
@@ -130,10 +130,10 @@ def _all_services() -> list[str]:
 
 
 def defaults_of(policy: AccountingPolicy) -> dict[str, Any]:
-    """Return the rules of a version, to begin the next one with.
+    """Return the rules of a version, as defaults for the next one.
 
-    Late maintenance counts unless somebody decides otherwise: the built-in version leaves it out only because its
-    figures were published before there was this rule.
+    Late maintenance is accounted as measured by default. Only the built-in version leaves it out, because its figures
+    were published before this rule existed.
     """
     own = {"id", "version", "effective_on", "author", "created_at", "reason", "late_maintenance"}
     return {f.name: getattr(policy, f.name) for f in AccountingPolicy._meta.concrete_fields if f.name not in own}

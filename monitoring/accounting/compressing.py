@@ -1,7 +1,7 @@
-"""Which days are folded when: each night those that have grown old enough, and those that a missed night has left.
+"""Compress old days each night: those that became old enough, and those that a missed night left.
 
-A night's folding takes as many calls as it must, and then rests until the next one: days that somebody makes raw again
-(`manage.py unfold`) stay so until then.
+Compression takes several calls a night. Once it is done, it waits for the next night, so days that were decompressed
+with `manage.py decompress` stay raw until then.
 """
 
 import logging
@@ -18,21 +18,21 @@ from monitoring.checks.compressed.kinds import KINDS
 
 logger = logging.getLogger(__name__)
 
-NAME = "folding"  # among the works of the night
-BEGINS_AT = clock_time(3)  # of the page's day; a day that comes of age at noon waits for the night
+NAME = "folding"  # of the row in `NightlyRun`; earlier releases wrote it, so it stays
+BEGINS_AT = clock_time(3)  # in the zone of the page; a day that is old enough at noon waits for the night
 
 
 def due(now: datetime, zone: tzinfo) -> list[date]:
-    """Return the UTC days that have raw rows and ended `FOLD_AFTER_DAYS` before last night, oldest first."""
+    """Return the UTC days that have raw rows and ended `COMPRESS_AFTER_DAYS` before last night, oldest first."""
     night = nightly.latest(BEGINS_AT, now, zone).astimezone(UTC)
-    last = night.date() - timedelta(days=settings.FOLD_AFTER_DAYS + 1)
+    last = night.date() - timedelta(days=settings.COMPRESS_AFTER_DAYS + 1)
     return sorted(day for day in set().union(*(partitions.existing(kind.raw) for kind in KINDS)) if day <= last)
 
 
-def fold_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
-    """Fold what is due, oldest day first, and return the days that are done; the rest has its turn at the next call.
+def compress_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
+    """Compress the days that are due, oldest first, and return those that are done; the next call goes on.
 
-    A day of which figures are still to be made stays raw. Must not run in a transaction, nor twice at once.
+    A day that is still to be accounted stays raw. Must not run in a transaction, nor twice at once.
     """
     if not nightly.begin_or_go_on(NAME, BEGINS_AT, now, zone):
         return []
@@ -43,8 +43,8 @@ def fold_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
             break
         if waiting := retention.unaccounted(day):
             logger.info("day stays raw until it is accounted", extra={"day": str(day), "waiting": waiting})
-        elif moving.fold_day(day, ends_at):
-            logger.info("day folded", extra={"day": str(day)})
+        elif moving.compress_day(day, ends_at):
+            logger.info("day compressed", extra={"day": str(day)})
             done.append(day)
     if done == wanted:
         nightly.finish(NAME, now)

@@ -14,7 +14,7 @@ from monitoring.rules.sla import Kind
 from monitoring.rules.state import Status
 from monitoring.states.terms import Terms, TermsBook
 
-PART = 500  # services held in memory with their rows
+PART = 500  # services in memory with their rows at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def _terms(services: Collection[Service], day: date, now: datetime, zone: tzinfo
 
 
 def status_of(account: Account, policy: AccountingPolicy) -> str:
-    """Colour a day: `e` before the service existed, `nd` nothing measured, else by its downtime."""
+    """Return the status of a day: `e` before the service existed, `nd` if nothing was measured, else by downtime."""
     if account.seconds[Kind.EMPTY] == sum(account.seconds.values()):
         return EMPTY_DAY
     if account.figures.uptime is None:

@@ -1,4 +1,4 @@
-"""The rows of a day in `uptime_records` and `api_call_logs`: made of its figures, and upserted."""
+"""Upsert the rows of a day in `uptime_records` and `api_call_logs` from its figures."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -87,7 +87,7 @@ UPTIME_FIGURES = [
 
 CHECK_FIGURES = ["counts_time_zone", "total_checks", "successful_checks", "failed_checks", "avg_response_time"]
 
-# Of the calls: what follows from time alone.
+# Columns of `api_call_logs` that depend on time alone.
 TIME_FIGURES = ["time_zone", "total_downtime_minutes", "uptime_percentage"]
 
 

@@ -1,8 +1,8 @@
-"""Keep the rules that today began with, when a service is given others.
+"""Keep the rules with which today began when the rules of a service change.
 
-The row of today holds them (`monitoring/states/terms.py`), and is made within a minute of midnight. Where there is none
-yet, as when the engine was off, it is made before the rules change: else hours that are over would be accounted by
-others.
+Today's row has them (`monitoring/states/terms.py`) and is created within a minute after midnight. If it is missing, for
+example because the engine was off, it is created before the rules change. Otherwise past hours of today would be
+accounted under the new rules.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ COLUMNS = frozenset({"failure_threshold", "recovery_threshold", "kind", "policy_
 
 
 def keep_todays(service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
-    """Make the row of today of those services that have none. Must come before the change, in its transaction."""
+    """Create today's row of services that have none. Call it before the change, in the same transaction."""
     today = day_of(now, zone)
     there = UptimeRecord.objects.filter(service__in=service_ids, date=today, policy__isnull=False)
     missing = set(service_ids) - set(there.values_list("service_id", flat=True))

@@ -1,7 +1,7 @@
-"""Work on whole days: today's figures, days that have closed, days that have grown old. One after the other.
+"""Work on whole days: update today's figures, account closed days, compress old days. One after the other.
 
-Any of them may take most of a minute, and an engine has few places, which ticks and results need each second. So all of
-it takes one place together, however much of it there is.
+Each may take most of a minute, and an engine has few threads, which ticks and results need every second. So all of this
+work shares a single thread.
 """
 
 import logging
@@ -17,16 +17,16 @@ from monitoring.config import clock
 
 logger = logging.getLogger(__name__)
 
-REFRESHES_FOR_S = 15  # with tens of thousands of services a row of today then waits some minutes for its turn
+REFRESHES_FOR_S = 15  # with tens of thousands of services, a row of today is then updated every few minutes
 ACCOUNTS_FOR_S = 25
-ROUND_S = 50  # of a minute, so that the next one begins on time
-FOLDS_FOR_S = 10  # at least, or a large backlog of days to account would leave old ones lying
+ROUND_S = 50  # of a minute, so that the next round begins on time
+LEAST_COMPRESSION_S = 10  # or a large backlog of days to account would keep old days from being compressed
 
-Step = Callable[[float], object]  # is given the monotonic time at which the round began
+Step = Callable[[float], object]  # its argument is the monotonic time at which the round began
 
 
 def run(steps: Mapping[str, Step] | None = None) -> None:
-    """Do one round. A step that fails keeps nobody from the others; what the first of them raised is raised at the end.
+    """Do one round. A failing step does not prevent the others; the first exception is raised at the end.
 
     Must not run in a transaction.
     """
@@ -54,13 +54,13 @@ def account(began: float) -> None:
     rollup.work_off_all(settings.PAGE_TIME_ZONE, budget_s=ACCOUNTS_FOR_S)
 
 
-def fold(began: float) -> None:
-    compressing.fold_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
+def compress(began: float) -> None:
+    compressing.compress_due(clock.now(), settings.PAGE_TIME_ZONE, budget_s=left_s(time.monotonic() - began))
 
 
 def left_s(spent_s: float) -> float:
-    """Return for how long a round may still fold."""
-    return max(FOLDS_FOR_S, ROUND_S - spent_s)
+    """Return for how long a round may still compress days."""
+    return max(LEAST_COMPRESSION_S, ROUND_S - spent_s)
 
 
-STEPS: Mapping[str, Step] = {"today": keep_today, "closed days": account, "old days": fold}
+STEPS: Mapping[str, Step] = {"today": keep_today, "closed days": account, "old days": compress}

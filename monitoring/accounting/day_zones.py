@@ -1,9 +1,9 @@
-"""In which time zone stored days were accounted, and how they come into another one.
+"""Check in which time zone stored days were accounted, and account them again in another one.
 
-A calendar day is another stretch of time in another zone. So each daily row says its zone, everybody reads rows of the
-zone of the settings alone, and where others are stored nothing that accounts days starts: `rezone` comes first. Zones
-are told apart by name: under another name of the same rules (UTC, Etc/UTC) days are accounted again, too, and stay as
-they are.
+A calendar day covers a different time in each zone. So each daily row stores its zone, and only rows of the zone in the
+settings are read. While rows of another zone are stored, processes that account days refuse to start: run `rezone`
+first. Zones are compared by name: for two names of the same zone (UTC, Etc/UTC), days are accounted again with the same
+result.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ from database.sql import statement
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.compressing import due
 from monitoring.accounting.day import Day, account_day
-from monitoring.checks.compressed.moving import fold_day, utc_days
+from monitoring.checks.compressed.moving import compress_day, utc_days
 from monitoring.models import ApiCallLog, RollupRequest, RollupWatermark, UptimeRecord
-from monitoring.models.folded import FOLDED_TABLES
+from monitoring.models.compressed import COMPRESSED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
@@ -44,11 +44,11 @@ class Rezoned:
     date: date
     service_ids: Sequence[str]
     days: Sequence[Day]
-    is_recounted: bool  # False: raw rows are gone, so that counts and response times are still those of the other day
+    is_recounted: bool  # False: raw rows are deleted, so counts and response times stay those of the old day
 
 
 def others(zone: tzinfo, cursor: Any = None) -> list[str]:
-    """Return other zones of stored days, two at the most. One query."""
+    """Return other zones of stored days, at most two. One query."""
     if cursor is None:
         with connection.cursor() as own:
             return others(zone, own)
@@ -57,18 +57,18 @@ def others(zone: tzinfo, cursor: Any = None) -> list[str]:
 
 
 def words(found: Sequence[str], zone: tzinfo) -> str:
-    """Say that days of other zones are stored."""
+    """Return the message that days of other zones are stored, with the remedy."""
     return f"PAGE_TIME_ZONE: it is {zone}, and stored days were accounted in another time zone ({', '.join(found)})."
 
 
 def require(zone: tzinfo) -> None:
-    """Raise `OtherZone` where stored days are of another zone: they and new ones would not fit together."""
+    """Raise `OtherZone` if stored days are of another zone, as they cannot be combined with new ones."""
     if found := others(zone):
         raise OtherZone(f"{words(found, zone)} {REMEDY}")
 
 
 def foreign(zone: tzinfo) -> QuerySet[UptimeRecord]:
-    """Return the rows that are not of the zone."""
+    """Return the rows of other zones."""
     return UptimeRecord.objects.exclude(time_zone=str(zone))
 
 
@@ -80,9 +80,9 @@ def dates(now: datetime, zone: tzinfo) -> list[date]:
 
 @transaction.atomic
 def prepare(now: datetime, zone: tzinfo) -> int:
-    """Do what is not of single days, and return how many sample days were relabelled. Twice is once.
+    """Prepare for `rezone` and return how many sample days were relabelled. Idempotent.
 
-    Days that have not closed in the zone are planned again, by its calendar, and days that have not begun in it go.
+    Days that are not closed in the zone are scheduled again by its calendar, and days that have not begun are deleted.
     """
     lock_in_transaction("rollup plan")
     today, yesterday = day_of(now, zone), day_of(now - rollup_requests.DAY_CLOSES_AFTER, zone) - timedelta(days=1)
@@ -100,12 +100,12 @@ def prepare(now: datetime, zone: tzinfo) -> int:
 def rezone(day: date, now: datetime, zone: tzinfo, *, is_dry_run: bool = False) -> Iterator[Rezoned]:
     """Account a day of the services whose row is of another zone, batch by batch, each in a transaction of its own.
 
-    Who is interrupted goes on with the rows that are left. Checks and requests are counted again where all rows of the
-    new day are there, compressed ones included.
+    After an interruption, call it again: it continues with the remaining rows. Checks and requests are counted again if
+    all rows of the new day are kept, raw or compressed.
     """
     rows = foreign(zone).filter(date=day).exclude(policy=None, metadata__sample=True)
     ids = sorted(rows.values_list("service_id", flat=True))
-    is_recounted = retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *bounds(day, zone))
+    is_recounted = retention.is_whole((*RAW_TABLES, *COMPRESSED_TABLES), *bounds(day, zone))
     for batch in batches(ids, rollup.BATCH):
         days = (account_day if is_dry_run else _account)(day, batch, now, zone)
         yield Rezoned(date=day, service_ids=batch, days=days, is_recounted=is_recounted)
@@ -121,14 +121,14 @@ def _account(day: date, service_ids: Sequence[str], now: datetime, zone: tzinfo)
 
 
 def compress_until(day: date, now: datetime, zone: tzinfo) -> None:
-    """Compress again what was made raw to be counted and ends before a day begins. Must not run in a transaction."""
+    """Compress days again that were decompressed to be counted and end before `day`. Must not run in a transaction."""
     first_needed = utc_days(*bounds(day, zone))[0]
     for each in due(now, zone):
         if each < first_needed:
-            fold_day(each, float("inf"))
+            compress_day(each, float("inf"))
 
 
 def request_missing(first: date, now: datetime, zone: tzinfo) -> int:
-    """Ask for days that the other calendar did not have, such as that in which a service was made; return how many."""
+    """Request days that exist in this zone only, such as the first day of a service; return how many."""
     yesterday = day_of(now - rollup_requests.DAY_CLOSES_AFTER, zone) - timedelta(days=1)
     return sum(rollup_requests.request_missing(day, zone) for day in days_between(first - timedelta(days=1), yesterday))

@@ -1,4 +1,4 @@
-"""Keep what the row of a settled day said, when an accounting run is about to write other figures over it."""
+"""Keep the figures of a settled day before accounting replaces them with different ones."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ RULES = ("policy_id", "failure_threshold", "recovery_threshold", "time_zone")
 
 
 class Said(NamedTuple):
-    """That somebody entered, changed or approved something about a stretch of time of a service."""
+    """An amendment: a person entered, changed or approved something about the time of a service."""
 
-    service_id: str | None  # None: of all
+    service_id: str | None  # None: all services
     since: datetime
     until: datetime | None
     said_at: datetime
@@ -29,7 +29,7 @@ class Said(NamedTuple):
 
 
 def keep(rows: Sequence[UptimeRecord]) -> None:
-    """Keep the figures of settled days that these rows will change. One query, and more where there are any."""
+    """Keep the figures of settled days that these rows will change. One query, and more if there are any."""
     new = {(row.service_id, row.date): row for row in rows}
     settled = UptimeRecord.objects.filter(
         service__in={row.service_id for row in rows}, date__in={row.date for row in rows}, is_settled=True
@@ -61,7 +61,7 @@ def _differ(old: UptimeRecord, row: UptimeRecord, names: Iterable[str]) -> bool:
 
 
 def _cause(old: UptimeRecord, row: UptimeRecord, said: Iterable[Said]) -> Cause:
-    """Say why a day changed: the last that was said of it since it was accounted, else its rules, else its checks."""
+    """Return why a day changed: the last amendment since it was accounted, else its rules, else its checks."""
     start, end = bounds(old.date, settings.PAGE_TIME_ZONE)
     found = [
         (each.said_at, each.cause)
@@ -77,7 +77,7 @@ def _cause(old: UptimeRecord, row: UptimeRecord, said: Iterable[Said]) -> Cause:
 
 
 def _said(changed: Collection[UptimeRecord]) -> Iterable[Said]:
-    """Yield what was said of these services since the first of the rows was made. Two queries."""
+    """Yield the amendments to these services since the first of the rows was written. Two queries."""
     ids, first = {row.service_id for row in changed}, min(row.updated_at for row in changed)
     approved = Restatement.objects.filter(service__in=ids, is_approved=True, decided_at__gt=first)
     for row in approved:

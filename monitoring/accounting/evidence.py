@@ -1,4 +1,4 @@
-"""Fetch what the accounting needs and compute: the one way to a figure, for page, desk, API and exports alike."""
+"""Fetch the evidence and account it. Page, admin, API and exports all get their figures from here."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -18,22 +18,22 @@ from monitoring.rules.state import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The time of one service in one window: its intervals, and all that is figured from them."""
+    """The time of one service in one window: its intervals, and all figures computed from them."""
 
     service_id: str
     window: tuple[int, int]  # Unix seconds, [start, end)
     intervals: Sequence[Interval]
     seconds: dict[Kind, int]
     figures: Figures
-    is_settled: bool  # False: checks still to come may change it
+    is_settled: bool  # False: later checks may change it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was measured and said of a service around a window; enough to account the window under any policy."""
+    """The evidence for a service around a window; enough to account the window under any policy."""
 
     stretches: Sequence[Stretch]
-    spans: Sequence[sla.Span]  # those that another has replaced, too
+    spans: Sequence[sla.Span]  # replaced ones included
     restatements: Sequence[sla.Span]
     created_at: int
 
@@ -43,7 +43,7 @@ def fetch(
 ) -> dict[str, Evidence]:
     """Fetch the evidence of services for a window, by id. Three queries, however many services.
 
-    `policies` are those that the window may be accounted under: how far to read back and on depends on them.
+    `policies` are those under which the window may be accounted; they determine how far to read before and after it.
     """
     ids = [service.id for service in services]
     deciding = max((max(p.failure_threshold, p.recovery_threshold) for p in policies), default=1)
@@ -69,9 +69,9 @@ def account(
     *,
     as_measured: bool = False,
 ) -> Account:
-    """Account a window, or as much of it as has passed; `as_measured` leaves out what was only said afterwards.
+    """Account a window, or the part of it that has passed.
 
-    That is restatements, and what was entered late of maintenance and pauses.
+    With `as_measured`, restatements and late entries of maintenance and pauses are left out.
     """
     start, end = _second(window[0]), min(_second(window[1]), _second(now))
     spans = (
@@ -92,7 +92,7 @@ def account(
 
 
 def said_by(span: Span, end: datetime) -> sla.Span:
-    """Return what a stored span says, and when it was in force; an open one as far as `end`."""
+    """Return a stored span as a value, with the time it was in force; an open one ends at `end`."""
     return sla.Span(
         kind=SpanKind(span.kind),
         since=_second(span.since),
@@ -126,7 +126,7 @@ def _spans(service_ids: Sequence[str], start: datetime, end: datetime) -> defaul
 
 
 def _restatements(service_ids: Sequence[str], start: datetime, end: datetime) -> defaultdict[str, list[sla.Span]]:
-    """Return the approved ones in the order of their approval: the later wins."""
+    """Return the approved restatements in order of their approval, as a later one wins."""
     found: defaultdict[str, list[sla.Span]] = defaultdict(list)
     rows = Restatement.objects.filter(is_approved=True, service__in=service_ids, since__lt=end, until__gt=start)
     for row in rows.order_by("decided_at", "id"):
@@ -141,7 +141,7 @@ def _restatements(service_ids: Sequence[str], start: datetime, end: datetime) ->
 
 
 def _removed(service: Service, end: datetime) -> list[sla.Span]:
-    """After its removal nobody asks a service any more: that is a pause, not a gap."""
+    """Return the time after a service was removed, which counts as a pause, not as a gap."""
     if service.archived_at is None or service.archived_at >= end:
         return []
     return [sla.Span(kind=SpanKind.PAUSED, since=_second(service.archived_at), until=_second(end))]

@@ -1,8 +1,8 @@
-"""Recompute hourly counts from the raw checks: whole hours, upserted, so that twice is once.
+"""Recompute hourly counts from the raw checks. Whole hours are upserted, so running twice is harmless.
 
-Each minute the running hour and the one before are read anew, which bounds both the cost (two hours of raw rows) and
-how late a check may be to be counted here. On a machine where that takes long it is done more rarely, so that it never
-keeps more than a twentieth of a core busy. These counts serve the dashboard alone; figures come from runs.
+Each minute the current hour and the previous one are read again. This limits the cost to two hours of raw rows; checks
+that arrive later are not counted here. When reading takes long, it is done less often, so that it uses at most a
+twentieth of a core. Only the dashboard uses these counts; figures come from runs.
 """
 
 import time
@@ -18,13 +18,13 @@ from monitoring.rules.histogram import GROWTH, LOWEST_MS
 HOUR = timedelta(hours=1)
 HOURS_KEPT_FOR = timedelta(days=8)  # the dashboard looks back seven days
 CATCH_UP_STEP = timedelta(days=1)  # read by one statement while catching up
-REST_FACTOR = 20  # times as long as it took last
+REST_FACTOR = 20  # the pause after a roll-up, as a multiple of its duration
 
 
 def roll_up(now: datetime) -> int:
-    """Recompute the hours that may have changed, catch up those that are missing, and drop the old ones.
+    """Recompute the hours that may have changed, add missing ones, and delete old ones.
 
-    Returns the number of hours read; 0 when somebody else is at it, or did it too short a while ago for what it costs.
+    Returns the number of hours read; 0 if another process is doing it, or did it too recently (`REST_FACTOR`).
     """
     began = time.monotonic()
     with transaction.atomic():

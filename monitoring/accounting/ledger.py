@@ -28,12 +28,12 @@ from monitoring.states.terms import Stretch, Terms, TermsBook
 
 
 class Why(StrEnum):
-    """Why an interval is accounted as it is, where that is not just what the checks said."""
+    """The reason for the kind of an interval, if the checks alone do not explain it."""
 
     NO_CHECKS = "no_checks"
     BLIND = "blind"
     RESTATED = "restated"
-    ENTERED_LATE = "entered_late"  # maintenance or a pause, when the time was over or too near
+    ENTERED_LATE = "entered_late"  # maintenance or a pause, entered after the time or with too little notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Entry:
     start_at: datetime
     end_at: datetime
     why: Why | None = None
-    error_type: str = ""  # of an outage, where it is known; as the three below
+    error_type: str = ""  # of an outage, if known; as are the next three
     error_message: str = ""  # for people who are signed in
     last_good_at: datetime | None = None
     first_bad_at: datetime | None = None
@@ -57,7 +57,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerDay:
-    """A calendar day, or the part of it that lies in the window."""
+    """A calendar day, or the part of it in the window."""
 
     date: date
     status: str
@@ -68,7 +68,7 @@ class LedgerDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The window read in one way."""
+    """The window as published, or as measured."""
 
     entries: Sequence[Entry]
     seconds: dict[Kind, int]
@@ -79,15 +79,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateEntry:
-    """Time that somebody called maintenance or a pause, or no longer so, when it was too late for that."""
+    """Time for which maintenance or a pause was entered, or withdrawn, too late."""
 
     kind: Kind
     start_at: datetime
     end_at: datetime
-    is_withdrawn: bool  # it had been said in time, and was taken back afterwards
-    is_counted: bool  # by the policy: accounted as if nobody had said it
+    is_withdrawn: bool  # it was entered in time and withdrawn too late
+    is_counted: bool  # by the policy: accounted as if it had not been entered or withdrawn
     entered_at: datetime
-    by: str  # a user's name, for people who are signed in; empty where the account is gone
+    by: str  # a user's name, for people who are signed in; empty if the account was deleted
     reason: str
 
     @property
@@ -100,26 +100,26 @@ class Ledger:
     service: Service
     start_at: datetime
     end_at: datetime  # of the window
-    accounted_until: datetime  # earlier than the end where that is yet to come
-    official: Reading  # with approved restatements and what the policy takes of late entries: what is published
-    measured: Reading | None  # without them; None: none touches the window, or late ones change nothing
+    accounted_until: datetime  # earlier than the end if that is in the future
+    official: Reading  # as published: with approved restatements and the late entries that the policy accepts
+    measured: Reading | None  # without them; None if none touches the window, or if they change nothing
     terms: Sequence[Terms]  # in force in the window, in order
-    is_changed_today: bool  # the service has rules now that count from tomorrow on
+    is_changed_today: bool  # the rules of the service were changed; the new ones apply from tomorrow
     restatements: Sequence[Restatement]  # approved ones that touch it, in the order of approval
     late: Sequence[LateEntry]  # in order of time
     earlier: Sequence[UptimeRecordVersion]  # figures that its days had before, in order
-    sample_days: int  # stored days of the window that are made up
+    sample_days: int  # stored days of the window that are sample data
 
 
 @dataclass(frozen=True, slots=True)
 class _Outages:
-    """When a service was told to be down, and when no more: what is known of the outages that its intervals show."""
+    """The transitions of a service to *down* and away from it, which describe the outages among its intervals."""
 
     falls: Sequence[Transition]  # in order
     left_at: Sequence[datetime]  # in order
 
     def behind(self, interval: Interval) -> Transition | None:
-        """Return the outage that an interval is a part of; None where nobody was told of one, as after late checks."""
+        """Return the transition of the outage that an interval belongs to; None for outages without one."""
         index = bisect_left(self.falls, _instant(interval.end), key=lambda fall: fall.edge_end_at)
         if not index:
             return None
@@ -130,7 +130,7 @@ class _Outages:
 
 
 def read(service: Service, start: datetime, end: datetime, now: datetime, zone: tzinfo) -> Ledger:
-    """Account a window of a service. Nine queries, or ten, however long it is. Raises ValueError when it is empty."""
+    """Account a window of a service. Nine queries, or ten, however long it is. Raises ValueError if it is empty."""
     if start >= end:
         raise ValueError(f"the window is empty: {start} to {end}")
     book = TermsBook([service], day_of(start, zone), day_of(end - timedelta(microseconds=1), zone), now, zone)
@@ -181,7 +181,7 @@ def days_of(
 
 
 def _late(found: Evidence, stretches: Iterable[Stretch], now: datetime) -> list[LateEntry]:
-    """Return what was said too late of maintenance and pauses. One query where there is any, else none."""
+    """Return the late entries of maintenance and pauses. One query if there are any, else none."""
     late = [
         (each, stretch.terms.rules)
         for stretch in stretches
@@ -255,7 +255,7 @@ def _reading(
 
 
 def _left_out(found: Evidence, stretches: Iterable[Stretch]) -> list[sla.Span]:
-    """Return the time that is published as maintenance or paused although that was said too late."""
+    """Return the time that is published as maintenance or paused although it was entered too late."""
     return [
         sla.Span(kind=each.span.kind, since=each.since, until=each.until)
         for stretch in stretches
@@ -266,7 +266,7 @@ def _left_out(found: Evidence, stretches: Iterable[Stretch]) -> list[sla.Span]:
 
 
 def _days(account: Account, terms: Terms, zone: tzinfo) -> Iterator[LedgerDay]:
-    """Cut the days of a stretch out of its intervals, as far as it is accounted."""
+    """Yield the days of a stretch, as far as it is accounted, cut out of its intervals."""
     start, end = account.window
     if start >= end:
         return
@@ -290,7 +290,7 @@ def _days(account: Account, terms: Terms, zone: tzinfo) -> Iterator[LedgerDay]:
 
 
 def _clipped(intervals: Sequence[Interval], first: int, window: tuple[int, int]) -> Iterator[Interval]:
-    """Yield what lies in a window, from the interval with a given index on."""
+    """Yield the intervals from index `first` on, clipped to a window."""
     for index in range(first, len(intervals)):
         kind, start, end = intervals[index]
         if start >= window[1]:
@@ -299,7 +299,7 @@ def _clipped(intervals: Sequence[Interval], first: int, window: tuple[int, int])
 
 
 def _joined(accounts: Iterable[Account]) -> Iterator[Interval]:
-    """Put the intervals of stretches one after another; across a change of policy neighbours of one kind are one."""
+    """Concatenate the intervals of stretches; neighbours of one kind are joined across a change of policy."""
     held: Interval | None = None
     for interval in (interval for account in accounts for interval in account.intervals):
         if held is not None and held.kind is interval.kind:
@@ -315,7 +315,7 @@ def _joined(accounts: Iterable[Account]) -> Iterator[Interval]:
 def _told_apart(
     interval: Interval, found: Evidence, restated: Collection[sla.Span], late: Collection[sla.Span]
 ) -> Iterator[tuple[Interval, Why | None]]:
-    """Cut an interval where the reason for which it counts as its kind changes, and say that reason of each piece."""
+    """Split an interval where the reason for its kind changes, and yield the pieces with their reasons."""
     reasons = [(span, Why.RESTATED) for span in restated if span.restated_as is interval.kind]
     if interval.kind is Kind.UNKNOWN:
         reasons += [(span, Why.BLIND) for span in found.spans if span.kind is SpanKind.BLIND]

@@ -1,4 +1,4 @@
-"""Each night: hold the stored figures to the ledger, and a sample of services to every raw check that is kept."""
+"""Audit each night: compare stored figures with the ledger, and the runs of some services with their raw checks."""
 
 import logging
 import math
@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100  # services whose rows are compared at a time
 DAYS = 90  # as many as the page shows
-ROWS_FOR_S = 20.0  # of a place that the engine needs for closed days, too
+ROWS_FOR_S = 20.0  # of a thread that the engine also needs for closed days
 RUNS_FOR_S = 20.0
 
 
 class FiguresDiffer(Exception):
-    """Stored figures were not what the evidence gives; they are accounted again."""
+    """Stored figures differed from the evidence; they are accounted again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """A settled daily row that says otherwise than the ledger."""
+    """A settled daily row that differs from the ledger."""
 
     service_id: str
     date: date
@@ -40,7 +40,7 @@ class RowDifference:
 
 
 def run(now: datetime) -> None:
-    """Audit what the night has time for, other services first each night. Raises FiguresDiffer when anything did."""
+    """Audit services until the time is up, in another order each night. Raises FiguresDiffer if any figure differed."""
     zone = settings.PAGE_TIME_ZONE
     ids = _shuffled(now, zone)
     differences, rows_of = audit_rows(ids, now, zone, ROWS_FOR_S)
@@ -57,9 +57,9 @@ def run(now: datetime) -> None:
 def row_differences(
     service_ids: Sequence[str], first: date, last: date, now: datetime, zone: tzinfo
 ) -> Iterator[RowDifference]:
-    """Yield the settled rows of days that differ from the ledger's and that nobody has asked to account again.
+    """Yield the settled rows of days that differ from the ledger and are not requested to be accounted again.
 
-    A fixed number of queries while all is well.
+    A fixed number of queries if none differs.
     """
     services = list(Service.objects.filter(id__in=service_ids))
     rows = UptimeRecord.objects.filter(
@@ -74,7 +74,7 @@ def row_differences(
 
 
 def _is_changing(service_id: str, day: date, seconds: dict[Kind, int]) -> bool:
-    """Say whether the evidence changed while it was read: then the day waits for its roll-up, or has had it."""
+    """Return whether the evidence changed while it was read: then the day is requested, or was rolled up since."""
     if RollupRequest.objects.filter(service=service_id, date=day).exists():
         return True
     row = UptimeRecord.objects.filter(service=service_id, date=day).first()
@@ -88,7 +88,7 @@ def _seconds(row: UptimeRecord) -> dict[Kind, int]:
 def audit_rows(
     ids: Iterable[str], now: datetime, zone: tzinfo, budget_s: float = math.inf
 ) -> tuple[list[RowDifference], int]:
-    """Compare the rows of the last 90 days and ask for those that differ; return them and the number of services."""
+    """Compare the rows of the last 90 days and request those that differ; return them and the number of services."""
     yesterday = day_of(now, zone) - timedelta(days=1)
     ends_at, done, differences = time.monotonic() + budget_s, 0, list[RowDifference]()
     for part in batches(ids, BATCH):
@@ -106,7 +106,7 @@ def audit_rows(
 
 
 def audit_runs(ids: Iterable[str], now: datetime, zone: tzinfo, budget_s: float = math.inf) -> tuple[list[str], int]:
-    """Hold the runs of services to all their raw checks; return the ids of the rebuilt ones, and how many it was."""
+    """Compare the runs of services with all raw checks; return the ids of rebuilt ones, and the number of services."""
     ends_at, done, rebuilt = time.monotonic() + budget_s, 0, list[str]()
     for id in ids:
         if time.monotonic() > ends_at:
@@ -118,7 +118,7 @@ def audit_runs(ids: Iterable[str], now: datetime, zone: tzinfo, budget_s: float 
 
 
 def _shuffled(now: datetime, zone: tzinfo) -> list[str]:
-    """Return the ids of all services in an order of this night's, so that in time each has its turn."""
+    """Return the ids of all services in an order that differs each night, so that each is audited in time."""
     night = str(day_of(now, zone))
     ids = Service.objects.values_list("id", flat=True)
     return sorted(ids, key=lambda id: blake2b(f"{night} {id}".encode()).digest())

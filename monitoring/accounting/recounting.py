@@ -1,37 +1,37 @@
-"""Decide whose checks of an old day must be counted again, and make those raw for it.
+"""Decide which services' checks of an old day must be counted again, and decompress these.
 
-A restatement or a maintenance window of long ago changes how time is accounted, not what was measured: counts and
-percentiles of folded days were made before they were folded, and stand.
+A restatement or a maintenance window for an old day changes how time is accounted, not what was measured: counts and
+percentiles of a day are computed before it is compressed, and are kept.
 """
 
 from collections.abc import Collection
 from datetime import date, datetime
 
 from monitoring.checks.compressed.kinds import KINDS
-from monitoring.checks.compressed.moving import make_room, unfold, utc_days
-from monitoring.models import FoldedChecks, FoldedRequests, UptimeRecord, WatchServerLog
+from monitoring.checks.compressed.moving import decompress, make_room, utc_days
+from monitoring.models import CompressedChecks, CompressedRequests, UptimeRecord, WatchServerLog
 
 
 def make_raw(service_ids: Collection[str], day: date, start: datetime, end: datetime, *, all_of_them: bool) -> set[str]:
-    """Return the services whose checks in [start, end) have to be counted for the page's day, all of them raw.
+    """Return the services whose checks in [start, end) must be counted for `day`; their checks are then all raw.
 
-    Must run in a transaction. One query while nothing is folded.
+    Must run in a transaction. One query if nothing is compressed.
     """
     days = utc_days(start, end)
-    folded = {
+    compressed = {
         service_id
-        for model in (FoldedChecks, FoldedRequests)
+        for model in (CompressedChecks, CompressedRequests)
         for service_id in model.objects.filter(day__in=days, service_id__in=service_ids).values_list(
             "service_id", flat=True
         )
     }
-    if not folded:
+    if not compressed:
         return set(service_ids)
-    standing = set() if all_of_them else folded & _settled(folded, day) - _with_raw(folded, start, end)
-    if changing := folded - standing:
+    standing = set() if all_of_them else compressed & _settled(compressed, day) - _with_raw(compressed, start, end)
+    if changing := compressed - standing:
         make_room(days)
         for kind in KINDS:
-            unfold(kind, days, changing)
+            decompress(kind, days, changing)
     return set(service_ids) - standing
 
 
@@ -41,6 +41,6 @@ def _settled(service_ids: Collection[str], day: date) -> set[str]:
 
 
 def _with_raw(service_ids: Collection[str], start: datetime, end: datetime) -> set[str]:
-    """Return those that have raw checks of that time: it is not folded yet, or some arrived late."""
+    """Return the services with raw checks in [start, end), because it is not compressed yet or they arrived late."""
     raw = WatchServerLog.objects.filter(service_id__in=service_ids, checked_at__gte=start, checked_at__lt=end)
     return set(raw.values_list("service_id", flat=True).distinct())

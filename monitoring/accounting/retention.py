@@ -1,7 +1,7 @@
-"""How long raw checks are kept, and what must be accounted before a day of them may go.
+"""How long raw checks are kept, and what must be accounted before a day of them may be dropped.
 
-A partition is a day in UTC, figures are of days in the page's time zone: a partition may go when every page day that it
-touches is settled for every service that existed then, and nobody has asked for it to be accounted again.
+A partition is a day in UTC, but figures are of days in the page's time zone. A partition may be dropped when every page
+day that it touches is settled for every service that existed then, and no roll-up of such a day is requested.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from database import retention
 from database.retention import RawTable
 from database.sql import statement
 from monitoring.accounting import rollup_requests
-from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
+from monitoring.models import ApiResponseTime, CompressedChecks, CompressedRequests, WatchServerLog
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
@@ -28,7 +28,7 @@ def page_days(day: date) -> Iterator[date]:
 
 
 def unaccounted(day: date) -> int:
-    """Return how many page days of services still need the raw rows of a UTC day. One query."""
+    """Return how many page days, summed over services, still need the raw rows of a UTC day. One query."""
     days = list(page_days(day))
     edges = [bounds(each, settings.PAGE_TIME_ZONE) for each in days]
     parameters: dict[str, Any] = {
@@ -43,7 +43,7 @@ def unaccounted(day: date) -> int:
 
 
 def ask_for(day: date) -> None:
-    """Ask for the page days of a UTC day that were never accounted, as after a time in which the monitor was off."""
+    """Request the page days of a UTC day that were never accounted, for example while the monitor was off."""
     for each in page_days(day):
         rollup_requests.request_missing(each, settings.PAGE_TIME_ZONE)
 
@@ -54,5 +54,5 @@ def _register(keep_days: Callable[[], int], *tables: type[Model]) -> None:
         retention.register(RawTable(name=name, keep_days=keep_days, unfinished=unaccounted, finish=ask_for))
 
 
-_register(lambda: settings.KEEP_CHECKS_DAYS, WatchServerLog, FoldedChecks)
-_register(lambda: settings.KEEP_RESPONSE_TIMES_DAYS, ApiResponseTime, FoldedRequests)
+_register(lambda: settings.KEEP_CHECKS_DAYS, WatchServerLog, CompressedChecks)
+_register(lambda: settings.KEEP_RESPONSE_TIMES_DAYS, ApiResponseTime, CompressedRequests)

@@ -1,7 +1,7 @@
-"""Account whole days: `uptime_records` and `api_call_logs`, recomputed and upserted, so that twice is once.
+"""Account whole days: `uptime_records` and `api_call_logs`, recomputed and upserted, so running twice is harmless.
 
-Which days are due is a table (`rollup_requests`), not a time of night: a missed night, a late check or an approved
-restatement leaves a row, and whoever takes it with SKIP LOCKED does the work. A crash puts it back.
+A table (`rollup_requests`), not the time of night, says which days are due: a missed night, a late check or an approved
+restatement inserts a row. The process that locks it, with SKIP LOCKED, does the work; after a crash, the row remains.
 """
 
 import time
@@ -23,11 +23,11 @@ from monitoring.checks import day_checks, day_requests
 from monitoring.checks.day_requests import DayOfRequests
 from monitoring.config import clock
 from monitoring.models import ApiCallLog, RollupRequest
-from monitoring.models.folded import FOLDED_TABLES
+from monitoring.models.compressed import COMPRESSED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds
 
-BATCH = 4_000  # services rolled up in one transaction: each pass over the day's rows serves so many
+BATCH = 4_000  # services rolled up in one transaction, with one pass over the day's rows
 
 
 UNSETTLED_WAIT = timedelta(minutes=10)
@@ -35,7 +35,7 @@ CONNECTIONS = 2  # PostgreSQL reads a stream on one core per connection
 
 
 def work_off(now: datetime, zone: tzinfo) -> int:
-    """Roll up one batch of requested days, oldest first, and return how many were done; 0 when none is left."""
+    """Roll up one batch of requested days, oldest first, and return how many were done; 0 if none is left."""
     with transaction.atomic():
         due = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
         first = _lock(due.order_by("date", "service_id")[:1])
@@ -51,14 +51,14 @@ def work_off(now: datetime, zone: tzinfo) -> int:
 
 
 def _take(day: date, wanted: QuerySet[RollupRequest]) -> tuple[list[int], list[str]]:
-    """Lock requests of a day with all others for the same services; return them, and the services to be rolled up.
+    """Lock the requests of a day with all others for the same services; return them, and the services to roll up.
 
-    A service is left out while somebody else is at it: two at once, and the one who read first might write last.
+    A service that another process is rolling up is left out: the one that read first might otherwise write last.
     """
     locked = _lock(wanted)
     of_day = RollupRequest.objects.filter(date=day, service__in={each.service_id for each in locked})
     locked += _lock(of_day.exclude(id__in=[each.id for each in locked]))
-    # What is left now is held by somebody else, or came this moment.
+    # The remaining requests are locked by another process, or were inserted just now.
     left = of_day.exclude(id__in=[each.id for each in locked])
     busy = set(left.values_list("service", flat=True))
     ours = [each for each in locked if each.service_id not in busy]
@@ -70,7 +70,7 @@ def _lock(requests: QuerySet[RollupRequest]) -> list[RollupRequest]:
 
 
 def work_off_all(zone: tzinfo, budget_s: float) -> int:
-    """Roll up requested days on several connections until none is left or the time is over; return how many days."""
+    """Roll up requested days on several connections until none is left or the time is up; return how many days."""
     ends_at = time.monotonic() + budget_s
 
     def work() -> int:
@@ -96,15 +96,15 @@ def roll_up(
     audits: bool = True,
     recounts: bool = False,
 ) -> list[Day]:
-    """Account one day of services from all there is, and store it. Two passes over the day's raw rows.
+    """Account one day of services from all its data, and store it. Two passes over the day's raw rows.
 
-    Without `audits` the runs are taken for right, as runs are that were just made of the same checks. So they are where
-    raw rows of the day were dropped: what was counted from them then stays as it is, and the time is accounted again.
-    So it is with folded days, unless a check arrived since, or `recounts` asks for all.
+    Without `audits`, the runs are assumed to be right, for example because they were just built from the same checks.
+    If raw rows of the day were dropped, the runs are assumed to be right, too: the time is accounted again, but counts
+    and response times stay. The same holds for compressed days, unless a check arrived since or with `recounts`.
     """
     window = bounds(day, zone)
     counted = set[str]()
-    if retention.is_whole((*RAW_TABLES, *FOLDED_TABLES), *window):
+    if retention.is_whole((*RAW_TABLES, *COMPRESSED_TABLES), *window):
         counted = recounting.make_raw(service_ids, day, *window, all_of_them=recounts)
     days = _roll_up_raw(day, sorted(counted), now, zone, audits=audits)
     for part in batches(sorted(set(service_ids) - counted), PART):
@@ -132,7 +132,7 @@ def _roll_up_raw(day: date, ids: Sequence[str], now: datetime, zone: tzinfo, *, 
 
 
 def _counted_checks(ids: Sequence[str], day: date, now: datetime, zone: tzinfo, *, audits: bool) -> dict[str, Counted]:
-    """Count the day's raw checks by service and, in the same pass, hold the recorded runs to them."""
+    """Count the day's raw checks by service and, in the same pass, compare the recorded runs with them."""
     window = bounds(day, zone)
     auditor = Auditor(ids, window, now, zone) if audits else None
     counted: dict[str, Counted] = {}
@@ -146,7 +146,7 @@ def _counted_checks(ids: Sequence[str], day: date, now: datetime, zone: tzinfo, 
 
 
 def _api_call_logs(days: Sequence[Day], window: tuple[datetime, datetime] | None) -> Iterator[ApiCallLog]:
-    """Make the rows of requests, from those in the window where there is one; not every service has any."""
+    """Yield the rows for the requests of services that have some, counted in the window if one is given."""
     waiting = {day.service.id: day for day in days}
     if days and window:
         for requests in day_requests.read(*window, days[0].service.id, days[-1].service.id):

@@ -1,6 +1,6 @@
-"""Ask for days of services to be accounted. Who asks leaves a row, and `rollup.work_off` takes it.
+"""Request the roll-up of days of services: insert a row, which `rollup.work_off` takes.
 
-So are days that have closed: a missed night is caught up.
+Closed days are requested in the same way, so a missed night is caught up.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,16 +19,16 @@ DAY_CLOSES_AFTER = timedelta(minutes=10)  # after its end, so that the last resu
 
 
 def request(service_ids: Collection[str], days: Iterable[date], *, not_before: datetime | None = None) -> None:
-    """Ask for days of services to be accounted again. One statement, and none that waits for a roll-up under way."""
+    """Request days of services to be accounted again. One statement, which does not wait for a running roll-up."""
     RollupRequest.objects.bulk_create(
         RollupRequest(date=day, service_id=id, not_before=not_before) for day in days for id in service_ids
     )
 
 
 def request_ranges(ranges: Iterable[tuple[str, datetime, datetime]], now: datetime, zone: tzinfo) -> None:
-    """Ask for the closed days that changes may reach, each a service with its first and last instant. One statement.
+    """Request the closed days that changes affect, each given as a service with two instants. One statement.
 
-    A failure that comes to be known late may be confirmed by one of days later, so all days between are asked for.
+    A late failure may be confirmed by another one days later, so all days between the instants are requested.
     """
     yesterday = day_of(now, zone) - timedelta(days=1)
     asked = {
@@ -40,14 +40,14 @@ def request_ranges(ranges: Iterable[tuple[str, datetime, datetime]], now: dateti
 
 
 def accounted_until(now: datetime, zone: tzinfo) -> datetime:
-    """Return the instant before which days have closed, and may have been accounted."""
+    """Return the instant before which all days are closed, and may have been accounted."""
     return bounds(day_of(now - DAY_CLOSES_AFTER, zone), zone)[0]
 
 
 def plan(now: datetime, zone: tzinfo) -> int:
-    """Ask for the days that have closed since the last time, and return how many days of services those are.
+    """Request the days that have closed since the last call, and return how many, summed over services.
 
-    A day closes ten minutes after midnight, so that the last results of it have arrived. A missed night is caught up.
+    A day closes ten minutes after midnight, so that its last results have arrived. A missed night is caught up.
     """
     yesterday = day_of(now - DAY_CLOSES_AFTER, zone) - timedelta(days=1)
     with transaction.atomic():
@@ -65,14 +65,14 @@ def plan(now: datetime, zone: tzinfo) -> int:
 
 
 def _close_again(yesterday: date) -> date:
-    """Take back that days were closed which are not over, by a clock that was ahead; return the first that may be."""
+    """Reopen days that are not over, which a clock that was ahead had closed; return the first day to close."""
     UptimeRecord.objects.filter(date__gt=yesterday, is_settled=True).update(is_settled=False)
     RollupWatermark.objects.update(planned_until=yesterday)
     return yesterday + timedelta(days=1)
 
 
 def request_missing(day: date, zone: tzinfo) -> int:
-    """Ask for a day of every service that existed in it and has no settled row. One statement."""
+    """Request a day of every service that existed on it and has no settled row. One statement."""
     start, end = bounds(day, zone)
     with connection.cursor() as cursor:
         parameters: dict[str, Any] = {"day": day, "start": start, "end": end, "zone": str(zone)}
@@ -81,6 +81,6 @@ def request_missing(day: date, zone: tzinfo) -> int:
 
 
 def _first_day(zone: tzinfo, yesterday: date) -> date:
-    """Return the day of the first service, or the day to come where there is none."""
+    """Return the day of the first service, or the next day if there is none."""
     created_at = Service.objects.order_by("created_at").values_list("created_at", flat=True).first()
     return day_of(created_at, zone) if created_at else yesterday + timedelta(days=1)

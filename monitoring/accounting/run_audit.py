@@ -1,7 +1,7 @@
-"""Hold the recorded runs of services to their raw checks before figures are made of them. Raw wins, with an alarm.
+"""Compare the recorded runs of services with raw checks before figures are computed. Raw checks win, with an alarm.
 
-Whatever a figure depends on is compared: verdict, beginning, end and hold of each run, and how many slots it counts.
-A run that reaches out of the stretch is compared as far as it lies in it, and its count as far as it matters.
+All that figures depend on is compared: verdict, start, end, hold and number of slots of each run. Of a run that extends
+beyond the stretch, the part within it is compared, and its count as far as it matters.
 """
 
 import logging
@@ -24,7 +24,7 @@ from monitoring.states.state_rows import LockedState
 logger = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
-RESULTS_SETTLE_AFTER = timedelta(minutes=10)  # results of the last minutes may be on their way
+RESULTS_SETTLE_AFTER = timedelta(minutes=10)  # results of the last minutes may still be in a queue
 
 
 def suspects(
@@ -32,17 +32,16 @@ def suspects(
 ) -> list[str]:
     """Return the services whose recorded runs differ from those of their raw checks in [start, end). One query.
 
-    They differ for good or because something was recorded between both readings; `mend` knows.
+    The difference is real, or something was recorded between the two reads; `mend` decides.
     """
     recorded = _recorded(list(raw), start, end)
     return sorted(id for id, found in raw.items() if _differ(id, recorded[id], found, start, end, deciding[id]))
 
 
 def mend(service_ids: Collection[str], start: datetime, end: datetime, now: datetime, zone: tzinfo) -> list[str]:
-    """Compare again with nobody recording, and rebuild what still differs from the raw checks in [start, end).
+    """Lock the states, compare again, and rebuild the runs that still differ from the raw checks in [start, end).
 
-    Asks for the closed days that may change by it. Returns the ids of the services that differed. Must run in a
-    transaction.
+    Requests the closed days that may change. Returns the ids of the services that differed. Must run in a transaction.
     """
     if not service_ids:
         return []
@@ -57,7 +56,7 @@ def mend(service_ids: Collection[str], start: datetime, end: datetime, now: date
             continue
         differing.append(id)
         if not found:
-            continue  # the raw checks are gone, not the runs wrong: what they say is all that is left
+            continue  # the raw checks were deleted; the runs are all that is left
         since, until = _extent(held, recorded[id], start, end, now)
         runs.rebuild_between(held, since, until, RuleBook([id], since, now, zone).of(id), is_whole=True)
         changed.append((id, *_effect(runs.effect_of(held, since, until, deciding), now)))
@@ -70,9 +69,9 @@ def mend(service_ids: Collection[str], start: datetime, end: datetime, now: date
 
 
 def audit(service_id: str, now: datetime, zone: tzinfo) -> bool:
-    """Hold all runs of a service to all of its raw checks; rebuild what differs, and say whether anything did.
+    """Compare all runs of a service with all of its raw checks; rebuild those that differ, and return whether any did.
 
-    Reads every check there is of it: some seconds for 90 days of one a minute.
+    Reads all checks of the service: some seconds for 90 days with one a minute.
     """
     start, end = _oldest(service_id), start_of_second(now - RESULTS_SETTLE_AFTER)
     if start is None or start >= end:
@@ -103,7 +102,7 @@ def _differ(
 
 
 def _differs(service_id: str, recorded: Run, raw: Run, start: datetime, end: datetime, deciding: int) -> bool:
-    """Compare a recorded run with what there is of it in the raw checks of [start, end)."""
+    """Return whether a recorded run differs from its part in the raw checks of [start, end)."""
     begins_before, goes_on = recorded.first_at < start, recorded.last_at >= end
     if (recorded.verdict, recorded.hold_s) != (raw.verdict, raw.hold_s):
         return True
@@ -116,13 +115,13 @@ def _differs(service_id: str, recorded: Run, raw: Run, start: datetime, end: dat
     if recorded.check_count < raw.check_count + begins_before + goes_on:
         return True
     if raw.check_count >= deciding:
-        return False  # more of them would say no more
+        return False  # further slots would not matter
     counted = SpokenChecks(service_id).seconds(start_of_second(recorded.first_at), end_of_second(recorded.last_at))
     return _is_whole(service_id, recorded.first_at) and recorded.check_count != len(counted)
 
 
 def _is_whole(service_id: str, since: datetime) -> bool:
-    """Say whether there are raw checks from an instant on; retention drops old ones, and their runs stay."""
+    """Return whether raw checks are kept since an instant; retention drops old ones, but not their runs."""
     oldest = _oldest(service_id)
     return oldest is not None and oldest <= since
 
@@ -136,11 +135,11 @@ def _oldest(service_id: str) -> datetime | None:
 def _extent(
     held: LockedState, recorded: Sequence[Run], start: datetime, end: datetime, now: datetime
 ) -> tuple[datetime, datetime]:
-    """Return the stretch to rebuild: runs as wholes, since their counts may be wrong, as far as checks are kept."""
+    """Return the stretch to rebuild: whole runs, as their counts may be wrong, as far as raw checks are kept."""
     since = max(min([start, *(run.first_at for run in recorded)]), _oldest(held.service_id) or start)
     open_run = held.state.run
     if open_run is None or any(run.first_at == open_run.first_at for run in recorded):
-        # Checks were recorded while we read: whatever is stored by now is counted, and nobody records more of it.
+        # Checks were recorded during the read. All that are stored by now are counted; the lock keeps out further ones.
         return start_of_second(since), end_of_second(SpokenChecks(held.service_id).last_before(now + DAY) or end)
     return start_of_second(since), end_of_second(max([end, *(run.last_at for run in recorded)]))
 

@@ -1,4 +1,4 @@
-"""Read the stored days of many services at once, for whoever shows them side by side."""
+"""Read the stored days of many services at once, for pages that list them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -28,12 +28,12 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayFigures:
-    """One day of one service as it is stored. Days that read the same are the same object, whatever their date."""
+    """One stored day of one service. Days with equal content are the same object, whatever their date."""
 
     status: str
-    seconds: tuple[int, ...]  # by kind, in the order of `KINDS`; they sum to the day, or to what has passed of it
-    weight_percent: int  # share of the partial time that counts as up
-    is_sample: bool  # made up
+    seconds: tuple[int, ...]  # by kind, in the order of `KINDS`; they sum to the past part of the day
+    weight_percent: int  # share of partial time that counts as up
+    is_sample: bool  # sample data
 
     def of(self, kind: Kind) -> int:
         return self.seconds[KINDS.index(kind)]
@@ -41,9 +41,9 @@ class DayFigures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """The stored days of one service, by how many days after the first that was asked for they are.
+    """The stored days of one service, by their offset in days from the first requested one.
 
-    As long as they read the same, this is the same object.
+    As long as their content is equal, this is the same object.
     """
 
     days: Mapping[int, DayFigures] = field(default_factory=dict)
@@ -53,7 +53,7 @@ NOTHING_STORED = Record()
 
 
 def recent(service_ids: Collection[str], first: date, last: date, zone: tzinfo) -> dict[str, Record]:
-    """Return the days of a zone from the first to the last of each service that has any. One query."""
+    """Return the stored days in a zone from the first to the last, of each service that has any. One query."""
     parameters = _parameters(service_ids, first, last, zone)
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "recent_days"), parameters)
@@ -61,7 +61,7 @@ def recent(service_ids: Collection[str], first: date, last: date, zone: tzinfo) 
 
 
 def figures(service_ids: Collection[str], first: date, last: date, zone: tzinfo) -> dict[str, Figures]:
-    """Return the figures from the first day to the last of each service that has any of them stored. One query.
+    """Return the figures from the first day to the last, of each service with stored days among them. One query.
 
     The sum of the days' seconds, never the mean of their percentages.
     """
@@ -79,7 +79,7 @@ def _parameters(service_ids: Collection[str], first: date, last: date, zone: tzi
 
 
 def figures_of(days: Collection[DayFigures]) -> Figures:
-    """Figure several days as one stretch of time: the sum of their seconds, never the mean of their percentages."""
+    """Return the figures of several days together, from the sum of their seconds, never the mean of percentages."""
     weights = {day.weight_percent for day in days}
     return sla.figures_of_parts((_summed(days, weight), weighing(weight)) for weight in weights)
 

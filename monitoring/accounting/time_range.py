@@ -1,4 +1,4 @@
-"""Which stretch of time somebody asks figures for: a visitor of a ledger, or a program."""
+"""Parse the window for which a visitor of a ledger, or a program, requests figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 
 from monitoring.rules.calendar_days import bounds, day_of
 
-DAYS = 90  # as many as the page shows, when nobody says from when
+DAYS = 90  # as many as the page shows; the default
 LONGEST = timedelta(days=400)
 YEARS = range(1971, 9_000)  # beyond these, calculating with dates fails
 
 
 class BadWindow(Exception):
-    """Somebody names a stretch of time that cannot be accounted; says why, in the active language."""
+    """The requested window cannot be accounted; the message, in the active language, says why."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(why)
@@ -51,7 +51,7 @@ def asked_for(query: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Window
 
 
 def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return begin and end of the day that is named, or the instant twice."""
+    """Return the start and end of a named day, or a named instant twice."""
     try:
         if len(text) <= 10 and (day := parse_date(text)) and day.year in YEARS:
             return bounds(day, zone)
@@ -61,7 +61,7 @@ def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
             whole = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).replace(microsecond=0)
             return whole, whole
     except ValueError:
-        pass  # it reads like a date, but there is none
+        pass  # it looks like a date, but does not exist
     raise BadWindow(
         name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name}
     )

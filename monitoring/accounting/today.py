@@ -1,4 +1,4 @@
-"""Bring the rows of days that have not closed up to date, from runs alone."""
+"""Update the rows of days that are not closed, from runs alone."""
 
 import math
 import time
@@ -18,10 +18,10 @@ from monitoring.rules.calendar_days import bounds, day_of
 
 
 def refresh_today(now: datetime, zone: tzinfo, *, budget_s: float = math.inf, batch_size: int = PART) -> int:
-    """Bring the row of today up to date for every monitored service, from runs alone, and yesterday's until it closes.
+    """Update today's row of every monitored service, and yesterday's until it closes, from runs alone.
 
-    Returns the number of services. The oldest rows come first, so that where the budget is too short for all, each has
-    its turn; where there are two days, each has half of it.
+    Returns the number of services. The oldest rows come first, so that each is updated in time even if the budget is
+    too short for all. If there are two days to update, each gets half of the budget.
     """
     today, yesterday = day_of(now, zone), day_of(now - DAY_CLOSES_AFTER, zone)
     monitored = Service.objects.monitored().order_by("id")
@@ -42,7 +42,7 @@ def _refresh_oldest(
     oldest_first = sorted(ids, key=lambda id: made_at[id].timestamp() if id in made_at else 0.0)
     for part in batches(oldest_first, batch_size):
         with transaction.atomic():
-            # From its plan on a day is the roll-up's, and nobody writes over what that has settled.
+            # Once a day is requested, only the roll-up writes its rows, so settled ones are not overwritten.
             lock_in_transaction("rollup plan")
             if RollupWatermark.objects.filter(planned_until__gte=day).exists():
                 break
@@ -54,8 +54,8 @@ def _refresh_oldest(
 
 
 def refresh_day(day: date, service_ids: Collection[str], now: datetime, zone: tzinfo) -> None:
-    """Bring the row of a day that has not closed up to date for services, from runs alone."""
+    """Update the rows of services for a day that is not closed, from runs alone."""
     rows = [uptime_record(each, None) for each in account_day(day, service_ids, now, zone)]
     for row in rows:
-        row.is_settled = False  # its checks are not counted, and its requests neither
+        row.is_settled = False  # its checks and requests are not counted
     store_uptime(rows, with_checks=False)

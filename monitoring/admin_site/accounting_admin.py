@@ -1,4 +1,4 @@
-"""The books at the desk: accounting policies, maintenance windows and restatements."""
+"""Admin pages of accounting policies, maintenance windows and restatements."""
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from monitoring.rules.calendar_days import day_of
 
 
 class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
-    """A next version; it is judged as a whole, as the model's own field limits do not know the day."""
+    """The form of a next version, which is validated as a whole, as the model does not know the current day."""
 
     class Meta:
         model = AccountingPolicy
@@ -63,7 +63,7 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
 
 
 class BookAdmin(ModelAdmin):
-    """What the forms of the books have in common: short texts are short fields, and times say their zone."""
+    """The base class of these pages: short texts have short fields, and times show their zone."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reason":
@@ -110,7 +110,7 @@ class AccountingPolicyAdmin(BookAdmin):
         amendments.next_version(obj, author=author, now=timezone.now(), zone=settings.PAGE_TIME_ZONE)
 
     def has_change_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
-        return False  # figures were made under it; add the next version
+        return False  # figures were accounted under it; add the next version instead
 
     def has_delete_permission(self, request: HttpRequest, obj: AccountingPolicy | None = None) -> bool:
         return False
@@ -162,7 +162,7 @@ class MaintenanceWindowAdmin(BookAdmin):
             messages.warning(request, words % {"count": len(met)})
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # figures were made with it; give it another end
+        return False  # figures were accounted with it; change its end instead
 
 
 class RestatementForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments when running
@@ -236,7 +236,7 @@ class RestatementAdmin(BookAdmin):
         return HttpResponseRedirect(reverse("admin:monitoring_restatement_change", args=[pk]))
 
     def has_change_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
-        return False  # what was proposed is decided as it stands
+        return False  # a proposal is decided as it is
 
     def has_delete_permission(self, request: HttpRequest, obj: Restatement | None = None) -> bool:
         return False

@@ -1,6 +1,6 @@
-"""Turn hours into shapes that a template draws as SVG. Pure.
+"""Compute the shapes of charts of hours, which a template draws as SVG. Pure.
 
-Shapes are in a box of `WIDTH` × `HEIGHT` units that is stretched to whatever place the page has; words stand beside it.
+Shapes are in a box of `WIDTH` × `HEIGHT` units, which the page stretches to the available space; labels are outside.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from itertools import groupby
 from math import ceil, log10
 
 WIDTH, HEIGHT = 1000, 200
-GAP = 0.15  # of a bar's place
+GAP = 0.15  # share of a bar's width
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle; nothing is drawn where the height is 0."""
+    """A rectangle, which is not drawn if its height is 0."""
 
     x: float
     y: float
@@ -31,19 +31,19 @@ def nice_top(highest: float) -> float:
 
 
 def line(values: Sequence[float | None], top: float) -> str:
-    """Return the path through values, one for each place from left to right, broken where there is none."""
+    """Return the path through values from left to right, interrupted where a value is None."""
     parts = []
     places = enumerate(values)
     for is_there, run in groupby(places, key=lambda place: place[1] is not None):
         if is_there:
             points = [f"{_middle(index, len(values)):.1f} {_y(value or 0.0, top):.1f}" for index, value in run]
-            # A point on its own would be invisible: give it a little length.
+            # A single point would be invisible, so it gets a little length.
             parts.append("M" + "L".join(points) + ("h4" if len(points) == 1 else ""))
     return "".join(parts)
 
 
 def stack(counts: Sequence[Sequence[int]], top: float) -> list[list[Box]]:
-    """Return, for each place, a box for each of its counts, one above the other from the bottom."""
+    """Return the boxes of the counts of each bar, stacked from the bottom."""
     place = WIDTH / max(1, len(counts))
     stacks = []
     for index, column in enumerate(counts):
@@ -64,7 +64,7 @@ def stack(counts: Sequence[Sequence[int]], top: float) -> list[list[Box]]:
 
 
 def evenly(count: int, wanted: int) -> list[int]:
-    """Choose places for labels, the same distance apart, ending with the last one."""
+    """Return evenly spaced positions for labels, ending with the last one."""
     step = max(1, ceil(count / wanted))
     return list(range((count - 1) % step, count, step))
 

@@ -1,7 +1,7 @@
-"""The settings of a check as fields of a form, made from what each kind declares.
+"""Form fields for the settings of a check, generated from the declarations of each kind.
 
-What is neither text nor a number nor a choice is written as in a services file, in YAML; the readers of the kind judge
-it, as they judge a file. A field left alone or empty is a setting left out.
+A setting that is not a text, number or choice is entered as YAML, as in a services file, and validated by the kind in
+the same way. An empty field leaves the setting out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ HOW_TO_WRITE_A_SECRET = _(
 
 
 def name_of(kind: str, setting: str) -> str:
-    """Return the name of a setting's field; kinds have settings of the same name."""
+    """Return the name of a setting's field, with the kind, as kinds have settings of the same name."""
     return f"{kind}__{setting}"
 
 
@@ -54,14 +54,14 @@ def fields() -> dict[str, forms.Field]:
 
 
 def shown(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the fields of a kind show of settings whose secrets are masked."""
+    """Return the texts of a kind's fields for settings with masked secrets."""
     return {name_of(kind, each.name): _shown(each, settings.get(each.name, MISSING)) for each in of(kind)}
 
 
 def written(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that somebody wrote into the fields; one left alone stays as in `before`.
+    """Return the settings from the submitted fields; an unchanged one keeps its value of `before`.
 
-    Raises `ValidationError` for each field that is no YAML.
+    Raises `ValidationError` for each field that is not valid YAML.
     """
     found: dict[str, Any] = {}
     problems: dict[str, ValidationError] = {}
@@ -81,7 +81,7 @@ def written(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> di
 
 
 def placed(kind: str, errors: Iterable[ValidationError]) -> Iterator[tuple[str, str]]:
-    """Yield for each problem of the settings the field that it is about, and its words."""
+    """Yield the field and the message of each problem of the settings."""
     for error in errors:
         setting, _dot, inside = key_of(error).partition(".")
         name, words = name_of(kind, setting), words_of(error)
@@ -129,7 +129,7 @@ def _widget(each: Described) -> Any:  # the theme's are not typed
 def _shown(each: Described, value: Any) -> str:
     if value is MISSING:
         if each.type == "see help":
-            return ""  # its default stands behind the empty field
+            return ""  # the empty field shows its default as a placeholder
         value = "" if each.default in (None, MISSING) else each.default
     if isinstance(value, bool):
         return str(value).lower()
@@ -137,7 +137,7 @@ def _shown(each: Described, value: Any) -> str:
 
 
 def _value(each: Described, text: str) -> Any:
-    """Read what was written; whether it will do is for the kind to say."""
+    """Parse the text of a field; the kind validates the value."""
     if not text:
         return MISSING
     if each.type == "true or false":
@@ -148,7 +148,7 @@ def _value(each: Described, text: str) -> Any:
 
 
 def _as_yaml(value: Any, *, on_one_line: bool = False) -> str:
-    """Write a value as one does in a services file: text bare where that reads back as the same."""
+    """Format a value as in a services file: text without quotes if it is read back as the same."""
     text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=on_one_line, width=1_000)
     return text.removesuffix("\n").removesuffix("\n...").removesuffix("\n")
 
@@ -159,5 +159,5 @@ def _from_yaml(text: str) -> Any:
 
 
 def _lines(text: str) -> str:
-    """Return text with the line ends that we store; browsers send others."""
+    """Return text with `\\n` as line ends; browsers send others."""
     return text.replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""The browser of raw checks at the desk: a list with filters, and one check with all that is known of it."""
+"""Admin pages of raw checks: a list with filters, and a page of one check with all its data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from monitoring.rules.unix_time import to_ms
 from monitoring.words.statuses import STATUS_LABELS
 from monitoring.worker.specs import trace_id
 
-WINDOWS = {  # how far back from `until`
+WINDOWS = {  # the length of the window before `until`
     "1h": (timedelta(hours=1), gettext_lazy("one hour")),
     "24h": (timedelta(hours=24), gettext_lazy("24 hours")),
     "7d": (timedelta(days=7), gettext_lazy("7 days")),
@@ -44,7 +44,7 @@ LAST_REQUEST_SLACK = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A check as the list shows it."""
+    """A check as shown in the list."""
 
     check: WatchServerLog
     sign: str
@@ -53,7 +53,7 @@ class Row:
 
 
 def urls() -> list[URLPattern]:
-    """Return the addresses, for the desk to put under its own."""
+    """Return the URL patterns, which the admin site puts below its own."""
     return [
         path("checks/", admin.site.admin_view(show_list), name="checks"),
         path("checks/<str:key>/", admin.site.admin_view(show_one), name="check"),
@@ -63,7 +63,7 @@ def urls() -> list[URLPattern]:
 @require_safe
 @permission_required(VIEW_CHECKS, raise_exception=True)
 def show_list(request: HttpRequest) -> HttpResponse:
-    """Show a page of the checks that the address asks for; what it says wrongly is said, not guessed."""
+    """Show a page of the checks that match the filters in the URL; invalid filters are reported."""
     chosen = _chosen(request.GET)
     wanted, problems = _wanted(chosen, timezone.now())
     page = None
@@ -95,7 +95,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required(VIEW_CHECKS, raise_exception=True)
 def show_one(request: HttpRequest, key: str) -> HttpResponse:
-    """Show one check: its phases, its requests on the wire, its service, and the change of status that it began."""
+    """Show one check: its phases, its requests, its service, and the change of status that it began."""
     parsed = Key.parse(key)
     check = check_search.one(parsed) if parsed else None
     if check is None:
@@ -131,7 +131,7 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
-    """Return what is searched for, and what of it cannot be understood."""
+    """Return the filter, and the names of the invalid parameters."""
     typed = _instant(chosen["until"]) if chosen["until"] else None
     until = typed or now + check_search.SEARCHED_AHEAD
     problems: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _offered() -> dict[str, Any]:
-    """Return what the filters offer. One query; services that were removed have checks, too."""
+    """Return the choices of the filters. One query; removed services are included, as they have checks."""
     return {
         "verdicts": VERDICTS,
         "classes": ERROR_TYPES,
@@ -189,8 +189,8 @@ def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
     until = check.checked_at + min(length, timedelta(milliseconds=check.interval_ms))
     of_service = ApiResponseTime.objects.filter(service_id=check.service_id, region=check.region)
     raw = of_service.filter(measured_at__gte=check.checked_at, measured_at__lt=until)
-    folded = reading.requests(check.service_id, check.region, check.checked_at, until)
-    return sorted([*raw, *folded], key=lambda request: (request.measured_at, request.hop))
+    compressed = reading.requests(check.service_id, check.region, check.checked_at, until)
+    return sorted([*raw, *compressed], key=lambda request: (request.measured_at, request.hop))
 
 
 def _transitions(check: WatchServerLog) -> Any:

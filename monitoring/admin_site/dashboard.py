@@ -1,9 +1,9 @@
-"""What the first screen of the desk says of the monitoring: a fixed number of queries, each of bounded cost.
+"""The data of the dashboard: a fixed number of queries, each of bounded cost.
 
-What burns and the engine's health are read anew at each view: the narrow state table, and the raw checks of one minute
-by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never from raw
-rows, and are kept for `TRENDS_CACHED_S` in each process; at ten thousand services a week of them is 1.7 million narrow
-rows, read at most that often.
+Troubled services and the condition of the engine are read for each view: the narrow state table, and the raw checks of
+one minute by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never
+from raw rows, and each process caches them for `TRENDS_CACHED_S`: with ten thousand services, a week of counts is
+1.7 million narrow rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from monitoring.states.terms import TermsBook
 
 TRENDS_CACHED_S = 30
 MOST_LISTED = 5
-CANDIDATES = 10  # with the most failed checks; of these the least available are listed
+CANDIDATES = 10  # services with the most failed checks, of which the least available are listed
 BURNING_LISTED = 20
 HOUR = timedelta(hours=1)
 
@@ -50,32 +50,32 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwell:
-    """A service that does not simply respond."""
+    """A service that is not operational."""
 
     id: str
     name: str
     status: Status
-    is_measured: bool  # now, or once
-    since: datetime | None  # None: never measured, or nobody knows when
+    is_measured: bool  # now or earlier
+    since: datetime | None  # None: never measured, or unknown
     error: str
     is_critical: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How the monitor itself is doing."""
+    """The condition of the engine."""
 
     checks_per_s: float  # over the last minute
     lateness_p50_ms: float | None  # None: no check in the last minute
     lateness_p99_ms: float | None
-    probe_workers: int  # seen lately, as the others
+    probe_workers: int  # seen lately, as are the others
     engine_workers: int
-    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or nobody knows when
+    last_dispatch_s: float | None  # ago; None: nothing was ever dispatched, or the time is unknown
     is_dispatch_late: bool
     dispatch_workers: int
-    skipped_slots: int  # since the beginning: missed after a pause, shown as gaps
+    skipped_slots: int  # in total: missed after a pause, shown as gaps
     pace: Pace
-    expired_probes: int  # of the workers that are seen, since they started: too late to be made
+    expired_probes: int  # since the start of the workers: too late to be made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
-    """A service with failed checks, and its share of time as the accounting has it."""
+    """A service with failed checks, and its accounted uptime."""
 
     id: str
     name: str
@@ -99,7 +99,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourOfAll:
-    """One hour of all services; nothing counted where no check was stored."""
+    """One hour of all services; all counts are 0 if no check was stored."""
 
     at: datetime
     ok: int = 0
@@ -115,13 +115,13 @@ class Trends:
 
     slowest: Sequence[Slow]
     least_available: Sequence[Unavailable]
-    hours: Sequence[HourOfAll]  # every hour of the period, the running one last
+    hours: Sequence[HourOfAll]  # every hour of the period, the current one last
 
 
 def unwell(now: datetime) -> tuple[list[Unwell], int]:
-    """Return the services that burn, the worst first and at most `BURNING_LISTED`, and how many there are.
+    """Return the services that are not operational, the worst first and at most `BURNING_LISTED`, and their number.
 
-    One query, two when they are more than that.
+    One query, or two if there are more.
     """
     found = _burning(now)
     severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
@@ -130,7 +130,7 @@ def unwell(now: datetime) -> tuple[list[Unwell], int]:
 
 
 def engine(now: datetime) -> Engine:
-    """Read how the monitor is doing. Four queries; the costliest reads the checks of one minute by their time."""
+    """Read the condition of the engine. Four queries; the costliest reads the checks of one minute by their time."""
     with connection.cursor() as cursor:
         cursor.execute(statement("monitoring", "last_minute"), {"since": now - timedelta(minutes=1), "until": now})
         checks, lateness = cursor.fetchone() or (0, None)
@@ -221,7 +221,10 @@ def _unwell(service: Service, now: datetime) -> Unwell:
 
 
 def _since(state: ServiceState, status: Status) -> datetime | None:
-    """While a service is confirmed down its open run began with the first failed check, unless it is recovering."""
+    """Return since when a service has its status; None if unknown.
+
+    The open run of a service that is down began with the first failed check, unless it is recovering.
+    """
     is_told_by_run = (status is Status.DOWN) == (state.verdict == Verdict.BAD)
     return state.run_first_at if is_told_by_run else state.last_bad_at
 
@@ -234,7 +237,7 @@ def _slowest(sums: QuerySet[ServiceHour]) -> list[tuple[str, float]]:
 
 
 def _failing(sums: QuerySet[ServiceHour]) -> list[tuple[str, int, int]]:
-    """Return the candidates for the least available: a service without a failed check has no downtime."""
+    """Return the candidates for the least available; a service without a failed check has no downtime."""
     total = Sum(F("ok_count") + F("slow_count") + F("bad_count"))
     counted = sums.values("service_id").annotate(failed=Sum("bad_count"), total=total).filter(failed__gt=0)
     return list(counted.order_by("-failed").values_list("service_id", "failed", "total")[:CANDIDATES])

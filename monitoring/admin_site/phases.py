@@ -1,18 +1,18 @@
-"""Where the time of a request goes, as a bar and as figures: DNS, connect, TLS, first byte, and the rest."""
+"""The phases of a request as a bar and as numbers: DNS, connect, TLS, first byte, and the rest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-NAMES = (  # in the order in which they follow each other; the class colours them
+NAMES = (  # in order of time; the class sets the colour
     ("dns", _("DNS")),
     ("connect", _("Connect")),
     ("tls", _("TLS")),
     ("wait", _("First byte")),
     ("rest", _("Rest")),
 )
-WIDTH = 1000  # of the drawing; it is stretched to its place
+WIDTH = 1000  # of the drawing, which the page stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,14 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     parts: Sequence[Part]
-    times: Sequence[float | None]  # of DNS, connect, TLS, first byte; None where it did not get there
+    times: Sequence[float | None]  # of DNS, connect, TLS, first byte; None if not reached
     total_ms: float | None
 
 
 def bar(times: Sequence[float | None], total_ms: float | None, longest_ms: float) -> Bar:
-    """Lay the phases of one request one after the other, where `longest_ms` is the full width."""
+    """Return the bar of one request's phases, in which `longest_ms` is the full width."""
     known = [max(0.0, time or 0.0) for time in times]
-    rest = max(0.0, (total_ms or 0.0) - sum(known))  # reading the body; of the whole, what lies between requests
+    rest = max(0.0, (total_ms or 0.0) - sum(known))  # reading the body, and time between requests
     scale = WIDTH / longest_ms if longest_ms > 0 else 0
     return Bar(parts=list(_parts([*known, rest], scale)), times=times, total_ms=total_ms)
 

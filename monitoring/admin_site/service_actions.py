@@ -1,4 +1,4 @@
-"""What can be done to services from the list: asked once more first, with words for what will happen."""
+"""Actions on services in the list. Each asks for confirmation and describes its effect."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from accounts.models import User
 from monitoring.catalogue import lifecycle
 from monitoring.models import Service
 
-MOST_SERVICES_NAMED = 10  # services that the question names
+MOST_SERVICES_NAMED = 10  # services named in the question
 CONFIRMED = "confirmed"
 
-Words = Any  # text that is translated when it is shown
-# (ids, who, reason) → how many
+Words = Any  # text that is translated when shown
+# (ids, user, reason) → number of services
 Act = Callable[[Sequence[str], User, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked before something is done to services."""
+    """The question to confirm before an action."""
 
     title: Words
     consequences: Sequence[Words]
@@ -86,11 +86,11 @@ def bring_back(ids: Sequence[str], who: User, reason: str) -> int:
 def ask_or_do(
     request: HttpRequest, chosen: QuerySet[Service], context: dict[str, Any], question: Question, act: Act
 ) -> HttpResponse | None:
-    """Show the question; once it is confirmed, act and return None, which leads back to the list."""
+    """Show the question; once confirmed, act and return None, which leads back to the list."""
     reason = request.POST.get("reason", "").strip()
     is_confirmed = CONFIRMED in request.POST
     if is_confirmed and (reason or not question.asks_reason):
-        assert isinstance(request.user, User)  # the desk is for those who are signed in
+        assert isinstance(request.user, User)  # the admin requires a signed-in user
         _say_done(request, act(list(chosen.values_list("id", flat=True)), request.user, reason))
         return None
     names = [str(service) for service in chosen.order_by("name")[: MOST_SERVICES_NAMED + 1]]
@@ -102,7 +102,7 @@ def ask_or_do(
         "more": max(0, count - MOST_SERVICES_NAMED),
         "count": count,
         "action": request.POST["action"],
-        # The same choice once more: by the filters of the address, or one by one.
+        # The same selection again: by the filters in the URL, or service by service.
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "checkbox": ACTION_CHECKBOX_NAME,

@@ -1,4 +1,4 @@
-"""Services at the desk; the raw checks have a browser of their own (`monitoring/admin_site/check_views.py`)."""
+"""Admin pages of services; raw checks have pages of their own (`monitoring/admin_site/check_views.py`)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,12 +44,12 @@ from monitoring.probes.model import Phases
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
 
-UPTIME_DAYS = 30  # that the list gives a figure over, today included
-CHECK_NOW_AT_MOST_MS = 20_000  # a check made for somebody who waits, and who holds a thread of the web server meanwhile
+UPTIME_DAYS = 30  # over which the list shows the uptime, today included
+CHECK_NOW_AT_MOST_MS = 20_000  # the user waits, and a thread of the web server with them
 
 
 class ServiceList(ChangeList):
-    """A page of the list, with what every row shows read at once."""
+    """A page of the list, which reads the data of all rows at once."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -145,7 +145,7 @@ class ServiceAdmin(ModelAdmin):
         return ("id",) if obj else ()
 
     def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
-        """Ask Django for the columns only: the form itself adds the settings, which are no fields of the model."""
+        """Pass only columns to Django: the form itself adds the settings, which are not fields of the model."""
         columns = {field.name for field in Service._meta.get_fields()}
         fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
         return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
@@ -159,7 +159,7 @@ class ServiceAdmin(ModelAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Service | None:
         if request.method == "POST":
-            # Read after whoever is saving now: the form is judged against what will be there.
+            # Wait for other changes, so that the form is validated against the final rows.
             lifecycle.lock_catalogue()
         found: Service | None = super().get_object(request, object_id, from_field)
         return found
@@ -198,7 +198,7 @@ class ServiceAdmin(ModelAdmin):
     # --- What can be done ---------------------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer what fits: a removed service can be brought back, and nothing else."""
+        """Return the actions that apply: a removed service can only be restored."""
         found: dict[str, Any] = super().get_actions(request)
         is_removed = request.GET.get("shown") == "removed"
         return {name: action for name, action in found.items() if (name == "bring_back_services") == is_removed}
@@ -231,7 +231,7 @@ class ServiceAdmin(ModelAdmin):
 
     @method_decorator(require_POST)
     def check_now_view(self, request: HttpRequest, service_id: str) -> HttpResponse:
-        """Check a service while somebody waits, and show every phase of every request. Stores nothing."""
+        """Check a service while the user waits, and show every phase of every request. Stores nothing."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         service = Service.objects.present().filter(pk=service_id).first()
@@ -248,7 +248,7 @@ class ServiceAdmin(ModelAdmin):
 
 
 def age(at: datetime, now: datetime) -> str:
-    """Say how long ago something was, to the largest unit; under a minute in seconds."""
+    """Return how long ago an instant was, in the largest unit; under a minute in seconds."""
     if at > now + AHEAD:
         return _("in the future")
     seconds = max(0, int((now - at).total_seconds()))

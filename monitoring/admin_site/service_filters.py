@@ -1,4 +1,4 @@
-"""What the list of services can be narrowed to. Each choice is made of one small query at most."""
+"""The filters of the list of services. The choices of each take one small query at most."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Choices = list[tuple[str, Any]]
 
 
 class ShownFilter(SimpleListFilter):
-    """Removed services stay out of sight unless they are asked for."""
+    """A filter that hides removed services by default."""
 
     title = _("checks")
     parameter_name = "shown"

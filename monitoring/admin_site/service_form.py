@@ -1,4 +1,4 @@
-"""The form of a service: what belongs together, units and defaults explained, judged by the model as everywhere."""
+"""The form of a service: grouped fields with explained units and defaults, validated by the model."""
 
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ WHAT, CHECK, TIMING, JUDGING, WHERE = (
     (("failure_threshold", "recovery_threshold"), "quorum", "is_critical"),
     ("metadata",),
 )
-# One for each kind; `service-form.js` shows that of the chosen one.
+# One for each kind; `service-form.js` shows the one of the chosen kind.
 SETTINGS = tuple(
     (
         format_lazy(_("How it is checked: {kind}"), kind=translation.gettext_lazy(kind.label)),
@@ -64,7 +64,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
 
     class Meta:
         model = Service
-        exclude = ("status", "is_active")  # noqa: DJ006  the checks say the one; pausing, with a reason, the other
+        exclude = ("status", "is_active")  # noqa: DJ006  set by the checks, and by pausing with a reason
         labels = LABELS
         help_texts = HELP
 
@@ -80,7 +80,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
 
     @cached_property
     def changed_data(self) -> list[str]:
-        """Name the columns that change: the settings of a kind are one."""
+        """Return the changed columns; all settings of a kind are one column."""
         settings = {name for names in check_fields.names().values() for name in names}
         own = check_fields.names().get(self["kind"].value() or "", ())
         touched: list[str] = super().changed_data
@@ -103,23 +103,23 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
         return data
 
     def _update_errors(self, errors: Any) -> None:
-        """Put what is wrong with the settings, which are one column, to the field that it is about."""
+        """Attach each problem of the settings, which are one column, to the field that it is about."""
         of_settings = errors.error_dict.pop("check_settings", []) if hasattr(errors, "error_dict") else []
         for name, words in check_fields.placed(self.instance.kind, of_settings):
             self.add_error(name, words)
-        super()._update_errors(errors)  # type: ignore[misc]  # the stubs do not know it
+        super()._update_errors(errors)  # type: ignore[misc]  # not in the stubs
 
     def clean_id(self) -> str:
         id = str(self.cleaned_data["id"])
         if Service.objects.filter(id=id).exclude(archived_at=None).exists():
-            # Its history would otherwise look like that of the new one.
+            # Otherwise its history would look like that of the new one.
             raise ValidationError(
                 _("A removed service has this id. Choose another, or find it under “Removed” and bring it back.")
             )
         return id
 
     def clean_display_name(self) -> str:
-        """Let it follow the name where it is empty, as in a file."""
+        """Return the name if the display name is empty, as in a file."""
         names = {key: self.cleaned_data[key] for key in ("name", "display_name") if self.cleaned_data.get(key)}
         return str({**names, **names_following(names, None)}.get("display_name", ""))
 

@@ -1,4 +1,4 @@
-"""States as the desk shows them: a shape and a word, so that nobody needs the colour."""
+"""The signs of states in the admin: a shape and a word, so that colour is not needed."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
 
 
 def sign(shape: str, word: str, title: str = "") -> SafeString:
-    """Return a shape in its colour and the word for it."""
+    """Return a coloured shape with its word."""
     tone = "nodata" if shape in ("paused", "removed") else shape
     drawing = mark_safe(SHAPES[shape])
     return format_html(
@@ -41,7 +41,7 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
 
 
 def service_sign(service: Service, now: datetime) -> SafeString:
-    """Return how a service is: what somebody decided about it first, then whether we know anything, then its status."""
+    """Return the sign of a service: removed or paused, else unknown, else its status."""
     if service.archived_at is not None:
         return sign("removed", _("Removed"))
     if not service.is_active:

@@ -1,4 +1,4 @@
-"""The last 24 hours of services in a drawing the size of a word: hourly response times, and hours with failures."""
+"""Sparklines of services, the size of a word: hourly response times of the last 24 hours, and hours with failures."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from monitoring.models import ServiceHour
 
 HOURS = 24
-WIDTH, HEIGHT, MARK = 144, 28, 4  # MARK: the band at the foot in which failures are marked
+WIDTH, HEIGHT, MARK = 144, 28, 4  # MARK: the height of the marks of failures, at the bottom
 STEP = WIDTH / HOURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparkline:
-    """Shapes in a box of WIDTH × HEIGHT, and the figures they show."""
+    """Shapes in a box of WIDTH × HEIGHT, and the numbers that they show."""
 
-    lines: Sequence[str]  # points of polylines; hours without an answer part them
-    dots: Sequence[tuple[str, str]]  # hours that stand alone
+    lines: Sequence[str]  # points of polylines; hours without an answer separate them
+    dots: Sequence[tuple[str, str]]  # single hours between hours without an answer
     bad: Sequence[tuple[str, int]]  # x of each hour with failures, and how many
     lowest_ms: float | None
     highest_ms: float | None
@@ -24,9 +24,9 @@ class Sparkline:
 
 
 def sparklines(service_ids: Collection[str], now: datetime) -> dict[str, Sparkline]:
-    """Draw the last 24 hours of these services. One query, however many they are."""
+    """Draw the last 24 hours of these services. One query, however many there are."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
-    # Each hour by name: a range would walk over the hours of all other services.
+    # Each hour by value: a range would scan the hours of all other services.
     hours = [this_hour - timedelta(hours=back) for back in reversed(range(HOURS))]
     rows: dict[str, list[ServiceHour | None]] = {id: [None] * HOURS for id in service_ids}
     for row in ServiceHour.objects.filter(hour_at__in=hours, service_id__in=service_ids):
@@ -35,7 +35,7 @@ def sparklines(service_ids: Collection[str], now: datetime) -> dict[str, Sparkli
 
 
 def draw(hours: Sequence[tuple[float | None, int]]) -> Sparkline:
-    """Draw hours, oldest first, of which mean response time (None: no answer) and number of bad checks are given.
+    """Draw hours, oldest first, from their mean response time (None: no answer) and number of bad checks.
 
     The scale begins at 0: a service that is twice as slow looks twice as slow.
     """
@@ -60,7 +60,7 @@ def _means(row: ServiceHour | None) -> tuple[float | None, int]:
 
 
 def _stretches(means: Iterable[float | None], highest: float) -> Iterable[list[tuple[str, str]]]:
-    """Yield the points of hours that follow each other without a gap."""
+    """Yield the points of consecutive hours without a gap."""
     points: list[tuple[str, str]] = []
     for index, mean in enumerate(means):
         if mean is None:

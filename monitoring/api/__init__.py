@@ -1,4 +1,4 @@
-"""The monitoring part of `/api/v1`; `slamonitor/api.py` composes it with the others'."""
+"""The monitoring part of `/api/v1`; `slamonitor/api.py` combines it with the other apps' parts."""
 
 from ninja import Router
 

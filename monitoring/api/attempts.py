@@ -1,4 +1,4 @@
-"""A check made for somebody who waits, as programs see it."""
+"""The result of a check on request, as JSON."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from monitoring.rules.unix_time import from_ms
 
 
 class PhasesOut(BaseModel):
-    """Milliseconds spent in each phase; null where it did not get there."""
+    """Milliseconds spent in each phase; null if it was not reached."""
 
     dns_ms: float | None
     connect_ms: float | None
@@ -31,7 +31,7 @@ class RequestOut(BaseModel):
 
 
 class AttemptOut(BaseModel):
-    """What one check found."""
+    """The result of one check."""
 
     service_id: str
     checked_at: datetime

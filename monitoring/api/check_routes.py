@@ -1,4 +1,4 @@
-"""`/api/v1/checks`: the raw truth, one row per check, newest first."""
+"""`/api/v1/checks`: raw checks, newest first."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ class CheckFilters(Paged, Windowed):
         window = self.window()
         return Wanted(
             since=window.start,
-            until=min(window.end, timezone.now() + check_search.SEARCHED_AHEAD),  # reading begins at the end
+            until=min(window.end, timezone.now() + check_search.SEARCHED_AHEAD),  # reading starts at the end
             service_id=service_id,
             verdict=self.verdict or "",
             error_type=self.error_type or "",

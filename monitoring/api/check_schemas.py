@@ -1,4 +1,4 @@
-"""The settings of each kind of check as JSON Schema, made of the classes that judge them."""
+"""The settings of each kind of check as JSON Schema, generated from the classes that validate them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TYPES = {"text": "string", "whole number": "integer", "true or false": "boolean"
 
 
 def check_schema() -> dict[str, Any]:
-    """Return the schema of what stands under `check`."""
+    """Return the schema of `check`."""
     return {
         "description": "How the service is checked, by kind. Left out: an HTTP check with the usual settings.",
         "anyOf": [_of_kind(kind) for kind in KINDS.values()],

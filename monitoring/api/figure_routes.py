@@ -1,4 +1,4 @@
-"""`/api/v1/services/…/uptime` and `/percentiles`: figures of any window, made where all figures are made."""
+"""`/api/v1/services/…/uptime` and `/percentiles`: figures of any window."""
 
 from datetime import datetime
 from typing import Annotated
@@ -81,7 +81,7 @@ class PercentilesOut(BaseModel):
     operation_id="read_uptime",
 )
 def read_uptime(request: HttpRequest, service_id: str, filters: Annotated[Windowed, StrictQuery(...)]) -> UptimeOut:
-    """The figures of any window up to 400 days; the ledger has the intervals that they are made of."""
+    """The figures of any window up to 400 days; the ledger has the intervals behind them."""
     service, window = service_changes.find(service_id), filters.window()
     found = ledger.read(service, window.start, window.end, timezone.now(), settings.PAGE_TIME_ZONE)
     return UptimeOut(

@@ -1,4 +1,4 @@
-"""Figures as programs see them: percentages as text, since a float would round them, and the seconds behind them."""
+"""Figures as JSON: percentages as text, since a float would round them, and the seconds behind them."""
 
 from pydantic import BaseModel, Field
 
@@ -16,7 +16,7 @@ AS_MEASURED = (
 
 
 class SecondsOut(BaseModel):
-    """The seconds of a window by kind. They sum to as much of it as is accounted."""
+    """The seconds of a window by kind. They sum to its accounted part."""
 
     operational: int
     partial: int
@@ -35,14 +35,14 @@ class FiguresOut(BaseModel):
 
 
 class BoundsOut(BaseModel):
-    """Between which bounds the seconds down lie, since between two checks nobody looked."""
+    """The bounds of the seconds down, as the time between two checks is not measured."""
 
     at_least_s: int = Field(description="From the first bad check of each outage to its last.")
     at_most_s: int = Field(description="From the last good check before each outage to the first after it.")
 
 
 class PolicyOut(BaseModel):
-    """A version of the rules by which time is accounted, with the thresholds that held for the service."""
+    """A version of the rules by which time is accounted, with the thresholds of the service at that time."""
 
     name: str
     version: int

@@ -1,4 +1,4 @@
-"""What the addresses of the API say after the question mark: read strictly, and refused in words."""
+"""The query parameters of the API: parsed strictly, and refused with an explanation."""
 
 import base64
 import binascii
@@ -22,15 +22,15 @@ from observability.errors import ApiError, invalid
 MOST = 500  # items of a page
 USUAL = 100
 DIGITS = 16  # of a number in a cursor: microseconds up to the year 2286
-BETWEEN = "\n"  # the parts of a cursor; no id has it
+BETWEEN = "\n"  # between the parts of a cursor; no id contains it
 
 
-# For the description only; the words of `BadWindow` are better than those of a pattern.
+# For the description only; the message of `BadWindow` is better than that of a pattern.
 WHEN: Any = {"pattern": r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?)?$"}
 
 
 def refused(fields: Mapping[str, str]) -> ApiError:
-    """Return a 422 that says of each field why it cannot be taken."""
+    """Return a 422 with the reason for each refused field."""
     return invalid({name: [why] for name, why in fields.items()})
 
 
@@ -40,13 +40,13 @@ def _storable(text: str) -> str:
     return text
 
 
-# What PostgreSQL can hold.
+# The range that PostgreSQL supports.
 Text = Annotated[str, AfterValidator(_storable), Field(max_length=1000, pattern=r"^[^\x00]*$")]
 SlugText = Annotated[str, Field(max_length=100, pattern=SLUG_IN_SCHEMAS)]
 
 
 class StrictQueryModel(QueryModel):
-    """The parameters of one operation; others are refused, since a filter that is misspelt would filter nothing."""
+    """The parameters of one operation; unknown ones are refused, since a misspelt filter would not filter."""
 
     @classmethod
     def get_request_data(cls, request: HttpRequest, api: Any, path_params: Any) -> Any:
@@ -72,7 +72,7 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 class Paged(BaseModel):
-    """The parameters of every list. Pages are found by key: what comes or goes meanwhile shifts none of them."""
+    """The parameters of every list. Pages are found by key, so rows added or removed meanwhile do not shift them."""
 
     cursor: Text = Field("", description="`next_cursor` of the page before; left out, the first page.")
     limit: int = Field(USUAL, ge=1, le=MOST, description="How many items a page has at most.")
@@ -95,7 +95,7 @@ class Windowed(BaseModel):
     )
 
     def window(self) -> Window:
-        """Return what is asked for; days are those of the installation's time zone. Raises `BadWindow`."""
+        """Return the requested window; days are those of the installation's time zone. Raises `BadWindow`."""
         given = {"from": self.since, "to": self.until}
         return time_range.asked_for(given, timezone.now(), settings.PAGE_TIME_ZONE)
 
@@ -104,12 +104,12 @@ errors.register(BadWindow, lambda error: refused({error.name: str(error)}))
 
 
 def cursor_of(*key: object) -> str:
-    """Write a key as text that nobody need understand."""
+    """Return a key as opaque text."""
     return base64.urlsafe_b64encode(BETWEEN.join(map(str, key)).encode()).rstrip(b"=").decode()
 
 
 def key_of(cursor: str, parts: int) -> list[str]:
-    """Read what `cursor_of` wrote. Raises `ApiError`, 422."""
+    """Parse the output of `cursor_of`. Raises `ApiError`, 422."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError, ValueError):
@@ -132,7 +132,7 @@ def bad_cursor() -> ApiError:
 
 
 def link_next(request: HttpRequest, response: HttpResponse, cursor: str | None) -> str | None:
-    """Name the next page in the header Link (RFC 8288), too, and return its cursor."""
+    """Set the header Link (RFC 8288) to the next page, and return its cursor."""
     if cursor is not None:
         query = request.GET.copy()
         query["cursor"] = cursor

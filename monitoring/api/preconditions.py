@@ -1,4 +1,4 @@
-"""Changes that only hold for what somebody has read: entity tags and If-Match (RFC 9110, section 13)."""
+"""Preconditions of changes: entity tags and If-Match (RFC 9110, section 13)."""
 
 import hashlib
 
@@ -11,15 +11,15 @@ from observability.errors import ApiError, of_status
 
 
 def etag_of(shown: BaseModel) -> str:
-    """Return a strong tag of what is shown: it is another one whenever anything in it is."""
+    """Return a strong tag of the representation, which differs whenever anything in it does."""
     content = shown.model_dump_json(exclude_unset=True).encode()
     return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def demand(request: HttpRequest, current: str, *, is_required: bool) -> None:
-    """Let a change through that is meant for the current tag, or for whatever is there (`*`).
+    """Accept a change for the current tag, or for any (`*`).
 
-    Raises `ApiError`: 412 for another tag, 428 without any where one is needed, 400 for what is no tag.
+    Raises `ApiError`: 412 for another tag, 428 if a required one is missing, 400 for an invalid one.
     """
     header = request.headers.get("If-Match")
     if header is None:
@@ -37,6 +37,6 @@ def demand(request: HttpRequest, current: str, *, is_required: bool) -> None:
 
 
 def is_known(request: HttpRequest, current: str) -> bool:
-    """Tell whether the caller has what is shown already, and a 304 will do."""
+    """Return whether the caller has the current representation, so that a 304 suffices."""
     tags = parse_etags(request.headers.get("If-None-Match", ""))
     return tags == ["*"] or current in [tag.removeprefix("W/") for tag in tags]

@@ -1,4 +1,4 @@
-"""What programs do to services: the rules of the desk and of services files, and the tag that a change is meant for."""
+"""Changes of services over the API, by the rules of the admin and of services files, with preconditions."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ def find_present(service_id: str) -> Service:
 
 
 def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
-    """Make a service. Raises `ApiError`: 422 with every mistake, 409 where its id is taken."""
+    """Create a service. Raises `ApiError`: 422 with all problems, 409 if its id is taken."""
     with transaction.atomic():
         lifecycle.lock_catalogue()
         wanted, problems = service_bodies.read(body, None, {}, is_whole=True)
@@ -55,7 +55,7 @@ def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
 
 
 def change(request: HttpRequest, service_id: str, body: Mapping[str, Any], *, is_whole: bool) -> ServiceOut:
-    """Change a service as far as the body says, or replace all of it, for which a tag is needed. Raises `ApiError`."""
+    """Change the settings in the body, or replace all of them, which requires a tag. Raises `ApiError`."""
     with transaction.atomic():
         lifecycle.lock_catalogue()
         before = shown(find_present(service_id), with_settings=True)
@@ -69,12 +69,12 @@ def change(request: HttpRequest, service_id: str, body: Mapping[str, Any], *, is
 
 
 def archive(request: HttpRequest, service_id: str, now: datetime) -> None:
-    """Take a service out of everything but history. Once more does nothing."""
+    """Archive a service. Idempotent."""
     _act(request, service_id, find, lambda: lifecycle.remove([service_id], now=now), "service archived")
 
 
 def restore(request: HttpRequest, service_id: str, now: datetime) -> ServiceOut:
-    """Bring an archived service back. Once more does nothing."""
+    """Restore an archived service. Idempotent."""
     _act(request, service_id, find, lambda: lifecycle.bring_back([service_id], now=now), "service restored")
     return _seen(service_id)
 
@@ -122,7 +122,7 @@ def _note(event: str, service_id: str, request: HttpRequest) -> None:
 
 
 def _refusal(error: Refused) -> ApiError:
-    """Tell all that is wrong, by key."""
+    """Return an error with all problems, by key."""
     fields: dict[str, list[str]] = {}
     for problem in error.problems:
         fields.setdefault(problem.key, []).append(problem.what)

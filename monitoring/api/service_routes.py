@@ -1,4 +1,4 @@
-"""`/api/v1/services`: what is monitored, and how."""
+"""`/api/v1/services`: the services and their settings."""
 
 import threading
 from typing import Annotated, Any, Literal
@@ -35,8 +35,8 @@ from observability.errors import ApiError
 
 router = Router(tags=["Services"])
 
-AT_MOST_MS = 20_000  # of a check for which the caller waits, and a thread of the web server with it
-_seats = threading.BoundedSemaphore(2)  # of those threads, so that waiting for targets keeps nobody else waiting
+AT_MOST_MS = 20_000  # of a check for which the caller and a thread of the web server wait
+_seats = threading.BoundedSemaphore(2)  # of those threads, so that enough are left for other requests
 
 
 class ServiceFilters(Paged):
@@ -48,7 +48,7 @@ class ServiceFilters(Paged):
     is_archived: bool = Field(False, description="Those that were archived, instead of those that are there.")
 
     def choose(self) -> QuerySet[Service]:
-        """Return the services that are asked for, in order of their ids."""
+        """Return the requested services, in order of their ids."""
         found = Service.objects.filter(archived_at__isnull=not self.is_archived)
         exact = {"status": self.status, "group_name": self.group, "kind": self.kind, "is_active": self.is_active}
         found = found.filter(**{column: value for column, value in exact.items() if value is not None})
@@ -101,7 +101,7 @@ def list_services(
     operation_id="create_service",
 )
 def create_service(request: HttpRequest, response: HttpResponse, body: ServiceCreate) -> Any:
-    """Start to monitor something. What is wrong with it is said all at once, and then nothing is made."""
+    """Create a service. If there are problems, all are reported and nothing is created."""
     service = _tagged(response, service_changes.create(request, body.root))
     response.headers["Location"] = request.build_absolute_uri(f"{request.path}/{service.id}")
     return Answer(201, service)
@@ -116,7 +116,7 @@ def create_service(request: HttpRequest, response: HttpResponse, body: ServiceCr
     operation_id="read_service",
 )
 def read_service(request: HttpRequest, response: HttpResponse, service_id: str) -> Any:
-    """With an `ETag`; sent back as `If-None-Match` it saves the answer, as `If-Match` it guards a change."""
+    """With an `ETag`, for `If-None-Match`, which saves the body, and `If-Match`, which guards a change."""
     service = _tagged(response, shown(service_changes.find(service_id), with_settings=_sees_settings(request)))
     if preconditions.is_known(request, response.headers["ETag"]):
         return HttpResponse(status=304, headers={"ETag": response.headers["ETag"]})
@@ -131,8 +131,8 @@ def read_service(request: HttpRequest, response: HttpResponse, service_id: str) 
     operation_id="replace_service",
 )
 def replace_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServiceReplace) -> ServiceOut:
-    """Replace all settings; `If-Match` is needed. What was read can be sent back: what the monitor keeps by itself is
-    passed over where it is unchanged, and a secret shown as dots stays."""
+    """Replace all settings; `If-Match` is required. The body of a GET can be sent back: values that the monitor
+    maintains are ignored if unchanged, and secrets shown as dots are kept."""
     return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=True))
 
 
@@ -144,7 +144,7 @@ def replace_service(request: HttpRequest, response: HttpResponse, service_id: st
     operation_id="change_service",
 )
 def change_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServicePatch) -> ServiceOut:
-    """Change some settings and leave the others; `If-Match` is heeded where it is sent."""
+    """Change some settings and keep the others; `If-Match` is optional."""
     return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=False))
 
 
@@ -156,7 +156,7 @@ def change_service(request: HttpRequest, response: HttpResponse, service_id: str
     operation_id="archive_service",
 )
 def archive_service(request: HttpRequest, service_id: str) -> Any:
-    """It is not checked any more and leaves the public page. Nothing is deleted, and its id stays taken."""
+    """The service is no longer checked and disappears from the public page. Nothing is deleted; its id stays taken."""
     service_changes.archive(request, service_id, timezone.now())
     return Answer(204, None)
 
@@ -169,7 +169,7 @@ def archive_service(request: HttpRequest, service_id: str) -> Any:
     operation_id="restore_service",
 )
 def restore_service(request: HttpRequest, response: HttpResponse, service_id: str) -> ServiceOut:
-    """It is checked as before, with its settings and its history."""
+    """The service is checked as before, with its settings and its history."""
     return _tagged(response, service_changes.restore(request, service_id, timezone.now()))
 
 
@@ -181,7 +181,7 @@ def restore_service(request: HttpRequest, response: HttpResponse, service_id: st
     operation_id="pause_service",
 )
 def pause_service(request: HttpRequest, response: HttpResponse, service_id: str, body: Reason) -> ServiceOut:
-    """Stop checking it. The time until it is resumed is nobody's downtime, and no uptime either."""
+    """Stop checking the service. The time until it is resumed counts as neither up nor down."""
     return _tagged(response, service_changes.pause(request, service_id, body.reason, timezone.now()))
 
 
@@ -193,7 +193,7 @@ def pause_service(request: HttpRequest, response: HttpResponse, service_id: str,
     operation_id="resume_service",
 )
 def resume_service(request: HttpRequest, response: HttpResponse, service_id: str) -> ServiceOut:
-    """Check it again from now on."""
+    """Check the service again from now on."""
     return _tagged(response, service_changes.resume(request, service_id, timezone.now()))
 
 
@@ -205,7 +205,7 @@ def resume_service(request: HttpRequest, response: HttpResponse, service_id: str
     operation_id="check_service_now",
 )
 def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
-    """Check it while you wait, up to 20 s, and see every phase of every request. Nothing is stored or counted."""
+    """Check the service while you wait, up to 20 s, with all phases of all requests. Nothing is stored or counted."""
     service = service_changes.find_present(service_id)
     if service.kind not in KINDS or not service.check_kind.is_active:
         words = _("The service %(id)s reports to us; there is nothing to go and look at.")

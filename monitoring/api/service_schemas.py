@@ -1,4 +1,4 @@
-"""A service as programs see and write it: with the keys of a services file."""
+"""A service as JSON, with the keys of a services file."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ STATUS = "`o` operational, `po` partial outage, `mo` major outage, `nd` no data.
 
 
 class ServiceOut(BaseModel):
-    """A service. Its settings, from `endpoint_url` on, are there for callers who may see how it is checked."""
+    """A service. Its settings, from `endpoint_url` on, are included for callers with permission to see them."""
 
     id: str = Field(description="Its name in addresses, for good.")
     name: str
@@ -58,7 +58,7 @@ class ServiceOut(BaseModel):
 
 
 def shown(service: Service, *, with_settings: bool) -> ServiceOut:
-    """Return a service as a caller may see it. No query."""
+    """Return a service with the keys that the caller may see. No query."""
     values: dict[str, Any] = {
         "id": service.id,
         "name": service.name,
@@ -99,9 +99,9 @@ class ServicePage(BaseModel):
 
 
 class _Written(BaseModel):
-    """What a body may say, for the OpenAPI file.
+    """The keys of a body, for the OpenAPI file.
 
-    It is judged by `monitoring/catalogue/service_bodies.py` and the model, not by this.
+    `monitoring/catalogue/service_bodies.py` and the model validate bodies, not this class.
     """
 
     id: str = Field(pattern=SLUG_IN_SCHEMAS, max_length=100, examples=["payments"])
@@ -129,7 +129,7 @@ class _Written(BaseModel):
 
 
 class _ServiceBody(RootModel[dict[str, Any]]):
-    """Any JSON object; what it should be is documented, and judged where services files are judged."""
+    """Any JSON object; the schema is documented, and the code for services files validates it."""
 
     needs: ClassVar[dict[str, Any]] = {}
     example: ClassVar[dict[str, Any]] = {}
@@ -146,20 +146,20 @@ class _ServiceBody(RootModel[dict[str, Any]]):
 
 
 class ServiceCreate(_ServiceBody):
-    """A new service. Secrets are written as {"secret": "…"} where a setting takes one."""
+    """A new service. Secrets are written as {"secret": "…"} in settings that allow them."""
 
     needs: ClassVar[dict[str, Any]] = {"required": ["id"], **EITHER_NAME}
     example: ClassVar[dict[str, Any]] = EXAMPLE
 
 
 class ServiceReplace(_ServiceBody):
-    """All of a service: what is left out takes its default, but for `is_active`. A secret shown as dots stays."""
+    """All of a service: missing keys take their defaults, except `is_active`. A secret shown as dots is kept."""
 
     needs: ClassVar[dict[str, Any]] = EITHER_NAME
     example: ClassVar[dict[str, Any]] = EXAMPLE
 
 
 class ServicePatch(_ServiceBody):
-    """Some of a service: what is left out stays. `check`, `metadata` and lists are replaced as a whole."""
+    """Some of a service: missing keys are not changed. `check`, `metadata` and lists are replaced as a whole."""
 
     example: ClassVar[dict[str, Any]] = {"check_interval": 10_000, "tags": ["core"]}

@@ -1,4 +1,4 @@
-"""`/api/v1/states` and `/api/v1/transitions`: how services are now, and how that changed."""
+"""`/api/v1/states` and `/api/v1/transitions`: the current states of services, and their changes."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -39,7 +39,7 @@ class StateFilters(Paged):
 
 
 class StateOut(BaseModel):
-    """How a service is now."""
+    """The current state of a service."""
 
     service_id: str
     display_name: str
@@ -74,7 +74,7 @@ class TransitionFilters(Paged, Windowed):
 
 
 class TransitionOut(BaseModel):
-    """A change of status. Nobody saw the edge itself: it lies after `edge_start_at`, and by `edge_end_at`."""
+    """A change of status. It happened at an unknown time after `edge_start_at`, and by `edge_end_at`."""
 
     id: int
     service_id: str
@@ -96,7 +96,7 @@ class TransitionPage(BaseModel):
 def list_states(
     request: HttpRequest, response: HttpResponse, filters: Annotated[StateFilters, StrictQuery(...)]
 ) -> StatePage:
-    """How all services are now, in order of their ids. One query."""
+    """The current states of all services, in order of their ids. One query."""
     now = timezone.now()
     chosen = _with_states(now).filter(archived_at=None)
     if filters.is_active is not None:
@@ -121,7 +121,7 @@ def list_states(
     operation_id="read_state",
 )
 def read_state(request: HttpRequest, service_id: str) -> StateOut:
-    """How it is now."""
+    """The current state of the service."""
     now = timezone.now()
     service = _with_states(now).filter(pk=service_id).first()
     return _state(service or service_changes.find(service_id), now)

@@ -1,7 +1,7 @@
-"""Change services, one at a time or many: save what a form has judged, pause, resume, remove, bring back.
+"""Change services, one or many: save validated forms, pause, resume, remove and restore services.
 
-Whoever changes services, `sync` included, waits for the lock of `lock_catalogue`: they write whole rows, and the later
-one would write back what it read before the other's change.
+All code that changes services, `sync` included, takes the lock of `lock_catalogue`. It writes whole rows, so without
+the lock, one process could overwrite the change of another with older values.
 """
 
 from collections.abc import Collection
@@ -23,14 +23,14 @@ from observability.events import Action, Subject, tell_when_committed
 
 
 def lock_catalogue() -> None:
-    """Wait until nobody else changes services; free again when the surrounding transaction ends."""
+    """Wait until no other process changes services; the lock is held until the surrounding transaction ends."""
     lock_in_transaction("services")
 
 
 def save(service: Service, changed: Collection[str] | None = None) -> None:
-    """Store a service; of one that exists, only the columns that somebody changed.
+    """Store a service; if it exists, only the changed columns.
 
-    Two people may have the same service open: what one leaves alone must not undo what the other wrote.
+    Two people may edit the same service: a column that one leaves unchanged must not overwrite the other's change.
     """
     with transaction.atomic():
         lock_catalogue()
@@ -45,7 +45,7 @@ def save(service: Service, changed: Collection[str] | None = None) -> None:
 
 
 def pause(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> int:
-    """Stop checking those of the services that are checked, and return how many they were."""
+    """Pause the services that are not paused yet, and return how many there were."""
     with transaction.atomic():
         running = _lock(Service.objects.present().filter(id__in=service_ids, is_active=True))
         Service.objects.filter(id__in=running).update(is_active=False, updated_at=now)
@@ -56,7 +56,7 @@ def pause(service_ids: Collection[str], *, author: User | None, reason: str, now
 
 
 def resume(service_ids: Collection[str], *, now: datetime) -> int:
-    """Check those of the services again that are not checked, and return how many they were."""
+    """Resume the services that are paused, and return how many there were."""
     with transaction.atomic():
         paused = _lock(Service.objects.present().filter(id__in=service_ids, is_active=False))
         Service.objects.filter(id__in=paused).update(is_active=True, updated_at=now)
@@ -67,18 +67,18 @@ def resume(service_ids: Collection[str], *, now: datetime) -> int:
 
 
 def open_spans(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> None:
-    """Say that services are paused from now on; one that is said to be already stays so. One statement."""
+    """Begin the pause of services; one that has an open pause keeps it. One statement."""
     paused = {"kind": SpanKind.PAUSED, "since": now, "created_at": now, "reason": reason, "author": author}
     Span.objects.bulk_create((Span(service_id=id, **paused) for id in service_ids), ignore_conflicts=True)
 
 
 def close_spans(service_ids: Collection[str], *, now: datetime) -> None:
-    """Say that services are paused no more. One statement."""
+    """End the pauses of services. One statement."""
     Span.objects.filter(service__in=service_ids, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
 
 
 def remove(service_ids: Collection[str], *, now: datetime) -> int:
-    """Archive those of the services that are there and return how many they were. Nothing is deleted."""
+    """Archive the services that are not archived yet and return how many there were. Nothing is deleted."""
     with transaction.atomic():
         ids = _lock(Service.objects.filter(id__in=service_ids, archived_at=None))
         _put(ids, archived_at=now, now=now)
@@ -87,10 +87,10 @@ def remove(service_ids: Collection[str], *, now: datetime) -> int:
 
 
 def bring_back(service_ids: Collection[str], *, now: datetime) -> int:
-    """Take removed services out of the archive, with their settings and history, and return how many they were."""
+    """Restore removed services, with their settings and history, and return how many there were."""
     with transaction.atomic():
         ids = _lock(Service.objects.filter(id__in=service_ids).exclude(archived_at=None))
-        # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
+        # States first, in the order in which a recorder locks; another order could end in a deadlock.
         returning = revival.lock(ids)
         _put(ids, archived_at=None, now=now)
         revival.revive(returning, now)
@@ -109,7 +109,7 @@ def _put(service_ids: Collection[str], *, archived_at: datetime | None, now: dat
 
 
 def tell_readers(service_ids: Collection[str]) -> None:
-    """Let the page and the consumers of transitions follow when the transaction is committed."""
+    """On commit, notify the page and the consumers of transitions."""
     if service_ids:
         changes.bump("page")
         transaction.on_commit(transitions.nudge_all)

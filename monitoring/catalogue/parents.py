@@ -1,4 +1,4 @@
-"""Which service another one is part of: a service that is there, and never, over any number of steps, itself."""
+"""Check the parents of services: a parent must exist, and no service may be its own ancestor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ def known() -> dict[str, str | None]:
 
 
 def circle(service_id: str, parent_id: str, parents: Mapping[str, str | None]) -> Sequence[str]:
-    """Return the ids that lead from a service over this parent back to it; empty if they do not."""
+    """Return the ids of the circle from a service over this parent back to it; empty if there is none."""
     path = [service_id]
     current: str | None = parent_id
     while current is not None and current not in path:

@@ -1,6 +1,6 @@
-"""Settings of a service in the clear that look like secrets: everybody who sees the settings reads them.
+"""Find settings of a service that look like secrets but are not encrypted, so that all who see the settings read them.
 
-Only a warning: a value that looks like one may be none.
+They cause only a warning, as such a value need not be a secret.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ HEADERS = "headers"
 
 
 def plain_secrets(service: Service) -> Iterator[tuple[str, str]]:
-    """Yield the key of each, as a services file has it, and what to do. Never the value."""
+    """Yield the key of each such setting, as in a services file, and the remedy. Never the value."""
     sealable = _("This looks like a secret. Write it as {secret: …}, so that it is sealed.")
     headers = service.check_settings.get(HEADERS)
     for name, value in headers.items() if isinstance(headers, dict) else ():

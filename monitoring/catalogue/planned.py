@@ -1,4 +1,4 @@
-"""What a service should be, and how that differs from what it is."""
+"""The wanted settings of a service, and how they differ from the stored ones."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from monitoring.probes.http.requests import origin_of
 from monitoring.probes.secrets import Place
 from monitoring.probes.suggestions import shown
 
-# What people decide about a service; everything else the monitor keeps by itself.
+# The columns of a service that people decide; the monitor maintains the others.
 COLUMNS = (
     "id",
     "name",
@@ -33,14 +33,14 @@ COLUMNS = (
     "tags",
     "metadata",
 )
-# How people call a column, where that differs.
+# The words for columns whose name differs from them.
 KEYS = {"group_name": "group", "parent_id": "parent", "kind": "check.kind", "check_settings": "check"}
 MOST_UPDATES_LISTED = 10  # updated services named one by one in a summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """Why what is wanted cannot be done. `line` is 0 where it does not come from a file."""
+    """A reason why the wanted settings are refused. `line` is 0 if they do not come from a file."""
 
     line: int = 0
     key: str
@@ -51,7 +51,7 @@ class Problem:
 
 
 class Refused(Exception):
-    """Something about the wanted services is wrong, so nothing was changed."""
+    """The wanted services have problems, so nothing was changed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -60,16 +60,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What one service should be. A column left out stays as it is, or takes its default in a new service."""
+    """The wanted settings of one service. A missing column is not changed; in a new service it has its default."""
 
     id: str
     values: Mapping[str, Any]
     line: int = 0
     lines: Mapping[str, int] = field(default_factory=dict)  # of each key
-    refused: frozenset[str] = frozenset()  # keys with a problem that is known already
+    refused: frozenset[str] = frozenset()  # keys with a problem that is already known
 
     def problem(self, key: str, what: str) -> Problem:
-        """Make a problem in the line of a key, or of the nearest one above it that is there."""
+        """Return a problem with the line of a key, or of its nearest parent in the file."""
         place = key
         while place not in self.lines and "." in place:
             place = place.rpartition(".")[0]
@@ -93,13 +93,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What was done, or would be, by id."""
+    """The services that were changed, or would be, by id."""
 
     created: Sequence[str]
     updated: Mapping[str, Sequence[Difference]]
     unchanged: int
     removed: Sequence[str] = ()
-    warnings: Sequence[Problem] = ()  # what is no mistake, but should be looked at
+    warnings: Sequence[Problem] = ()  # not mistakes, but worth a look
 
     @property
     def has_changes(self) -> bool:
@@ -116,7 +116,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A service as it would be, and what that changes."""
+    """A service with the wanted settings, and what they change."""
 
     wanted: Wanted
     service: Service
@@ -131,7 +131,7 @@ def draft(wanted: Wanted, stored: Service | None) -> Draft:
     if stored is None:
         return Draft(wanted=wanted, service=Service(**{"id": wanted.id, **values}), is_new=True, differences=())
     service = copy.copy(stored)
-    values["archived_at"] = None  # a removed service that is wanted again
+    values["archived_at"] = None  # a removed service that is wanted again is restored
     differences = [
         Difference(column=column, before=getattr(stored, column), after=value)
         for column, value in values.items()
@@ -143,7 +143,7 @@ def draft(wanted: Wanted, stored: Service | None) -> Draft:
 
 
 def names_following(values: Mapping[str, Any], stored: Service | None) -> dict[str, str]:
-    """Let the name or the display name that is left out follow the other, unless somebody made it differ."""
+    """Set a missing name or display name to the other one, unless the stored ones differ."""
     given = {key for key in ("name", "display_name") if key in values}
     if len(given) != 1 or (stored is not None and stored.name != stored.display_name):
         return {}
@@ -151,17 +151,17 @@ def names_following(values: Mapping[str, Any], stored: Service | None) -> dict[s
 
 
 def _like_stored(values: Mapping[str, Any], stored: Service) -> Any:
-    """Return settings whose secrets, where they are the stored ones, are sealed as those are."""
+    """Return settings in which unchanged secrets keep their stored seals."""
     written = values["check_settings"]
     place = Place(stored.id, origin_of(values.get("endpoint_url", stored.endpoint_url) or ""))
     try:
         return sealing.sealed(written, stored.check_settings, place, stored.place)
     except (sealing.NothingKept, sealing.LeftBehind, sealing.Unsealable):
-        return written  # the model will say what is wrong with it
+        return written  # the model reports the problem
 
 
 def _told_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what changes below `check:`, without any secret."""
+    """Yield the changes below `check:`, without any secret."""
     hidden_before, hidden_after = sealing.masked(before), sealing.masked(after)
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) == after.get(key):

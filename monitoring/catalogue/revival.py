@@ -1,4 +1,4 @@
-"""Bring removed services back: what was known of them when they went says nothing of them now."""
+"""Restore removed services: their state at the time of removal no longer holds."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,14 +18,14 @@ REASON = "removed"
 
 @dataclass(frozen=True, slots=True)
 class Returning:
-    """Services that are about to come back."""
+    """Services that are about to be restored."""
 
     locked: dict[str, LockedState]
     archived_at: dict[str, datetime]
 
 
 def lock(service_ids: Collection[str]) -> Returning:
-    """Lock the states of archived services, before anything else of them is written. No query for none."""
+    """Lock the states of archived services; call it before other writes. No query without services."""
     if not service_ids:
         return Returning({}, {})
     locked = state_rows.lock(service_ids)
@@ -34,7 +34,7 @@ def lock(service_ids: Collection[str]) -> Returning:
 
 
 def revive(returning: Returning, now: datetime) -> None:
-    """Make their status unknown until the next check. Their runs stay, and the time between is kept as a pause."""
+    """Make their status unknown until the next check. Their runs stay; the time of removal is stored as a pause."""
     if not returning.archived_at:
         return
     locked = returning.locked
@@ -59,7 +59,7 @@ def revive(returning: Returning, now: datetime) -> None:
 
 
 def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
-    """Ask for the days between, which nobody accounted: the page would show no data where the ledger says paused."""
+    """Request the days of removal, which were not accounted: the page would show them without data, not as paused."""
     zone = settings.PAGE_TIME_ZONE
     yesterday = day_of(now, zone) - timedelta(days=1)
     for id, since in sorted(archived_at.items()):

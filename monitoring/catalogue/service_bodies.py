@@ -1,4 +1,4 @@
-"""Read what a program wants of one service, written as JSON: the keys, types and words are those of a services file."""
+"""Read the wanted settings of one service from JSON, with the keys, types and words of a services file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
 from monitoring.models import Service
 from monitoring.probes.suggestions import shown
 
-# A service that is replaced as a whole takes the default of what is left out; that it is paused is no setting.
+# A replaced service takes the defaults of missing keys; its pause is not a setting and stays.
 REPLACED = tuple(column for column in COLUMNS if column not in ("id", "name", "display_name", "is_active"))
 
 Fault = tuple[str, str]  # key, what
@@ -18,10 +18,10 @@ Fault = tuple[str, str]  # key, what
 def read(
     body: Mapping[str, Any], service_id: str | None, shown_before: Mapping[str, Any], *, is_whole: bool
 ) -> tuple[Wanted, list[Problem]]:
-    """Return what is wanted, and what is wrong with it as far as its form tells.
+    """Return the wanted settings, and the problems of their form.
 
-    `service_id` is None for a new service, which says its own. `shown_before` is the service as it was last shown: what
-    the monitor keeps by itself may be sent back unchanged. With `is_whole` everything left out takes its default.
+    `service_id` is None for a new service, whose body contains it. `shown_before` is the service as last shown: values
+    that the monitor maintains may be sent back unchanged. With `is_whole`, missing keys take their defaults.
     """
     values = dict(body)
     if service_id is not None:
@@ -48,7 +48,7 @@ def _faults(values: Mapping[str, Any], service_id: str | None, shown_before: Map
         if key not in FAULTS and key in shown_before and shown_before[key] == value:
             continue
         if key == "endpoint_url" and value is None:
-            continue  # as a heartbeat is shown, which has none
+            continue  # a heartbeat is shown so, as it has none
         fault = key_fault(key) or FAULTS[key](value, _written(value))
         if fault is not None:
             yield key, fault

@@ -1,4 +1,4 @@
-"""The keys of a service as people write them, and what may stand behind each."""
+"""The keys of a service in files and JSON, and the values allowed for each."""
 
 import math
 from collections.abc import Callable, Collection, Iterator
@@ -50,7 +50,7 @@ def _mapping(value: Any, written: str) -> str | None:
 
 
 def _not_json(value: Any) -> str | None:
-    """Say which value inside metadata PostgreSQL could not keep as JSON."""
+    """Describe the value in metadata that PostgreSQL cannot store as JSON; None if there is none."""
     match value:
         case dict():
             wrong = (
@@ -89,7 +89,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number" if isinstance(value, int | float) else "of a type of its own")
 
 
-# For each key what tells a value of the wrong type: given the value and how it is written, the fault or None.
+# For each key a function that returns the fault of a value of the wrong type, or None, from the value and its text.
 FAULTS: dict[str, Callable[[Any, str], str | None]] = {
     "id": _text,
     "name": _text,
@@ -110,7 +110,7 @@ FAULTS: dict[str, Callable[[Any, str], str | None]] = {
     "check": _mapping,
     "metadata": _mapping,
 }
-# Columns that a file writes under another key.
+# Columns with a different key in a file.
 COLUMN_OF = {"group": "group_name", "parent": "parent_id"}
 KEY_OF = {column: key for key, column in COLUMN_OF.items()}
 WRITTEN_OTHERWISE = {*KEY_OF, "kind", "check_settings"}
@@ -119,7 +119,7 @@ NAMES = frozenset({"name", "display_name"})
 
 
 def key_fault(key: str) -> str | None:
-    """Say why nobody can write this key."""
+    """Return why this key is not allowed; None if it is."""
     if key in KEPT_BY_US:
         return "the monitor keeps this by itself. Leave the line out."
     if key not in FAULTS:
@@ -128,14 +128,14 @@ def key_fault(key: str) -> str | None:
 
 
 def kind_fault(kind: Any) -> str | None:
-    """Say why there is no such kind of check."""
+    """Return why this is no kind of check; None if it is one."""
     if isinstance(kind, str) and kind in KINDS:
         return None
     return f"{shown(kind)} is no kind of check. {did_you_mean(str(kind), KINDS)}Known are {', '.join(KINDS)}."
 
 
 def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
-    """Yield the keys that a whole service lacks, and what to write."""
+    """Yield the keys missing in a whole service, and what to write."""
     if "id" not in written:
         yield "id", "it is missing. Give the service a short name of its own, like payments."
     if "endpoint_url" not in written and KINDS[kind].needs_url:
@@ -145,10 +145,10 @@ def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
 
 
 def refused_columns(faulty: Collection[str]) -> Iterator[str]:
-    """Yield the columns that need no further word, since something was said of the keys behind them."""
+    """Yield the columns whose keys have a reported problem, so that no further one is reported for them."""
     keys = {key.partition(".")[0] for key in faulty}
     yield from (COLUMN_OF.get(key, key) for key in keys)
-    if keys & NAMES:  # one follows the other, and so would its problem
+    if keys & NAMES:  # one name is copied from the other, and so would be its problem
         yield from NAMES
-    if "check" in keys:  # nor can an address be judged without the kind
+    if "check" in keys:  # an address cannot be validated without the kind
         yield from ("kind", "check_settings", "endpoint_url")

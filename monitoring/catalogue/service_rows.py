@@ -11,9 +11,9 @@ from monitoring.models import Service
 
 
 def save(services: Sequence[Service], updated: Collection[str]) -> None:
-    """Insert services; of those that are there already write the `updated` columns.
+    """Insert services; for existing ones, write the `updated` columns.
 
-    The rows travel as one JSON text: as parameters they would take longer than everything else together.
+    The rows are sent as one JSON text: as parameters they would take longer than everything else together.
     """
     fields = [field for field in Service._meta.concrete_fields if not field.generated]
     rows = [{field.column: getattr(service, field.attname) for field in fields} for service in services]

@@ -1,4 +1,4 @@
-"""Write services as the file that makes them: `sync_services` finds nothing to change in it."""
+"""Write services as a services file, in which `sync_services` finds nothing to change."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,19 +11,19 @@ from monitoring.config.placeholders import escaped
 from monitoring.models import Service
 from monitoring.probes.secrets import is_secret
 
-ALWAYS = frozenset({"id", "name", "display_name"})  # the others only where they differ from the default
+ALWAYS = frozenset({"id", "name", "display_name"})  # the others only if they differ from the default
 BELOW_CHECK = frozenset({"kind", "check_settings"})
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes everything out: aliases are not read."""
+    """A dumper without aliases, which our reader refuses."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _represent_text(dumper: Dumper, text: str) -> yaml.Node:
-    # Quoted and escaped, or a line break that only Unicode knows would come back as a space.
+    # Quoted and escaped: otherwise a Unicode line break would be read back as a space.
     style = None if text.replace("\n", "").isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -32,7 +32,7 @@ Dumper.add_representer(str, _represent_text)
 
 
 def export(services: Iterable[Service]) -> Iterator[str]:
-    """Yield the text of the file in pieces. Secrets are `${NAME}`, or `unchanged` where they came from no variable."""
+    """Yield the text of the file in pieces. Secrets are `${NAME}`, or `unchanged` if not from a variable."""
     is_empty = True
     for service in services:
         if is_empty:
@@ -57,7 +57,7 @@ def _written(service: Service) -> dict[str, Any]:
 
 
 def _escaped(value: Any) -> Any:
-    """Keep a `${` in text from being filled; that in a secret is meant to be."""
+    """Escape `${` in texts, but not in secrets, where it is a placeholder."""
     if is_secret(value):
         return value
     if isinstance(value, dict):

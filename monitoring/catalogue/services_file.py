@@ -1,4 +1,4 @@
-"""Read `services.yaml`: what is wanted of each service, and everything that is wrong with it, by line."""
+"""Read `services.yaml`: the wanted settings of each service, and all problems with their lines."""
 
 import os
 from collections import Counter
@@ -19,7 +19,7 @@ from monitoring.probes.suggestions import did_you_mean, shown
 ROOT = "services"
 
 
-Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
+Progress = Callable[[str, int, int], None]  # the step, how many are done, of how many
 
 
 def sync_file(
@@ -30,9 +30,9 @@ def sync_file(
     is_dry: bool = False,
     progress: Progress = sync.no_progress,
 ) -> Outcome:
-    """Make the services what the file says; `variables` fill its placeholders (None: the environment).
+    """Change the services as the file says; `variables` fill its placeholders (None: the environment).
 
-    Raises `Refused` with all problems, and then nothing is changed.
+    Raises `Refused` with all problems; in that case nothing is changed.
     """
     reading = read(raw, os.environ if variables is None else variables, progress)
     if prune and not reading.is_broken and not reading.wanted:
@@ -45,15 +45,15 @@ def sync_file(
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """What a file says: the services, also those with problems, so that the model can add what it finds."""
+    """The content of a file. Includes services with problems, so that the model can report further ones."""
 
     wanted: list[Wanted] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    is_broken: bool = False  # the file as a whole: there are no services to look at
+    is_broken: bool = False  # the file as a whole: there are no services to validate
 
 
 def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_progress) -> Reading:
-    """Read the whole file and go on after each problem."""
+    """Read the whole file, and continue after each problem."""
     reading = Reading()
     try:
         nodes = _service_nodes(compose(raw), reading.problems)
@@ -68,7 +68,7 @@ def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_
 
 
 def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml.Node] | None:
-    """Return the items of the list under `services:`, None where there is no such list."""
+    """Return the items of the list under `services:`; None if there is no such list."""
     example = "Begin with `services:` and write one `- id: …` below it for each service."
     if not isinstance(root, yaml.MappingNode):
         problems.append(Problem(line=1, key=ROOT, what=f"the file has no such key. {example}"))
@@ -122,7 +122,7 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
 
 
 def _kind_of(values: Mapping[str, Any], lines: Mapping[str, int], problems: list[Problem]) -> str | None:
-    """Return the kind of the check; None where there is no check, or of no kind that is known."""
+    """Return the kind of the check; None if the check is missing or its kind unknown."""
     if "check" not in values:
         return None
     kind = values["check"].get("kind", DEFAULT_KIND)
@@ -136,9 +136,9 @@ def _kind_of(values: Mapping[str, Any], lines: Mapping[str, int], problems: list
 def _values(
     node: yaml.MappingNode, variables: Mapping[str, str], templates: dict[Path, str], problems: list[Problem]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the keys that are known and whose values have the right type; note what is wrong with the others.
+    """Yield the known keys with values of the right type, and record the problems of the others.
 
-    Fills placeholders first, and adds what was written in their place to `templates`.
+    Fills placeholders first, and adds the original texts to `templates`.
     """
     count: Counter[str] = Counter()
     for key_node, value_node in node.value:
@@ -166,7 +166,7 @@ def _values(
 
 
 def _written(node: yaml.Node) -> str:
-    """Return a value as it stands in the file: `yes`, not true."""
+    """Return a value as written in the file: `yes`, not true."""
     if not isinstance(node, yaml.ScalarNode):
         return "the list" if isinstance(node, yaml.SequenceNode) else "the mapping"
     return shown(node.value) if node.style in ("'", '"') else shown(node.value)[1:].removesuffix('"')

@@ -1,4 +1,4 @@
-"""Create, update and remove services, many at once: all of what is wanted, or nothing and every reason why."""
+"""Create, update and remove many services at once: either all, or none with all reasons."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -24,12 +24,12 @@ from observability.events import Action, Subject, tell_when_committed
 __all__ = ["COLUMNS", "Difference", "Draft", "Outcome", "Problem", "Refused", "Wanted", "no_progress", "sync"]
 
 WRITTEN = (*COLUMNS[1:], "phase_ms", "version", "archived_at", "updated_at")
-REASON = "services.yaml"  # of a pause that a file began
+REASON = "services.yaml"  # of a pause that a services file began
 BATCH = 1000  # rows written with one statement
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 def sync(
@@ -42,11 +42,11 @@ def sync(
     author: User | None = None,
     reason: str = REASON,
 ) -> Outcome:
-    """Make the services what is wanted, in one transaction and a few queries for a thousand of them.
+    """Change services to the wanted settings, in one transaction and with a few queries per thousand services.
 
-    The others stay as they are, or are removed with `prune`. With `is_dry` the outcome says what would be done.
-    `author` and `reason` are kept with the pauses that this begins. Each id must be there once.
-    Raises `Refused` with the `known` problems and all others, and then changes nothing.
+    Other services are not changed, or removed with `prune`. With `is_dry`, the outcome is what would be done.
+    `author` and `reason` are stored with the pauses that this begins. Each id must occur once.
+    Raises `Refused` with the `known` problems and all others; in that case nothing is changed.
     """
     with transaction.atomic():
         lifecycle.lock_catalogue()
@@ -96,7 +96,7 @@ def _all_invalid(drafts: Sequence[Draft], progress: Callable[[str, int, int], No
 
 
 def _invalid(draft: Draft) -> Iterator[Problem]:
-    """Ask the model. Without its queries: names are looked up at once, and each constraint has a validator."""
+    """Validate with the model, but without its queries: names are looked up together, constraints have validators."""
     if not draft.is_new and not draft.differences:
         return
     exclude = {"phase_ms", "parent", *draft.wanted.refused}
@@ -111,7 +111,7 @@ def _invalid(draft: Draft) -> Iterator[Problem]:
 
 def _problem(draft: Draft, column: str, key: str, error: ValidationError) -> Problem:
     if column == "check_settings" and error.params and "key" in error.params:
-        below = check_settings.key_of(error)  # without the value: it may hold a secret
+        below = check_settings.key_of(error)  # without the value, which may contain a secret
         return draft.wanted.problem(f"check.{below}" if below else "check", check_settings.words_of(error))
     message, value = (
         " ".join(error.messages),
@@ -137,7 +137,7 @@ def _taken_names(drafts: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _wrong_parents(drafts: Sequence[Draft], removed: Sequence[str]) -> Iterator[Problem]:
-    """Ask that parents are there and lead round in no circle. No query where there are none."""
+    """Yield problems of parents that do not exist or form a circle. No query if no service has a parent."""
     if not any(each.service.parent_id for each in drafts):
         return
     known = parents.known() | {each.service.id: each.service.parent_id for each in drafts}
@@ -162,11 +162,11 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
         each.service.derive()
         each.service.updated_at = now
         each.service.created_at = each.service.created_at or now
-    # Their states first: a recorder locks states before services, and two orders could end in a deadlock.
+    # States first, in the order in which a recorder locks; another order could end in a deadlock.
     revived = [each.service.id for each in drafts if _changes(each, "archived_at")]
     states = revival.lock(revived)
     renamed = [each.service.id for each in drafts if _changes(each, "name")]
-    if renamed:  # out of each other's way first: two services may swap their names
+    if renamed:  # to temporary names first: two services may swap their names
         Service.objects.filter(id__in=renamed).update(name=Concat(Value("~"), MD5("id")))
     services = sorted((each.service for each in drafts), key=lambda service: service.id)
     written = 0

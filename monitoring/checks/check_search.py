@@ -1,8 +1,8 @@
-"""Pages of raw checks, newest first, found by key: millions of rows, and no page is further away than another.
+"""Pages of raw checks, newest first, found by key, so that all pages of millions of rows take the same time.
 
-A service's checks, and failures, are read along an index that has them in order. All others lie in order of time only
-(a block range index), so they are read in slices that grow until a page is full. Each statement is bounded in time.
-Old days are folded (`monitoring/checks/compressed/`); their checks are found here as all others.
+The checks of one service, and failures, are read along an index that has them in order. Others are ordered by time only
+(a block range index), so they are read in slices that grow until a page is full. Each statement has a time limit.
+Old days are compressed (`monitoring/checks/compressed/`); their checks are found here like all others.
 """
 
 import heapq
@@ -16,13 +16,13 @@ from django.db.models import Q, QuerySet
 
 from database.time_limit import time_limit
 from monitoring.checks.compressed import reading
-from monitoring.checks.compressed.reading import FoldedDays, TooMuch, in_order
+from monitoring.checks.compressed.reading import CompressedDays, TooMuch, in_order
 from monitoring.models import WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
 
 ROWS = 50
-SEARCHED_AHEAD = timedelta(minutes=1)  # a check is stored under its slot, which a fast clock may put into the future
+SEARCHED_AHEAD = timedelta(minutes=1)  # slots are in the future if a clock is ahead
 TIMEOUT_MS = 4_000  # for one statement
 FIRST_SLICE = timedelta(minutes=1)
 GROWTH = 8
@@ -31,7 +31,7 @@ ORDER = ("checked_at", "service_id", "region")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which checks somebody wants to see: in [since, until), and what else is set."""
+    """A filter on checks: those in [since, until) that match the other fields that are set."""
 
     since: datetime
     until: datetime
@@ -42,13 +42,13 @@ class Wanted:
 
     @property
     def has_index(self) -> bool:
-        """Say whether an index has these checks in their order, so that they can be read at once."""
+        """Return whether an index has these checks in order, so that they can be read with one query."""
         return bool(self.service_id or self.error_type or self.verdict == Verdict.BAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """Where one check stands in the order."""
+    """The position of a check in the order."""
 
     checked_at: datetime
     service_id: str
@@ -60,7 +60,7 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read what `str` wrote; None for anything else, which may be typed into the address."""
+        """Parse the output of `str`; None for any other text, as it comes from the URL."""
         at, _, rest = text.partition(".")
         service_id, _, region = rest.partition(".")
         try:
@@ -74,17 +74,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Checks, newest first, and the keys that lead to the pages beside it; None where there is none."""
+    """Checks, newest first, with the keys of the adjacent pages; None if there is none."""
 
     checks: list[WatchServerLog]
-    older: Key | None  # continue after this one
-    newer: Key | None  # continue before this one
+    older: Key | None  # the next page continues after this check
+    newer: Key | None  # the previous page ends before this check
 
 
 def read(wanted: Wanted, *, after: Key | None = None, before: Key | None = None, rows: int = ROWS) -> Page:
     """Read the page that follows the check `after`, or that ends before the check `before`, or the first.
 
-    Raises `TooMuch`. Must not be called in a transaction that somebody needs afterwards.
+    Raises `TooMuch`. Must not be called in a transaction that is used afterwards.
     """
     is_backwards = before is not None
     found = list(_found(wanted, before or after, rows + 1, is_backwards))
@@ -110,7 +110,7 @@ def _last(found: list[WatchServerLog]) -> Key | None:
 
 def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> Iterator[WatchServerLog]:
     order = ORDER if is_backwards else [f"-{name}" for name in ORDER]
-    folded = FoldedDays(
+    compressed = CompressedDays(
         service_id=wanted.service_id, verdict=wanted.verdict, error_type=wanted.error_type, region=wanted.region
     )
     for since, until in _slices(wanted, start, is_backwards):
@@ -118,12 +118,12 @@ def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> 
         if start is not None:
             checks = checks.filter(_beyond(start, is_backwards))
         raw = _bounded(checks.order_by(*order)[:rows])
-        if len(raw) == rows:  # what lies beyond the last of them is not asked for
+        if len(raw) == rows:  # checks beyond the last one are not needed
             since, until = _as_far_as(raw[-1].checked_at, since, until, is_backwards)
-        old = folded.checks(since, until, is_backwards=is_backwards)
+        old = compressed.checks(since, until, is_backwards=is_backwards)
         if start is not None:
             old = _after(old, start, is_backwards)
-        # A day may be folded but for what arrived late.
+        # Checks of a compressed day that arrived late are raw.
         found = list(islice(heapq.merge(raw, old, key=in_order, reverse=not is_backwards), rows))
         yield from found
         rows -= len(found)
@@ -132,7 +132,7 @@ def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> 
 
 
 def _slices(wanted: Wanted, start: Key | None, is_backwards: bool) -> Iterator[tuple[datetime, datetime]]:
-    """Yield stretches of time that follow each other from the start, each longer than the one before."""
+    """Yield consecutive stretches of time from `start` on, each longer than the previous one."""
     since, until = wanted.since, wanted.until
     if start is not None and is_backwards:
         since = max(since, start.checked_at)
@@ -156,12 +156,12 @@ def _matching(wanted: Wanted) -> QuerySet[WatchServerLog]:
     for name in ("service_id", "verdict", "error_type", "region"):
         if value := getattr(wanted, name):
             checks = checks.filter(**{name: value})
-    # In these words the planner knows the index of failures.
+    # The planner recognises the index of failures by this expression.
     return checks.filter(is_healthy=False) if wanted.error_type or wanted.verdict == Verdict.BAD else checks
 
 
 def _beyond(key: Key, is_backwards: bool) -> Q:
-    """Return what lies beyond a key in the order of reading."""
+    """Return the condition for checks beyond a key in the order of reading."""
     side = "gt" if is_backwards else "lt"
     same_time = Q(checked_at=key.checked_at)
     return (
@@ -176,7 +176,7 @@ def _as_far_as(at: datetime, since: datetime, until: datetime, is_backwards: boo
 
 
 def _after(checks: Iterator[WatchServerLog], key: Key, is_backwards: bool) -> Iterator[WatchServerLog]:
-    """Leave out what `_beyond` would."""
+    """Yield the checks beyond a key, by the same condition as `_beyond`."""
     here = (key.checked_at, key.service_id, key.region)
     return (check for check in checks if (in_order(check) > here if is_backwards else in_order(check) < here))
 

@@ -1,4 +1,4 @@
-"""The raw checks of a day by service: their counts, and the runs of equal verdicts that they make."""
+"""Read the raw checks of a day by service: their counts, and their runs of equal verdicts."""
 
 import re
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ RUN = re.compile(r"(.)\1*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOfChecks:
-    """One day of one service. The sequences run in the order of time, one check a second.
+    """One day of one service. The sequences are in order of time, with at most one check a second.
 
-    Failures of our own network are not in them.
+    They do not contain failures of our own network.
     """
 
     service_id: str
@@ -33,7 +33,7 @@ class DayOfChecks:
     average_ms: float | None  # of answers
     instants: list[int]  # µs since `EPOCH`
     intervals_ms: list[int]
-    verdicts: str  # a letter each
+    verdicts: str  # one letter a check
 
 
 def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterator[DayOfChecks]:
@@ -54,7 +54,7 @@ def read(start: datetime, end: datetime, first_id: str, last_id: str) -> Iterato
 
 
 def runs(day: DayOfChecks, gap_factor: Fraction) -> list[Run]:
-    """Encode the checks of a day from one region: runs as they are recorded, as far as they lie in the day."""
+    """Encode the checks of a day from one region as runs, like the recorded ones, as far as they are in the day."""
     begins = sorted({match.start() for match in RUN.finditer(day.verdicts)} | _gaps(day, gap_factor))
     return [
         Run(
@@ -73,11 +73,11 @@ def instant(microseconds: int) -> datetime:
 
 
 def _gaps(day: DayOfChecks, gap_factor: Fraction) -> set[int]:
-    """Return the positions before which the time since the last check is longer than its hold, or the hold changes."""
+    """Return the positions where the previous check is longer ago than its hold, or where the hold changes."""
     holds = {interval: _hold_s(interval, gap_factor) for interval in set(day.intervals_ms)}
     if not holds:
         return set()
-    # Most days have none: no gap in whole seconds is more than a second longer than it is.
+    # Most days have none, which this quick test shows: floored to seconds, a gap is longer by less than a second.
     longest = (min(holds.values()) - 1) * SECOND
     if len(holds) == 1 and max(_steps(day.instants), default=0) < longest:
         return set()
@@ -99,9 +99,9 @@ def _steps(instants: list[int]) -> list[int]:
 
 
 def _in_order(day: DayOfChecks) -> DayOfChecks:
-    """Sort by time what was stored in the order of arrival, and leave of several checks in one second the last.
+    """Sort the checks by time, as they are stored in order of arrival, and keep only the last check of each second.
 
-    Most days are so already: they take one pass.
+    Most days are sorted already, which takes one pass.
     """
     if min(_steps(day.instants), default=SECOND) >= SECOND:
         return day

@@ -1,4 +1,4 @@
-"""The measured requests of a day by service: counts, exact percentiles and the histogram that adds up over days."""
+"""Read the requests of a day by service: counts, exact percentiles, and a histogram that can be added up over days."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from monitoring.rules.answers import average_ms, nearest_rank
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOfRequests:
-    """One day of one service; times of answers in milliseconds, in ascending order. Without an answer there is none."""
+    """One day of one service, with the response times in milliseconds in ascending order."""
 
     service_id: str
     total: int = 0
@@ -24,7 +24,7 @@ class DayOfRequests:
         return average_ms(len(self.times_ms), sum(round(100 * time) for time in self.times_ms))
 
     def percentile_ms(self, percent: int) -> float | None:
-        """Return the first time that at least this share of all does not exceed."""
+        """Return the first time that at least this share of all times does not exceed."""
         return self.times_ms[nearest_rank(percent, len(self.times_ms))] if self.times_ms else None
 
     def histogram(self) -> tuple[list[int], list[int]]:
@@ -34,7 +34,7 @@ class DayOfRequests:
         at = 0
         while at < len(self.times_ms):
             bucket = histogram.bucket_of(self.times_ms[at])
-            # At least one, for the bound of a bucket is subject to rounding.
+            # At least one, because the bound of a bucket is rounded.
             beyond = max(at + 1, bisect_right(self.times_ms, histogram.upper_bound(bucket), at))
             buckets.append(bucket)
             counts.append(beyond - at)

@@ -1,4 +1,4 @@
-"""Read a day of raw rows, packed by service, in one pass: what the nightly roll-up computes from."""
+"""Read a day of raw rows, packed by service, in one pass, for the nightly roll-up."""
 
 from array import array
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ from django.db import connection
 
 from database.sql import statement
 
-# A day of one service is a few kilobytes; a hundred of them are fetched at a time, however many there are.
+# A day of one service is a few kilobytes; a hundred of them are fetched at a time.
 FETCHED = 100
-# Room for the strings of about five million rows before PostgreSQL goes to disk with them; used for the statement only.
+# Memory for the strings of about five million rows before PostgreSQL writes them to disk; for this statement only.
 SETTINGS = [("work_mem", "64MB"), ("cursor_tuple_fraction", "1")]
 
 
 def rows(name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Stream the rows of a named statement of ours in PostgreSQL's binary form. Must run in a transaction."""
+    """Stream the rows of a statement in `sql/`, in PostgreSQL's binary format. Must run in a transaction."""
     with connection.cursor() as cursor:
         cursor.executemany("SELECT set_config(%s, %s, TRUE)", SETTINGS)
     with connection.connection.cursor(name=name, binary=True) as stream:
@@ -26,7 +26,7 @@ def rows(name: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def unpacked(typecode: str, packed: bytes) -> list[Any]:
-    """Return the numbers of a string that PostgreSQL packed, which writes the highest byte first."""
+    """Return the numbers in a string packed by PostgreSQL, which writes the highest byte first."""
     numbers = array(typecode, packed)
     if byteorder == "little":
         numbers.byteswap()

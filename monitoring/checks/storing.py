@@ -1,4 +1,4 @@
-"""Store checks and their requests as raw rows; what is there already stays as it is."""
+"""Store checks and their requests as raw rows; existing rows are not changed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,27 +20,27 @@ from monitoring.rules.answers import request_ms
 from monitoring.rules.unix_time import from_ms
 from observability.masking import mask_text
 
-FOLDABLE = timedelta(days=2)  # a day less than the least FOLD_AFTER_DAYS
+COMPRESSIBLE = timedelta(days=2)  # a day less than the least COMPRESS_AFTER_DAYS
 
 
 def kept() -> timedelta:
-    """Return for how long raw rows of both tables are there; older results are not taken, as their day may be gone."""
+    """Return for how long raw rows of both tables are kept; older results are refused, as their day may be dropped."""
     return timedelta(days=min(settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS))
 
 
-def unfold_late(results: Sequence[ProbeResult], now: datetime) -> None:
-    """Make the folded days raw again that old results belong to, so that each is compared with all there is.
+def decompress_late(results: Sequence[ProbeResult], now: datetime) -> None:
+    """Decompress the days that old results belong to, so that each result is compared with all stored checks.
 
-    Whatever is old enough is asked for, so that it does not matter after how many days we fold.
+    The limit is below the least `COMPRESS_AFTER_DAYS`, so the setting need not be known here.
     """
-    old = [result for result in results if from_ms(result.checked_at_ms) < now - FOLDABLE]
+    old = [result for result in results if from_ms(result.checked_at_ms) < now - COMPRESSIBLE]
     if old:
         days = {from_ms(result.checked_at_ms).date() for result in old}
-        moving.unfold(CHECKS, days, {result.service_id for result in old})
+        moving.decompress(CHECKS, days, {result.service_id for result in old})
 
 
 def make_partitions(results: Sequence[ProbeResult]) -> bool:
-    """Make the partitions that results need, and say whether any was missing."""
+    """Create the partitions that results need, and return whether any was missing."""
     days = {from_ms(result.checked_at_ms).date() for result in results}
     # The request of a check near midnight may begin on the next day.
     days |= {from_ms(request.started_at_ms).date() for result in results for request in result.requests}
@@ -48,14 +48,14 @@ def make_partitions(results: Sequence[ProbeResult]) -> bool:
 
 
 def store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[ProbeResult]:
-    """Insert the checks and return those that were not there yet, in order of time. Two statements.
+    """Insert the checks and return the new ones, in order of time. Two statements.
 
-    Bad ones of a blind region are marked with its canaries.
+    Bad checks of a blind region are marked with its canaries.
     """
     if not results:
         return []
-    # Sorted, so that two recorders which insert the same keys wait for each other instead of for one another in turn;
-    # once each, since one statement can't insert a row and find it there.
+    # Sorted, so that two recorders with the same keys do not deadlock. Each key once, since one statement cannot insert
+    # a row and find it existing.
     by_key = {(result.checked_at_ms, result.service_id, result.region): result for result in reversed(results)}
     ordered = [by_key[key] for key in sorted(by_key)]
     with connection.cursor() as cursor:
@@ -70,7 +70,7 @@ def store(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> list[Prob
 def _check_columns(results: Sequence[ProbeResult], blind: Mapping[str, str]) -> dict[str, list[Any]]:
     return {
         "checked_at": [from_ms(result.checked_at_ms) for result in results],
-        # A ping of a heartbeat whose beginning the job did not report took no time that is known.
+        # If a job reported only its end, its duration is unknown.
         "response_time": [_hundredths(result.phases.total_ms or None) for result in results],
         "lateness_ms": [_hundredths(result.lateness_ms) for result in results],
         "dns_ms": [_hundredths(result.phases.dns_ms) for result in results],
@@ -110,8 +110,8 @@ def _store_requests(results: Sequence[ProbeResult]) -> None:
         "service_id": [result.service_id for result, _, _ in pairs],
         "region": [result.region for result, _, _ in pairs],
         "method": [request.method for _, _, request in pairs],
-        # The first request goes to the service's own endpoint, which need not be said millions of times. What redirects
-        # hand on in queries is as a rule a secret.
+        # The first request goes to the service's own endpoint, which need not be stored millions of times. Queries in
+        # redirects usually contain secrets.
         "endpoint": [_storable(request.url.partition("?")[0]) if hop else None for _, hop, request in pairs],
         "error_message": [_storable(request.error_message) for _, _, request in pairs],
     }
@@ -124,17 +124,17 @@ def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 
 def _hundredths(milliseconds: float | None) -> float | None:
-    """Round to what a clock under an event loop can tell; digits beyond are noise, and noise cannot be folded."""
+    """Round to the precision of a clock under an event loop; further digits are noise, which does not compress."""
     return None if milliseconds is None else round(milliseconds, 2)
 
 
 def presentable(result: ProbeResult) -> ProbeResult:
-    """Mend what a target or a job said, before it gets anywhere."""
+    """Return a result whose texts from the target or job are safe to store and show."""
     if result.error_message is None:
         return result
     return replace(result, error_message=_storable(result.error_message))
 
 
 def _storable(message: str | None) -> str | None:
-    """PostgreSQL takes any text but NUL; half a kilobyte of it says enough, and no secret that a target gave away."""
+    """Return a message without NUL, which PostgreSQL refuses, and without secrets, cut to half a kilobyte."""
     return message and mask_text(message.replace("\x00", ""))[:500]

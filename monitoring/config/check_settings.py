@@ -1,4 +1,4 @@
-"""Judge the kind and the settings of a service's check, for whoever saves a service: the file, the admin, the API."""
+"""Validate the kind and the settings of a service's check, for services files, the admin and the API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from monitoring.probes.secrets import Place
 from monitoring.probes.settings import Problem
 from monitoring.probes.suggestions import did_you_mean
 
-PREFIX = "check."  # how a file names these settings: `check.expected_status`
+PREFIX = "check."  # of these settings in a file, as in `check.expected_status`
 DEFAULT_KIND = "http"
 LONGEST_HEARTBEAT_S = 62 * 86_400  # 2.5 times the longest interval that a check can carry (2³¹ ms)
 
@@ -25,16 +25,16 @@ def kind_choices() -> list[tuple[str, str]]:
 
 
 def is_probed(kind: str) -> bool:
-    """Say whether we go and look; an unknown kind is treated as one that nobody looks at."""
+    """Return whether services of a kind are probed; those of an unknown kind are not."""
     return kind in KINDS and KINDS[kind].is_active
 
 
 def judged(
     kind: str, written: Mapping[str, Any], stored: Mapping[str, Any], place: Place, before: Place
 ) -> dict[str, Any]:
-    """Return settings with their secrets sealed at `place`; `stored` are the ones that they replace, at `before`.
+    """Validate settings and return them with secrets sealed at `place`; they replace `stored`, sealed at `before`.
 
-    Raises `ValidationError` for the field check_settings with every problem; `key_of` tells the key of each.
+    Raises `ValidationError` for the field check_settings with all problems; `key_of` returns the key of each.
     """
     if kind not in KINDS:
         what = _("the kind %(kind)s is not known. %(hint)sKnown are %(known)s.")
@@ -76,7 +76,7 @@ def check_url(kind: str, url: str | None) -> None:
 
 
 def key_of(error: ValidationError) -> str:
-    """Return the key below `check:` that an error is about; empty for the whole."""
+    """Return the key below `check:` that an error is about; empty if it is about all settings."""
     return str((error.params or {}).get("key", ""))
 
 

@@ -1,8 +1,8 @@
-"""The one clock of an installation: the broker's, as every process sees it, on whatever machine that runs.
+"""The clock of an installation: that of the broker, for all processes on all machines.
 
-A process measures how far the broker's clock is from its own monotonic one and reckons from there, so neither a wrong
-wall clock nor one that leaps under way moves a slot. Where the broker isn't Redis, or was never reached, it is the
-wall clock of this machine.
+A process measures the offset of the broker's clock from its own monotonic one, and computes the time from there. So a
+wrong or leaping wall clock does not move slots. If the broker is not Redis, or was never reached, the wall clock of
+this machine is used.
 """
 
 import logging
@@ -19,20 +19,20 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-# Nothing measured lies further ahead of whoever records it: slots are handed out two seconds ahead, no check is over
-# before its slot, and three seconds are left for clocks that differ.
+# No result is further in the future when it is recorded: slots are dispatched two seconds ahead, no check ends before
+# its slot, and three seconds are left for differing clocks.
 AHEAD = timedelta(seconds=5)
 
 COMPARED_EVERY_S, COMPARED_AGAIN_AFTER_S = 10.0, 1.0
-LEAP_S = 0.2  # the wall clock moved by so much against the monotonic one: perhaps the broker's did, too
-SLOWEST_ANSWER_S = 1.0  # an answer that took longer says too little
-LOGGED_OFFSET_S = 2.0  # a wall clock that is this far off is worth a line in the log
+LEAP_S = 0.2  # the wall clock leapt by so much: perhaps the broker's did, too
+SLOWEST_ANSWER_S = 1.0  # an answer that took longer is too imprecise
+LOGGED_OFFSET_S = 2.0  # a wall clock that differs by so much is logged
 
-Ask = Callable[[], float]  # returns Unix seconds by the broker's clock, and raises when it cannot be reached
+Ask = Callable[[], float]  # returns Unix seconds of the broker's clock; raises if the broker is away
 
 
 class BrokerClock:
-    """Tell the time by a clock that is asked now and then; may be used from several threads, and after a fork."""
+    """Return the time of a clock that is queried now and then. Thread-safe, and usable after a fork."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class BrokerClock:
         monotonic: Callable[[], float] = time.monotonic,
         measures_itself: bool = True,
     ) -> None:
-        """Without `ask` it is the wall clock. Without `measures_itself` somebody else calls `measure`."""
+        """Without `ask`, use the wall clock. Without `measures_itself`, the caller calls `measure`."""
         self._ask, self._wall, self._monotonic = ask, wall, monotonic
         self._base: float | None = None  # Unix seconds of the broker − monotonic seconds
-        self._wall_base = 0.0  # the same of our wall clock, when it was last looked at
+        self._wall_base = 0.0  # the same for our wall clock, when last read
         self._wanted = threading.Event()
         self._measures_itself, self._pid = measures_itself, 0
         self._lock = threading.Lock()
@@ -65,12 +65,12 @@ class BrokerClock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def wall_ahead(self) -> timedelta | None:
-        """Return by how much this machine's wall clock is ahead of the broker's; None where that is not known."""
+        """Return how far this machine's wall clock is ahead of the broker's; None if unknown."""
         seconds = self.seconds()
         return None if self._base is None else timedelta(seconds=self._wall() - seconds)
 
     def measure(self) -> bool:
-        """Ask once, and say whether the answer was good for anything."""
+        """Query the broker's clock once, and return whether the answer was precise enough."""
         before = self._monotonic()
         self._wall_base = self._wall() - before
         if self._ask is None:
@@ -82,7 +82,7 @@ class BrokerClock:
         after = self._monotonic()
         if after - before > SLOWEST_ANSWER_S:
             return False
-        # Whatever base these bounds allow is as good as another one; keeping it keeps the time free of jitter.
+        # Within these bounds, the old base is as good as a new one; keeping it avoids jitter.
         least, most = theirs - after, theirs - before
         if self._base is None or not least <= self._base <= most:
             self._keep((least + most) / 2)
@@ -140,7 +140,7 @@ def of_broker() -> BrokerClock:
 
 
 def now() -> datetime:
-    """Return the time by the broker's clock: what the engine goes by. People are shown their own machine's time."""
+    """Return the time of the broker's clock, which the engine uses. Pages use the time of their own machine."""
     return of_broker().now()
 
 

@@ -1,4 +1,4 @@
-"""Take values of a services file from the environment, and seal what is secret before it goes anywhere."""
+"""Fill values of a services file from the environment, and seal secrets before they are used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ CHECK = "check"
 
 @dataclass(slots=True)
 class Filling:
-    """What became of the placeholders below a node."""
+    """The filled placeholders below a node, and their problems."""
 
-    templates: dict[Path, str] = field(default_factory=dict)  # what was written, where something was filled in
-    problems: list[tuple[int, str, str]] = field(default_factory=list)  # line, key, what
+    templates: dict[Path, str] = field(default_factory=dict)  # the original text, where something was filled in
+    problems: list[tuple[int, str, str]] = field(default_factory=list)  # line, key, problem
 
 
 def fill_in(node: yaml.Node, key: str, variables: Mapping[str, str]) -> Filling:
@@ -37,15 +37,15 @@ def fill_in(node: yaml.Node, key: str, variables: Mapping[str, str]) -> Filling:
             continue
         if text != scalar.value.replace("$${", "${"):
             filling.templates[path] = scalar.value
-        # Below a setting there are header values, keywords and secrets: they stay text, be they all digits.
+        # Below a setting are header values, keywords and secrets, which stay text even if they are all digits.
         refill(scalar, text, is_text=len(path) > 2)
     return filling
 
 
 def sealed_check(kind: str, values: Mapping[str, Any], templates: Mapping[Path, str]) -> dict[str, Any]:
-    """Return the settings of a check with its secrets sealed, and where each came from.
+    """Return the settings of a check with its secrets sealed, each with its reference to the environment.
 
-    What is taken from the environment is secret wherever the kind says that secrets may stand.
+    A value from the environment is secret wherever the kind allows secrets.
     """
     fields = described(KINDS[kind].settings)  # type: ignore[arg-type]  # a class is hashable
     may_hold = {each.name for each in fields if each.setting.holds_secrets}
@@ -53,7 +53,7 @@ def sealed_check(kind: str, values: Mapping[str, Any], templates: Mapping[Path, 
 
 
 def dotted(path: Path) -> str:
-    """Return the keys of a path as people are told them, without places in lists."""
+    """Return the keys of a path for messages, without positions in lists."""
     return ".".join(part for part in path if isinstance(part, str))
 
 

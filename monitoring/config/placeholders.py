@@ -1,6 +1,6 @@
-"""Fill `${SERVICE_…}` in text from the environment. `$${` is a `${` that is meant as such.
+"""Fill `${SERVICE_…}` in text from the environment. `$${` is an escaped `${`.
 
-No other variable is filled in: whoever writes a services file could have our own secrets sent anywhere.
+No other variable is filled in. Otherwise, the author of a services file could send our own secrets anywhere.
 """
 
 import re
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 _PLACEHOLDER = re.compile(r"\$(\$\{)|\$\{([^}]*)\}")
 PREFIX = "SERVICE_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Apart from its placeholders a reference may hold one word, like Bearer: anything longer could be a secret itself.
+# Apart from placeholders, a reference may contain one word, such as Bearer; longer text could be a secret itself.
 _REFERENCE = re.compile(r"([A-Za-z]{1,20} )?(\$\{[A-Za-z_][A-Za-z0-9_]*\})+", re.ASCII)
 
 
 class Unfilled(Exception):
-    """A placeholder cannot be filled; says which and what to do, and no value."""
+    """A placeholder cannot be filled. The message has its name and the remedy, but no value."""
 
 
 def has_placeholder(text: str) -> bool:
@@ -51,5 +51,5 @@ def escaped(text: str) -> str:
 
 
 def reference(text: str) -> str | None:
-    """Return the text where it may be shown in place of the secret that it stands for."""
+    """Return the text if it may be shown instead of its secret, else None."""
     return text if _REFERENCE.fullmatch(text) else None

@@ -1,9 +1,9 @@
-"""Seal the secrets of services: encrypted at rest and in messages, opened where a request is made, shown to nobody.
+"""Seal the secrets of services: encrypted at rest and in messages, decrypted only for a request, never shown.
 
 A secret is `{"secret": "<text>"}` anywhere in the settings of a check. A seal is bound to its place (the service, the
-origin of its address, and the key in the settings): copied anywhere else, it does not open.
+origin of its address, and the key in the settings): it cannot be opened in any other place.
 
-Rotating keys: docs/operations.md; what an old key sealed is sealed anew when its service is saved or synced.
+Rotating keys: docs/operations.md; a secret sealed with an old key is sealed again when its service is saved or synced.
 """
 
 import base64
@@ -23,16 +23,16 @@ from monitoring.probes.secrets import KEY, Place, is_secret, map_secrets
 from observability.signing import derived, root_keys
 
 PREFIX = "sealed:"
-BOUND = "sealed:2:"  # bound to a place; without the 2 a seal is of an older release, which bound none
+BOUND = "sealed:2:"  # bound to a place; seals of older releases, without the 2, are not
 PURPOSE, OLDER_PURPOSE = b"sla-monitor: secrets of services, each at its place", b"sla-monitor: secrets of services"
 NONCE_BYTES = 12
-UNCHANGED = "unchanged"  # what an export says of a secret that it cannot name; taken back, it keeps what is stored
-MASK = "••••"  # what forms show; taken back, it keeps what is stored
-DRAFT = Place("", "", "of a file that is being read")  # until it is known what it belongs to
+UNCHANGED = "unchanged"  # for a secret without a reference in an export; on import, it keeps the stored one
+MASK = "••••"  # shown in forms; when submitted, it keeps the stored secret
+DRAFT = Place("", "", "of a file that is being read")  # until the service is known
 
 
 class Unsealable(Exception):
-    """A sealed text that none of our keys opens here. Says nothing of the text."""
+    """None of our keys opens a sealed text in this place. The message does not contain the text."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class Unsealable(Exception):
 
 
 class NothingKept(Exception):
-    """A secret is to stay as it is where there is none."""
+    """A secret is marked as unchanged, but none is stored."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -50,7 +50,7 @@ class NothingKept(Exception):
 
 
 class LeftBehind(Exception):
-    """Secrets are to stay as they are, but the address leads to another origin, where they do not go unasked."""
+    """Secrets are marked as unchanged, but the address has another origin, for which they must be entered again."""
 
     def __init__(self, keys: Sequence[str], before: str, after: str) -> None:
         super().__init__(f"{', '.join(keys)}: {before} → {after}")
@@ -59,14 +59,14 @@ class LeftBehind(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A secret and the reference to the environment that it came from, such as `Bearer ${SERVICE_TOKEN}`."""
+    """A secret and its reference to the environment, such as `Bearer ${SERVICE_TOKEN}`."""
 
     value: str
     reference: str | None = None
 
 
 def seal(value: str, place: Place, reference: str | None = None) -> str:
-    """Return a text that says nothing, another one each time."""
+    """Return the encrypted text, which differs each time."""
     nonce, content = os.urandom(NONCE_BYTES), json.dumps([value, reference]).encode()
     sealed = _cipher(root_keys()[0]).encrypt(nonce, content, _bound(place))
     return BOUND + base64.urlsafe_b64encode(nonce + sealed).decode()
@@ -78,7 +78,7 @@ def unseal(text: str, place: Place) -> str:
 
 
 def opened(text: str, place: Place) -> Opened:
-    """Return the secret and where it came from. Raises `Unsealable`."""
+    """Return the secret and its reference. Raises `Unsealable`."""
     return _opened(text, place, root_keys())
 
 
@@ -87,10 +87,10 @@ def is_sealed(text: str) -> bool:
 
 
 def sealed(written: Any, stored: Any, place: Place, before: Place) -> Any:
-    """Return settings with every secret sealed at its place; one that is the same as the stored one stays as it is.
+    """Return settings with every secret sealed at its place; a secret equal to the stored one keeps its seal.
 
-    `before` is where the stored ones belong. Raises `NothingKept` where a secret is said to be unchanged and none is
-    stored, `LeftBehind` for those that are where the origin is another one, `Unsealable` for a foreign seal.
+    `before` is the place of the stored ones. Raises `NothingKept` if a secret is marked as unchanged and none is
+    stored, `LeftBehind` if it is stored for another origin, and `Unsealable` for a foreign seal.
     """
     left: list[str] = []
     result = _sealed_below(written, stored, place, before, left)
@@ -100,19 +100,19 @@ def sealed(written: Any, stored: Any, place: Place, before: Place) -> Any:
 
 
 def has_plain(values: Any) -> bool:
-    """Tell whether a secret among the settings is not sealed."""
+    """Return whether a secret among the settings is not sealed."""
     plain: list[str] = []
     map_secrets(values, lambda text: text if is_sealed(text) else plain.append(text))
     return bool(plain)
 
 
 def masked(values: Any) -> Any:
-    """Return settings as people may see them."""
+    """Return settings with masked secrets, for people."""
     return map_secrets(values, lambda _: MASK)
 
 
 def exported(values: Any, place: Place) -> Any:
-    """Return settings as a file may hold them: each secret as where it came from, or as unchanged."""
+    """Return settings for a file: each secret is replaced with its reference, or with `unchanged`."""
 
     def reference(text: str, at: Place) -> str:
         try:
@@ -124,7 +124,7 @@ def exported(values: Any, place: Place) -> Any:
 
 
 def bound(values: Any, place: Place) -> Any:
-    """Return settings of which the seals of an older release are bound to their places. Raises `Unsealable`."""
+    """Return settings in which seals of an older release are bound to their places. Raises `Unsealable`."""
 
     def bind(text: str, at: Place) -> str:
         if text.startswith(BOUND):
@@ -167,7 +167,7 @@ def _sealed(text: str, stored: str | None, place: Place, before: Place, left: li
             return stored
         return stored if text == stored else _renewed(stored, place)
     if is_sealed(text) and _opens(text, place):
-        return text  # it was sealed here a moment ago
+        return text  # it was sealed in this call
     wanted = opened(text, DRAFT) if is_sealed(text) else Opened(text)
     if stored is not None and before == place and _is_newest(stored, place, wanted):
         return stored
@@ -175,11 +175,11 @@ def _sealed(text: str, stored: str | None, place: Place, before: Place, left: li
 
 
 def _renewed(text: str, place: Place) -> str:
-    """Return a stored seal as the newest key and this release make it."""
+    """Return a stored seal, sealed again with the newest key if an older one or an older release sealed it."""
     try:
         wanted = opened(text, place) if text.startswith(BOUND) else _opened_older(text)
     except Unsealable:
-        return text  # the key is lost, but nobody asks for a change: a probe will say so
+        return text  # the key is lost, but no change is requested: the probe will report it
     return text if _is_newest(text, place, wanted) else seal(wanted.value, place, wanted.reference)
 
 
@@ -192,7 +192,7 @@ def _opens(text: str, place: Place) -> bool:
 
 
 def _is_newest(text: str, place: Place, wanted: Opened) -> bool:
-    """Tell whether a text is the wanted secret, sealed with the newest key."""
+    """Return whether a text is the wanted secret, sealed with the newest key."""
     try:
         return _opened(text, place, root_keys()[:1]) == wanted
     except Unsealable:
@@ -207,14 +207,14 @@ def _opened(text: str, place: Place, keys: Sequence[str]) -> Opened:
     for key in keys if text.startswith(BOUND) else ():
         try:
             content = _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(place))
-        except (InvalidTag, ValueError):  # the latter for what is too short
+        except (InvalidTag, ValueError):  # ValueError: the text is too short
             continue
         return Opened(*json.loads(content))
     raise Unsealable
 
 
 def _opened_older(text: str) -> Opened:
-    """Open a seal of a release that bound none; only for sealing it anew. Raises `Unsealable`."""
+    """Open a seal of an older release, which is bound to no place; only to seal it again. Raises `Unsealable`."""
     ciphers = [Fernet(base64.urlsafe_b64encode(derived(key, OLDER_PURPOSE))) for key in root_keys()]
     try:
         return Opened(*json.loads(MultiFernet(ciphers).decrypt(text.removeprefix(PREFIX).encode())))
@@ -223,7 +223,7 @@ def _opened_older(text: str) -> Opened:
 
 
 def _bound(place: Place) -> bytes:
-    """Return a place as the data that a seal is authenticated with."""
+    """Return a place as the associated data that authenticates a seal."""
     return json.dumps([place.service_id, place.origin, place.key]).encode()
 
 

@@ -1,4 +1,4 @@
-"""How the checks of one service become its status: the policy, and what somebody decided for this service."""
+"""Combine an accounting policy with the thresholds of one service."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -9,13 +9,13 @@ from monitoring.config.check_settings import is_probed
 from monitoring.rules.state import Policy
 
 POLICY = Policy()
-# A heartbeat that failed or did not come cannot be tried again in five seconds, and its deadline had a grace.
+# A failed or missing heartbeat cannot be rechecked after five seconds, and its deadline included a grace.
 REPORTED = replace(POLICY, failure_threshold=1)
 
 
 @lru_cache(maxsize=100)
 def rules_of(failure_threshold: int | None, recovery_threshold: int | None, gap_factor: Decimal | None) -> Policy:
-    """Return the rules of a stored version, the built-in ones where no version of the policy is in force."""
+    """Return the rules of a stored version, or the built-in ones if no version of the policy is in force."""
     if failure_threshold is None or recovery_threshold is None or gap_factor is None:
         return POLICY
     return replace(
@@ -30,7 +30,7 @@ def rules_of(failure_threshold: int | None, recovery_threshold: int | None, gap_
 def policy_for(
     kind: str, failure_threshold: int | None, recovery_threshold: int | None, rules: Policy = POLICY
 ) -> Policy:
-    """Return the policy of a service; None stands for what the rules say, or the kind."""
+    """Return the policy of a service; a threshold of None is taken from the rules, or from the kind."""
     usual = rules.failure_threshold if is_probed(kind) else REPORTED.failure_threshold
     return replace(
         rules,
@@ -41,5 +41,5 @@ def policy_for(
 
 @lru_cache(maxsize=101)
 def weighing(percent: int) -> Policy:
-    """Return rules under which partial time counts as up by a share; enough to figure seconds that are accounted."""
+    """Return rules with only the weight of partial time, which suffice to compute figures from accounted seconds."""
     return replace(POLICY, partial_weight_percent=percent)

@@ -1,7 +1,7 @@
-"""Read YAML in which every value knows its line, and refuse what is made to exhaust the reader.
+"""Read YAML with the line of every value, and refuse documents that could exhaust the parser.
 
-Two passes over the text: the first sees only events, so that aliases and deep nesting are refused before anything
-recursive happens. libyaml, where PyYAML was built with it, is ten times faster than Python and marks lines as well.
+There are two passes over the text. The first one sees only events, so that aliases and deep nesting are refused before
+any recursion. libyaml, if PyYAML was built with it, is ten times faster than Python and marks lines as well.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from yaml.constructor import SafeConstructor
 
 MAX_BYTES = 16 * 1024 * 1024  # about 40,000 services
 MAX_DEPTH = 20
-LONGEST_KEY = 100  # of a path; a key of a megabyte above many others would be copied for each of them
+LONGEST_KEY = 100  # of a path; a key of a megabyte with many others below it would be copied for each
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RESOLVER: Any = yaml.resolver.Resolver()
 OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 
 
 class Unreadable(Exception):
-    """The text is no YAML that we read, from this line on."""
+    """The text is not YAML that we accept; has the line of the problem."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(f"{line}: {what}")
@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 
 def compose(raw: bytes) -> yaml.Node | None:
-    """Return the root of the only document, None where there is nothing. Raises `Unreadable`."""
+    """Return the root of the only document; None if the text is empty. Raises `Unreadable`."""
     text = _decoded(raw)
     try:
         _refuse_bombs(text)
@@ -54,7 +54,7 @@ def construct(node: yaml.Node) -> Any:
 
 
 def scalars(node: yaml.Node, path: Path = ()) -> Iterator[tuple[Path, yaml.ScalarNode]]:
-    """Yield every scalar at and below a node with the keys, and places in lists, that lead to it."""
+    """Yield every scalar at and below a node with its path of keys and positions in lists."""
     if isinstance(node, yaml.ScalarNode):
         yield path, node
     elif isinstance(node, yaml.SequenceNode):
@@ -66,7 +66,7 @@ def scalars(node: yaml.Node, path: Path = ()) -> Iterator[tuple[Path, yaml.Scala
 
 
 def lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
-    """Yield the line of a node and of everything below it that has a key, by keys joined with dots."""
+    """Yield the line of a node and of all keys below it, with the keys joined by dots."""
     yield path, line_of(node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -75,9 +75,9 @@ def lines_below(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
 
 
 def refill(node: yaml.ScalarNode, text: str, *, is_text: bool) -> None:
-    """Give a scalar another text; one without quotes becomes a number where the text is one, unless `is_text`."""
+    """Replace the text of a scalar; without quotes, it becomes a number if the text is one, unless `is_text`."""
     node.value = text
-    if not node.style and not is_text:  # libyaml says "", Python says None
+    if not node.style and not is_text:  # libyaml has "", Python has None
         node.tag = RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
 
 
@@ -107,7 +107,7 @@ def _refuse_bombs(text: str) -> None:
 
 
 def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:
-    """Yield the keys that a mapping, here or further inside, has already; YAML would let the last one win."""
+    """Yield the duplicate keys of a mapping at or below a node; in YAML, the last one would win."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _duplicates(item)

@@ -1,8 +1,9 @@
-"""Tell our own network's failures from those of services: when no canary answers and most services fail, we are blind.
+"""Distinguish failures of our own network from those of services.
 
-Bad checks of a blind region are stored, marked, and fold into nothing: no outage opens, and the services become unknown
-as their last good checks cease to speak. When every region in use is blind, a span says so. Until it is decided, bad
-checks count but open no outage. Judging a lot twice changes nothing: what is kept is the newest word of each service.
+A region is blind when none of its canaries answers and most services fail there. Its bad checks are stored with a mark
+and do not change any state: no outage opens, and a service becomes unknown once its last good check no longer counts.
+When every region in use is blind, a span records it. While blindness is undecided, bad checks count but open no outage.
+Judging a batch twice changes nothing, because only the newest check of each service is kept.
 """
 
 import logging
@@ -25,27 +26,27 @@ from monitoring.worker.canaries import Look
 
 logger = logging.getLogger(__name__)
 
-FEWEST_SERVICES = 3  # must fail (or all, where there are fewer) before it is called our network
-CANARIES_SILENT_FOR = timedelta(seconds=4)  # no canary must have answered for so long: less than a re-check takes
-FAILURES_LOOK_BACK = timedelta(seconds=60)  # a check that timed out was due before the canaries were asked
+FEWEST_SERVICES = 3  # must fail (or all, if there are fewer) before a region is blind
+CANARIES_SILENT_FOR = timedelta(seconds=4)  # so long without an answer; less than a recheck takes
+FAILURES_LOOK_BACK = timedelta(seconds=60)  # a check that timed out was due before the canaries were probed
 KEPT_VERDICTS = 200
-SIGHT_FORGOTTEN_AFTER = timedelta(seconds=60)  # a worker that says nothing any more says nothing of its network either
+SIGHT_FORGOTTEN_AFTER = timedelta(seconds=60)  # the look of a worker that is silent for so long is ignored
 
 
 class Sight(Enum):
-    """What a bad check from a region is worth."""
+    """How bad checks from a region are treated."""
 
     CLEAR = "clear"
-    DOUBTFUL = "doubtful"  # no canary answers, and it is not clear whose fault that is
+    DOUBTFUL = "doubtful"  # no canary answers, but it is not clear whether our network is the cause
     BLIND = "blind"
 
 
 def judge(
     results: Sequence[ProbeResult], look: Look | None, regions: Sequence[str] = (), *, now: datetime
 ) -> dict[str, Sight]:
-    """Return the sight of the regions of a lot (and of `regions`), by what the canaries of its worker say.
+    """Return the sight of each region of a batch, and of `regions`, as judged by the canaries of its worker.
 
-    A look in the future says nothing: it would be the newest word for as long as its clock was ahead. Must run in a
+    A look from the future is ignored, because no later look would replace it until that time. Must run in a
     transaction. No query without canaries; a cheap one per region while they answer.
     """
     if look is None or from_ms(look.looked_at_ms) > now + AHEAD:
@@ -53,15 +54,15 @@ def judge(
     by_region: defaultdict[str, list[ProbeResult]] = defaultdict(list, {region: [] for region in regions})
     for result in results:
         by_region[result.region].append(result)
-    # In order: whoever judges several regions locks them in the same one.
+    # All processes lock regions in this order, so they cannot deadlock.
     return {region: _judge(region, by_region[region], look, now) for region in sorted(by_region)}
 
 
 @transaction.atomic
 def forget(now: datetime) -> int:
-    """End the blindness of regions whose workers fell silent, at their last word; return how many there were.
+    """End the blindness of regions whose workers are silent, as of their last look; return how many there were.
 
-    So does what a region said in the future, before a clock was set right.
+    Looks from the future, reported by a clock that was ahead, are dropped as well.
     """
     wait_briefly()
     silent = RegionSight.objects.filter(failing_since__isnull=False, failed_at__lt=now - SIGHT_FORGOTTEN_AFTER)
@@ -75,7 +76,7 @@ def forget(now: datetime) -> int:
 
 
 def _forget_future(sight: RegionSight, now: datetime) -> None:
-    """Take back to now what a locked sight says of later; what is left may be judged by."""
+    """Drop the part of a locked sight that is after `now`, so that the rest can be used."""
     for name in ("failing_since", "failed_at", "answered_at", "blind_since"):
         at = getattr(sight, name)
         if at is not None and at > now + AHEAD:
@@ -93,7 +94,7 @@ def _judge(region: str, results: Sequence[ProbeResult], look: Look, now: datetim
     sight = RegionSight.objects.select_for_update().get(region=region)
     _forget_future(sight, now)
     if sight.answered_at is not None and at <= sight.answered_at:
-        return Sight.CLEAR  # an old lot that was delivered late
+        return Sight.CLEAR  # an old batch that was delivered late
     sight.failing_since = min(sight.failing_since or at, at)
     sight.failed_at = max(sight.failed_at or at, at)
     sight.canaries = look.canaries
@@ -105,7 +106,7 @@ def _judge(region: str, results: Sequence[ProbeResult], look: Look, now: datetim
 
 
 def _decide(sight: RegionSight, results: Sequence[ProbeResult]) -> Sight:
-    """Weigh the newest check of each service that can tell: bad ones, and good ones begun since the canaries fail."""
+    """Decide by the newest check of each service: bad ones, and good ones that began after the canaries failed."""
     assert sight.failing_since and sight.failed_at
     for result in results:
         at = from_ms(result.checked_at_ms)
@@ -128,9 +129,9 @@ def _needed(region: str) -> int:
 
 
 def _go_blind(sight: RegionSight, now: datetime) -> None:
-    """Begin with the first check that failed, and tell the operator once.
+    """Mark a region as blind since its first failed check, and log it once.
 
-    Not with the canaries: they may have failed for hours in which services answered.
+    The failure of the canaries is not the start: services may have answered for hours after it.
     """
     sight.blind_since = min(datetime.fromisoformat(at) for is_bad, at in sight.verdicts.values() if is_bad)
     logger.error(
@@ -149,9 +150,9 @@ def _go_blind(sight: RegionSight, now: datetime) -> None:
 
 
 def _clear(sight: RegionSight, at: datetime, now: datetime) -> None:
-    """Let a locked region see again, from an instant on."""
+    """End the blindness of a locked region at an instant."""
     if sight.failed_at is None or (sight.answered_at is not None and sight.failing_since is None):
-        return  # somebody was quicker
+        return  # another process was faster
     was_blind = sight.blind_since is not None
     sight.failing_since = sight.blind_since = None
     sight.answered_at, sight.verdicts = at, {}
@@ -170,5 +171,5 @@ def _open_spans() -> QuerySet[Span]:
 
 
 def is_blind() -> bool:
-    """Say whether no region in use sees anything, so that nothing can reach us either. One query."""
+    """Return whether every region in use is blind, in which case pings cannot reach us either. One query."""
     return _open_spans().exists()

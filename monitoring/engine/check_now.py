@@ -1,4 +1,4 @@
-"""Check one service at once, in this process, and store nothing: for `manage.py probe` and the desk's button."""
+"""Check one service at once, in this process, and store nothing: for `manage.py probe` and the button in the admin."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ LOOK_UP_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one check found, how long it might have taken, and the addresses of the names that it looked up."""
+    """The result of one check, its timeout, and the addresses of the names that it looked up."""
 
     result: ProbeResult
     timeout_ms: int
@@ -32,9 +32,9 @@ class Attempt:
 
 
 def check_now(service: Service, now: datetime, *, at_most_ms: int | None = None) -> Attempt:
-    """Check a service, which must be one that is probed; `at_most_ms` shortens a longer timeout.
+    """Probe a service, which must not be a heartbeat; `at_most_ms` shortens a longer timeout.
 
-    Raises `NotAllowed` where our own rules refuse its address.
+    Raises `NotAllowed` when our own rules refuse its address.
     """
     timeout_ms = min(service.timeout, at_most_ms or service.timeout)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -55,7 +55,7 @@ def _spec_of(service: Service, timeout_ms: int, now: datetime) -> ProbeSpec:
         slot_ms=to_ms(now),
     )
     spec, asked_by = spec_of(due, settings.REGION), trace.current()
-    return replace(spec, trace_id=asked_by.trace_id) if asked_by else spec  # the target continues the trace of who asks
+    return replace(spec, trace_id=asked_by.trace_id) if asked_by else spec  # the target continues the caller's trace
 
 
 async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str]]]:
@@ -69,7 +69,7 @@ async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str
 
 
 async def _addresses(host: str, tools: Tools) -> list[str]:
-    """Look up again what the probe just found: that is in the resolver's memory, so it asks nobody."""
+    """Look up a name that the probe has just looked up; the resolver's cache answers."""
     try:
         async with asyncio.timeout(LOOK_UP_S):
             return list(await tools.resolver.resolve(host))

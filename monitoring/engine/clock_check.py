@@ -1,4 +1,4 @@
-"""Which clocks differ from the broker's, by whom and by how much; and what was refused lately because of one."""
+"""Find clocks that differ from the broker's, and the messages that were refused lately for that reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from monitoring.config import clock
 from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.models import EngineCounter
 
-CLOCK_DIFFERS_FROM = timedelta(seconds=2)  # from here on edges move by what people see
+CLOCK_DIFFERS_FROM = timedelta(seconds=2)  # from here on, edges of outages move visibly
 REFUSALS_LOOK_BACK = timedelta(minutes=5)
 REFUSALS: Mapping[str, str] = {
     "results_ahead": "results refused, for their time was yet to come",
@@ -25,8 +25,8 @@ REFUSALS: Mapping[str, str] = {
 class Clock:
     """A clock that differs from the broker's."""
 
-    name: str  # of a worker; or of this process, or PostgreSQL
-    ahead: timedelta  # negative where it is behind
+    name: str  # of a worker, this process or PostgreSQL
+    ahead: timedelta  # negative when it is behind
 
     def __str__(self) -> str:
         return f"{self.name} ({self.ahead.total_seconds():+.1f} s)"
@@ -42,7 +42,7 @@ def workers_ahead() -> dict[str, timedelta]:
 
 
 def database_ahead() -> timedelta:
-    """Return by how much PostgreSQL's clock is ahead at least, as far as a slow answer lets it be told. One query."""
+    """Return how far PostgreSQL's clock is ahead at least; the time of the query limits the precision. One query."""
     before = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
@@ -52,7 +52,7 @@ def database_ahead() -> timedelta:
 
 
 def differing() -> list[Clock]:
-    """Return every clock that differs by two seconds and more. Two queries."""
+    """Return every clock that differs by `CLOCK_DIFFERS_FROM` or more. Two queries."""
     found = {**workers_ahead(), "PostgreSQL": database_ahead()}
     if (ours := clock.of_broker().wall_ahead()) is not None:
         found["this process"] = ours
@@ -60,7 +60,7 @@ def differing() -> list[Clock]:
 
 
 def refused_lately() -> list[str]:
-    """Say what was refused or corrected within the last minutes, and how many in all. One query."""
+    """Describe what was refused or corrected within the last minutes, with totals. One query."""
     lately = EngineCounter.objects.filter(name__in=REFUSALS, raised_at__gte=Now() - REFUSALS_LOOK_BACK)
     rows = lately.annotate(ago=Now() - F("raised_at")).order_by("name").values_list("name", "value", "ago")
     return [f"{value} {REFUSALS[name]} (last {ago.total_seconds():.0f} s ago)" for name, value, ago in rows]

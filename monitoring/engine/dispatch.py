@@ -1,7 +1,7 @@
-"""Hand out the slots of the coming second: find who is due, move the watermark, then publish complete specs.
+"""Dispatch the slots of the next second: find the due services, move the watermark, then publish complete specs.
 
-The watermark is committed before anything is published. So two beats at once do no harm, and a crash in between costs
-the slots of one second, which show as a gap; no slot is ever handed out twice.
+The watermark is committed before anything is published, so two dispatchers at once do no harm and no slot is dispatched
+twice. After a crash in between, the slots of that second are gaps.
 """
 
 import logging
@@ -21,7 +21,7 @@ from monitoring.worker.specs import DueService, spec_of
 
 logger = logging.getLogger(__name__)
 
-LOOK_BACK = timedelta(seconds=2)  # after a longer pause the missed slots are skipped and counted, never made up
+LOOK_BACK = timedelta(seconds=2)  # after a longer pause, missed slots are skipped and counted, not dispatched late
 BATCH = 100
 
 Publish = Callable[[str, Sequence[ProbeSpec]], None]
@@ -29,7 +29,7 @@ Publish = Callable[[str, Sequence[ProbeSpec]], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """What one tick did."""
+    """The slots that one tick dispatched and skipped."""
 
     since: datetime
     until: datetime
@@ -38,9 +38,9 @@ class Tick:
 
 
 def dispatch_due(now: datetime, publish: Publish) -> Tick | None:
-    """Publish the slots up to `LEAD` ahead of `now`, by region and in batches; None when another beat was quicker.
+    """Publish the slots up to `LEAD` ahead of `now`, by region and in batches; None when another dispatcher was faster.
 
-    Slots whose publishing fails are gaps: the watermark has passed them.
+    Slots that cannot be published become gaps, since the watermark has passed them.
     """
     with transaction.atomic():
         watermark = _watermark(now)
@@ -52,7 +52,7 @@ def dispatch_due(now: datetime, publish: Publish) -> Tick | None:
         dispatched = sum(map(len, by_region.values()))
         skipped = _count_skipped(watermark.dispatched_until, since)
         if not _advance(watermark, until, dispatched, skipped):
-            transaction.set_rollback(True)  # the re-checks that we took stay for whoever was quicker
+            transaction.set_rollback(True)  # so that the faster dispatcher finds the rechecks
             return None
     if skipped:
         logger.error("slots skipped after a pause", extra={"skipped": skipped, "since": str(since)})
@@ -83,8 +83,8 @@ def _watermark(now: datetime) -> DispatchWatermark:
 def _window(watermark: DispatchWatermark, now: datetime) -> tuple[datetime, datetime]:
     until = now + LEAD
     if watermark.is_ahead(now):
-        # The clock was set back, so it had been ahead. Waiting for it to catch up would be a gap as long as the leap,
-        # and an outage in it would be told to nobody. Slots that have rows are measured again (see `future.py`).
+        # The clock had been ahead and was set back. Waiting until it catches up would leave a gap as long as the leap,
+        # in which no outage would be reported. Slots that already have rows are measured again (see `future.py`).
         return now, until
     return max(watermark.dispatched_until, now - LOOK_BACK), until
 
@@ -106,13 +106,13 @@ def _due(since: datetime, until: datetime) -> list[DueService]:
         )
         regular = [DueService(*row) for row in cursor.fetchall()]
         cursor.execute(statement("monitoring", "due_rechecks"), {"since": since, "until": until})
-        # A regular slot in the same second confirms as well as a re-check.
+        # A regular slot in the same second confirms a failure as well as a recheck.
         planned = {service.id for service in regular}
         return regular + [DueService(*row) for row in cursor.fetchall() if row[0] not in planned]
 
 
 def _specs_by_region(due: Sequence[DueService]) -> dict[str, list[ProbeSpec]]:
-    """Order by slot: a worker then starts the first of a batch first."""
+    """Return the specs of each region in order of their slots, the order in which a worker starts them."""
     by_region: defaultdict[str, list[ProbeSpec]] = defaultdict(list)
     for service in sorted(due, key=lambda service: service.slot_ms):
         for region in service.regions:

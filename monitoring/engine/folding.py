@@ -1,6 +1,6 @@
 """Fold new checks into the states of their services: where a check becomes an outage.
 
-Late checks are worked into the runs of the past instead, and tell outages that are known by them alone.
+Late checks are merged into the runs of the past instead; outages that only they reveal are reported afterwards.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str
         panel_at = partial(panels.at, service_id, current=held.panel)
         for result in by_service[service_id]:
             if not _is_news(held, result):
-                continue  # it was late, and is in the runs
+                continue  # a late check, already merged into the runs
             check = _check(held, result, answers.get(service_id), panel_at, result.region in doubtful)
             written.reach_back(service_id, _changes_from(held.state, check, now), check.at)
             step = advance(held.state, check, held.policy)
@@ -63,7 +63,7 @@ def fold_all(new: Sequence[ProbeResult], now: datetime, doubtful: Collection[str
 
 @dataclass(slots=True)
 class Written:
-    """What the folded checks of a batch leave to be written."""
+    """The rows to write after the checks of a batch are folded into the states."""
 
     closed: list[tuple[str, Run]] = field(default_factory=list)
     reopened: list[tuple[str, Run]] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Written:
         self.reaching_back.append((service_id, since, until))
 
     def save(self, now: datetime) -> None:
-        """Write the runs, and ask for the days that have closed already and that checks reached back to."""
+        """Write the runs, and request the roll-up of closed days that the checks change."""
         runs.remove(self.reopened)
         runs.store(self.closed)
         zone = settings.PAGE_TIME_ZONE
@@ -107,9 +107,9 @@ def _rebuild(
     answers: Mapping[str, dict[str, Answer]],
     now: datetime,
 ) -> list[Transition]:
-    """Work late results into the runs of their services, and ask for the days that have closed and may change by it.
+    """Merge late results into the runs of their services, and request the roll-up of closed days that may change.
 
-    Returns the transitions of outages that are known by them.
+    Returns the transitions of outages that the late results reveal.
     """
     if not late:
         return []
@@ -132,7 +132,7 @@ def _rebuild(
 def _late_changes(
     held: LockedState, stretch: tuple[datetime, datetime], results: Sequence[ProbeResult], now: datetime
 ) -> list[Transition]:
-    """Make the transitions of outages that late results confirm, with the first bad one of those as the evidence."""
+    """Return the transitions of outages that late results confirm; the first bad result among them is the evidence."""
     bad = next((result for result in results if result.verdict is Verdict.BAD), results[0])
     since, until = map(second_of, stretch)
     changes = late_outages.untold(held, runs.stretches_around(held, *stretch), since, until)
@@ -148,19 +148,19 @@ def _late_changes(
 
 
 def _is_news(held: LockedState, result: ProbeResult) -> bool:
-    """Say whether a result is to be folded into the state: of its newest slot, or of a later one."""
+    """Return whether a result belongs to the newest slot of the state, or to a later one, and so is folded into it."""
     at, run = from_ms(result.checked_at_ms), held.state.run
     if run is None or at >= run.last_at:
         return True
-    # Of several checks of one region in a second the last counts; of several regions each has its say.
+    # If a region sends several checks of one second, the last counts; different regions all count.
     return len(held.regions) > 1 and follows(held.state, at)
 
 
 def _changes_from(state: State, check: Check, now: datetime) -> datetime:
-    """Return from when on a check that is the newest may change what was accounted; now, where it came in time.
+    """Return the instant from which the newest check may change accounted time; `now` if it arrived in time.
 
-    Its day was settled without it where it came after the run had ceased to speak: the queue waited, with the database
-    or the broker away. Then it may confirm what began with the streak before it.
+    If it arrived after the hold of the open run, because the database or the broker was away, its day may have been
+    accounted without it. Then it may confirm a failure or recovery that began with the streak before it.
     """
     if state.run is not None and now <= state.run.last_at + timedelta(seconds=state.run.hold_s):
         return now
@@ -174,7 +174,7 @@ def _check(
     panel_at: Callable[[datetime], Panel],
     is_doubtful: bool,
 ) -> Check:
-    """Make a check of the service from one region's result, folding in what the other regions said last."""
+    """Return the check of the service as a whole: one region's result, folded with the newest ones of the others."""
     at = from_ms(result.checked_at_ms)
     if answers is None:
         slot = Slot(at=at, verdict=result.verdict, hold_s=held.policy.hold_s(result.interval_ms), is_decided=True)
@@ -195,7 +195,7 @@ def _check(
 
 
 def _hear(answers: dict[str, Answer], result: ProbeResult, policy: Policy) -> None:
-    """Keep the answer of a region, unless a newer one is known."""
+    """Keep a region's result as its answer, unless a newer one is known."""
     at, known = from_ms(result.checked_at_ms), answers.get(result.region)
     if known is None or known.at <= at:
         answers[result.region] = Answer(at, result.verdict, policy.hold_s(result.interval_ms))

@@ -1,8 +1,8 @@
-"""Heartbeats: services that report to us. A ping is a check, and silence at the deadline is a bad one.
+"""Heartbeats: services that report to us. A ping is a check, and silence at the deadline is a bad check.
 
-A check of a heartbeat speaks until the next deadline, so that between two pings nothing is unknown. Where nobody looked
-at deadlines for longer than the grace, a punctual ping may have found nobody listening: then silence proves nothing,
-and the job gets a period more.
+A check of a heartbeat counts until the next deadline, so no time between two pings is unknown. If the monitor did not
+check deadlines for longer than the grace, it may have missed a punctual ping, so silence proves nothing: the job gets
+one more period.
 """
 
 import hashlib
@@ -31,15 +31,15 @@ logger = logging.getLogger(__name__)
 
 KIND = "heartbeat"
 TOKEN_BYTES = 24
-LEAST_PING_INTERVAL = timedelta(milliseconds=100)  # pings that come faster are turned away
-LOOK_LATE_AFTER = timedelta(seconds=10)  # nobody looked for so long, or for the grace where that is longer
+LEAST_PING_INTERVAL = timedelta(milliseconds=100)  # faster pings are refused
+LOOK_LATE_AFTER = timedelta(seconds=10)  # deadlines were not checked for so long, or for the grace if longer
 LONGEST_INTERVAL_MS = 2**31 - 1
 MESSAGE_LENGTH = 500
 BATCH = 500
 
 
 class Answer(Enum):
-    """What became of a ping."""
+    """The outcome of a ping."""
 
     TAKEN = "taken"
     UNKNOWN = "unknown"
@@ -48,7 +48,7 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a job says. With `has_started` it has begun; else it has ended, well or with an exit code other than 0."""
+    """The content of a ping: the job has started (`has_started`), or it has ended with an exit code."""
 
     has_started: bool = False
     has_failed: bool = False
@@ -65,7 +65,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often a service reports, in force now."""
+    """The period and grace of a service that are in force now."""
 
     period: timedelta
     grace: timedelta
@@ -73,13 +73,13 @@ class Rhythm:
     @classmethod
     def of(cls, service: Service) -> "Rhythm":
         settings, _problems = KINDS[KIND].read(service.check_settings)
-        if not isinstance(settings, HeartbeatSettings):  # judged before it was stored, so by an older version
+        if not isinstance(settings, HeartbeatSettings):  # only if an older release stored them
             settings = HeartbeatSettings()
         return cls(period=timedelta(seconds=settings.period), grace=timedelta(seconds=settings.grace))
 
     @property
     def interval_ms(self) -> int:
-        """Return the period; more where a check must speak for longer, since the grace is long."""
+        """Return the period, or more if the grace is so long that a check must count for longer."""
         spoken = Fraction((self.period + self.grace) // timedelta(milliseconds=1)) / REPORTED.gap_factor
         return min(max(self.period // timedelta(milliseconds=1), ceil(spoken)), LONGEST_INTERVAL_MS)
 
@@ -89,7 +89,7 @@ def has_door(service: Service) -> bool:
 
 
 def open_door(service: Service) -> str:
-    """Give a service a new token, the only one that opens its door from now on, and return it: it is not kept."""
+    """Create a token for pings of a service and return it. It replaces an earlier one; only its hash is stored."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     Heartbeat.objects.update_or_create(service=service, defaults={"token_hash": _hash(token)})
     return token
@@ -97,7 +97,7 @@ def open_door(service: Service) -> str:
 
 @transaction.atomic
 def ping(token: str, report: Report, now: datetime) -> Answer:
-    """Take what the holder of a token reports."""
+    """Record the ping of a token's holder."""
     found = Heartbeat.objects.filter(token_hash=_hash(token), service__archived_at=None, service__kind=KIND)
     heartbeat = found.select_related("service").select_for_update(of=("self",)).first()
     if heartbeat is None:
@@ -119,12 +119,12 @@ def ping(token: str, report: Report, now: datetime) -> Answer:
 
 @transaction.atomic
 def mark_overdue(now: datetime) -> int:
-    """Write a bad check for each deadline that passed in silence; return how many. Two queries while all is well."""
+    """Record a bad check for each deadline that passed without a ping; return how many. Two queries if none did."""
     wait_briefly()
     _follow_new_settings(now)
     overdue = _monitored().filter(overdue_at__lte=now).order_by("overdue_at")
     late = list(overdue.select_related("service").select_for_update(of=("self",), skip_locked=True)[:BATCH])
-    if not late or blindness.is_blind():  # nothing can reach us either; what passes meanwhile is judged as if away
+    if not late or blindness.is_blind():  # pings cannot reach us; deadlines meanwhile are treated as not checked
         return 0
     results = []
     for heartbeat in late:
@@ -136,7 +136,7 @@ def mark_overdue(now: datetime) -> int:
             heartbeat.overdue_at = heartbeat.due_at + rhythm.grace
             continue
         results.append(_silence_of(heartbeat, rhythm))
-        # Again with each further period, so that the outage goes on.
+        # Each further period of silence adds a bad check, so that the outage continues.
         heartbeat.overdue_at = deadline + rhythm.period * ((now - deadline) // rhythm.period + 1)
     if results:
         tally.count(recording.record(results, now))
@@ -145,9 +145,9 @@ def mark_overdue(now: datetime) -> int:
 
 
 def _follow_new_settings(now: datetime) -> None:
-    """Count again from the last ping where the settings of a service are others than at its ping.
+    """Compute the deadline again from the last ping if the settings of a service have changed since.
 
-    From now, where that ping lies in the future: a clock was ahead, and nobody knows when it was.
+    If that ping is in the future, because a clock was ahead, the deadline is computed from `now`.
     """
     is_other = ~Q(version=F("service__version")) | Q(last_ping_at__gt=now + AHEAD)
     other = _monitored().filter(is_other, last_ping_at__isnull=False)
@@ -220,7 +220,7 @@ def _check(
 
 
 def _duration(length: timedelta) -> str:
-    """Write a length of time in the largest units that it is whole in, at most two."""
+    """Format a length of time exactly, in at most two units, the largest possible."""
     seconds, parts = int(length.total_seconds()), []
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         if seconds >= size:

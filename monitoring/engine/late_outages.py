@@ -1,7 +1,7 @@
-"""Outages that come to be known by late results alone: they are in the figures, so they are told, if after the fact.
+"""Find outages that only late results reveal. They are part of the figures, so they are reported afterwards.
 
-A target that hangs for 20 s under a timeout of 30 s and an interval of 1 s is one: its bad checks arrive after the good
-ones that follow them. Without this it would be downtime without a transition.
+Example: a target hangs for 20 s, with a timeout of 30 s and an interval of 1 s. Its bad checks arrive after the good
+ones that follow them. Without this module, there would be downtime without a transition.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from monitoring.states.state_rows import LockedState
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A confirmed outage by the runs, in Unix seconds."""
+    """A confirmed outage, computed from the runs, in Unix seconds."""
 
     last_good: int | None  # the check before it
     first_bad: int
     last_bad: int
-    recovered: int | None  # the first check that is good; None: it goes on
+    recovered: int | None  # the first good check; None while it continues
 
 
 def outages(stretches: Sequence[Stretch], policy: Policy) -> list[Outage]:
@@ -45,16 +45,16 @@ def outages(stretches: Sequence[Stretch], policy: Policy) -> list[Outage]:
 
 
 def untold(held: LockedState, stretches: Sequence[Stretch], since: int, until: int) -> list[Change]:
-    """Return the changes to tell of a locked service whose runs around [since, until] were rebuilt. One query.
+    """Return the changes to report for a locked service whose runs around [since, until] were rebuilt. One query.
 
-    `stretches` reach back to one that decides the state. An outage that goes on makes the status of the state *down*.
+    `stretches` begin with one that decides the state. An outage that continues sets the status of the state to *down*.
     """
     changes: list[Change] = []
     for outage in outages(stretches, held.policy):
         if outage.last_bad < since or outage.first_bad > until:
             continue
         if outage.recovered is None and held.state.status in (Status.DOWN, Status.UNKNOWN):
-            continue  # told, or told by the next check
+            continue  # reported before, or by the next check
         if outage.recovered is not None and _is_told(held.service_id, outage):
             continue
         changes += _changes(held.state.status, outage)

@@ -1,4 +1,4 @@
-"""Whether the engine keeps up with what is due, told from what is stored. Past its capacity checks are left out."""
+"""Measure whether the engine keeps up: beyond its capacity, fewer checks are stored than slots were due."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,15 +9,15 @@ from django.db import connection
 from database.sql import statement
 from monitoring.rules.unix_time import to_ms
 
-SLOT_SETTLES_AFTER = timedelta(seconds=20)  # younger slots may still wait for an answer or for the recorder
+SLOT_SETTLES_AFTER = timedelta(seconds=20)  # later slots may still wait for an answer or for the recorder
 PACE_WINDOW = timedelta(seconds=10)
-FEWEST_DUE = 100  # slots in the window; of fewer no share can be told
+FEWEST_DUE = 100  # slots in the window; with fewer, a ratio means little
 KEPT_UP_RATIO = 0.98
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Checks a second in the window that is settled."""
+    """Due and stored checks per second, in a window that has settled."""
 
     due_per_s: float
     stored_per_s: float
@@ -29,7 +29,7 @@ class Pace:
 
 
 def pace(now: datetime) -> Pace:
-    """Compare what was due with what is stored. One query, which reads ten seconds of checks."""
+    """Compare due slots with stored checks. One query, which reads ten seconds of checks."""
     until = now - SLOT_SETTLES_AFTER
     since = until - PACE_WINDOW
     window: dict[str, Any] = {"since": since, "until": until, "since_ms": to_ms(since), "until_ms": to_ms(until)}

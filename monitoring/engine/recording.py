@@ -1,7 +1,7 @@
-"""Record a lot of results in one short transaction: raw rows, states, runs, transitions.
+"""Record a batch of results in one short transaction: raw rows, states, runs, transitions.
 
-Recording is idempotent: only rows that were new to `watch_server_logs` reach anything else, so a lot that is delivered
-twice, or half of it again, neither stores nor counts twice.
+Recording is idempotent: only rows that were new to `watch_server_logs` are processed further, so a batch that is
+delivered twice, in whole or in part, is stored and counted once.
 """
 
 import logging
@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import CheckViolation
 
 from database.locks import wait_briefly
-from monitoring.checks.storing import kept, make_partitions, presentable, store, unfold_late
+from monitoring.checks.storing import decompress_late, kept, make_partitions, presentable, store
 from monitoring.config.clock import AHEAD
 from monitoring.engine import blindness
 from monitoring.engine.blindness import Sight
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a batch."""
+    """The outcome of recording a batch."""
 
-    new: Sequence[ProbeResult]  # in order of time; those that were stored
+    new: Sequence[ProbeResult]  # the stored ones, in order of time
     duplicates: int
     refused: int  # long past
-    ahead: int  # refused as well: their instant is yet to come
+    ahead: int  # refused because their instant is in the future
     changes: int
 
     @property
@@ -44,16 +44,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """How many results of a batch are not stored whatever they say, for when they were made."""
+    """The number of results that are refused because their time is too old or in the future."""
 
     past: int
     ahead: int
 
 
 def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = None) -> Recorded:
-    """Store the results that are new and bring states, runs and transitions up to date with them.
+    """Store the results that are new, and update states, runs and transitions.
 
-    `look` is what the canaries of the worker said when the lot was finished.
+    `look` is the result of the worker's canaries when the batch was complete.
     """
     told = [result for result in results if from_ms(result.checked_at_ms) <= now + AHEAD]
     taken = [presentable(result) for result in told if from_ms(result.checked_at_ms) > now - kept()]
@@ -61,7 +61,7 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
     try:
         return _record(taken, refused, now, look)
     except IntegrityError as error:
-        # Partitions are made ahead, so asking for them every time would be asking in vain; PostgreSQL says it itself.
+        # Partitions are created in advance, so they are not checked each time; PostgreSQL raises when one is missing.
         if not isinstance(error.__cause__, CheckViolation) or not make_partitions(taken):
             raise
     except future.StatesAhead as found:
@@ -71,13 +71,13 @@ def record(results: Sequence[ProbeResult], now: datetime, look: Look | None = No
 
 @transaction.atomic
 def _record(taken: Sequence[ProbeResult], refused: Refused, now: datetime, look: Look | None) -> Recorded:
-    wait_briefly()  # behind a lock on a raw table the batch goes back to its queue
-    unfold_late(taken, now)
+    wait_briefly()  # when a raw table is locked, the batch returns to its queue
+    decompress_late(taken, now)
     sights = blindness.judge(taken, look, now=now)
     blind = {region: look.canaries for region, sight in sights.items() if look and sight is Sight.BLIND}
     new = store(taken, blind)
     duplicates = len(taken) - len(new)
-    if duplicates:  # or their instants were measured before, by a clock that was ahead
+    if duplicates:  # or a clock that was ahead measured their instants before
         future.refuse({result.service_id for result in taken}, now)
     check_log.tell_recorded(new)
     told = [result for result in new if result.verdict is not Verdict.BAD or result.region not in blind]

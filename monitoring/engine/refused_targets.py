@@ -1,4 +1,4 @@
-"""Which services are not checked because our own rules refuse their addresses, as the workers say."""
+"""Find services that are not checked because our own rules refuse their addresses, as reported by the workers."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ MOST_SERVICES_NAMED = 5
 
 
 def refused_targets(now: datetime) -> dict[str, str]:
-    """Return why, by the id of each monitored service that a worker may not probe. Two queries at most."""
+    """Return the reasons by id of the monitored services that a worker may not probe. Two queries at most."""
     alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_key=UNPROBED_FACT)
     why = {id: words for worker in alive if worker.facts for id, words in worker.facts[UNPROBED_FACT].items()}
     if not why:
@@ -22,7 +22,7 @@ def refused_targets(now: datetime) -> dict[str, str]:
 
 
 def judge(refused: dict[str, str]) -> Finding:
-    """Name services that are not checked, with what each worker said."""
+    """Return a finding with the services that are not checked, and the reason that each worker reports."""
     if not refused:
         return good(_("No address of a service is refused by our own settings."))
     named = ", ".join([*list(refused)[:MOST_SERVICES_NAMED], *(["…"] if len(refused) > MOST_SERVICES_NAMED else [])])

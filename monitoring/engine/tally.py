@@ -17,19 +17,19 @@ _lateness = metrics.histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 
-_lots = metrics.histogram("lot_size_checks", "Checks in a lot.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+_batches = metrics.histogram("batch_size_checks", "Checks in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 _unused = metrics.counter("checks_not_stored", "Results that were not stored, by why.", ["why"])
 
 
 def count(recorded: Recorded) -> None:
-    """Count a batch once it is committed: what was new in it, and what was not stored."""
+    """Count the results of a committed batch: the new ones, and those that were not stored."""
     transaction.on_commit(partial(_count, recorded))
 
 
 def _count(recorded: Recorded) -> None:
     new, unused = recorded.new, (recorded.duplicates, recorded.refused, recorded.ahead)
     with harmless("metrics of checks"):
-        _lots.observe(len(new) + sum(unused))
+        _batches.observe(len(new) + sum(unused))
         _lateness.observe_many(result.lateness_ms / 1000 for result in new)
         for verdict in Verdict:
             if number := sum(result.verdict is verdict for result in new):

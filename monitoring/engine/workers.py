@@ -1,4 +1,4 @@
-"""Keep what workers say of themselves in their stamps: when each was seen last, what it counts, and its clock."""
+"""Store the stamps of workers: when each was last seen, its counters and its clock."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,12 +16,12 @@ from monitoring.worker.canaries import unpacked
 
 LATE_STAMP_AFTER = timedelta(seconds=20)  # four stamps missed
 WORKER_FORGOTTEN_AFTER = timedelta(days=7)
-UNPROBED_FACT = "unprobed"  # among a worker's facts: why it may not probe a service, by its id
+UNPROBED_FACT = "unprobed"  # key in a worker's facts: reasons by id of services that it may not probe
 
 
 @transaction.atomic
 def keep(stamp: Mapping[str, Any], now: datetime) -> None:
-    """Keep the newest stamp of a worker, and judge by what its canaries say."""
+    """Store the newest stamp of a worker, and judge blindness by its canaries."""
     wait_briefly()
     _count_specs_ahead(stamp)
     look = unpacked(stamp.get("look"))
@@ -46,7 +46,7 @@ def keep(stamp: Mapping[str, Any], now: datetime) -> None:
 
 
 def _count_specs_ahead(stamp: Mapping[str, Any]) -> None:
-    """Note when a worker refused specs: it counts them since its start, which does not say whether it still does."""
+    """Record when a worker last refused specs; its own counter runs since its start, so it does not tell when."""
     before = EngineWorker.objects.filter(name=stamp["name"]).values_list("counters", flat=True).first() or {}
     if (more := stamp["counters"].get("ahead", 0) - before.get("ahead", 0)) > 0:
         counters.add("specs_ahead", more)
@@ -57,14 +57,14 @@ def is_alive(worker: EngineWorker, now: datetime) -> bool:
 
 
 def seen_since(at: datetime, now: datetime) -> QuerySet[EngineWorker]:
-    """Choose the workers that were seen since then; a stamp in the future says nothing of when it was made."""
+    """Return the workers seen since `at`; a stamp from the future does not count, as its true time is unknown."""
     return EngineWorker.objects.filter(seen_at__range=(at, now + AHEAD))
 
 
 def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return what a worker says of itself, and how long its stamp took.
+    """Return the facts that a worker reports, and how long its stamp took to arrive.
 
-    Both ends go by the broker's clock, so that is the queue's doing; where there is none, it is their clocks' as well.
+    Both ends use the broker's clock, so the delay is that of the queue. Without it, their clocks contribute as well.
     """
     sent_at = stamp.get("sent_at")  # an older release sends neither
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
@@ -74,7 +74,7 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def forget(now: datetime) -> int:
-    """Delete workers that were not seen for a week: each restart makes a new name. Returns how many."""
+    """Delete workers not seen for a week, as each restart creates a new name; return how many."""
     is_old = Q(seen_at__lt=now - WORKER_FORGOTTEN_AFTER) | Q(
         seen_at__gt=now + WORKER_FORGOTTEN_AFTER
     )  # the latter by a clock that was ahead

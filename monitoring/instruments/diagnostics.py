@@ -1,4 +1,4 @@
-"""What the operator should know of the engine: the clock, the workers, roll-ups, partitions and retention."""
+"""Diagnostics of the engine: clocks, workers, roll-ups, partitions and retention."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -41,7 +41,7 @@ def beat() -> Finding:
 
 
 def judge_beat(watermark: DispatchWatermark | None, now: datetime) -> Finding:
-    """Judge the age of the newest dispatch. None: there never was one."""
+    """Judge the age of the newest dispatch; None if there was none."""
     remedy = _("Do beat and a worker of the queue “dispatch” run? See their logs.")
     if watermark is None:
         return bad(_("No check was ever dispatched."), remedy)
@@ -59,7 +59,7 @@ def workers() -> Finding:
 
 
 def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: datetime) -> Finding:
-    """Judge whether somebody records and every region in use has somebody who probes."""
+    """Judge whether a worker records results, and every region in use has a probe worker."""
     alive = [worker for worker in found if is_alive(worker, now)]
     table = Table(
         columns=[_("Worker"), _("Role"), _("Region"), _("Alive"), _("Release")],
@@ -99,7 +99,7 @@ def clocks() -> Finding:
 
 
 def judge_clocks(ahead: Mapping[str, timedelta], behind_ms: Mapping[str, int]) -> Finding:
-    """Judge by how much clocks are ahead of the broker's, and how long after its sending each newest stamp arrived."""
+    """Judge how far clocks are ahead of the broker's, and how long each newest stamp took to arrive."""
     if off := {name: by for name, by in ahead.items() if abs(by) >= CLOCK_DIFFERS_FROM}:
         says = _("Clocks differ from the broker's: %(clocks)s") % {
             "clocks": ", ".join(f"{name} ({by.total_seconds():+.1f} s)" for name, by in off.items())
@@ -123,14 +123,14 @@ def rollups() -> Finding:
     row = RollupWatermark.objects.first()
     late = day_of(now - DAY_CLOSES_AFTER - ROLLUP_LATE, zone) - timedelta(days=1)
     return judge_rollups(
-        waiting=ready.values("date", "service").distinct().count(),  # several may have asked for the same one
+        waiting=ready.values("date", "service").distinct().count(),  # the same one may be requested several times
         oldest=ready.order_by("date").values_list("date", flat=True).first(),
         is_planned=row is None or row.planned_until >= late,
     )
 
 
 def judge_rollups(*, waiting: int, oldest: date | None, is_planned: bool) -> Finding:
-    """Judge the days that wait to be accounted, and whether new days were asked for within hours of their end."""
+    """Judge the days that wait for their roll-up, and whether new days were requested within hours of their end."""
     remedy = _("Do beat and a worker of the queue “rollups” run? By hand: manage.py rollup --from DAY --to DAY")
     if not is_planned:
         return bad(_("Yesterday has not been accounted yet."), remedy)
@@ -172,7 +172,7 @@ def judge_retention(
     dropped: Mapping[str, date],
     now: datetime,
 ) -> Finding:
-    """Judge days that should be gone: those that wait for the roll-up, and those that nobody came to drop."""
+    """Judge days that should have been dropped: those that wait for the roll-up, and others."""
     columns = [_("Table"), _("Kept, days"), _("Due to go"), _("Held"), _("Last dropped")]
     rows = [
         [name, str(days), str(len(due[name])), str(len(held[name])), f"{dropped[name]}" if name in dropped else ""]
@@ -192,7 +192,7 @@ def judge_retention(
 
 
 def _expected(keep_days: int, now: datetime) -> date:
-    """Return the first day that must be there yet, with two nights' grace."""
+    """Return the first day that may still be stored, with two nights' grace."""
     return now.astimezone(UTC).date() - timedelta(days=keep_days + 2)
 
 
@@ -202,7 +202,7 @@ def figures() -> Finding:
 
 
 def judge_figures(differed_at: Mapping[str, datetime]) -> Finding:
-    """Judge whether an audit found recorded runs or stored days that were wrong, by the counters raised lately."""
+    """Judge by recently increased counters whether an audit found wrong runs or stored days."""
     if not differed_at:
         return good(_("Recorded runs and stored days are those of the raw checks, as far as they were audited."))
     table = Table(

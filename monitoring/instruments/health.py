@@ -1,4 +1,4 @@
-"""What the engine says of itself in /health: database, broker, the last dispatch, the workers' stamps."""
+"""The engine's part of /health: database, broker, the last dispatch, the workers' stamps."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -18,7 +18,7 @@ from monitoring.worker.stamper import DISPATCH
 from observability.health import Finding, Health, checks
 
 REFUSED_LATELY = timedelta(minutes=10)
-WORKER_MISSED_FOR = timedelta(hours=1)  # a worker that was taken away on purpose is not mourned for ever
+WORKER_MISSED_FOR = timedelta(hours=1)  # a worker that was removed on purpose is not reported for ever
 
 
 def check_database() -> Finding:
@@ -33,7 +33,7 @@ def check_redis() -> Finding:
 
 
 def check_dispatch() -> Finding:
-    """Judge the age of the last dispatch; the watermark runs ahead of the clock while all is well."""
+    """Judge the age of the last dispatch; the watermark is normally ahead of the clock."""
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
         return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
@@ -51,13 +51,13 @@ def check_dispatch() -> Finding:
 
 
 def _has_dispatcher() -> bool:
-    """Say whether a worker for dispatch alone was seen lately. One query."""
+    """Return whether a worker for dispatch alone was seen lately. One query."""
     now = clock.now()
     return seen_since(now - LATE_STAMP_AFTER, now).filter(role=DISPATCH).exists()
 
 
 def check_workers() -> Finding:
-    """Ask that every region in use has a worker that was seen lately."""
+    """Check that every region in use has a worker that was seen lately."""
     now = clock.now()
     needed = needed_regions()
     seen = defaultdict(list)
@@ -74,7 +74,7 @@ def check_workers() -> Finding:
 
 
 def check_pace() -> Finding:
-    """Ask whether what was due lately is stored."""
+    """Check that the checks that were due lately are stored."""
     found = pace(clock.now())
     if found.is_behind:
         message = f"falling behind: {found.stored_per_s:,.0f} of {found.due_per_s:,.0f} checks/s"
@@ -83,12 +83,12 @@ def check_pace() -> Finding:
 
 
 def needed_regions() -> set[str]:
-    """Return the regions that monitored services are probed from. One query."""
+    """Return the regions of monitored services. One query."""
     return {region for regions in Service.objects.monitored().values_list("regions", flat=True) for region in regions}
 
 
 def check_network() -> Finding:
-    """Ask whether the canaries answer, where there are any."""
+    """Check that the canaries answer, if there are any."""
     blind = RegionSight.objects.exclude(blind_since=None).order_by("blind_since")
     words = [f"since {each.blind_since:%Y-%m-%d %H:%M} UTC (region {each.region})" for each in blind]
     if words:
@@ -97,7 +97,7 @@ def check_network() -> Finding:
 
 
 def check_clocks() -> Finding:
-    """Ask whose clock differs from the broker's, and whether anything was refused lately because of one."""
+    """Check for clocks that differ from the broker's, and for messages refused lately for that reason."""
     words = []
     if off := clock_check.differing():
         names = ", ".join(map(str, off))
@@ -107,7 +107,7 @@ def check_clocks() -> Finding:
 
 
 def check_messages() -> Finding:
-    """Ask whether workers lately refused messages on the broker."""
+    """Check whether workers lately refused messages on the broker."""
     now = clock.now()
     lately_ms = to_ms(now - REFUSED_LATELY)
     counters = seen_since(now - WORKER_MISSED_FOR, now).values_list("counters", flat=True)
@@ -119,7 +119,7 @@ def check_messages() -> Finding:
 
 
 def check_targets() -> Finding:
-    """Ask whether our own settings forbid to probe what is monitored. How many only: everybody reads this."""
+    """Check whether our own settings forbid to probe services. Only their number is public."""
     if refused := refused_targets(clock.now()):
         message = f"not checked, for our own settings refuse the address: {len(refused)} services; see manage.py doctor"
         return Finding(status=Health.DEGRADED, message=message)

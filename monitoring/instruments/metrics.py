@@ -1,4 +1,4 @@
-"""The engine in figures, for `/metrics`: counted by lot where it happens, or asked of database and broker then."""
+"""The engine's metrics for `/metrics`: some are counted with each batch, others read from database and broker."""
 
 from collections.abc import Iterable
 from datetime import UTC
@@ -25,7 +25,7 @@ from monitoring.worker.stamper import ROLES
 from observability import metrics
 
 QUEUES = ("dispatch", "results", "alerts", "rollups")
-MOST_REGIONS = 50  # a label for each; further ones are not shown
+MOST_REGIONS = 50  # with a label each; further ones are left out
 
 
 def of_dispatch() -> Iterable[Metric]:
@@ -35,13 +35,13 @@ def of_dispatch() -> Iterable[Metric]:
         return
     yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
     yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
-    # A dispatch in the future says nothing of when slots were handed out; its distance is no age to be calm about.
+    # A dispatch in the future has no known time, and its negative age must not look healthy.
     age_s = abs(watermark.age(clock.now()).total_seconds())
     yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
 
 
 def of_workers() -> Iterable[Metric]:
-    """Read what workers say of themselves in their stamps, on whatever machine they run. One query."""
+    """Read the facts that workers on all machines report in their stamps. One query."""
     now = clock.now()
     workers = list(seen_since(now - LATE_STAMP_AFTER, now))
     seen = GaugeMetricFamily(metrics.PREFIX + "workers", "Workers seen in the last 20 s.", labels=["role"])
@@ -79,7 +79,7 @@ def of_services() -> Iterable[Metric]:
 
 
 def of_queues() -> Iterable[Metric]:
-    """Ask the broker how many messages wait in each queue, where it is Redis."""
+    """Read the number of messages in each queue, if the broker is Redis."""
     if not settings.CELERY_BROKER_URL.startswith("redis") or not settings.REDIS_URL:
         return
     names = [*QUEUES, *(f"probes.{region}" for region in sorted(needed_regions())[:MOST_REGIONS])]
@@ -97,7 +97,7 @@ def of_queues() -> Iterable[Metric]:
 
 
 def of_upkeep() -> Iterable[Metric]:
-    """Read how far the roll-up is behind, what should never happen, and the days of partitions ahead. Five queries."""
+    """Read the delay of the roll-up, the counters of rare events, and the days of partitions ahead. Five queries."""
     now = timezone.now()
     due = RollupRequest.objects.exclude(not_before__gt=now)
     days = due.values("date", "service").distinct().count()  # several may have asked for the same one
@@ -111,7 +111,7 @@ def of_upkeep() -> Iterable[Metric]:
         "What should be rare: refusals, rebuilt runs, differing figures.",
         labels=["event"],
     )
-    # Those that an alert asks for are there from the start, or their first rise would be none.
+    # Counters used in alerts exist from the start; otherwise their first increase would not be seen.
     counted = dict.fromkeys(("rows_differed", "runs_differed"), 0) | dict(
         EngineCounter.objects.values_list("name", "value")
     )

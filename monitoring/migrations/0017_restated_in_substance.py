@@ -1,4 +1,4 @@
-"""What changes the past is kept: who entered what and when, who approved it, and the figures of before."""
+"""Changes of the past are kept: their author, time and approval, and the earlier figures."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
+from monitoring.models.compressed import CompressedChecks, CompressedRequests
 from monitoring.models.engine import DispatchWatermark, EngineCounter, EngineWorker, RegionSight
-from monitoring.models.folded import FoldedChecks, FoldedRequests
 from monitoring.models.heartbeats import Heartbeat
 from monitoring.models.hours import Hour, ServiceHour
 from monitoring.models.policies import AccountingPolicy
@@ -18,11 +18,11 @@ __all__ = [
     "ApiCallLog",
     "ApiResponseTime",
     "CheckRun",
+    "CompressedChecks",
+    "CompressedRequests",
     "DispatchWatermark",
     "EngineCounter",
     "EngineWorker",
-    "FoldedChecks",
-    "FoldedRequests",
     "FormerRegions",
     "Heartbeat",
     "Hour",

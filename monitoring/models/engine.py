@@ -1,4 +1,4 @@
-"""What the engine knows of itself."""
+"""The engine's records of itself: dispatch, workers, counters, networks."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -7,17 +7,17 @@ from django.db import models
 
 from monitoring.config.clock import AHEAD
 
-LEAD = timedelta(seconds=2)  # slots are dispatched up to here, so that they reach a worker before they are due
+LEAD = timedelta(seconds=2)  # slots are dispatched so far ahead that they reach a worker before they are due
 DISPATCH_LATE = timedelta(seconds=5)
 
 
 class DispatchWatermark(models.Model):
-    """The single row that says up to when slots were handed out; two beats meet here by compare-and-set."""
+    """The single row with the instant up to which slots were dispatched; dispatchers compare-and-set it."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     dispatched_until = models.DateTimeField()
     dispatched_slots = models.BigIntegerField(default=0)
-    skipped_slots = models.BigIntegerField(default=0)  # missed after a pause; never made up: they are gaps
+    skipped_slots = models.BigIntegerField(default=0)  # missed after a pause and not dispatched later: gaps
 
     class Meta:
         db_table = "dispatch_watermark"
@@ -42,7 +42,7 @@ class DispatchWatermark(models.Model):
 
 
 class EngineWorker(models.Model):
-    """A worker process that said it is alive, through the same queue as its results."""
+    """A worker process that reports that it is alive, through the same queue as its results."""
 
     name = models.TextField(primary_key=True)
     role = models.TextField()  # probe, engine, dispatch
@@ -50,8 +50,8 @@ class EngineWorker(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     counters = models.JSONField(default=dict)  # since `started_at`: probes, expired, our own errors; and in flight now
-    # Its release and user, how long its newest stamp took (`behind_ms`), and by how much its machine's clock is ahead
-    # of the broker's (`clock_ahead_ms`, null where not known). Null: written by a release that did not know of it.
+    # Its release and user, how long its newest stamp took (`behind_ms`), and how far its machine's clock is ahead of
+    # the broker's (`clock_ahead_ms`, null if unknown). Null: written by a release without this column.
     facts = models.JSONField(null=True)
 
     class Meta:
@@ -62,11 +62,11 @@ class EngineWorker(models.Model):
 
 
 class EngineCounter(models.Model):
-    """How often something happened that should be rare, such as a result that had to be refused."""
+    """The number of times that a rare event happened, such as a refused result."""
 
     name = models.TextField(primary_key=True)
     value = models.BigIntegerField(default=0)
-    raised_at = models.DateTimeField(null=True)  # last; by the database's clock
+    raised_at = models.DateTimeField(null=True)  # the last time, by the database's clock
 
     class Meta:
         db_table = "engine_counters"
@@ -76,15 +76,15 @@ class EngineCounter(models.Model):
 
 
 class RegionSight(models.Model):
-    """What the canaries say of a region's network. A row from the first time that none of them answered."""
+    """The state of a region's network by its canaries. The row exists since the first time that none answered."""
 
     region = models.TextField(primary_key=True)
-    failing_since = models.DateTimeField(null=True)  # none has answered since; null: all is well
-    failed_at = models.DateTimeField(null=True)  # the newest look that none answered
-    answered_at = models.DateTimeField(null=True)  # the newest look that one answered
-    blind_since = models.DateTimeField(null=True)  # and most services failed as well: it is our network
-    canaries = models.TextField(default="")  # for people
-    verdicts = models.JSONField(default=dict)  # while it is not decided: by service, whether its newest check was good
+    failing_since = models.DateTimeField(null=True)  # none has answered since; null: they answer
+    failed_at = models.DateTimeField(null=True)  # the newest look that no canary answered
+    answered_at = models.DateTimeField(null=True)  # the newest look that a canary answered
+    blind_since = models.DateTimeField(null=True)  # most services failed as well, so it is our network
+    canaries = models.TextField(default="")  # their names, for people
+    verdicts = models.JSONField(default=dict)  # while undecided: by service, whether its newest check was good
 
     class Meta:
         db_table = "region_sights"

@@ -1,4 +1,4 @@
-"""Services that report to us: the door of each, and until when it may be silent."""
+"""Heartbeats: the token of each service that reports to us, and its deadline."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ class Heartbeat(models.Model):
     """The push URL of a service of kind heartbeat. Before the first ping nothing is due, and the service is unknown."""
 
     service = models.OneToOneField(Service, models.CASCADE, primary_key=True, related_name="heartbeat")
-    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself is not kept
+    token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token is not stored
     last_ping_at = models.DateTimeField(null=True)  # of success or failure, not of a start
     started_at = models.DateTimeField(null=True)  # of a job that has not reported its end
     due_at = models.DateTimeField(null=True)  # the next ping, at the latest

@@ -14,12 +14,12 @@ class Hour(models.Model):
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # How many answers took so long: the buckets of `monitoring/rules/histogram.py` that hold any, and their counts.
-    # Null: by a release that had buckets of another width.
+    # The histogram of response times: the non-empty buckets of `monitoring/rules/histogram.py`, and their counts.
+    # Null in rows of a release whose buckets had another width.
     histogram_buckets = ArrayField(models.SmallIntegerField(), null=True)
     histogram_counts = ArrayField(models.IntegerField(), null=True)
     computed_at = models.DateTimeField()
-    took_ms = models.IntegerField()  # for all hours computed with it; says when it may be done again
+    took_ms = models.IntegerField()  # for all hours computed together; determines when they may be computed again
 
     class Meta:
         db_table = "check_hours"
@@ -31,14 +31,14 @@ class Hour(models.Model):
 class ServiceHour(models.Model):
     """The checks of one service in one hour (UTC)."""
 
-    # Hours first: every reader wants some hours of all services, and old hours are deleted as one range.
+    # Hours first: every reader needs some hours of all services, and old hours are deleted as one range.
     pk = models.CompositePrimaryKey("hour_at", "service_id")
     hour_at = models.DateTimeField()
     service_id = models.TextField()
     ok_count = models.IntegerField()
     slow_count = models.IntegerField()
     bad_count = models.IntegerField()
-    # Null: by a release that summed up good checks alone.
+    # Null: written by a release that counted good checks only.
     answered_count = models.IntegerField(null=True)
     response_ms_sum = models.FloatField()  # of the answers
 

@@ -16,7 +16,7 @@ LONGEST_NOTICE_HOURS = 24 * 90
 
 
 class LateMaintenance(models.TextChoices):
-    """What becomes of maintenance that was entered too late, or changed when it was over."""
+    """How maintenance is accounted that was entered too late, or changed afterwards."""
 
     COUNT = "count", _("accounted as measured")
     RESTATE = "restate", _("excluded, and shown as entered late")
@@ -28,7 +28,7 @@ class AccountingPolicyQuerySet(models.QuerySet["AccountingPolicy"]):
 
 
 class AccountingPolicy(models.Model):
-    """A version of a policy. Never edited (a trigger holds that): a change is the next version."""
+    """A version of a policy. Never edited, which a trigger enforces: a change is the next version."""
 
     name = models.TextField(_("name"), default=STANDARD)
     version = models.IntegerField(_("version"))
@@ -52,13 +52,13 @@ class AccountingPolicy(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
     counts_maintenance = models.BooleanField(_("count maintenance as measured"), default=False)
-    maintenance_notice_hours = models.SmallIntegerField(  # 0: it must only not be entered afterwards
+    maintenance_notice_hours = models.SmallIntegerField(  # 0: it must be entered before its start
         _("notice of maintenance (hours)"),
         default=0,
         db_default=0,
         validators=[MinValueValidator(0), MaxValueValidator(LONGEST_NOTICE_HOURS)],
     )
-    # The first versions had no such rule, and what they publish stays as it was: they restate.
+    # The first versions had no such rule. Their published figures stay, so late maintenance restates.
     late_maintenance = models.TextField(
         _("maintenance entered later"),
         choices=LateMaintenance.choices,
@@ -100,7 +100,7 @@ class AccountingPolicy(models.Model):
 
     @property
     def rules(self) -> Policy:
-        """Return the rules as the pure modules take them."""
+        """Return the rules as a value for the pure modules."""
         return Policy(
             failure_threshold=self.failure_threshold,
             recovery_threshold=self.recovery_threshold,
@@ -113,13 +113,13 @@ class AccountingPolicy(models.Model):
 
 
 class PolicyBook:
-    """All versions in memory, to ask which was in force. One query."""
+    """All versions in memory, to find the one in force on a day. One query."""
 
     def __init__(self) -> None:
         self._versions = list(AccountingPolicy.objects.newest_first())
 
     def in_force(self, name: str, day: date) -> AccountingPolicy:
-        """Return the version of a policy for a day; before its first one, that. Raises LookupError for another name."""
+        """Return the version of a policy for a day, or its first version before that. Raises LookupError if unknown."""
         versions = [policy for policy in self._versions if policy.name == name]
         if not versions:
             raise LookupError(f"no accounting policy is named {name!r}")
@@ -127,7 +127,7 @@ class PolicyBook:
 
     @property
     def highest_threshold(self) -> int:
-        """Return the most checks in a row that any version asks for."""
+        """Return the highest threshold of all versions, in checks."""
         return max(max(policy.failure_threshold, policy.recovery_threshold) for policy in self._versions)
 
     def name_of(self, version_id: int) -> str:

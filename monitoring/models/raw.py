@@ -1,7 +1,7 @@
-"""The raw truth: one row per check and one per measured request, in day partitions without foreign keys.
+"""Raw checks and raw requests: one row each, in day partitions without foreign keys.
 
-The tables are made by SQL (`monitoring/sql/raw_tables.sql`): Django knows no partitions. Columns stand in the order
-that wastes no bytes on alignment.
+The tables are created in SQL (`monitoring/sql/raw_tables.sql`), as Django does not support partitions. The order of the
+columns wastes no bytes on alignment.
 """
 
 from typing import Self
@@ -21,12 +21,12 @@ ERROR_TYPES = [
 ]
 
 
-BLIND_KEY = "blind"  # a key of the metadata: why the check says nothing, such as which canaries did not answer either
-AHEAD_KEY = "ahead"  # another one, with that: its instant had not come yet when it was recorded
+BLIND_KEY = "blind"  # a key of the metadata: why the check does not count, such as the silent canaries
+AHEAD_KEY = "ahead"  # another one, with the first: the check was from the future when recorded
 
 
 class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no arguments when running
-    """Four bytes (`real`): milliseconds need no more, and raw rows come by the million."""
+    """A float of four bytes (`real`), which suffice for milliseconds in millions of raw rows."""
 
     def db_type(self, connection: object) -> str:
         return "real"
@@ -34,16 +34,16 @@ class RealField(models.FloatField):  # type: ignore[type-arg]  # takes no argume
 
 class CheckQuerySet(models.QuerySet["WatchServerLog"]):
     def speaking(self) -> Self:
-        """Leave out what says nothing of a service.
+        """Return the checks that count for a service.
 
-        That is failures of our own network (`monitoring/engine/blindness.py`), and checks that a clock put into the
-        future (`monitoring/states/future.py`).
+        Failures of our own network (`monitoring/engine/blindness.py`) do not, nor do checks from the future
+        (`monitoring/states/future.py`).
         """
         return self.exclude(metadata__has_key=BLIND_KEY)
 
 
 class WatchServerLog(models.Model):
-    """The verdict of one check. A failure of ours leaves no row: it is a gap."""
+    """One check with its verdict. A failure of ours has no row: it is a gap."""
 
     pk = models.CompositePrimaryKey("service_id", "checked_at", "region")
     checked_at = models.DateTimeField()  # the slot: when the check was due, in whole milliseconds
@@ -53,7 +53,7 @@ class WatchServerLog(models.Model):
     connect_ms = RealField(null=True)
     tls_ms = RealField(null=True)
     first_byte_ms = RealField(null=True)
-    interval_ms = models.IntegerField()  # in force at the check: it says for how long the verdict holds
+    interval_ms = models.IntegerField()  # in force at the check; determines its hold
     status_code = models.SmallIntegerField(null=True)
     is_healthy = models.GeneratedField(
         expression=~models.Q(verdict=Verdict.BAD.value),  # type: ignore[arg-type]  # a Q resolves, as documented
@@ -80,9 +80,9 @@ class WatchServerLog(models.Model):
 class ApiResponseTime(models.Model):
     """One request on the wire. A check makes several when it is redirected."""
 
-    pk = models.CompositePrimaryKey("service_id", "measured_at", "region", "hop")  # no index of its own: nobody asks
+    pk = models.CompositePrimaryKey("service_id", "measured_at", "region", "hop")  # no index: nobody reads by it
     measured_at = models.DateTimeField()  # when the request began
-    response_time = RealField(null=True)  # ms; null: no answer came, or it broke off
+    response_time = RealField(null=True)  # ms; null: the answer is missing or incomplete
     status_code = models.SmallIntegerField(null=True)
     hop = models.SmallIntegerField(default=0)  # 0, then one more for each redirect
     is_success = models.BooleanField()  # answered in full with 200–299

@@ -1,4 +1,4 @@
-"""What the settled row of a day said before it was accounted again. Rows are added and never changed."""
+"""Earlier figures of days that were accounted again after they were settled. Rows are never changed."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from monitoring.models.services import Service
 
 
 class Cause(models.TextChoices):
-    """Why a day was accounted again, as far as that can be seen."""
+    """Why a day was accounted again, as far as known."""
 
     RESTATED = "restated", _("a restatement was approved")
     MAINTENANCE = "maintenance", _("maintenance was entered or changed")
@@ -43,7 +43,7 @@ class UptimeRecordVersion(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # Reader: the ledger, the days of a service that lie in a window.
+            # Reader: the ledger, the days of a service in a window.
             models.Index(fields=["service", "date"], name="uptime_record_versions_of_day"),
         ]
 

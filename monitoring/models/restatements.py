@@ -1,4 +1,4 @@
-"""Corrections of what was measured, proposed and then approved. They are rows of their own: nothing is edited."""
+"""Corrections of measured time, which are proposed and then approved. They are separate rows: nothing is edited."""
 
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ class Restatement(models.Model):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
     is_approved = models.BooleanField(_("approved"), null=True)  # null: not decided yet
-    is_self_approved = models.BooleanField(  # there was no second admin to ask; says so for good
+    is_self_approved = models.BooleanField(  # there was no second admin to approve it; never changed
         _("self-approved"), default=False, db_default=False, editable=False
     )
 
@@ -42,13 +42,13 @@ class Restatement(models.Model):
                 condition=models.Q(restated_as__in=RestatedAs.values), name="restatements_kind_known"
             ),
             models.CheckConstraint(condition=~models.Q(reason=""), name="restatements_have_a_reason"),
-            # Decided and decided when are one thing.
+            # A decision and its time are stored together.
             models.CheckConstraint(
                 condition=models.Q(is_approved=None, decided_at=None)
                 | models.Q(is_approved__isnull=False, decided_at__isnull=False),
                 name="restatements_decided_has_time",
             ),
-            # Whichever way it was approved: nobody approves their own and the row says nothing of it.
+            # An approval by its own author must be marked in the row.
             models.CheckConstraint(
                 condition=~models.Q(is_approved=True, proposed_by=models.F("decided_by"), is_self_approved=False),
                 name="restatements_say_self_approved",

@@ -20,7 +20,7 @@ def page_zone() -> str:
 
 
 class IntegersField(ArrayField):  # type: ignore[type-arg]  # takes no arguments when running
-    """An array of plain integers, handed to the driver whole: a roll-up stores hundreds of thousands of them."""
+    """An array of integers that is passed to the driver as a whole: a roll-up stores hundreds of thousands."""
 
     def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> Any:
         return value
@@ -31,8 +31,8 @@ class UptimeRecord(models.Model):
     service = models.ForeignKey(Service, models.CASCADE, related_name="uptime_records", db_index=False)
     date = models.DateField()  # of `time_zone`
     time_zone = models.TextField(default=page_zone)
-    # Of the day in which the checks were counted. Another one where they were gone when the day was accounted again in
-    # another zone: counts cannot be cut at other midnights.
+    # Of the day whose checks were counted. Differs if they were deleted when the day was accounted again in another
+    # zone, as counts cannot be split at other midnights.
     counts_time_zone = models.TextField(default=page_zone)
     status = models.CharField(max_length=2, choices=DAY_STATUSES)
     uptime_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)  # floored; null: no data
@@ -49,7 +49,7 @@ class UptimeRecord(models.Model):
     paused_s = models.IntegerField(default=0)
     empty_s = models.IntegerField(default=0)
     coverage_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)
-    policy = models.ForeignKey(  # the version that it was accounted under; null: sample days
+    policy = models.ForeignKey(  # the version under which it was accounted; null: sample days
         "monitoring.AccountingPolicy", models.PROTECT, null=True, related_name="+", db_index=False
     )
     # The thresholds that it was accounted with, which may be the service's own; null: sample days.
@@ -84,7 +84,7 @@ class UptimeRecord(models.Model):
             # Reader: one day of all services (the roll-up's catch-up, exports). The page's reader, newest days of each
             # service first, has the primary key, which is read backwards as well as forwards.
             models.Index(fields=["date"], name="uptime_records_of_day"),
-            # Reader: every start, whether all days are of the zone of the settings; what is left to account again.
+            # Readers: every start, which checks that all days have the zone of the settings; `rezone`.
             models.Index(fields=["time_zone", "date"], name="uptime_records_of_zone"),
         ]
 
@@ -111,8 +111,8 @@ class ApiCallLog(models.Model):
     uptime_percentage = models.DecimalField(
         max_digits=5, decimal_places=2, null=True
     )  # time-based, as in uptime_records
-    # Response times in logarithmic buckets (`monitoring/rules/histogram.py`): they add up over days, percentiles do
-    # not.
+    # Response times in logarithmic buckets (`monitoring/rules/histogram.py`), which can be added up over days, unlike
+    # percentiles.
     histogram_buckets = IntegersField(models.SmallIntegerField(), default=list)
     histogram_counts = IntegersField(models.IntegerField(), default=list)
     metadata = models.JSONField(default=dict)
@@ -144,7 +144,7 @@ class ApiCallLog(models.Model):
 
 
 class RollupWatermark(models.Model):
-    """The single row that says up to which day every service's day was asked for."""
+    """The single row with the last day that was requested for every service."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     planned_until = models.DateField()  # this day included
@@ -160,10 +160,10 @@ class RollupWatermark(models.Model):
 
 
 class RollupRequest(models.Model):
-    """A day of a service that has to be accounted, again or for the first time; gone when that is done.
+    """A request to account a day of a service, for the first time or again; deleted when done.
 
-    Whoever asks leaves a row of their own, even where there is one: that may be under way already, with figures from
-    before the change for which somebody asks now.
+    Each request is a new row, even if there is one: the roll-up for that may already be running with evidence from
+    before the current change.
     """
 
     date = models.DateField()

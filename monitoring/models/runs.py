@@ -7,16 +7,16 @@ from monitoring.probes.model import Verdict
 
 
 class CheckRun(models.Model):
-    """Checks run-length encoded: equal verdicts in a row without a gap, kept for years and enough for every figure.
+    """A run of equal verdicts without a gap. Runs are kept for years, and all figures can be computed from them.
 
-    Only closed runs are rows; the open one of a service lives in its `service_state`.
+    Only closed runs have rows; the open run of a service is in its `service_state`.
     """
 
     pk = models.CompositePrimaryKey("service_id", "first_at")
     first_at = models.DateTimeField()  # the first check of the run
     last_at = models.DateTimeField()  # the last one; its verdict holds for `hold_s` more, or until the next run begins
     check_count = models.IntegerField()
-    hold_s = models.IntegerField()  # ceil(gap factor × interval): how long one check speaks
+    hold_s = models.IntegerField()  # ceil(gap factor × interval): for how long one check counts
     service_id = models.TextField()
     verdict = models.TextField(choices=VERDICTS)
 

@@ -1,4 +1,4 @@
-"""What is monitored."""
+"""Services, the objects of checks."""
 
 import copy
 import hashlib
@@ -22,14 +22,14 @@ from monitoring.probes.secrets import Place
 from monitoring.rules.state import Status
 from monitoring.words.statuses import STATUS_LABELS
 
-SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would let a line break follow
-SLUG_IN_SCHEMAS = SLUG.replace(r"\Z", "$")  # which in theirs ends the text
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would allow a line break at the end
+SLUG_IN_SCHEMAS = SLUG.replace(r"\Z", "$")  # which in JSON Schema means the end of the text
 DAY_MS = 86_400_000
-SAMPLE_UNTIL = "sample_until"  # in the metadata, with an instant: what was recorded before it is made up
+SAMPLE_UNTIL = "sample_until"  # a key of the metadata: all data before this instant are sample data
 INTERVAL_MS = (1_000, DAY_MS)
 TIMEOUT_MS = (100, 60_000)
 THRESHOLD = (1, 100)
-# What a probe must know: see `version`.
+# The columns that probes depend on: see `version`.
 PROBED_COLUMNS = ("kind", "endpoint_url", "check_settings", "check_interval", "timeout", "regions")
 SCHEMES = frozenset(scheme for kind in KINDS.values() for scheme in kind.schemes)
 REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
@@ -70,7 +70,7 @@ def validate_timeout(milliseconds: int) -> None:
 
 
 def _validate_range(value: int, lowest: int, highest: int) -> None:
-    """Refuse what is out of range, and guess the commonest slip: seconds where milliseconds are meant."""
+    """Refuse a value out of range, and suggest milliseconds if seconds were probably entered."""
     if lowest <= value <= highest:
         return
     if value > highest:
@@ -85,14 +85,14 @@ def _validate_range(value: int, lowest: int, highest: int) -> None:
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     def present(self) -> Self:
-        """Leave out what was removed: a removed service is archived, never deleted."""
+        """Return the services that are not removed; a removed service is archived, never deleted."""
         return self.filter(archived_at=None)
 
     def monitored(self) -> Self:
         return self.present().filter(is_active=True)
 
     def for_page(self) -> Self:
-        """Everything the public page says of a service, in its order. One query."""
+        """Return the services with the columns of the public page, in its order. One query."""
         return self.monitored().select_related("state").order_by("group_name", "name")
 
 
@@ -108,7 +108,7 @@ class Service(models.Model):
     name = models.CharField(_("name"), max_length=100, unique=True)
     display_name = models.CharField(_("display name"), max_length=100)
     description = models.TextField(_("description"), blank=True, default="")
-    endpoint_url = models.TextField(  # null: nothing is asked, as for a heartbeat
+    endpoint_url = models.TextField(  # null: nothing is probed, as for a heartbeat
         _("URL to check"), null=True, blank=True, validators=[validate_endpoint_url]
     )
     status = models.CharField(
@@ -124,7 +124,7 @@ class Service(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    # Ours, beyond the specified columns.
+    # Our own columns, beyond the specified ones.
     regions = ArrayField(models.TextField(validators=[RegexValidator(SLUG, REGION_WORDS)]), default=default_regions)
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
     policy_name = models.TextField(_("accounting policy"), default="standard")  # its version depends on the day
@@ -133,7 +133,7 @@ class Service(models.Model):
     check_settings = models.JSONField(
         _("settings of the check"), default=dict, blank=True
     )  # of the kind; secrets sealed
-    failure_threshold = models.SmallIntegerField(  # bad checks in a row that make an outage; null: as the policy says
+    failure_threshold = models.SmallIntegerField(  # bad checks in a row that make an outage; null: that of the policy
         _("failures until down"), null=True, blank=True, validators=[validate_threshold]
     )
     recovery_threshold = models.SmallIntegerField(
@@ -146,9 +146,9 @@ class Service(models.Model):
     tags = ArrayField(
         models.TextField(validators=[MaxLengthValidator(50)]), verbose_name=_("tags"), default=list, blank=True
     )
-    # Its slots are phase + k × interval since the epoch; null: it has none, since nobody goes and looks.
+    # Its slots are phase + k × interval since the epoch; null: it has none, as it is not probed.
     phase_ms = models.IntegerField(null=True, editable=False)
-    version = models.IntegerField(default=1, editable=False)  # of what a probe must know; grows with each change
+    version = models.IntegerField(default=1, editable=False)  # increases when a probed column changes
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ServiceQuerySet.as_manager()
@@ -212,10 +212,10 @@ class Service(models.Model):
 
     @property
     def sample_until(self) -> datetime | None:
-        """Return the instant before which everything recorded of this service is made up; None: nothing is."""
+        """Return the instant before which all data of this service are sample data; None if there are none."""
         try:
             at = datetime.fromisoformat(self.metadata.get(SAMPLE_UNTIL))
-        except (TypeError, ValueError):  # people write metadata, and no page may break by it
+        except (TypeError, ValueError):  # people enter metadata, and no page may fail because of them
             return None
         return at if at.tzinfo else None
 
@@ -225,31 +225,31 @@ class Service(models.Model):
         service._remember()
         return service
 
-    _stored: dict[str, Any] | None = None  # what a probe knows of it; None while it is new
+    _stored: dict[str, Any] | None = None  # the stored columns that probes depend on; None for a new service
     _stored_version = 0
 
     @property
     def check_kind(self) -> Kind:
-        """Return the kind of its check. Raises KeyError for one that this version does not know."""
+        """Return the kind of its check. Raises KeyError if this version does not know it."""
         return KINDS[self.kind]
 
     @property
     def shown_settings(self) -> dict[str, Any]:
-        """Return the settings of the check as people may see them; given back as they are, secrets stay."""
+        """Return the settings of the check with masked secrets; saving them unchanged keeps the secrets."""
         return dict(sealing.masked(self.check_settings))
 
     @property
     def place(self) -> Place:
-        """Return where its secrets belong."""
+        """Return the place to which its secrets are bound."""
         return Place(self.id, origin_of(self.endpoint_url or ""))
 
     @property
     def stored_place(self) -> Place:
-        """Return where the secrets belong that are stored."""
+        """Return the place to which its stored secrets are bound."""
         return Place(self.id, origin_of((self._stored or {}).get("endpoint_url") or ""))
 
     def clean(self) -> None:
-        """Judge what depends on several columns; seals the secrets that were given. No query."""
+        """Validate rules over several columns, and seal new secrets. No query."""
         if len(set(self.regions)) != len(self.regions):
             raise ValidationError({"regions": _("A region is named twice.")})
         if self.quorum is not None and not 1 <= self.quorum <= len(self.regions):
@@ -259,7 +259,7 @@ class Service(models.Model):
         self._check_target()
 
     def _check_target(self) -> None:
-        """Judge address and settings by the kind, and say all that is wrong with either."""
+        """Validate the address and the settings by the kind, and report all problems of both."""
         errors: dict[str, Any] = {}
         self.endpoint_url = self.endpoint_url or None
         written, stored = self.check_settings or {}, (self._stored or {}).get("check_settings", {})
@@ -271,7 +271,7 @@ class Service(models.Model):
             if self.endpoint_url:
                 validate_endpoint_url(self.endpoint_url)
         except ValidationError:
-            pass  # the field says it
+            pass  # the field reports it
         else:
             try:
                 check_settings.check_url(self.kind, self.endpoint_url)
@@ -281,7 +281,7 @@ class Service(models.Model):
             raise ValidationError(errors)
 
     def derive(self) -> None:
-        """Set what follows from the other columns: the phase, the version, and secrets sealed. Twice is once."""
+        """Set the columns computed from others: phase, version and sealed secrets. Idempotent."""
         self.endpoint_url = self.endpoint_url or None
         self.phase_ms = phase_of(self.id, self.check_interval) if check_settings.is_probed(self.kind) else None
         if sealing.has_plain(self.check_settings):
@@ -302,7 +302,7 @@ class Service(models.Model):
         self._stored_version = self.__dict__.get("version", 0)
 
     def _probed_values(self) -> dict[str, Any]:
-        """Return what a probe knows of it; of what was read only, and in copies, since JSON is changed in place."""
+        """Return copies of the loaded columns that probes depend on; copies, since JSON is changed in place."""
         values = {name: self.__dict__[name] for name in PROBED_COLUMNS if name in self.__dict__}
         return {
             name: copy.deepcopy(value) if isinstance(value, dict | list) else value for name, value in values.items()
@@ -310,6 +310,6 @@ class Service(models.Model):
 
 
 def phase_of(service_id: str, interval_ms: int) -> int:
-    """Spread services evenly over their interval, and always in the same way: by a hash of the id."""
+    """Return the phase of a service, a hash of its id, so that services are spread evenly over their interval."""
     digest = hashlib.blake2b(service_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % interval_ms

@@ -1,6 +1,6 @@
-"""Stretches of time that are accounted otherwise than measured, each with its author and reason.
+"""Stretches of time that are not accounted as measured, each with its author and reason.
 
-Somebody who changes one enters another: the row then says what holds now, and a copy what was said until then.
+When a person changes one, the row has the new content, and a copy keeps the earlier one.
 """
 
 from datetime import datetime
@@ -16,9 +16,9 @@ from monitoring.models.services import Service
 
 
 class SpanKind(models.TextChoices):
-    PAUSED = "paused", _("Paused")  # somebody switched the checks of a service off
+    PAUSED = "paused", _("Paused")  # a person switched the checks of a service off
     MAINTENANCE = "maintenance", _("Maintenance")
-    BLIND = "blind", _("Monitor blind")  # our own network failed: nobody is down for it
+    BLIND = "blind", _("Monitor blind")  # our own network failed, which is not downtime of services
 
 
 class SpanQuerySet(models.QuerySet["Span"]):
@@ -29,11 +29,11 @@ class SpanQuerySet(models.QuerySet["Span"]):
         return self.in_force().filter(kind=SpanKind.MAINTENANCE)
 
     def of(self, service_id: str) -> Self:
-        """Keep those of a service, and those of all services."""
+        """Return the spans of a service, and those of all services."""
         return self.filter(models.Q(service=service_id) | models.Q(service=None))
 
     def touching(self, start: datetime, end: datetime | None) -> Self:
-        """Keep those that have a moment in common with [start, end); an end of None is never."""
+        """Return the spans that overlap [start, end); None means no end."""
         met = self.filter(models.Q(until=None) | models.Q(until__gt=start))
         return met if end is None else met.filter(since__lt=end)
 
@@ -52,7 +52,7 @@ class Span(models.Model):
     created_at = models.DateTimeField(_("entered"), default=timezone.now)
     replaced_at = models.DateTimeField(_("in force until"), null=True, blank=True)  # null: in force
     replaced_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    replacement = models.ForeignKey(  # of a copy: the row that has taken its place, and says what holds now
+    replacement = models.ForeignKey(  # of a copy: the row that replaced it, with the content in force
         "self", models.CASCADE, null=True, blank=True, related_name="earlier", editable=False
     )
 
@@ -71,13 +71,13 @@ class Span(models.Model):
                 condition=models.Q(replaced_at=None) | models.Q(replaced_at__gte=models.F("created_at")),
                 name="spans_replaced_later",
             ),
-            # A service is paused once or not at all.
+            # A service has at most one open pause.
             models.UniqueConstraint(
                 fields=["service"],
                 condition=models.Q(kind="paused", until=None, replaced_at=None),
                 name="spans_one_open_pause",
             ),
-            # So is the monitor blind.
+            # There is at most one open span of blindness.
             models.UniqueConstraint(
                 fields=["kind"],
                 condition=models.Q(kind="blind", service=None, until=None),
@@ -98,7 +98,7 @@ class Span(models.Model):
 
 
 class MaintenanceWindow(Span):
-    """The spans that people plan, for the desk."""
+    """The spans that people plan, for the admin."""
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""What the engine knows of each service right now: hot, narrow rows that every recorded lot rewrites."""
+"""The state of each service: narrow rows that every recorded batch rewrites."""
 
 from typing import ClassVar
 
@@ -34,7 +34,7 @@ class ServiceState(models.Model):
     stale_at = models.DateTimeField(null=True)
     recheck_at = models.DateTimeField(null=True)
     before_slot = models.JSONField(null=True)  # `State.before`, for services checked from several regions
-    # For people; the engine decides nothing by these.
+    # For people; the engine does not use these.
     last_response_ms = models.FloatField(null=True)
     last_status_code = models.SmallIntegerField(null=True)
     last_error = models.TextField(null=True)
@@ -45,7 +45,7 @@ class ServiceState(models.Model):
             models.CheckConstraint(condition=models.Q(status__in=list(Status)), name="service_state_status_known"),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # Reader: dispatch, for confirmation re-checks. No other index: each would end HOT updates of this row.
+            # Reader: dispatch, for rechecks. No other index: each would end HOT updates of this row.
             models.Index(fields=["recheck_at"], condition=~models.Q(recheck_at=None), name="service_state_recheck"),
         ]
 
@@ -54,7 +54,7 @@ class ServiceState(models.Model):
 
 
 class RegionState(models.Model):
-    """The newest check of a service from one region; kept only for services that are checked from several."""
+    """The newest check of a service from one region; stored only for services with several regions."""
 
     pk = models.CompositePrimaryKey("service_id", "region")
     checked_at = models.DateTimeField()
@@ -71,9 +71,9 @@ class RegionState(models.Model):
 
 
 class FormerRegions(models.Model):
-    """What the regions and the quorum of a service were until an instant, to fold its raw checks as they were then.
+    """Earlier regions and quorum of a service, in force until an instant, for folding raw checks of that time.
 
-    A trigger on `services` writes the rows, whoever changes a service.
+    A trigger on `services` inserts the rows on every change.
     """
 
     pk = models.CompositePrimaryKey("service_id", "until")

@@ -1,4 +1,4 @@
-"""Status changes as rows. They tell people; they do not account: figures come from runs alone."""
+"""Status changes. They are for telling people, not for accounting: figures come from runs alone."""
 
 from typing import ClassVar
 
@@ -15,11 +15,12 @@ class Transition(models.Model):
     from_status = models.CharField(max_length=2)
     to_status = models.CharField(max_length=2)
     cause = models.TextField(choices=[(cause.value, cause.value) for cause in Cause])
-    # Nobody saw the edge itself. It lies between the last check that showed the old status (null: there was none) and
-    # the first that showed the new one: last good and first bad of an outage. Figures count from `edge_end_at`.
+    # The exact time of the change is unknown. It is between the last check with the old status (null: there was none)
+    # and the first one with the new status; for an outage, the last good and the first bad check. Figures count from
+    # `edge_end_at`.
     edge_start_at = models.DateTimeField(null=True)
     edge_end_at = models.DateTimeField()
-    evidence = models.JSONField(default=dict)  # of the check that decided: status_code, error_type, error_message, …
+    evidence = models.JSONField(default=dict)  # of the deciding check: status_code, error_type, error_message, …
     created_at = models.DateTimeField()
 
     class Meta:
@@ -48,7 +49,7 @@ class Transition(models.Model):
 
 
 class TransitionClaim(models.Model):
-    """What one consumer still has to do about one transition."""
+    """A transition that one consumer still has to handle."""
 
     pk = models.CompositePrimaryKey("transition_id", "consumer")
     transition = models.ForeignKey(Transition, models.CASCADE, related_name="claims", db_index=False)
@@ -58,7 +59,7 @@ class TransitionClaim(models.Model):
     class Meta:
         db_table = "transition_claims"
         indexes: ClassVar[list[models.Index]] = [
-            # Readers: each consumer, and the sweep that finds what a lost nudge left.
+            # Readers: each consumer, and the sweep that finds rows whose message was lost.
             models.Index(
                 fields=["consumer", "transition"], condition=models.Q(done_at=None), name="transition_claims_open"
             ),

@@ -1,4 +1,4 @@
-"""One attempt of any kind under its deadline: what is measured, what is ours, and what comes out of it."""
+"""Run one attempt of any kind within its deadline, measure it, and distinguish our failures from the target's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,16 +8,16 @@ from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.timeline import Hop, longest, total
 from monitoring.probes.tools import Tools
 
-STALL_MS = 1_000  # a deadline that strikes later than this after its time tells of our loop, not of the target
-STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one before which the loop stood still for so much of the time
+STALL_MS = 1_000  # a deadline that fires later than this shows that our loop stalled
+STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one during which the loop stalled for so much of the time
 
 
 class Stalled(RuntimeError):
-    """Our event loop stood still while an answer may have been waiting to be read."""
+    """Our event loop stalled while an answer may have been waiting to be read."""
 
 
 class Attempt:
-    """The hops of one probe as they are made; a kind begins them, and says in the end what it found."""
+    """The hops of one probe; a kind begins them, and returns its finding at the end."""
 
     __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "dns_servers", "hops", "redact", "spec", "tools")
 
@@ -26,7 +26,7 @@ class Attempt:
         self.tools = tools
         self.hops: list[Hop] = []
         self.dns_servers = tools.resolver.servers
-        self.redact: Callable[[str], str] | None = None  # takes secrets out of what is said in the end
+        self.redact: Callable[[str], str] | None = None  # removes secrets from the final message
         self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
         self._started = tools.clock()
         self._stood_still_s = tools.standstill.seconds()
@@ -34,9 +34,9 @@ class Attempt:
     async def run(
         self, look: Callable[[], Awaitable[Finding]], *, degraded_over_ms: int | None = None, is_http: bool = False
     ) -> ProbeResult:
-        """Look at the target within `timeout_ms`. A failing target is a value.
+        """Probe the target within `timeout_ms`. A failing target is a value.
 
-        Whatever is raised (cancellation apart) is a failure of ours, and no verdict about the target.
+        All exceptions (except cancellation) are failures of ours, without a verdict about the target.
         """
         try:
             async with asyncio.timeout(self.spec.timeout_ms / 1000) as deadline:
@@ -51,7 +51,7 @@ class Attempt:
         return self._result(finding, degraded_over_ms, is_http)
 
     def begin(self, url: str, host: str, method: str) -> Hop:
-        """Start the stopwatch of a request or connection."""
+        """Start to measure a request or connection."""
         hop = Hop(
             url=url,
             host=host,
@@ -63,7 +63,7 @@ class Attempt:
         return hop
 
     def _check_stall(self) -> None:
-        """Raise `Stalled` when the deadline struck much too late, or when too little of its time was ours to use."""
+        """Raise `Stalled` if the deadline fired much too late, or if the loop stalled for too much of its time."""
         # Timers run before sockets are read, so after a stall good answers would be reported as timeouts.
         timeout_ms = self.spec.timeout_ms
         late_ms = self._elapsed_ms() - timeout_ms
@@ -74,8 +74,8 @@ class Attempt:
             raise Stalled(f"our loop stood still for {stood_ms:.0f} of {timeout_ms} ms")
 
     def _check_slowness(self, total_ms: float, degraded_over_ms: int) -> None:
-        """Raise `Stalled` when it was slow only with the time for which our loop stood still."""
-        # Not ok either: the time that it took would be stored, and is not the target's.
+        """Raise `Stalled` if the probe was slow only because our loop stalled."""
+        # Not ok either: the stored response time would not be that of the target.
         stood_ms = self._stood_still_ms()
         if total_ms - stood_ms <= degraded_over_ms:
             raise Stalled(f"took {total_ms:.0f} ms, for {stood_ms:.0f} of which our loop stood still")

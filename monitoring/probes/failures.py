@@ -1,4 +1,4 @@
-"""What can go wrong with a target: the exceptions inside a probe, and their class and words for people."""
+"""The failures of targets: the exceptions inside a probe, with their error type and message."""
 
 import errno
 import ssl
@@ -10,20 +10,20 @@ from monitoring.probes.net.timeline import Hop, Stage
 
 
 class ResolutionFailed(httpx.ConnectError):
-    """The name of the target gave no address."""
+    """The name of the target has no address."""
 
 
 class NotAllowed(RuntimeError):
-    """Our own rules forbid to connect to an address. That tells nothing of the target: there is no verdict."""
+    """Our own rules forbid to connect to an address, so there is no verdict about the target."""
 
 
-# Exceptions that are the target's fault; whatever else leaves the transport is a bug of ours.
+# Exceptions caused by the target; all others from the transport are bugs of ours.
 TARGET_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
 
-# Our machine's limits, not the target's doing: these must surface as errors of ours, never as a customer's downtime.
+# Limits of our machine: they must be reported as errors of ours, never as downtime of a service.
 OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-MESSAGE_LENGTH = 500  # characters; what targets send ends up in messages, and must not fill a database
+MESSAGE_LENGTH = 500  # characters; messages contain text from targets, which must not fill the database
 
 _CLASSES: tuple[tuple[type[Exception], ErrorType], ...] = (
     (ResolutionFailed, ErrorType.DNS),
@@ -52,12 +52,12 @@ _TLS_WORDS = {
 
 
 def bad(error_type: ErrorType, message: str) -> Finding:
-    """Return the finding of a failure; the message is made fit to be stored and shown."""
+    """Return the finding of a failure; the message is made safe to store and show."""
     return Finding(Verdict.BAD, error_type, printable(message, MESSAGE_LENGTH))
 
 
 def classify(error: Exception) -> Finding:
-    """Turn one of `TARGET_ERRORS` into its class and words."""
+    """Return the finding for one of `TARGET_ERRORS`."""
     for kind, error_type in _CLASSES:
         if isinstance(error, kind):
             return bad(error_type, str(error))
@@ -65,7 +65,7 @@ def classify(error: Exception) -> Finding:
 
 
 def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Finding:
-    """Say in which phase the total deadline struck. A name not resolved in time is a DNS failure."""
+    """Return the finding with the phase in which the total deadline fired; in name resolution, it is a DNS failure."""
     limit = seconds(timeout_ms)
     if hop.stage is Stage.DNS:
         return bad(ErrorType.DNS, f"{hop.host} was not resolved within {limit}: no answer from {dns_servers}")
@@ -82,7 +82,7 @@ def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Finding:
 
 
 def connect_words(error: OSError, peer: str) -> str:
-    """Say why a connection could not be made. Raises what is a limit of our own machine."""
+    """Return why a connection could not be made. Raises errors that are limits of our own machine."""
     if error.errno in OWN_LIMITS or (error.errno == errno.EADDRNOTAVAIL and not peer.startswith("[")):
         raise error  # EADDRNOTAVAIL: no local port left; with IPv6 it means that this machine has none
     match error.errno:
@@ -100,7 +100,7 @@ def connect_words(error: OSError, peer: str) -> str:
 
 
 def lost_words(error: Exception | None, hop: Hop) -> str:
-    """Say how a connection ended before its answer did."""
+    """Return how a connection ended before its answer was complete."""
     doing = {
         Stage.TLS: "during the TLS handshake",
         Stage.FIRST_BYTE: "while waiting for the answer",
@@ -116,17 +116,17 @@ def lost_words(error: Exception | None, hop: Hop) -> str:
 
 
 def tls_words(error: ssl.SSLError) -> str:
-    """Say why a handshake failed, other than for the certificate."""
+    """Return why a handshake failed for another reason than the certificate."""
     reason = error.reason or "unknown reason"
     return f"TLS handshake failed: {_TLS_WORDS.get(reason, reason.replace('_', ' ').lower())}"
 
 
 def seconds(milliseconds: int) -> str:
-    """Write a time limit as people do: `5 s`, `0.25 s`."""
+    """Format a time limit: `5 s`, `0.25 s`."""
     return f"{milliseconds / 1000:g} s"
 
 
 def printable(text: str, length: int = 100) -> str:
-    """Make text from a target fit for a message: one line, nothing invisible, of bounded length."""
+    """Return text from a target as one line for a message, without invisible characters, of bounded length."""
     clean = "".join(char if char.isprintable() else "?" for char in text[: length + 1])
     return clean if len(clean) <= length else clean[: length - 1] + "…"

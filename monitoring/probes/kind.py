@@ -1,4 +1,4 @@
-"""What a kind of check is: its settings, its target, and how it is probed."""
+"""A kind of check: its settings, its target, and its probe."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Kind:
 
     @property
     def is_active(self) -> bool:
-        """Say whether we go and look, rather than wait to be told."""
+        """Return whether targets are probed, rather than report to us."""
         return self.probe is not None
 
     @property
@@ -35,17 +35,17 @@ class Kind:
         return bool(self.schemes)
 
     def read(self, values: Mapping[str, Any]) -> tuple[Settings | None, list[Problem]]:
-        """Return settings as written (without `kind`) as a value, or None and all that is wrong with them."""
+        """Return settings as written (without `kind`) as a value, or None and all problems."""
         return read(self.settings, values)
 
     def url_problem(self, url: str) -> Problem | None:
-        """Say why a target of this kind cannot have that URL."""
+        """Return why a target of this kind cannot have that URL, or None."""
         if not self.needs_url:
             return Problem("endpoint_url", None, "a check of this kind has no address. Leave it out.") if url else None
         try:
             if self.check_url is not None:
                 self.check_url(url)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            # Without the value: it may hold credentials.
+            # Without the value, which may contain credentials.
             return Problem("endpoint_url", None, "%(what)s.", {"what": str(error)})
         return None

@@ -21,12 +21,12 @@ class ErrorType(StrEnum):
     CONNECTION = "connection_error"
     HTTP = "http_error"
     DNS = "dns_error"
-    UNKNOWN = "unknown"  # the target failed in a way that we have no class for
+    UNKNOWN = "unknown"  # the target failed in a way that has no type of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a probe makes of a target."""
+    """The judgement of a probe about its target."""
 
     verdict: Verdict
     error_type: ErrorType | None = None  # set exactly when the verdict is bad
@@ -52,7 +52,7 @@ class ProbeSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
-    """Milliseconds that one request spent in each phase; `None` where it did not get there."""
+    """Milliseconds that one request spent in each phase; `None` if it was not reached."""
 
     dns_ms: float | None = None
     connect_ms: float | None = None
@@ -75,7 +75,7 @@ class MeasuredRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What one attempt found. A failing target is a value here, never an exception."""
+    """The result of one attempt. A failing target is a value here, never an exception."""
 
     service_id: str
     region: str
@@ -89,5 +89,5 @@ class ProbeResult:
     error_message: str | None  # also where slow, and as a remark where ok
     phases: Phases  # sums over all requests of the attempt; `total_ms` is the whole attempt
     requests: tuple[MeasuredRequest, ...]  # of HTTP; other kinds make none
-    # As the target received it, for the worker's own log. Not sent on: whoever records derives it again.
+    # As the target received it, for the worker's own log. Not sent: the engine derives it again.
     trace_id: str = field(default="", compare=False)

@@ -9,7 +9,7 @@ KEY = "secret"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A sealed value. Shows nothing of itself, since settings end up in logs and error reports."""
+    """A sealed value, whose repr is empty, since settings end up in logs and error reports."""
 
     sealed: str
 
@@ -19,10 +19,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a secret belongs: it opens for one service, at one origin, under one key of its settings, nowhere else."""
+    """The place to which a secret is bound: one service, one origin, one key of its settings."""
 
     service_id: str
-    origin: str  # such as https://api.example.com:443; empty where there is no address that has one
+    origin: str  # such as https://api.example.com:443; empty if the address has none
     key: str = ""  # such as headers.Authorization
 
     def at(self, key: str) -> "Place":
@@ -31,7 +31,7 @@ class Place:
 
 
 def is_secret(value: Any) -> bool:
-    """Say whether a JSON value is a secret in its written form."""
+    """Return whether a JSON value has the written form of a secret."""
     return isinstance(value, Mapping) and value.keys() == {KEY} and isinstance(value[KEY], str)
 
 

@@ -1,7 +1,7 @@
-"""Settings of a kind of probe: read a frozen dataclass from what an operator wrote, and say everything that is wrong.
+"""Settings of a kind of probe: read a frozen dataclass from an operator's values, and report all problems.
 
 A settings class describes each field by `setting(…)`, from which forms, documents and the API are made too. Messages
-are msgids with parameters: translating them is up to whoever shows them.
+are msgids with parameters, which are translated when shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ LONGEST_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where, what was written, and why it will not do."""
+    """One problem: the key, the value, and why it is refused."""
 
     key: str  # below `check:`, such as `timeout` or `headers.X-Key`; empty for the whole
-    value: Any  # as written; None where it may hold a secret
+    value: Any  # as written; None if it may contain a secret
     message: str  # a msgid with %(name)s
     params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -30,7 +30,7 @@ class Problem:
 
 
 class Notes:
-    """Collects the problems of one setting while it is read."""
+    """Collect the problems of one setting while it is read."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -49,7 +49,7 @@ Reader = Callable[[Any, Notes], Any]  # returns the value; what it returns after
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is known of a setting besides its name, type and default."""
+    """The attributes of a setting other than its name, type and default."""
 
     label: str  # a few words, for forms; a msgid
     help: str  # one sentence; a msgid
@@ -84,7 +84,7 @@ class Settings:
     """The parent of the settings of all kinds."""
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong between fields, each of which is right by itself."""
+        """Yield problems between fields that are valid by themselves."""
         return iter(())
 
 
@@ -201,7 +201,7 @@ def _text(about: Setting) -> Reader:
 
 
 def is_text(value: Any, notes: Notes, *, at: str = "", is_hidden: bool = False) -> bool:
-    """Say whether a value is text that can be stored, and note it where it is not."""
+    """Return whether a value is text that can be stored; add a problem if not."""
     if not isinstance(value, str):
         message = "it is not text. Put it in quotes." if is_hidden else "%(value)s is not text. Put it in quotes."
         notes.add(message, value, at=at, is_hidden=is_hidden)
@@ -213,7 +213,7 @@ def is_text(value: Any, notes: Notes, *, at: str = "", is_hidden: bool = False) 
 
 
 def few(value: Any, notes: Notes, most: int = MOST) -> Sequence[Any]:
-    """Return a list, or one value as a list of it, and note a list that is too long."""
+    """Return a list, or one value as a list of it; add a problem if it is too long."""
     found = value if isinstance(value, list | tuple) else [value]
     if len(found) > most:
         notes.add("there are %(count)s values, more than %(most)s. Leave some out.", None, count=len(found), most=most)

@@ -1,4 +1,4 @@
-"""Keep the settings of services read: reading them takes longer than many a check."""
+"""Cache the parsed settings of services, as parsing takes longer than many checks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ MOST_SERVICES = 20_000
 
 
 class WrongSettings(ValueError):
-    """A spec has settings that its kind cannot read. A failure of ours: they are judged before they are stored."""
+    """A spec has settings that its kind cannot parse. A failure of ours: they are validated before they are stored."""
 
 
 class SettingsCache:
@@ -21,7 +21,7 @@ class SettingsCache:
         self._kept: dict[str, tuple[type[Settings], Mapping[str, Any], Settings]] = {}
 
     def read(self, kind: type[Settings], spec: ProbeSpec) -> Settings:
-        """Return the settings of a spec, read once as long as they stay the same. Raises `WrongSettings`."""
+        """Return the settings of a spec, parsed again only when they change. Raises `WrongSettings`."""
         kept = self._kept.get(spec.service_id)
         if kept is not None and kept[0] is kind and kept[1] == spec.settings:
             return kept[2]

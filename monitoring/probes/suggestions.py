@@ -1,4 +1,4 @@
-"""Say things to people: a value as it was written, and what they may have meant."""
+"""Texts for messages: a value as it was entered, and similar known words."""
 
 import json
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ SHOWN_LENGTH = 60
 
 
 def shown(value: Any) -> str:
-    """Write a value on one line, quoted where it is text, and cut where it is long."""
+    """Return a value on one line, quoted if it is text, and shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
 
 
 def near(word: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the known words that somebody who wrote `word` may have meant, the likeliest first."""
+    """Return the known words most similar to `word`, the most similar first."""
     known = sorted(known)
     close = get_close_matches(word, known, n=count, cutoff=0.6)
     # `url` for `endpoint_url`: too different in length for the ratio.
@@ -24,6 +24,6 @@ def near(word: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `Did you mean a or b? `, or nothing where no known word is near."""
+    """Return `Did you mean a or b? `, or an empty text if no known word is similar."""
     found = near(word, known)
     return f"Did you mean {' or '.join(found)}? " if found else ""

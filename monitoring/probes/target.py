@@ -1,4 +1,4 @@
-"""Where to find a target that is not a web address: `tcp://host:port`, `dns://name`."""
+"""Parse targets that are not web addresses: `tcp://host:port`, `dns://name`."""
 
 import re
 from enum import Enum
@@ -20,14 +20,14 @@ class Port(Enum):
 
 
 class Target(NamedTuple):
-    """A host, in the letters that DNS knows, and a port where one is written."""
+    """A host in its ASCII form, and a port if given."""
 
     host: str
     port: int | None
 
 
 def read_host(value: Any, notes: Notes) -> str:
-    """Read a host name in the letters that DNS knows. A settings `Reader`."""
+    """Read a host name and return its ASCII form. A settings `Reader`."""
     if not isinstance(value, str) or not _HOST.fullmatch(value):
         notes.add("%(value)s is not a host name. Write one like www.example.com.", value)
     return str(value)

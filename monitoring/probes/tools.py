@@ -1,4 +1,4 @@
-"""What all probes of a worker share."""
+"""The objects that all probes of a worker share."""
 
 import ssl
 import time
@@ -31,4 +31,4 @@ class Tools:
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
     settings: SettingsCache = field(default_factory=SettingsCache)
-    unseal: Unseal = _as_it_is  # what it raises is a failure of ours
+    unseal: Unseal = _as_it_is  # its exceptions are failures of ours

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 def bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return the instants at which a day begins and ends, [start, end), in the zone.
 
-    Where midnight does not exist (clocks set forward at midnight), the day begins at the first instant that does.
+    If midnight does not exist (clocks set forward at midnight), the day begins at the first instant that does.
     """
     return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
 

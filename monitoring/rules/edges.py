@@ -1,9 +1,9 @@
-"""Say between which bounds downtime lies. Pure.
+"""Compute the bounds of downtime. Pure.
 
-The edge of an outage is an interval, not an instant: it began after the last good check and by the first bad one, and
-ended after the last bad check and by the first good one. What is published counts from the first bad check to the first
-good one; at least the time from the first bad check to the last one was down, and at most that from the last good check
-to the first one. Where a check's hold ran out in between, nobody looked: that time is unknown and not counted here.
+The edge of an outage is an interval, not an instant: the outage began between the last good check and the first bad
+one, and ended between the last bad check and the first good one. The published downtime runs from the first bad check
+to the first good one. At least the time between the first and the last bad check was down, and at most the time between
+the good checks around them. Time after the hold of a check has run out is unknown, and not counted here.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,21 +17,21 @@ from monitoring.rules.time_sets import Stretches, joined, seconds_in, shared, wi
 
 
 class Edges(NamedTuple):
-    """The time in which it is not known which side of an edge it lies on."""
+    """The time at the edges of outages in which a service may have been up or down."""
 
     before: Stretches  # from the last good check to the first bad one: counted as up
     after: Stretches  # from the last bad check on: counted as down
 
 
 class Bounds(NamedTuple):
-    """How much time was down at least and at most, in seconds."""
+    """The lowest and the highest possible downtime, in seconds."""
 
     at_least_s: int
     at_most_s: int
 
 
 def edges(stretches: Sequence[Stretch], policy: Policy, window: tuple[int, int]) -> Edges:
-    """Find the edges of all outages, as far as they lie in a window [start, end)."""
+    """Return the edges of all outages, as far as they are in a window [start, end)."""
     kinds = sla.counted_as(stretches, policy)
     before = [
         (stretches[index - 1].last, stretches[index].first)
@@ -42,7 +42,7 @@ def edges(stretches: Sequence[Stretch], policy: Policy, window: tuple[int, int])
 
 
 def together(parts: Iterable[Edges]) -> Edges:
-    """Put the edges of windows that follow each other into one."""
+    """Combine the edges of consecutive windows."""
     found = list(parts)
     return Edges(
         joined(each for part in found for each in part.before), joined(each for part in found for each in part.after)
@@ -50,13 +50,13 @@ def together(parts: Iterable[Edges]) -> Edges:
 
 
 def apart_from(found: Edges, restated: Collection[Span]) -> Edges:
-    """Leave out what was restated: that is what somebody says, and no check bounds it."""
+    """Remove restated time from edges, as it does not depend on checks."""
     said = joined((span.since, span.until) for span in restated)
     return Edges(without(found.before, said), without(found.after, said))
 
 
 class Bounded:
-    """The intervals of a window with their edges, to ask between which bounds their downtime lies."""
+    """The intervals of a window with their edges, which determine the bounds of their downtime."""
 
     def __init__(self, intervals: Sequence[Interval], found: Edges) -> None:
         self._found = found
@@ -65,20 +65,20 @@ class Bounded:
         self._leading = {end: seconds_in(self._up, start, end) for start, end in found.before}
 
     def of(self, interval: Interval) -> Bounds:
-        """Bound one down interval; the time before it counts as far as that is accounted as up."""
+        """Return the bounds of one down interval; time before it counts if it is accounted as up."""
         doubtful_s = seconds_in(self._found.after, interval.start, interval.end)
         return Bounds(interval.seconds - doubtful_s, interval.seconds + self._leading.get(interval.start, 0))
 
     def whole(self) -> Bounds:
-        """Bound the downtime of the whole window, also by an outage that began just after it."""
+        """Return the bounds of the window's downtime, including the edge of an outage that began just after it."""
         return Bounds(
             _seconds(without(self._down, self._found.after)), _seconds(self._down) + sum(self._leading.values())
         )
 
 
 def _after(stretches: Sequence[Stretch], kinds: Sequence[Kind]) -> Iterable[tuple[int, int]]:
-    """Yield from the last bad check of each outage to where its downtime ends, the last outage first."""
-    is_bad_ahead = False  # the outage goes on without a gap, to another bad check
+    """Yield the time from the last bad check of each outage to the end of its downtime, the last outage first."""
+    is_bad_ahead = False  # the outage continues without a gap to another bad check
     for index in reversed(range(len(stretches))):
         stretch = stretches[index]
         is_bad_ahead = is_bad_ahead and _follows(stretches, index + 1)
@@ -92,7 +92,7 @@ def _after(stretches: Sequence[Stretch], kinds: Sequence[Kind]) -> Iterable[tupl
 
 
 def _follows(stretches: Sequence[Stretch], index: int) -> bool:
-    """Tell whether a run follows the one before without a gap."""
+    """Return whether a run follows the previous one without a gap."""
     return stretches[index].first - stretches[index - 1].last <= stretches[index - 1].hold_s
 
 

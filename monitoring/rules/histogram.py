@@ -1,7 +1,7 @@
-"""Response times in logarithmic buckets: mergeable over hours, days and services, within one percent of the truth.
+"""Response times in logarithmic buckets, which can be added up over hours, days and services, precise to one percent.
 
-Bucket k holds the times in (g^(k-1), g^k] milliseconds with g = 1.01/0.99, and stands for 2·g^k/(1+g), which no time in
-it differs from by more than 1 % (DDSketch, Masson et al. 2019, section 2.1). Never average percentiles; add these up.
+Bucket k holds the times in (g^(k-1), g^k] milliseconds with g = 1.01/0.99. Its value is 2·g^k/(1+g), from which no time
+in it differs by more than 1 % (DDSketch, Masson et al. 2019, section 2.1). Never average percentiles; add up buckets.
 """
 
 from collections import Counter
@@ -19,17 +19,17 @@ def bucket_of(milliseconds: float) -> int:
 
 
 def upper_bound(bucket: int) -> float:
-    """Return the longest milliseconds that a bucket holds."""
+    """Return the longest time of a bucket, in milliseconds."""
     return float(GROWTH**bucket)
 
 
 def value_of(bucket: int) -> float:
-    """Return the milliseconds that a bucket stands for."""
+    """Return the value of a bucket, in milliseconds."""
     return float(2 * GROWTH**bucket / (1 + GROWTH))
 
 
 def merge(histograms: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Counter[int]:
-    """Add up (buckets, counts) of any stretches of time into counts by bucket."""
+    """Add up histograms, given as (buckets, counts), into counts by bucket."""
     total: Counter[int] = Counter()
     for buckets, counts in histograms:
         for bucket, count in zip(buckets, counts, strict=True):
@@ -38,7 +38,7 @@ def merge(histograms: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Counter[
 
 
 def percentile(counts: Counter[int], share: float | Fraction) -> float | None:
-    """Return the time that this share (0–1) of all does not exceed, within 1 %; None without any."""
+    """Return the time that this share (0–1) of all does not exceed, precise to 1 %; None without times."""
     rank = ceil(share * sum(counts.values()))
     for bucket in sorted(counts):
         rank -= counts[bucket]

@@ -1,9 +1,9 @@
-"""Tell what was said of a time before it came from what was only said later. Pure.
+"""Distinguish entries made in time from late ones. Pure.
 
-Maintenance windows and pauses are entered by people, and an entry may be changed. An entry speaks in time for the time
-in which it was in force: from when it was entered until another took its place. What it says of time that was over by
-then is *late*, and so is it to take back later what it said. A policy may ask for notice, too: maintenance then is in
-time only where it was entered so long before it began.
+People enter maintenance windows and pauses, and may change them. An entry is in time for the time in which it was in
+force: from when it was entered until another entry replaced it. For time that had passed before, it is *late*; so is
+the withdrawal of an entry for time that has passed. A policy may also require notice: then maintenance is in time only
+if it was entered that long before it began.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,16 +17,16 @@ SAID_BY_PEOPLE = (SpanKind.MAINTENANCE, SpanKind.PAUSED)
 
 
 class Late(NamedTuple):
-    """A stretch [since, until) of which a span spoke, or ceased to speak, too late."""
+    """A stretch [since, until) for which a span was entered, or withdrawn, too late."""
 
     span: Span
     since: int
     until: int
-    is_withdrawn: bool  # the span had said it in time, and another took its place later
+    is_withdrawn: bool  # the span was entered in time and replaced later
 
 
 def in_time(spans: Sequence[Span], policy: Policy) -> list[Span]:
-    """Return the spans as far as they were said in time."""
+    """Return the parts of spans that were entered in time."""
     found = [span for span in spans if span.kind not in SAID_BY_PEOPLE]
     for kind in SAID_BY_PEOPLE:
         stretches = _in_time([span for span in spans if span.kind is kind], policy)
@@ -35,12 +35,12 @@ def in_time(spans: Sequence[Span], policy: Policy) -> list[Span]:
 
 
 def published(spans: Sequence[Span], policy: Policy) -> list[Span]:
-    """Return the spans that make the published figures: those in force, and of late ones what the policy takes."""
+    """Return the spans behind the published figures: those in force, and the late parts that the policy accepts."""
     return in_time(spans, policy) if policy.counts_late else [span for span in spans if span.replaced is None]
 
 
 def late(spans: Sequence[Span], policy: Policy, window: tuple[int, int]) -> list[Late]:
-    """Return what was said late of a window [start, end), in order of time; each stretch by who said it first."""
+    """Return the late entries in a window [start, end), in order of time; each stretch once, by its first entry."""
     found: list[Late] = []
     for kind in SAID_BY_PEOPLE:
         if kind is SpanKind.MAINTENANCE and policy.counts_maintenance:
@@ -69,7 +69,7 @@ def _late(said: Sequence[Span], policy: Policy, window: tuple[int, int]) -> list
 
 
 def _in_time(said: Collection[Span], policy: Policy) -> Stretches:
-    """Return the time of spans of one kind that was said in time."""
+    """Return the time of spans of one kind that was entered in time."""
     stood = _stood(said)
     if not policy.maintenance_notice_s or not any(span.kind is SpanKind.MAINTENANCE for span in said):
         return stood
@@ -95,5 +95,5 @@ def _had_notice(span: Span, notice_s: int) -> bool:
 
 
 def _first_said(span: Span) -> tuple[float, bool, int]:
-    """Order entries by when they were made; of one that was only reworded, the words in force first."""
+    """Return the sort key of entries by time of entry; of a reworded one, the version in force comes first."""
     return (float("-inf") if span.entered is None else span.entered, span.replaced is not None, span.since)

@@ -1,7 +1,7 @@
-"""Fold what several regions said into one verdict a slot. Pure, and a function of the raw checks alone.
+"""Fold the checks of several regions into one verdict a slot. Pure, and a function of the raw checks alone.
 
-A slot is a whole second in which there is a check. Of each region its newest check speaks, for as long as that check
-holds; so the fold of a slot depends on the checks up to it, never on the order in which they arrived.
+A slot is a whole second with a check. The newest check of each region counts for as long as its hold. So the fold of a
+slot depends on the checks up to it, never on the order in which they arrived.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 
     at: datetime
     verdict: Verdict
-    hold_s: int  # for how long it speaks
+    hold_s: int  # for how long it counts
 
 
 class Panel(NamedTuple):
@@ -30,12 +30,12 @@ class Panel(NamedTuple):
 
     @classmethod
     def of(cls, regions: Collection[str], quorum: int | None) -> "Panel":
-        """Make the panel of a service; without a quorum more than half must agree."""
+        """Return the panel of a service; without a quorum, more than half of its regions must agree."""
         return cls(frozenset(regions), quorum or len(regions) // 2 + 1)
 
 
 class StoredCheck(Protocol):
-    """What the fold needs of a raw check."""
+    """The columns of a raw check that folding needs."""
 
     @property
     def checked_at(self) -> datetime: ...
@@ -49,9 +49,9 @@ class StoredCheck(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldRules:
-    """The rules that were in force at an instant, whatever they are now."""
+    """The rules that were in force at any instant."""
 
-    hold_s: Callable[[datetime, int], int]  # of a check's instant and interval in ms: for how many seconds it speaks
+    hold_s: Callable[[datetime, int], int]  # from a check's instant and interval in ms: its hold
     panel_at: Callable[[datetime], Panel]
 
 
@@ -62,25 +62,25 @@ class Slot:
     at: datetime  # of the last check in the slot
     verdict: Verdict
     hold_s: int
-    is_decided: bool  # whether no answer to this slot that is still missing could move the verdict across `bad`
+    is_decided: bool  # no missing answer to this slot could make the verdict bad, or not bad
 
     def run(self) -> Run:
         return Run.of(self.verdict, self.at, self.hold_s)
 
 
 def fold_verdicts(verdicts: Collection[Verdict], quorum: int) -> Verdict:
-    """Make one verdict of the regions' newest ones: bad when the quorum is, slow when some are bad or slow, else ok."""
+    """Return one verdict from those of the regions: bad if the quorum is, slow if some are bad or slow, else ok."""
     bad = sum(verdict is Verdict.BAD for verdict in verdicts)
-    # Regions that fell silent have no say, so they cannot keep the others from agreeing.
+    # Silent regions do not count, so they cannot prevent a quorum of the others.
     if bad >= min(quorum, len(verdicts)):
         return Verdict.BAD
     return Verdict.OK if all(verdict is Verdict.OK for verdict in verdicts) else Verdict.SLOW
 
 
 def fold(answers: Mapping[str, Answer], second: int, panel: Panel) -> Slot:
-    """Fold the newest answers of the regions for the slot of a second (Unix time), in which at least one has answered.
+    """Fold the newest answers of the regions for the slot of a second (Unix time), which has at least one answer.
 
-    Answers of later slots must not be among them. Regions outside the panel have a say only where no other answered.
+    `answers` must not contain any of later slots. Regions outside the panel count only if no other answered.
     """
     members = [answer for region, answer in answers.items() if region in panel.regions]
     if not any(second_of(answer.at) == second for answer in members):
@@ -90,7 +90,7 @@ def fold(answers: Mapping[str, Answer], second: int, panel: Panel) -> Slot:
     verdict = fold_verdicts([answer.verdict for answer in speaking], panel.quorum)
     needed = min(panel.quorum, len(speaking))
     bad = sum(answer.verdict is Verdict.BAD for answer in own)
-    good_needed = len(speaking) - needed + 1  # as many good ones, and the rest cannot reach the quorum
+    good_needed = len(speaking) - needed + 1  # with so many good ones, the rest cannot reach the quorum
     is_decided = bad >= needed if verdict is Verdict.BAD else len(own) - bad >= good_needed
     return Slot(
         at=max(answer.at for answer in own),
@@ -101,9 +101,9 @@ def fold(answers: Mapping[str, Answer], second: int, panel: Panel) -> Slot:
 
 
 def fold_slots(checks: Iterable[StoredCheck], rules: FoldRules) -> Iterator[Slot]:
-    """Yield the slots of checks in order of time, of whatever regions.
+    """Yield the slots of checks, which are in order of time and may come from any regions.
 
-    The first ones are right only where what each region said before is among the checks.
+    The first slots are right only if `checks` include the last one of each region before them.
     """
     answers: dict[str, Answer] = {}
     for second, slot in groupby(checks, key=lambda check: second_of(check.checked_at)):

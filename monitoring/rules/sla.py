@@ -1,7 +1,7 @@
-"""Turn runs, spans and a policy into time by kind, and that into figures. Pure, and the only way figures are made.
+"""Compute time by kind from runs, spans and a policy, and figures from that. Pure; all figures come from here.
 
-A window is cut into intervals of exactly one kind, so the parts sum to the window. All instants here are Unix seconds,
-floored, and all arithmetic is of integers: nothing is ever rounded up. docs/sla.md tells the rules with examples.
+A window is split into intervals of exactly one kind, so the parts sum to the window. All instants here are Unix
+seconds, floored, and all arithmetic uses integers: nothing is ever rounded up. docs/sla.md has the rules with examples.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,7 +15,7 @@ from monitoring.rules.state import Policy
 
 
 class Kind(StrEnum):
-    """What a stretch of time counts as."""
+    """The kind of time: how a stretch of it is accounted."""
 
     OPERATIONAL = "operational"
     PARTIAL = "partial"
@@ -27,36 +27,36 @@ class Kind(StrEnum):
 
 
 class SpanKind(StrEnum):
-    """Why a stretch is accounted otherwise than measured; where they meet, a later one here wins."""
+    """Why a stretch is not accounted as measured; where kinds overlap, the later one in this list wins."""
 
-    BLIND = "blind"  # our own network failed: unknown, whatever was measured
+    BLIND = "blind"  # our own network failed: unknown, regardless of checks
     MAINTENANCE = "maintenance"
     PAUSED = "paused"
     RESTATED = "restated"
 
 
 class Stretch(NamedTuple):
-    """A run in whole seconds: checks with one verdict, each following the one before within its hold."""
+    """A run in whole seconds: checks with one verdict, each within the hold of the previous one."""
 
     verdict: Verdict
     first: int
     last: int
     check_count: int
-    hold_s: int  # for how long each check speaks
+    hold_s: int  # for how long each check counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A half-open stretch [since, until) that is accounted otherwise than measured."""
+    """A half-open stretch [since, until) that is not accounted as measured."""
 
     kind: SpanKind
     since: int
     until: int
     restated_as: Kind | None = None  # for the kind `RESTATED`; of several, the later in the sequence wins
-    # For what people enter (`monitoring/rules/notice.py`):
-    entered: int | None = None  # when; None: in good time
-    replaced: int | None = None  # when another entry took its place; None: it is in force
-    row: int | None = None  # that it was read from
+    # For entries by people (`monitoring/rules/notice.py`):
+    entered: int | None = None  # when; None: in time
+    replaced: int | None = None  # when another entry replaced it; None: it is in force
+    row: int | None = None  # the id of its row
 
 
 class Interval(NamedTuple):
@@ -73,10 +73,10 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Percentages in whole hundredths, floored (9_998 is 99.98 %); None where there is nothing to divide by."""
+    """Percentages in whole hundredths, floored (9_998 is 99.98 %); None if there is nothing to divide by."""
 
     uptime: int | None
-    coverage: int | None  # share of the time to be measured that was
+    coverage: int | None  # measured share of the time that should have been measured
     lower: int | None  # uptime with the unknown time taken as down,
     upper: int | None  # and as up
 
@@ -100,10 +100,10 @@ def encode(checks: Iterable[tuple[int, Verdict, int]]) -> list[Stretch]:
 def account(
     stretches: Sequence[Stretch], spans: Sequence[Span], policy: Policy, *, window: tuple[int, int], created_at: int
 ) -> list[Interval]:
-    """Cut the window [start, end) into intervals of one kind each, in order of time, neighbours differing in kind.
+    """Split the window [start, end) into intervals of one kind each, in order of time; neighbours differ in kind.
 
-    `stretches` must reach back to the run that decides the state at the window's start, and on to the one that settles
-    the run open at its end. Empty when the window is.
+    `stretches` must reach back to the run that decides the state at the start of the window, and forward to the one
+    that settles the run open at its end. The result is empty if the window is.
     """
     start, end = window
     if start >= end:
@@ -122,11 +122,10 @@ def account(
 
 
 def measured(stretches: Sequence[Stretch], policy: Policy) -> Iterator[Interval]:
-    """Yield what the checks say, in order of time; where they say nothing, there is no interval.
+    """Yield the intervals according to the checks, in order of time; time without a check yields none.
 
-    While up, `failure_threshold` consecutive bad checks make it down from the first of them on; while down,
-    `recovery_threshold` consecutive others end that from the first of them on. A gap restarts a count and keeps the
-    state.
+    `failure_threshold` consecutive bad checks make a service down, from the first of them on; `recovery_threshold`
+    consecutive other checks end that, from the first of them on. A gap restarts the count and keeps the state.
     """
     kinds = counted_as(stretches, policy)
     for index, stretch in enumerate(stretches):
@@ -135,32 +134,32 @@ def measured(stretches: Sequence[Stretch], policy: Policy) -> Iterator[Interval]
 
 
 def end_of(stretches: Sequence[Stretch], index: int) -> int:
-    """Return until when a run speaks: until the next one, and no longer than its last check holds."""
+    """Return until when a run counts: until the next one, but no longer than the hold of its last check."""
     silent_at = stretches[index].last + stretches[index].hold_s
     return min(silent_at, stretches[index + 1].first) if index + 1 < len(stretches) else silent_at
 
 
 def is_settled(stretches: Sequence[Stretch], policy: Policy, end: int, now: int) -> bool:
-    """Tell whether no check to come can change what was before `end`: nothing unconfirmed lies open across it.
+    """Return whether no later check can change the time before `end`, that is, no run across it is unconfirmed.
 
-    Only checks in order are thought of; one that arrives late has its day accounted again.
+    Late checks are not considered; when one arrives, its day is accounted again.
     """
     if not stretches or stretches[0].first >= end:
         return True
     newest = max(stretches, key=lambda stretch: stretch.last)
     if newest.last + newest.hold_s < now:
-        return True  # whatever comes next comes after a gap, which restarts every count
+        return True  # the next check comes after a gap, which restarts every count
     if newest.last < end:
         return False
     before = sum(stretch.first < end for stretch in stretches)
-    # The two futures that could change most: nothing but failures from the next second on, and none.
+    # The two futures with the greatest effect: only failures from the next second on, and no failure.
     futures = (Stretch(v, newest.last + 1, newest.last + 1, 1_000, newest.hold_s) for v in (Verdict.BAD, Verdict.OK))
     bad, good = (counted_as([*stretches, future], policy)[:before] for future in futures)
     return bad == good
 
 
 def seconds_by_kind(intervals: Iterable[Interval]) -> dict[Kind, int]:
-    """Sum the seconds of each kind; every kind is there."""
+    """Return the sum of seconds of each kind; every kind has a key."""
     seconds = dict.fromkeys(Kind, 0)
     for interval in intervals:
         seconds[interval.kind] += interval.end - interval.start
@@ -168,7 +167,7 @@ def seconds_by_kind(intervals: Iterable[Interval]) -> dict[Kind, int]:
 
 
 def figures(seconds: dict[Kind, int], policy: Policy) -> Figures:
-    """Divide, floored to hundredths of a percent. Paused, maintenance and empty time is on neither side.
+    """Return the figures, floored to hundredths of a percent. Paused, maintenance and empty time is left out.
 
     uptime = (operational + w·partial) / (operational + partial + down); 100 % only with no down second.
     """
@@ -176,7 +175,7 @@ def figures(seconds: dict[Kind, int], policy: Policy) -> Figures:
 
 
 def figures_of_parts(parts: Iterable[tuple[dict[Kind, int], Policy]]) -> Figures:
-    """Figure stretches of time, each accounted under rules of its own, as one: their seconds are summed first."""
+    """Return the figures of several stretches together, each accounted under its own rules, from summed seconds."""
     up, measured_s, unknown_s = 0, 0, 0  # the first in hundredths of a second
     for seconds, policy in parts:
         up += 100 * seconds[Kind.OPERATIONAL] + policy.partial_weight_percent * seconds[Kind.PARTIAL]
@@ -192,12 +191,12 @@ def figures_of_parts(parts: Iterable[tuple[dict[Kind, int], Policy]]) -> Figures
 
 
 def percentage(hundredths: int | None) -> str | None:
-    """Write a figure with two decimals: 9998 → 99.98."""
+    """Format a figure with two decimals: 9998 → 99.98."""
     return None if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02}"
 
 
 class Canvas:
-    """A window in which later paint covers earlier paint; it begins as unknown."""
+    """A window to paint with kinds; later paint covers earlier paint, and unpainted time is unknown."""
 
     def __init__(self, start: int, end: int) -> None:
         self._end = end
@@ -205,7 +204,7 @@ class Canvas:
         self._kinds = [Kind.UNKNOWN]
 
     def paint(self, kind: Kind, start: int, end: int) -> None:
-        """Give [start, end) a kind, as far as it lies in the window."""
+        """Paint the part of [start, end) in the window with a kind."""
         start, end = max(start, self._starts[0]), min(end, self._end)
         if start >= end:
             return
@@ -229,25 +228,25 @@ class Canvas:
 
 
 class Standing(NamedTuple):
-    """What is confirmed after the last of some runs, and what contradicts it so far."""
+    """The confirmed state after some runs, and the runs at their end that contradict it."""
 
     is_down: bool
-    pending: int  # how many of the runs, at their end, contradict it
-    streak: int  # the checks in those
+    pending: int  # number of runs at the end that contradict the state
+    streak: int  # number of checks in those runs
 
 
 def standing(stretches: Sequence[Stretch], policy: Policy) -> Standing:
-    """Return what is confirmed after the last run; the runs must reach back to one that decides the state."""
+    """Return the confirmed state after the last run; the runs must reach back to one that decides the state."""
     return _decide(stretches, policy)[1]
 
 
 def counted_as(stretches: Sequence[Stretch], policy: Policy) -> list[Kind]:
-    """Decide what each run counts as; the runs must reach back to one that decides the state."""
+    """Return the kind of each run; the runs must reach back to one that decides the state."""
     return _decide(stretches, policy)[0]
 
 
 def _decide(stretches: Sequence[Stretch], policy: Policy) -> tuple[list[Kind], Standing]:
-    """Walk a state machine over runs; what a run counts as is open until a change is confirmed."""
+    """Run a state machine over runs; the kind of a run is open until a change is confirmed."""
     found: list[Kind] = []
     is_down = False
     pending, streak = 0, 0  # the runs at the end of `found` that contradict the state, and their checks
@@ -271,7 +270,7 @@ def _decide(stretches: Sequence[Stretch], policy: Policy) -> tuple[list[Kind], S
 
 
 def _unconfirmed(stretch: Stretch, is_down: bool) -> Kind:
-    """Say what a run counts as while the state is what it is."""
+    """Return the kind of a run that does not change the confirmed state."""
     if is_down:
         return Kind.DOWN
     return Kind.PARTIAL if stretch.verdict is Verdict.SLOW else Kind.OPERATIONAL

@@ -1,4 +1,4 @@
-"""Fold checks into the state of a service: its runs, its status, and what changed. Pure: values in, values out."""
+"""Fold checks into the state of a service: its runs, its status, its changes. Pure: values in, values out."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ RECHECK_MS = 5_000
 
 
 class Status(StrEnum):
-    """What a service is now, in the codes of `services.status`."""
+    """The status of a service, in the codes of `services.status`."""
 
     OPERATIONAL = "o"
     PARTIAL = "po"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 class Cause(StrEnum):
     """Why a status changed."""
 
-    MEASURED = "measured"  # a check arrived where nothing was known
+    MEASURED = "measured"  # a check arrived while the status was unknown
     FAILED = "failed"  # enough failures in a row
     SLOW = "slow"
     RECOVERED = "recovered"
@@ -31,33 +31,33 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How checks become a status. The defaults are those of the accounting policy."""
+    """The rules from checks to a status. The defaults are those of the accounting policy."""
 
     failure_threshold: int = 2  # consecutive bad checks that make a service down, from the first of them on
     recovery_threshold: int = 1  # consecutive good checks that end it, from the first of them on
-    gap_factor: Fraction = Fraction(5, 2)  # a check speaks for at most this many intervals
-    partial_weight_percent: int = 100  # how much of partial time counts as up
+    gap_factor: Fraction = Fraction(5, 2)  # a check counts for at most this many intervals
+    partial_weight_percent: int = 100  # share of partial time that counts as up
     counts_maintenance: bool = False  # True: maintenance is accounted as measured
-    maintenance_notice_s: int = 0  # how long before it begins maintenance must have been entered
-    counts_late: bool = False  # True: what was entered too late is accounted as measured
+    maintenance_notice_s: int = 0  # how long before its start maintenance must be entered
+    counts_late: bool = False  # True: late entries are accounted as measured
 
     def hold_s(self, interval_ms: int) -> int:
-        """Return for how many whole seconds one check speaks, rounded up."""
+        """Return the hold of a check in whole seconds, rounded up."""
         factor = self.gap_factor
         return -(-factor.numerator * interval_ms // (factor.denominator * 1000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of the service as a whole: of its only region, or folded from several."""
+    """One check of the service as a whole: from its only region, or folded from several."""
 
     at: datetime  # the slot
     verdict: Verdict
     interval_ms: int
     timeout_ms: int
-    hold_s: int  # for how long the check speaks
-    is_decided: bool = True  # False: the regions that have not answered yet could still turn the verdict
-    is_doubtful: bool = False  # bad, but it may be our own network: it counts, and yet opens no outage
+    hold_s: int  # for how long the check counts
+    is_decided: bool = True  # False: regions that have not answered yet could change the verdict
+    is_doubtful: bool = False  # bad, perhaps because of our own network: counts, but opens no outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,11 @@ class Run:
     first_at: datetime
     last_at: datetime
     check_count: int
-    hold_s: int  # for how long each of its checks speaks
+    hold_s: int  # for how long each of its checks counts
 
     @classmethod
     def of(cls, verdict: Verdict, at: datetime, hold_s: int) -> "Run":
-        """Make the run of a single check."""
+        """Return the run of a single check."""
         return cls(verdict=verdict, first_at=at, last_at=at, check_count=1, hold_s=hold_s)
 
 
@@ -91,14 +91,14 @@ class Change:
 class State:
     """Everything that later checks of a service depend on."""
 
-    status: Status = Status.UNKNOWN  # what people are told
+    status: Status = Status.UNKNOWN  # as shown to people
     is_down: bool = False  # confirmed; survives a gap, unlike the status
     run: Run | None = None  # the open run; its last check is the newest one
     streak_first_at: datetime | None = None  # of the slots in a row that contradict `is_down`
     streak_count: int = 0
     last_good_at: datetime | None = None
     last_bad_at: datetime | None = None
-    stale_at: datetime | None = None  # without another check by then the status is unknown
+    stale_at: datetime | None = None  # if no check arrives by then, the status becomes unknown
     recheck_at: datetime | None = None  # when to confirm a first failure, ahead of the next slot
     # The state before the newest slot, from which that slot is folded again as further regions answer. None: not known.
     before: "State | None" = None
@@ -106,7 +106,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What became of the state, what of its runs is to be written, and the changes to tell, in order."""
+    """The new state, the runs to write, and the changes to report, in order."""
 
     state: State
     closed_run: Run | None = None
@@ -115,7 +115,7 @@ class Step:
 
 
 def follows(state: State, at: datetime) -> bool:
-    """Say whether `advance` can take a check of this instant: of a later slot, or of the newest one."""
+    """Return whether `advance` accepts a check of this instant: of the newest slot, or of a later one."""
     if state.run is None:
         return True
     seconds = seconds_between(state.run.last_at, at)
@@ -123,10 +123,10 @@ def follows(state: State, at: datetime) -> bool:
 
 
 def advance(state: State, check: Check, policy: Policy) -> Step:
-    """Fold a check into the state: of a later slot than the newest one, or another word on that one.
+    """Fold a check into the state; the check must be of a later slot, or another answer to the newest one.
 
     The new state is a function of the checks alone: the newest slot is folded again from the state before it. Raises
-    ValueError for an older check: those are stored and their runs rebuilt, but they never open an outage.
+    ValueError for an older check; those are stored and their runs rebuilt instead.
     """
     if not follows(state, check.at):
         raise ValueError(f"check at {check.at} does not follow the newest one at {state.run and state.run.last_at}")
@@ -138,7 +138,7 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
 
 
 def _settle(state: State, check: Check, policy: Policy) -> tuple[State, tuple[Change, ...]]:
-    """Decide what the last slot left open, since a later one begins: some region has not answered to it."""
+    """Settle the last slot, to which some region has not answered, because a later one begins."""
     if state.before is None or check.is_doubtful or state.streak_count < _threshold(state, policy):
         return state, ()
     is_down = not state.is_down
@@ -213,7 +213,7 @@ def join(run: Run | None, following: Run) -> tuple[Run, Run | None]:
 
 
 def is_gap(run: Run, at: datetime) -> bool:
-    """Tell whether a check at this instant comes after the run's last one has ceased to speak."""
+    """Return whether a check at this instant comes after the hold of the run's last check."""
     return seconds_between(run.last_at, at) > run.hold_s
 
 
@@ -222,7 +222,10 @@ def _threshold(state: State, policy: Policy) -> int:
 
 
 def _count_streak(before: State, check: Check, has_gap: bool) -> tuple[datetime | None, int]:
-    """Count the slots in a row that contradict the confirmed state: the first, and how many. A gap restarts it."""
+    """Return the first of the consecutive slots that contradict the confirmed state, and their number.
+
+    A gap restarts the count.
+    """
     if (check.verdict is Verdict.BAD) is before.is_down:
         return None, 0
     if has_gap or before.streak_first_at is None:
@@ -234,21 +237,21 @@ def _status(before: Status, is_down: bool, verdict: Verdict) -> Status:
     if is_down:
         return Status.DOWN
     if verdict is Verdict.BAD:
-        # Not confirmed yet: neither an outage nor a reason to call an unmeasured service operational.
+        # Not confirmed yet: not an outage, and no evidence that an unmeasured service is operational.
         return Status.OPERATIONAL if before is Status.DOWN else before
     return Status.PARTIAL if verdict is Verdict.SLOW else Status.OPERATIONAL
 
 
 def _recheck_at(check: Check) -> datetime | None:
-    """Confirm a failure 5 s later, unless the next slot comes as soon."""
+    """Return when to recheck a failure: 5 s later, or None if the next slot comes by then."""
     return check.at + timedelta(milliseconds=RECHECK_MS) if check.interval_ms > RECHECK_MS else None
 
 
 def _change(before: State, shown: Status, status: Status, first_at: datetime) -> Change:
-    """Describe a change of the status that people see; `first_at` is the first check that showed the new one."""
+    """Return the change of the status that people see; `first_at` is the first check with the new status."""
     if shown is Status.UNKNOWN:
         cause, edge_start_at = Cause.MEASURED, before.run.last_at if before.run else None
-        if edge_start_at and edge_start_at >= first_at:  # the checks before this one told the same
+        if edge_start_at and edge_start_at >= first_at:  # the checks before this one had the same verdict
             edge_start_at = before.last_good_at
     elif status is Status.DOWN:
         cause, edge_start_at = Cause.FAILED, before.last_good_at

@@ -1,4 +1,4 @@
-"""Sets of time as half-open stretches [start, end) of whole seconds, in order and apart. Pure."""
+"""Sets of time: half-open stretches [start, end) of whole seconds, ordered and disjoint. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ Stretches = list[tuple[int, int]]
 
 
 def joined(stretches: Iterable[tuple[int, int]]) -> Stretches:
-    """Put stretches in order and join those that meet; empty ones are left out."""
+    """Sort stretches, join those that touch or overlap, and drop empty ones."""
     found: Stretches = []
     for start, end in sorted(stretches):
         if start >= end:
@@ -20,7 +20,7 @@ def joined(stretches: Iterable[tuple[int, int]]) -> Stretches:
 
 
 def shared(ones: Stretches, others: Stretches) -> Stretches:
-    """Return the time that lies in both sets."""
+    """Return the intersection of two sets."""
     found, one, other = [], 0, 0
     while one < len(ones) and other < len(others):
         start, end = max(ones[one][0], others[other][0]), min(ones[one][1], others[other][1])
@@ -34,7 +34,7 @@ def shared(ones: Stretches, others: Stretches) -> Stretches:
 
 
 def without(ones: Stretches, others: Stretches) -> Stretches:
-    """Return the time of the first set that does not lie in the second."""
+    """Return the difference of two sets."""
     if not ones:
         return []
     first, last = ones[0][0], ones[-1][1]
@@ -44,7 +44,7 @@ def without(ones: Stretches, others: Stretches) -> Stretches:
 
 
 def seconds_in(stretches: Sequence[tuple[int, int]], start: int, end: int) -> int:
-    """Return how many seconds of [start, end) lie in a set."""
+    """Return how many seconds of [start, end) are in a set."""
     total = 0
     for index in range(max(0, bisect_right(stretches, (start, start)) - 1), len(stretches)):
         since, until = stretches[index]

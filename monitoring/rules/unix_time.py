@@ -1,4 +1,4 @@
-"""Convert between instants and the whole Unix milliseconds that messages carry. In integers: floats lose edges."""
+"""Convert between instants and whole Unix milliseconds, as used in messages. Uses integers, since floats round."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ def from_ms(milliseconds: int) -> datetime:
 
 
 def to_us(instant: datetime) -> int:
-    """Return Unix microseconds, which is all that PostgreSQL keeps of an instant."""
+    """Return Unix microseconds, the precision of PostgreSQL."""
     return (instant - EPOCH) // MICROSECOND
 
 

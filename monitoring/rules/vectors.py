@@ -1,4 +1,4 @@
-"""Run conformance vectors through the accounting: cases with checks and spans, and the figures they must give."""
+"""Run conformance vectors through the accounting: checks and spans with the figures that they must give."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,11 +11,11 @@ from monitoring.rules.state import Policy
 
 Vector = Mapping[str, Any]
 FIGURES = ("uptime", "coverage", "lower", "upper")
-BOUNDS = ("down_at_least", "down_at_most")  # seconds; a vector need not say them
+BOUNDS = ("down_at_least", "down_at_most")  # seconds; optional in a vector
 
 
 def differences(vector: Vector) -> list[str]:
-    """Return what the accounting says otherwise than the vector expects, a line for each figure; empty when it agrees.
+    """Return the differences between the accounting and the vector's expectations, a line for each figure.
 
     Raises KeyError or ValueError for a vector that is not in the documented format.
     """

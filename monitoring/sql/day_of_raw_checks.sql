@@ -1,6 +1,7 @@
--- The checks of a day by service, for the roll-up: counts, and the checks themselves packed into three strings in one and
--- the same order, which is that of storing. One pass over the day instead of a sort of it; `monitoring/checks/day_checks.py`
--- unpacks. Times are those of answers (`monitoring/rules/answers.py`), summed in whole hundredths of a millisecond. Failures of our own network are counted, yet make no run, so they are left out of the strings.
+-- The checks of a day by service, for the roll-up: counts, and the checks themselves packed into three strings, in the
+-- order of storing: one pass over the day instead of a sort. `monitoring/checks/day_checks.py` unpacks them. Times are
+-- those of answers (`monitoring/rules/answers.py`), summed in hundredths of a millisecond. Failures of our own network
+-- are counted, but left out of the strings, as they are not part of runs.
 SELECT
     service_id, count(*), count(*) FILTER (WHERE is_healthy),
     count(response_time) FILTER (WHERE verdict <> 'bad' OR (error_type = 'http_error' AND status_code IS NOT NULL)),

@@ -1,5 +1,5 @@
 -- The requests of a day by service, for the roll-up: counts, and every response time packed into one string, from which
--- `monitoring/checks/day_requests.py` takes exact percentiles and the histogram. Redirects on the way are not counted, and only
+-- `monitoring/checks/day_requests.py` computes exact percentiles and the histogram. Redirects are not counted, and only
 -- answers have a time (`monitoring/rules/answers.py`).
 SELECT
     service_id, count(*), count(*) FILTER (WHERE is_success),

@@ -1,4 +1,4 @@
--- The slots that fall into the given ranges of phases, for the dispatcher: one index range on services_due for each.
+-- The slots in the given ranges of phases, for the dispatcher: one index range on services_due for each.
 SELECT
     services.id, version, kind, endpoint_url, timeout, services.check_interval, check_settings, regions,
     due.base_ms + phase_ms AS slot_ms

@@ -1,5 +1,5 @@
--- Take the confirmation re-checks due before the end of the window, and clear them, for the dispatcher. Rows that a
--- recorder holds are left for the next tick: waiting for them could end in a deadlock.
+-- Take the rechecks due before the end of the window, and clear them, for the dispatcher. Rows locked by a recorder are
+-- left for the next tick, as waiting for them could end in a deadlock.
 WITH taken AS (
     SELECT service_id, recheck_at
     FROM service_state

@@ -1,11 +1,11 @@
--- Folded days, in partitions by UTC day like the raw tables: one row for each service and region, whose content is
--- written and read by `monitoring/checks/compressed/rows.py`. A check stands either in its raw table or here, never in both.
+-- Compressed days, in partitions by UTC day like the raw tables: one row for each service and region, whose content is
+-- written and read by `monitoring/checks/compressed/rows.py`. A check is in its raw table or here, never in both.
 
 CREATE TABLE folded_checks (
     day date NOT NULL,
     row_count integer NOT NULL CHECK (row_count > 0),
-    bad_count integer NOT NULL CHECK (bad_count BETWEEN 0 AND row_count),  -- to look for failures without opening it
-    blind_count integer NOT NULL CHECK (blind_count BETWEEN 0 AND row_count),  -- of them while we were blind
+    bad_count integer NOT NULL CHECK (bad_count BETWEEN 0 AND row_count),  -- to find failures without decompressing it
+    blind_count integer NOT NULL CHECK (blind_count BETWEEN 0 AND row_count),  -- those of a blind region
     service_id text NOT NULL,
     region text NOT NULL,
     content bytea NOT NULL,

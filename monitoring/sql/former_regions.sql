@@ -1,5 +1,4 @@
--- Keep what the regions and the quorum of a service were when they change, whoever changes them: the fold of its raw checks
--- depends on them.
+-- Keep the earlier regions and quorum of a service whenever they change, as the fold of its raw checks depends on them.
 CREATE FUNCTION keep_former_regions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO former_regions (service_id, until, regions, quorum) VALUES (OLD.id, now(), OLD.regions, OLD.quorum)

@@ -1,5 +1,6 @@
--- The response times of a service in some stretches of time, in logarithmic buckets, for percentiles of any window; the
--- buckets of `monitoring/rules/histogram.py`. Only answers have one (`monitoring/rules/answers.py`). One range of the index on (service, time) for each stretch.
+-- The histogram of response times of a service in some stretches of time, for percentiles of any window, with the
+-- buckets of `monitoring/rules/histogram.py`. Only answers have a response time (`monitoring/rules/answers.py`).
+-- One range of the index on (service, time) for each stretch.
 SELECT
     ceil(ln(greatest(request.response_time::float8, %(lowest_ms)s)) / ln(%(growth)s::float8))::smallint AS bucket, count(*)
 FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS stretch (since, until)

@@ -1,4 +1,4 @@
--- Lock the states of a lot's services, always in order of the id, for the recorder.
+-- Lock the states of a batch's services, always in order of the id, for the recorder.
 SELECT
     state.service_id, services.kind, services.regions, services.quorum, services.failure_threshold,
     services.recovery_threshold, policy.failure_threshold AS usual_failure_threshold,

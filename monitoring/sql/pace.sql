@@ -1,5 +1,5 @@
--- How many slots were due in a stretch of time, and how many checks of it are stored, for telling whether the engine keeps
--- up. Services that were changed since it began are left out: what was due of them then is not known now.
+-- The number of slots that were due in a stretch of time, and of checks stored for it, to see whether the engine keeps
+-- up. Services changed since its start are left out, as their due slots are no longer known.
 SELECT
     (
         SELECT coalesce(sum(

@@ -1,4 +1,4 @@
--- A version that figures were made under stays what it was. A change is the next version.
+-- A version under which figures were accounted is never changed. A change is the next version.
 CREATE FUNCTION refuse_policy_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- The author's account may be deleted; the rules stay.

@@ -1,5 +1,5 @@
--- The raw tables, in day partitions by UTC day (`database/partitions.py` makes them). No foreign keys: rows come by the
--- million and services are archived, never deleted. No DEFAULT partition: it would have to be scanned at each new day.
+-- The raw tables, partitioned by UTC day (`database/partitions.py` creates the partitions). No foreign keys: there are
+-- millions of rows, and services are never deleted. No DEFAULT partition: it would have to be scanned at each new day.
 
 CREATE TABLE watch_server_logs (
     checked_at timestamptz(3) NOT NULL,
@@ -18,14 +18,14 @@ CREATE TABLE watch_server_logs (
     error_type text CHECK (error_type IN ('timeout', 'connection_error', 'http_error', 'dns_error', 'unknown')),
     error_message text,
     metadata jsonb,
-    -- One row per service, slot and region, whatever is delivered twice. Readers: the checks of a service by time, in
-    -- either direction; rebuilding its runs.
+    -- One row per service, slot and region, even if a result is delivered twice. Readers: the checks of a service by
+    -- time, in either direction; rebuilding its runs.
     PRIMARY KEY (service_id, checked_at, region),
-    -- A bad check has a class, a good one has none.
+    -- A bad check has an error type, a good one has none.
     CONSTRAINT watch_server_logs_class_when_bad CHECK ((error_type IS NOT NULL) = (verdict = 'bad'))
 ) PARTITION BY RANGE (checked_at);
 
--- Reader: the browser of raw checks, failures first; and "what burned then" over all services.
+-- Reader: the admin page of raw checks, when it lists failures, also of all services.
 CREATE INDEX watch_server_logs_unhealthy ON watch_server_logs (checked_at, service_id) WHERE NOT is_healthy;
 
 CREATE TABLE api_response_times (
@@ -43,10 +43,10 @@ CREATE TABLE api_response_times (
     metadata jsonb
 ) PARTITION BY RANGE (measured_at);
 
--- Readers: percentiles and requests of one service. Equal keys share one entry, so that this takes 11 B a row where an
--- index on (service_id, measured_at DESC, is_success) took 86, half of them air: rows of many services arrive in turn, and
--- each of its pages splits in the middle. Time, within the day that a partition is, comes from the block ranges below: both
--- bitmaps together find a service's hour in under a millisecond.
+-- Readers: percentiles and requests of one service. Equal keys share one entry, so that this takes 11 B a row while an
+-- index on (service_id, measured_at DESC, is_success) took 86, half of them unused: rows of many services arrive in
+-- turn, and each of its pages splits in the middle. The time within the day of a partition comes from the block ranges
+-- below: both bitmaps together find a service's hour in under a millisecond.
 CREATE INDEX api_response_times_of_service ON api_response_times (service_id);
--- Reader: "by time", over all services and of one. Rows arrive in order of time, so block ranges find them at no cost.
+-- Reader: "by time", over all services and of one. Rows arrive in order of time, so a block range index suffices.
 CREATE INDEX api_response_times_by_time ON api_response_times USING brin (measured_at) WITH (pages_per_range = 32);

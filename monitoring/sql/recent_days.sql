@@ -1,5 +1,5 @@
 -- The daily figures of services over some days, for the public page: one row and one text per service, since most days
--- of most services read the same and the page then reads each such day once. Down the primary key of uptime_records.
+-- of most services are equal, and the page then parses each such day once. Down the primary key of uptime_records.
 SELECT
     record.service_id,
     string_agg(

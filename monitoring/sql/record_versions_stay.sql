@@ -1,4 +1,4 @@
--- What was published once was published: a row is added, and goes only with its service.
+-- Published figures are kept: rows are only added, and deleted only with their service.
 CREATE FUNCTION refuse_record_version_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'earlier figures of % on % are in the books and stay as they are', OLD.service_id, OLD.date

@@ -1,5 +1,5 @@
 -- The recorded runs that touch a stretch of time, in order, the open one included, for the audit of runs: one range down
--- the primary key of check_runs for each service, and one step back to the run that reaches into the stretch.
+-- the primary key of check_runs for each service, and one step back to the run that extends into the stretch.
 SELECT service_id, verdict, first_at, last_at, check_count, hold_s
 FROM check_runs
 WHERE first_at >= %(start)s AND first_at < %(end)s AND service_id = ANY (%(service_ids)s)

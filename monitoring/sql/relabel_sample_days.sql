@@ -1,3 +1,3 @@
--- Let sample days be days of another zone: they were made up, and nothing happened in them at any instant.
+-- Relabel sample days with another zone; they have no real checks that would have to be split at other midnights.
 UPDATE uptime_records SET time_zone = %(zone)s, counts_time_zone = %(zone)s
 WHERE time_zone <> %(zone)s AND policy_id IS NULL AND metadata @> '{"sample": true}'

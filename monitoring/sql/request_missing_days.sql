@@ -1,5 +1,5 @@
--- Ask for a closed day of every service that existed in it and has no settled row yet, unless
--- somebody has asked already, for the planner.
+-- Request a closed day of every service that existed on it and has no settled row, unless it is requested already, for
+-- the planner.
 INSERT INTO rollup_requests (date, service_id)
 SELECT %(day)s, services.id
 FROM services

@@ -1,4 +1,4 @@
--- Count the checks of each service in whole hours anew, for the dashboard's lists.
+-- Count the checks of each service in whole hours again, for the dashboard's lists.
 INSERT INTO service_hours (hour_at, service_id, ok_count, slow_count, bad_count, answered_count, response_ms_sum)
 SELECT
     date_trunc('hour', checked_at, 'UTC') AS hour_at,

@@ -1,5 +1,5 @@
--- The runs that decide a window, for the accounting: those that touch it, back to the last run long enough to decide
--- the state at its start whatever came before, and on to the first such run that settles the state at its end. Two steps
+-- The runs that determine a window, for the accounting: those that touch it, back to the last run long enough to decide
+-- the state at its start, and forward to the first such run that settles the state at its end. Two steps
 -- down the primary key of check_runs for each service, then the runs themselves.
 WITH wanted AS (
     SELECT

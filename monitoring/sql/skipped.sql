@@ -1,4 +1,4 @@
--- How many slots lie in a stretch of time that nobody dispatched, for the count of skipped ones.
+-- The number of slots in a stretch of time that was not dispatched, for the count of skipped slots.
 SELECT coalesce(sum(
     ((%(until_ms)s - 1 - phase_ms) / check_interval - (%(since_ms)s - 1 - phase_ms) / check_interval)
     * cardinality(regions)

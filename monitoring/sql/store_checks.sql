@@ -1,5 +1,5 @@
 -- Store a batch of checks, for the recorder. Only the rows returned are new: a message delivered twice returns nothing.
--- A row that a clock once put into the future gives way to the check that was made when its instant had come.
+-- A row from the future, recorded while a clock was ahead, is replaced by the check made at that time.
 INSERT INTO watch_server_logs AS stored (
     checked_at, response_time, lateness_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, interval_ms, status_code,
     service_id, region, verdict, error_type, error_message, metadata

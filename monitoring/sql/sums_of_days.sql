@@ -1,5 +1,5 @@
 -- The seconds by kind of services over some days, for figures over many days: one row for each weight that partial time
--- had in them, which is mostly one. Down the primary key of uptime_records.
+-- had in them, usually one. Down the primary key of uptime_records.
 SELECT
     record.service_id, coalesce(policy.partial_weight_percent, 100),
     sum(record.operational_s), sum(record.partial_s), sum(record.down_s), sum(record.unknown_s),

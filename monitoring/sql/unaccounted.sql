@@ -1,4 +1,4 @@
--- How many page days of services have no settled figures yet, or have to be accounted again, for retention. As in
+-- The number of page days of services without settled figures, or with a requested roll-up, for retention. As in
 -- `request_missing_days`, a day of a service counts where the service existed, and sample days are settled.
 SELECT count(*)
 FROM unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS page_day (date, starts_at, ends_at)

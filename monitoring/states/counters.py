@@ -1,10 +1,10 @@
-"""Count what should be rare, for operators: results refused, runs rebuilt."""
+"""Count rare events for operators: refused results, rebuilt runs."""
 
 from django.db import connection
 
 
 def add(name: str, number: int) -> None:
-    """Raise a counter in the caller's transaction. One statement."""
+    """Increase a counter in the caller's transaction. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO engine_counters (name, value, raised_at) VALUES (%s, %s, clock_timestamp())"

@@ -1,4 +1,4 @@
-"""The rules under which the checks of a service are folded at any instant: how long each speaks, and the regions."""
+"""The rules by which the checks of a service are folded at any instant: the hold of each check, and the regions."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -11,7 +11,7 @@ from monitoring.rules.calendar_days import day_of
 from monitoring.rules.regions import FoldRules, Panel
 from monitoring.states.terms import TermsBook
 
-BACK = timedelta(days=3)  # what regions said so long before still speaks, at the longest interval
+BACK = timedelta(days=3)  # at the longest interval, an answer of a region still counts after so long
 
 
 class RuleBook:
@@ -26,7 +26,7 @@ class RuleBook:
         self._zone = zone
 
     def of(self, service_id: str) -> FoldRules:
-        """Return the rules of one of the services. Raises LookupError where none has the id, or no policy its name."""
+        """Return the rules of one of the services. Raises LookupError for an unknown service or policy."""
         service = self._services[service_id]
         current = Panel.of(service.regions, service.quorum)
         holds: dict[tuple[int, int], int] = {}
@@ -46,20 +46,20 @@ class RuleBook:
         return self._services.keys()
 
     def folds_regions(self, service_id: str) -> bool:
-        """Say whether a service is, or was, checked from several regions."""
+        """Return whether a service is, or was, checked from several regions."""
         return len(self._services[service_id].regions) > 1 or self._panels.has_changed(service_id)
 
     def gap_factor(self, service_id: str, day: date) -> Fraction:
-        """Return for how many intervals a check of a day speaks."""
+        """Return for how many intervals a check of a day counts."""
         return self._terms.on(self._services[service_id], day).rules.gap_factor
 
     def deciding(self, service_id: str) -> int:
-        """Return how many checks make a run long enough to decide the state under any rules since."""
+        """Return the number of checks with which a run decides the state under all rules in force since."""
         return self._terms.highest_threshold(self._services[service_id])
 
 
 class PanelBook:
-    """The regions and quorums that services have had. One query, none for no services."""
+    """The past regions and quorums of services. One query, or none without services."""
 
     def __init__(self, service_ids: Collection[str]) -> None:
         self._former: defaultdict[str, list[tuple[datetime, Panel]]] = defaultdict(list)

@@ -1,9 +1,9 @@
-"""Correct states that stand in the future: a clock was ahead when they were written, and has been set right since.
+"""Correct states from the future: a clock was ahead when they were written, and has been corrected since.
 
-Until then every check would come late for them: a failure would be told to nobody, and a status would stay as it was.
-So a state is taken back to what had been checked by now, and is unknown until the next check. The checks with instants
-that have not come yet stay among the raw ones, marked, and say nothing; each gives way to the check that is made when
-its instant has come (`sql/store_checks.sql`), for a clock that was set back had been wrong before.
+Without a correction, every check would be late for such a state: no failure would be reported, and the status would not
+change. So a state is reset to the checks up to now, and is unknown until the next check. Raw checks from the future are
+kept, with a mark, and do not count. The check that is made when their time comes replaces them
+(`sql/store_checks.sql`).
 """
 
 import json
@@ -38,7 +38,7 @@ MARK = json.dumps({BLIND_KEY: "our clock was ahead", AHEAD_KEY: True})
 
 
 class StatesAhead(Exception):
-    """States of services stand in the future, so nothing can be recorded for them before they are corrected."""
+    """The states of some services are from the future; nothing can be recorded for them until they are corrected."""
 
     def __init__(self, service_ids: Collection[str]) -> None:
         super().__init__(f"{len(service_ids)} states stand in the future, such as that of {min(service_ids)}")
@@ -46,26 +46,26 @@ class StatesAhead(Exception):
 
 
 def refuse(service_ids: Collection[str], now: datetime) -> None:
-    """Raise `StatesAhead` where some of the services stand in the future. Two queries."""
+    """Raise `StatesAhead` if the states of some services are from the future. Two queries."""
     if found := _found(now, service_ids):
         raise StatesAhead(found)
 
 
 def refuse_locked(locked: Iterable[LockedState], now: datetime) -> None:
-    """Do the same for states in hand. No query."""
+    """Raise `StatesAhead` if some of the locked states are from the future. No query."""
     if found := [held.service_id for held in locked if _is_ahead(held.state, now)]:
         raise StatesAhead(found)
 
 
 def correct_all(now: datetime) -> int:
-    """Correct every state that stands in the future, and return how many there were. Reads the state tables whole."""
+    """Correct every state from the future, and return how many there were. Reads the state tables whole."""
     found = sorted(_found(now))
     return sum(correct(batch, now) for batch in batches(found, BATCH))
 
 
 @transaction.atomic
 def correct(service_ids: Collection[str], now: datetime) -> int:
-    """Take states back to what had been checked by now; return how many still stood in the future."""
+    """Reset states to the checks up to now; return how many were still from the future."""
     locked = state_rows.lock(service_ids)
     ahead = [locked[id] for id in sorted(_found(now, locked))]
     if not ahead:
@@ -76,7 +76,7 @@ def correct(service_ids: Collection[str], now: datetime) -> int:
     )
     counters.add("states_ahead", len(ahead))
     taken_back = {held.service_id: _taken_back(held, now) for held in ahead}
-    # After the runs, whose counts include the checks that are marked.
+    # After the runs, because their counts include the checks that are marked here.
     _mark(list(taken_back), now)
     rules = RuleBook(list(taken_back), now, now, settings.PAGE_TIME_ZONE)
     changed = []
@@ -111,7 +111,7 @@ def _is_ahead(state: State, now: datetime) -> bool:
 
 
 def _taken_back(held: LockedState, now: datetime) -> State:
-    """Drop what runs have after now; return the state with the newest one left, which is open again, and no status."""
+    """Remove the part of runs after now; return the state with the newest remaining run open, and without a status."""
     state = held.state
     stored = CheckRun.objects.filter(service_id=held.service_id)
     touched = [*map(runs.of_row, stored.filter(last_at__gt=end_of_second(now)).order_by("first_at"))]
@@ -120,10 +120,10 @@ def _taken_back(held: LockedState, now: datetime) -> State:
     run = next((run for run in reversed(left) if run is not None), None)
     if run is None and (newest := stored.order_by("-first_at").first()):
         run = runs.of_row(newest)
-        stored.filter(first_at=run.first_at).delete()  # the open run is kept in the state alone
+        stored.filter(first_at=run.first_at).delete()  # the open run is stored only in the state
     if run is None:
         return State()
-    spare = timedelta()  # the timeout, for which a check may be under way after its slot
+    spare = timedelta()  # the timeout: a check may still be running for so long after its slot
     if state.run is not None and state.stale_at is not None:
         spare = state.stale_at - state.run.last_at - timedelta(seconds=state.run.hold_s)
     stale_at = run.last_at + timedelta(seconds=run.hold_s) + max(spare, timedelta())
@@ -131,7 +131,7 @@ def _taken_back(held: LockedState, now: datetime) -> State:
 
 
 def _trimmed(service_id: str, run: Run, now: datetime) -> Run | None:
-    """Return what a run had by now, this second included."""
+    """Return the part of a run up to now, this second included."""
     cut = end_of_second(now)
     if run.first_at > cut:
         return None
@@ -139,7 +139,7 @@ def _trimmed(service_id: str, run: Run, now: datetime) -> Run | None:
         return run
     checks = SpokenChecks(service_id)
     raw = WatchServerLog.objects.speaking().filter(service_id=service_id)
-    # The raw checks alone, for opening compressed days of many services would take long; a run of days has raw ones.
+    # Raw checks only: decompressing days of many services would take long, and a run of days has raw checks.
     last_at = raw.filter(checked_at__gte=run.first_at, checked_at__lte=cut).aggregate(at=Max("checked_at"))["at"]
     after = len(checks.seconds(cut, run.last_at))
     last_at = last_at or checks.last_before(cut) or run.first_at
@@ -155,13 +155,13 @@ def _mark(service_ids: Sequence[str], now: datetime) -> None:
 
 
 def _fold_again(held: LockedState, run: Run, rules: FoldRules, now: datetime) -> None:
-    """Fold the end of the open run again, where some regions may have spoken of a slot and others not."""
+    """Fold the end of the open run again, as some regions may have answered to its last slots and others not."""
     since = max(run.first_at, run.last_at - timedelta(seconds=run.hold_s))
     runs.rebuild_between(held, start_of_second(since), end_of_second(now), rules)
 
 
 def _correct_regions(service_ids: Sequence[str], now: datetime) -> None:
-    """Let each region say what it said last by now, or nothing."""
+    """Reset the answer of each region to its last check up to now, or delete it."""
     for row in RegionState.objects.filter(service_id__in=service_ids, checked_at__gt=now + AHEAD):
         own = RegionState.objects.filter(service_id=row.service_id, region=row.region)
         checks = WatchServerLog.objects.speaking().filter(service_id=row.service_id, region=row.region)

@@ -1,4 +1,4 @@
-"""Whether what is stored of a service says anything of it now: every reader asks by the clock that it has itself."""
+"""Decide whether the stored state of a service still holds at `now`. Each reader passes its own time."""
 
 from datetime import datetime
 
@@ -10,24 +10,24 @@ from monitoring.rules.state import Status
 
 
 def is_ahead(state: ServiceState, now: datetime) -> bool:
-    """Say whether its newest check lies in the future: some clock is wrong, and nobody knows when that check was."""
+    """Return whether the newest check is from the future: some clock is wrong, so its true time is unknown."""
     return state.run_last_at is not None and state.run_last_at > now + AHEAD
 
 
 def is_silent(state: ServiceState, now: datetime) -> bool:
-    """Say whether no check speaks: the newest is too old, or in the future."""
+    """Return whether no check counts now: the newest is too old, or from the future."""
     return (state.stale_at is not None and state.stale_at <= now) or is_ahead(state, now)
 
 
 def status_at(state: ServiceState | None, now: datetime) -> Status:
-    """Return the status as people see it: unknown where nothing was ever checked, or where no check speaks now."""
+    """Return the status that people see: unknown if the service was never checked, or if no check counts now."""
     if state is None or state.run_last_at is None or is_silent(state, now):
         return Status.UNKNOWN
     return Status(state.status)
 
 
 def status_column(now: datetime) -> Case:
-    """Return what `status_at` returns, for queries of services."""
+    """Return the expression of `status_at` for queries of services."""
     is_silent = Q(state__stale_at__lte=now) | Q(state__run_last_at__gt=now + AHEAD)
     return Case(
         When(Q(state__run_last_at=None) | is_silent, then=Value(Status.UNKNOWN.value)),

@@ -1,8 +1,8 @@
-"""Store runs, and rebuild them from the raw checks where a check arrived late or a run is wrong.
+"""Store runs, and rebuild them from the raw checks when a check arrived late or a run is wrong.
 
-A late check changes the runs only around itself. So a stretch around it is encoded again from the raw checks and joined
-with what the runs had left and right of it; a run of many weeks need not be read again for one straggler. All stretches
-are of whole seconds, as slots are.
+A late check changes runs only around its slot. So a stretch around it is encoded again from the raw checks and joined
+with the runs before and after it; a run of many weeks is not read again for one late check. All stretches are of whole
+seconds, as slots are.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ def store(runs: Sequence[tuple[str, Run]]) -> None:
 
 
 def remove(runs: Sequence[tuple[str, Run]]) -> None:
-    """Remove stored runs by service id: they are open again. One statement, none without runs."""
+    """Delete stored runs, by service id, because they are open again. One statement, none without runs."""
     if runs:
         CheckRun.objects.filter(pk__in=[(service_id, run.first_at) for service_id, run in runs]).delete()
 
@@ -39,8 +39,8 @@ def remove(runs: Sequence[tuple[str, Run]]) -> None:
 def rebuild(held: LockedState, late: Collection[Key], rules: FoldRules) -> tuple[datetime, datetime]:
     """Rebuild the runs of a locked service around checks that arrived late; their raw rows are stored already.
 
-    The open run of the state may grow, shrink or split by it, and what is confirmed follows from the runs; the status
-    that people see stays as it is until the next check. Returns the first and last instant of the rebuilt stretch.
+    The open run of the state may grow, shrink or split, and the confirmed state follows from the runs. The status that
+    people see does not change until the next check. Returns the first and last instant of the rebuilt stretch.
     """
     first, last = min(at for at, _region in late), max(at for at, _region in late)
     around = SpokenChecks(held.service_id).between(first, last)
@@ -63,8 +63,8 @@ def rebuild_between(
     """Encode the raw checks of a locked service from `since` to `until` again, and join them with the runs around.
 
     `since` must be the first and `until` the last instant of a second. `late` are the checks that no run counts yet.
-    Checks after the newest slot of the state are left to `advance`, unless the stretch `is_whole`: then every run that
-    it touches lies in it, the state's open run may be wrong, too, and all checks that are stored are counted.
+    Checks after the newest slot of the state are left to `advance`, unless the stretch `is_whole`. In that case it
+    contains every run that it touches, the open run of the state is rebuilt, too, and all stored checks are counted.
     """
     open_run = held.state.run
     if open_run is not None and not is_whole:
@@ -85,7 +85,7 @@ def rebuild_between(
 
 
 def join_all(runs: Iterable[Run]) -> Iterator[Run]:
-    """Join runs in order of time where nothing tells them apart."""
+    """Join consecutive runs of one verdict without a gap; `runs` must be in order of time."""
     current = None
     for run in runs:
         current, closed = join(current, run)
@@ -96,9 +96,9 @@ def join_all(runs: Iterable[Run]) -> Iterator[Run]:
 
 
 def confirm(held: LockedState) -> None:
-    """Let what is confirmed of a locked service follow from its runs, and the state before its newest slot too.
+    """Compute the confirmed state of a locked service, and the state before its newest slot, from its runs.
 
-    Three queries, however many runs there are: back to one long enough to decide the state whatever came before.
+    Three queries, however many runs there are: it reads back to one that is long enough to decide the state.
     """
     runs = _deciding(held)
     if not runs:
@@ -110,10 +110,10 @@ def confirm(held: LockedState) -> None:
 
 
 def effect_of(held: LockedState, since: datetime, until: datetime, deciding: int) -> tuple[datetime, datetime | None]:
-    """Return from when to when a change of runs in [since, until] may change what the time of a service counts as.
+    """Return the start and end of the time whose accounting a change of runs in [since, until] may change.
 
-    Before and after it stand `deciding` checks of one verdict, which count as the same whatever is around them; None
-    where they do not follow yet. Four queries at most.
+    It is bounded by `deciding` checks of one verdict on each side, which count as the same whatever is next to them.
+    The end is None if there are no such checks yet. Four queries at most.
     """
     stored = CheckRun.objects.filter(service_id=held.service_id)
     open_run = [held.state.run] if held.state.run else []
@@ -122,7 +122,7 @@ def effect_of(held: LockedState, since: datetime, until: datetime, deciding: int
         found = [*map(of_row, stored.filter(first_at__lt=at, last_at__gt=at)), *open_run]
         return [run for run in found if run.first_at < at < run.last_at]
 
-    # A run of so long has so many checks, for each follows within the hold of the one before.
+    # A run of this length has at least so many checks, as each follows within the hold of the previous one.
     if any(since - run.first_at >= timedelta(seconds=deciding * run.hold_s) for run in across(since)):
         start = since
     else:
@@ -156,7 +156,7 @@ def _spliced(
     rules: FoldRules,
     late: Collection[Key],
 ) -> Iterator[Run]:
-    """Yield what the runs had before a stretch, a run for each of its slots, and what they had after it."""
+    """Yield the runs up to a stretch, one run for each slot of the stretch, and the runs after it."""
     inside = checks.between(since, until)
     tail = _tail(checks, old[-1], until) if old and old[-1].last_at > until else None
     if old and old[0].first_at < since:
@@ -171,9 +171,9 @@ def _spliced(
 
 
 def _head(checks: SpokenChecks, run: Run, since: datetime, counted: int) -> Run:
-    """Return what a run had before a stretch, of which it had counted so many slots in and after it.
+    """Return the part of a run before a stretch; `counted` of its slots are in the stretch or after it.
 
-    Counted from the end, as the beginning may be weeks away.
+    Slots are counted from the end, as the beginning may be weeks away.
     """
     last_at = checks.last_before(since)
     return replace(
@@ -182,7 +182,7 @@ def _head(checks: SpokenChecks, run: Run, since: datetime, counted: int) -> Run:
 
 
 def _tail(checks: SpokenChecks, run: Run, until: datetime) -> Run | None:
-    """Return what a run had after a stretch; None where its checks are no more."""
+    """Return the part of a run after a stretch; None if its checks are no longer stored."""
     first_at = checks.first_slot_after(until)
     if first_at is None or first_at > run.last_at:
         return None
@@ -211,7 +211,7 @@ def _deciding(held: LockedState) -> list[Run]:
     threshold = max(held.policy.failure_threshold, held.policy.recovery_threshold)
     if held.state.run is None:
         return []
-    # The open run is not enough: without its last slot it may be too short, and the state before that is asked for.
+    # The open run is not enough: without its last slot it may be too short to decide the state before that slot.
     since = stored.filter(check_count__gte=threshold).aggregate(at=Max("first_at"))["at"]
     rows = stored.filter(first_at__gte=since) if since else stored
     return [*map(of_row, rows.order_by("first_at")), held.state.run]
@@ -226,7 +226,7 @@ def _without_last_slot(runs: Sequence[Run], checks: SpokenChecks) -> list[Run]:
 
 
 def _follow(state: State, runs: Sequence[Run], policy: Policy) -> State:
-    """Return a state whose confirmed part is that of some runs, the last of which is open."""
+    """Return the state with its confirmed part computed from runs, the last of which is open."""
     is_down, pending, streak = sla.standing([_stretch(run) for run in runs], policy)
     return replace(
         state,

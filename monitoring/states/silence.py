@@ -1,4 +1,4 @@
-"""Watch for services that no check arrives for: their status becomes unknown."""
+"""Make the status of services unknown when their checks stop arriving."""
 
 from datetime import datetime
 
@@ -17,8 +17,8 @@ BATCH = 500
 def mark_silent(now: datetime) -> int:
     """Make the status of every silent service unknown and return how many there were.
 
-    Reads the state table as a whole: an index on `stale_at` would cost every check more than this scan costs. States
-    that stand in the future are corrected, for those would not fall silent before their instant has come.
+    Reads the whole state table: maintaining an index on `stale_at` would cost more than this scan. States from the
+    future are corrected, as they would not become silent before that time.
     """
     future.correct_all(now)
     silent = Q(stale_at__lte=now) & ~Q(status=Status.UNKNOWN)
@@ -28,7 +28,7 @@ def mark_silent(now: datetime) -> int:
 
 @transaction.atomic
 def _mark(service_ids: list[str], now: datetime) -> int:
-    """Judge again under the lock: a check may have arrived since."""
+    """Decide again under the lock, as a check may have arrived since."""
     wait_briefly()
     changed = []
     locked = state_rows.lock(service_ids)

@@ -34,7 +34,7 @@ COLUMNS_OF_STATE = (  # named as the fields of a `State`
 
 @dataclass(slots=True, kw_only=True)
 class LockedState:
-    """A service's state while the caller's transaction holds its row, and what of the service a recorder must know."""
+    """A service's state, whose row the caller's transaction has locked, and the attributes that recording needs."""
 
     service_id: str
     regions: Sequence[str]
@@ -46,13 +46,13 @@ class LockedState:
     error: str | None
 
     def show(self, result: ProbeResult) -> None:
-        """Make this the answer that people see."""
+        """Store the result as the newest answer that people see."""
         self.response_ms, self.status_code = response_ms(result), result.status_code
         self.error = result.error_message
 
 
 class _Row(NamedTuple):
-    """A row of `sql/lock_states.sql`: a state, the rules of its service, and those of the service's policy as usual."""
+    """A row of `sql/lock_states.sql`: a state, the rules of its service, and the defaults of the service's policy."""
 
     service_id: str
     kind: str
@@ -83,7 +83,7 @@ class _Row(NamedTuple):
 
 
 def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
-    """Lock and return the states of those of the services that exist, by id. One query, or three for new services."""
+    """Lock the states of services, and return those that exist by id. One query, or three for new services."""
     wanted: dict[str, Any] = {"service_ids": sorted(service_ids), "zone": str(settings.PAGE_TIME_ZONE)}
     with connection.cursor() as cursor:
         read_instants_fast(cursor)
@@ -91,14 +91,14 @@ def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
         rows = _rows(cursor)
         if len(rows) < len(wanted["service_ids"]):
             cursor.execute(statement("monitoring", "create_states"), wanted)
-            # Also where none was made: another recorder may have made it while we waited for its commit.
+            # Also if no row was inserted: another recorder may have inserted it while we waited for its commit.
             cursor.execute(statement("monitoring", "lock_states"), wanted)
             rows = _rows(cursor)
     return {row.service_id: _locked(row) for row in rows}
 
 
 def save(states: Collection[LockedState]) -> None:
-    """Write states back, and who is in them. One statement."""
+    """Write states back. One statement."""
     columns: dict[str, list[Any]] = {
         "service_id": [held.service_id for held in states],
         "last_response_ms": [held.response_ms for held in states],
@@ -113,7 +113,7 @@ def save(states: Collection[LockedState]) -> None:
     columns["run_last_at"] = [run and run.last_at for run in runs]
     columns["run_count"] = [run.check_count if run else 0 for run in runs]
     columns["run_hold_s"] = [run.hold_s if run else 0 for run in runs]
-    # Others need no second word on a slot; where one comes all the same, the state before is made of raw checks.
+    # With one region, a slot gets one answer. Should a second one come, the state before is read from raw checks.
     columns["before_slot"] = [
         states_before.dump(held.state.before) if held.state.before and len(held.regions) > 1 else None
         for held in states
@@ -125,7 +125,7 @@ def save(states: Collection[LockedState]) -> None:
 
 
 def answers_of(service_ids: Collection[str]) -> dict[str, dict[str, Answer]]:
-    """Return the newest check from each region, by service and region. One query, none when nobody is asked for."""
+    """Return the newest check from each region, by service and region. One query, or none without services."""
     found: dict[str, dict[str, Answer]] = {service_id: {} for service_id in service_ids}
     if found:
         for row in RegionState.objects.filter(service_id__in=found):
@@ -134,7 +134,7 @@ def answers_of(service_ids: Collection[str]) -> dict[str, dict[str, Answer]]:
 
 
 def save_answers(answers: Mapping[str, Mapping[str, Answer]]) -> None:
-    """Write the newest checks from regions. One statement, none for no services."""
+    """Write the newest checks from regions. One statement, or none without services."""
     RegionState.objects.bulk_create(
         [
             RegionState(service_id=id, region=region, verdict=verdict, checked_at=at, hold_s=hold_s)
@@ -148,7 +148,7 @@ def save_answers(answers: Mapping[str, Mapping[str, Answer]]) -> None:
 
 
 def _rows(cursor: CursorWrapper) -> list[_Row]:
-    """Read rows by the names of their columns: one too many or too few raises TypeError."""
+    """Read rows by the names of their columns; raises TypeError if a column is missing or unknown."""
     names = [column.name for column in cursor.description]
     return [_Row(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 

@@ -9,7 +9,7 @@ from monitoring.rules.state import Run, State, Status
 
 
 def dump(state: State) -> str:
-    """Write what folding the slot once more needs of a state; when it is stale and checked again, the slot says."""
+    """Dump the fields needed to fold the slot again; the times of staleness and recheck are computed from the slot."""
     run = state.run
     return json.dumps(
         {
@@ -25,7 +25,7 @@ def dump(state: State) -> str:
 
 
 def load(text: str) -> State:
-    """Read what `dump` wrote."""
+    """Parse the output of `dump`."""
     found: dict[str, Any] = json.loads(text)
     return State(
         status=Status(found["status"]),

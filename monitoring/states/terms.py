@@ -1,8 +1,8 @@
-"""Which rules a day of a service is accounted under: a version of its policy, with the service's own thresholds.
+"""Find the terms of a day of a service: a version of its policy, with the service's own thresholds.
 
-Versions are never edited, but a service may be given other thresholds, another kind of check or another policy at any
-time. So a day keeps the rules of its stored row, which it began with: what was published can be repeated, and what is
-changed today holds from the start of tomorrow, as a version does.
+Versions are never edited, but the thresholds, the kind of check or the policy of a service may change at any time. So a
+day keeps the rules of its stored row, those in force when it began. Published figures can be computed again, and a
+change made today takes effect tomorrow, as a new version does.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,7 +19,7 @@ from monitoring.rules.state import Policy
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     version: AccountingPolicy
-    rules: Policy  # of the version, with the thresholds that held for the service
+    rules: Policy  # of the version, with the thresholds of the service at that time
 
     @property
     def has_own_thresholds(self) -> bool:
@@ -30,7 +30,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Days in a row under the same terms, or the part of them that lies in a window."""
+    """Consecutive days under the same terms, or the part of them within a window."""
 
     start: datetime
     end: datetime
@@ -39,7 +39,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the stored row of a day says of its rules."""
+    """The rules in the stored row of a day."""
 
     policy_id: int | None
     failure_threshold: int | None
@@ -66,11 +66,11 @@ class TermsBook:
             self._highest[id] = max(most, self._highest.get(id, 0))
 
     def on(self, service: Service, day: date) -> Terms:
-        """Return the terms of a day. Raises LookupError where no policy has the name that the service says."""
+        """Return the terms of a day. Raises LookupError if the policy of the service is unknown."""
         kept = self._kept.get((service.id, day)) if day <= self._today else None
         name = self._versions.name_of(kept.policy_id) if kept and kept.policy_id else service.policy_name
         version = self._versions.in_force(name, day)
-        # A version that was made in the last minute of its first day came after that day's row was written last.
+        # A version created in the last minute of its first day is newer than the last write of that day's row.
         if kept is None or kept.policy_id != version.pk or not (kept.failure_threshold and kept.recovery_threshold):
             return Terms(version=version, rules=policy_of(service, version))
         rules = replace(
@@ -79,14 +79,14 @@ class TermsBook:
         return Terms(version=version, rules=rules)
 
     def is_changed_today(self, service: Service) -> bool:
-        """Tell whether a service was given rules today that its figures follow from tomorrow on. No query."""
+        """Return whether the rules of a service were changed today, which takes effect tomorrow. No query."""
         if (service.id, self._today) not in self._kept:
             return False
         version = self._versions.in_force(service.policy_name, self._today)
         return self.on(service, self._today).rules != policy_of(service, version)
 
     def stretches(self, service: Service, start: datetime, end: datetime) -> Iterator[Stretch]:
-        """Cut [start, end) where the terms of a service change. No query."""
+        """Split [start, end) where the terms of a service change. No query."""
         held: Stretch | None = None
         for day in days_between(day_of(start, self._zone), day_of(end - timedelta(microseconds=1), self._zone)):
             terms = self.on(service, day)
@@ -101,15 +101,15 @@ class TermsBook:
             yield held
 
     def highest_threshold(self, service: Service) -> int:
-        """Return the most checks in a row that any terms of these days ask for. No query."""
+        """Return the highest threshold, in checks, of all terms of these days. No query."""
         own = (service.failure_threshold or 0, service.recovery_threshold or 0)
         return max(self._versions.highest_threshold, self._highest.get(service.id, 0), *own)
 
     def sample_days(self, service: Service) -> int:
-        """Return how many stored days of a service are made up."""
+        """Return how many stored days of a service are sample data."""
         return sum(kept.is_sample for (id, _day), kept in self._kept.items() if id == service.id)
 
 
 def policy_of(service: Service, version: AccountingPolicy) -> Policy:
-    """Return the rules of a policy version as they hold for a service, which may have thresholds of its own."""
+    """Return the rules of a policy version, with the service's own thresholds where it has some."""
     return policy_for(service.kind, service.failure_threshold, service.recovery_threshold, version.rules)

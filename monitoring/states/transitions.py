@@ -1,6 +1,6 @@
-"""Hand transitions on to whoever registered for them: a row per consumer, claimed once, and a nudge after commit.
+"""Deliver transitions to registered consumers: one row per consumer, claimed once, and a message after the commit.
 
-The row is the truth and the nudge only saves waiting, so a lost message costs seconds (`sweep`), never a transition.
+The row is authoritative and the message only saves waiting: a lost message costs seconds (`sweep`), never a transition.
 """
 
 import logging
@@ -26,15 +26,15 @@ _tasks: dict[str, str] = {}
 
 
 def register_consumer(name: str, *, task: str) -> None:
-    """Let the task of this name be called whenever there are transitions that the consumer has not handled.
+    """Register a task to be called when there are transitions that the consumer has not handled.
 
-    It takes the keyword `is_for_transitions`: false where it is called for services that came or went.
+    The task takes the keyword `is_for_transitions`: False if it is called because services were added or removed.
     """
     _tasks[name] = task
 
 
 def of_change(service_id: str, change: Change, now: datetime, evidence: Mapping[str, Any] | None = None) -> Transition:
-    """Make the row of a change. `evidence` is of the check that decided; what is None of it is left out."""
+    """Return the row of a change. `evidence` describes the deciding check; its None values are left out."""
     return Transition(
         service_id=service_id,
         from_status=change.from_status,
@@ -48,10 +48,10 @@ def of_change(service_id: str, change: Change, now: datetime, evidence: Mapping[
 
 
 def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None = None) -> None:
-    """Store transitions with their claims, make them the services' statuses; log and nudge the consumers on commit.
+    """Store transitions with their claims and set the services' statuses; on commit, log and call the consumers.
 
-    `statuses` says what services are now where that is not what their last transition says. Must run in a transaction.
-    A fixed number of statements; the change counter is the last of them.
+    `statuses` gives the status of a service if it differs from its last transition. Must run in a transaction. A fixed
+    number of statements; the change counter is the last of them.
     """
     if not transitions:
         return
@@ -61,7 +61,7 @@ def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None
     )
     newest = {transition.service_id: transition.to_status for transition in transitions}
     newest |= {id: status for id, status in (statuses or {}).items() if id in newest}
-    # Whoever changes several services locks them in this order; another one could end in a deadlock.
+    # All processes that change several services lock them in this order, to avoid deadlocks.
     list(Service.objects.filter(id__in=newest).order_by("id").select_for_update(no_key=True).values_list("id"))
     for status in set(newest.values()):
         Service.objects.filter(id__in=[id for id, to in newest.items() if to == status]).update(status=status)
@@ -74,7 +74,7 @@ def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None
 def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
     """Yield the oldest unhandled transitions of a consumer, at most `BATCH`, and mark them handled when the block ends.
 
-    At least once: a block that raises, or a process that dies in it, leaves them for the next call.
+    Each is handled at least once: if the block raises or the process dies, the next call yields the transitions again.
     """
     with transaction.atomic():
         wait_briefly()
@@ -91,7 +91,7 @@ def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
 
 
 def sweep() -> list[str]:
-    """Nudge the consumers that have unhandled transitions, and return their names: the ones whose nudge was lost."""
+    """Nudge the consumers that have unhandled transitions, and return their names: their messages were lost."""
     waiting = list(
         TransitionClaim.objects.filter(done_at=None, consumer__in=_tasks).values_list("consumer", flat=True).distinct()
     )
@@ -101,12 +101,12 @@ def sweep() -> list[str]:
 
 
 def nudge_all() -> None:
-    """Send every consumer its task, for services came or went. Never raises: the next transition makes up for it."""
+    """Call every consumer because services were added or removed. Never raises: the next transition calls it, too."""
     _nudge(is_for_transitions=False)
 
 
 def nudge_for_transitions() -> None:
-    """Send every consumer its task, for transitions that it may have handled already. Never raises: see `sweep`."""
+    """Call every consumer for transitions, which it may have handled already. Never raises: `sweep` calls it again."""
     _nudge(is_for_transitions=True)
 
 

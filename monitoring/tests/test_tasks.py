@@ -25,21 +25,21 @@ def failing_with(error: Exception) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize("error", [OperationalError("terminating connection"), SoftTimeLimitExceeded()])
-def test_a_lot_that_the_database_keeps_waiting_goes_back_to_the_queue(error, monkeypatch, time_machine):
+def test_a_batch_that_the_database_keeps_waiting_goes_back_to_the_queue(error, monkeypatch, time_machine):
     make_service()
     time_machine.move_to("2025-03-10 00:01", tick=False)
     monkeypatch.setattr(tasks, "DATABASE_AWAY_S", 0)
-    lot = messages.pack_results([make_result(0)])
+    batch = messages.pack_results([make_result(0)])
 
     with connection.execute_wrapper(failing_with(error)), pytest.raises(Reject) as rejected:
-        tasks.record(lot)
+        tasks.record(batch)
 
     assert rejected.value.requeue
-    tasks.record(lot)
+    tasks.record(batch)
     assert WatchServerLog.objects.count() == 1
 
 
-def test_a_lot_that_no_database_would_take_does_not_come_back(time_machine):
+def test_a_batch_that_no_database_would_take_does_not_come_back(time_machine):
     time_machine.move_to("2025-03-10 00:01", tick=False)
     doctored = make_result(0, service_id=Random(1).randbytes(4000).hex())
 

@@ -1,7 +1,7 @@
-"""Say in the reader's language why a check was not good.
+"""Translate the reason of a failed check into the reader's language.
 
-What is stored is an English sentence, made where no reader is known. It is recognised by its form; one that is not
-stays as it is.
+English sentences are stored, since the reader's language is not known then. A sentence is recognised by its form, else
+shown as it is.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
-# As the probes say them, the more exact ones first.
+# The sentences of probes, the more specific ones first.
 CAUSES = (
     _("connection refused by %(peer)s"),
     _("no route to host %(peer)s"),
@@ -47,7 +47,7 @@ _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
 def in_words(sentence: str | None) -> str:
-    """Return the words of a failure in the active language; those of a remark or of a version to come stay English."""
+    """Return a failure's reason in the active language; remarks, and sentences of a newer version, stay English."""
     if not sentence or (translation.get_language() or "en").startswith("en"):
         return sentence or ""
     for cause, form in _forms():

@@ -1,6 +1,6 @@
-"""What the kinds of checks say of their settings, in modules that know no Django: from here our catalogue has it too.
+"""The texts of the kinds of checks about their settings, repeated for the catalogue of translations.
 
-Nothing calls this; a test compares the two.
+The modules of the kinds cannot import Django. Nothing calls this module; a test compares both.
 """
 
 from django.utils.translation import gettext_noop as _

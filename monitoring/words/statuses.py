@@ -1,6 +1,6 @@
-"""What people see of a status, a verdict or a kind of time: its label, and the tone of its colour and shape.
+"""The label of a status, a verdict or a kind of time, and the tone that selects its colour and shape.
 
-A tone is part of names in CSS and of icons: `ok`, `partial`, `major`, `nodata`, and `info` for what is meant to be so.
+A tone is part of names in CSS and of icons: `ok`, `partial`, `major`, `nodata`, and `info` for intended conditions.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ STATUS_LABELS: Mapping[Status, str | Promise] = MappingProxyType(
     }
 )
 NOW_LABELS: Mapping[Status, str | Promise] = MappingProxyType(
-    {  # of a service at this moment; those above are of a day, too
+    {  # of a service now; those above are also used for days
         Status.OPERATIONAL: _("Operational"),
         Status.PARTIAL: _("Degraded"),
         Status.DOWN: _("Down"),
@@ -50,5 +50,5 @@ KIND_TONES: Mapping[Kind, str] = MappingProxyType(
 
 
 def now_words(status: Status, *, is_measured: bool) -> str:
-    """Say how a service is; `is_measured`: there was a check, though it may be old."""
+    """Return the label of a service's current status; `is_measured`: there was a check, though it may be old."""
     return str(NOW_LABELS[status]) if is_measured else gettext("No data yet")

@@ -1,29 +1,29 @@
-"""Ask targets that fail only when our own network does, and remember what they said. No Django, no Celery here."""
+"""Probe canaries, targets that fail only when our own network does, and keep the result. No Django, no Celery here."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-AT_ONCE_S = 2.0  # a look this young is as good as another one
-AT_REST_S = 30.0  # while all is well
+AT_ONCE_S = 2.0  # a look that is younger is used again
+AT_REST_S = 30.0  # the same, while no check fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What the canaries said, all of them asked at once."""
+    """The result of probing all canaries at the same time."""
 
-    looked_at_ms: int  # Unix time at which they were asked
-    has_answer: bool  # of one of them at least, whatever it was
-    canaries: str  # for people
+    looked_at_ms: int  # Unix time at which they were probed
+    has_answer: bool  # whether at least one answered, in any way
+    canaries: str  # their names, for people
 
 
-# Returns whether any of the URLs answered, or None where we could not ask.
+# Returns whether any of the URLs answered, or None if they could not be probed.
 Ask = Callable[[Sequence[str]], bool | None]
 
 
 class Canaries:
-    """The canaries of one worker; may be asked from several threads."""
+    """The canaries of one worker. Thread-safe."""
 
     def __init__(self, urls: Sequence[str], ask: Ask, clock: Callable[[], float]) -> None:
         """`clock` returns Unix seconds."""
@@ -32,9 +32,9 @@ class Canaries:
         self._last: Look | None = None
 
     def look(self, *, has_failures: bool) -> Look | None:
-        """Return what they say: now, where checks fail or the last word was bad; else as of half a minute ago.
+        """Return a look: a new one if checks fail or no canary answered last, else one at most half a minute old.
 
-        None where there are no canaries, or they could not be asked. May take as long as their timeout.
+        None if there are no canaries, or they could not be probed. May take as long as their timeout.
         """
         if not self._urls:
             return None
@@ -56,5 +56,5 @@ def packed(look: Look | None) -> dict[str, Any] | None:
 
 
 def unpacked(values: Mapping[str, Any] | None) -> Look | None:
-    """Read a look. Raises TypeError where it is none."""
+    """Parse a look. Raises TypeError if it is none."""
     return Look(**values) if values else None

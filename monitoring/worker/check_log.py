@@ -1,6 +1,6 @@
-"""Log lines of checks, under the id that their target was sent: one id shows a check's whole way.
+"""Log checks under the trace id that is sent to their target, so that one id finds all lines of a check.
 
-Failures are told, everything else only at debug: there may be thousands of checks a second.
+Failures are logged at info, all else at debug, because there may be thousands of checks a second.
 """
 
 import logging
@@ -13,11 +13,11 @@ from observability.events import Action, Subject, tell
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES_NAMED = 10  # failures of one lot; on a day when everything fails the log must not drown
+MOST_FAILURES_NAMED = 10  # failures of one batch, to limit the log when everything fails
 
 
 def tell_made(results: Sequence[ProbeResult]) -> None:
-    """Tell of a lot that a worker has measured."""
+    """Log a batch that a worker has probed."""
     failed = [result for result in results if result.verdict is Verdict.BAD]
     for result in failed[:MOST_FAILURES_NAMED]:
         _tell(Action.FAILED, result, logging.INFO)
@@ -30,7 +30,7 @@ def tell_made(results: Sequence[ProbeResult]) -> None:
 
 
 def tell_recorded(results: Sequence[ProbeResult]) -> None:
-    """Tell, at debug, of checks that were new to the database."""
+    """Log, at debug, the checks that were new to the database."""
     if logger.isEnabledFor(logging.DEBUG):
         for result in results:
             _tell(Action.CREATED, result, logging.DEBUG)
@@ -48,6 +48,6 @@ def _tell(action: Action, result: ProbeResult, level: int) -> None:
         error_type=result.error_type,
         error_message=result.error_message,
         duration_ms=result.phases.total_ms,
-        # A probe worker need not know the key that ids are derived with.
+        # A probe worker may not have the key that ids are derived with.
         trace_id=result.trace_id or trace_id(result.service_id, result.region, result.checked_at_ms),
     )

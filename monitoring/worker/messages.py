@@ -1,4 +1,4 @@
-"""Probe specs and results as messages: names of the fields once, then a row of values for each."""
+"""Convert probe specs and results to messages: the names of the fields once, then one row of values for each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -8,7 +8,7 @@ from typing import Any
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, ProbeSpec, Verdict
 from monitoring.worker.canaries import Look, packed, unpacked
 
-Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON all through
+Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; JSON types only
 Row = Sequence[Any]
 
 SPEC = tuple(field.name for field in fields(ProbeSpec))
@@ -24,13 +24,13 @@ def pack_specs(specs: Sequence[ProbeSpec]) -> Table:
 
 
 def unpack_specs(table: Table) -> list[ProbeSpec]:
-    """Read specs, also those of a newer version: fields unknown here are left out. Raises TypeError when one lacks."""
+    """Parse specs, also of a newer version: unknown fields are ignored. Raises TypeError if a field is missing."""
     named = _naming(SPEC, table["fields"])
     return [ProbeSpec(**named(row)) for row in table["rows"]]
 
 
 def pack_results(results: Sequence[ProbeResult], look: Look | None = None) -> Table:
-    """Write results, and what the worker's canaries said when they were finished."""
+    """Return the message with results, and with the look of the worker's canaries when they were complete."""
     rows = []
     for result in results:
         values = dict(zip(RESULT, _result_values(result), strict=True))
@@ -48,7 +48,7 @@ def look_of(table: Table) -> Look | None:
 
 
 def unpack_results(table: Table) -> list[ProbeResult]:
-    """Read results, also those of a worker of another version; see `unpack_specs`."""
+    """Parse results, also of a worker of another version; see `unpack_specs`."""
     named = _naming(RESULT, table["fields"])
     named_request, named_phases = _naming(REQUEST, table["request_fields"]), _naming(PHASES, table["phase_fields"])
 
@@ -69,7 +69,7 @@ def unpack_results(table: Table) -> list[ProbeResult]:
 
 
 def _naming(known: Sequence[str], fields: Sequence[str]) -> Callable[[Row], dict[str, Any]]:
-    """Return what gives the values of a row their names, and leaves out those that are not known here."""
+    """Return a function that maps the values of a row to their names, without the unknown ones."""
     if set(fields) <= set(known):
         return lambda row: dict(zip(fields, row, strict=True))
     return lambda row: {name: value for name, value in zip(fields, row, strict=True) if name in known}

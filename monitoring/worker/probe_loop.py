@@ -1,8 +1,8 @@
-"""Make probes at the instant they are due: one event loop in a thread of its own, shared by all tasks of a worker.
+"""Start probes exactly when they are due, in one event loop with its own thread, shared by all tasks of a worker.
 
-Tasks hand specs over and return; the loop starts each at its `due_at`, so lateness is milliseconds and load is even.
-Finished results leave in lots, published by another thread, so neither a slow broker nor a hanging target delays
-anybody. Knows neither Django nor Celery.
+Tasks submit specs and return. The loop starts each probe at its `due_at`, so lateness is milliseconds and the load is
+even. Another thread publishes the results in batches, so neither a slow broker nor a hanging target delays other
+probes. No Django, no Celery here.
 """
 
 import asyncio
@@ -23,25 +23,25 @@ from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
 
-BEGUN_IN_A_TURN = 50  # about 5 ms of work, as much again for each of the few turns that they take
-LOT = 200  # recording one of 200 takes a quarter less than two of 100
-LOT_WAIT_S = 0.2
-STALLS_TOLD_S = 1.0  # one line for all that a standstill spoilt
-AHEAD_S = 5.0  # slots are handed out two seconds ahead; who hands out a later one goes by another clock
-EARLY_S = 0.01  # timers are true to a millisecond
+BEGUN_IN_A_TURN = 50  # about 5 ms of work, and as much in each of the few turns that they take
+BATCH = 200  # recording one of 200 takes a quarter less than two of 100
+BATCH_WAIT_S = 0.2
+STALLS_TOLD_S = 1.0  # one log line for all probes spoilt by a stall
+AHEAD_S = 5.0  # slots are dispatched two seconds ahead; a later one means that clocks differ
+EARLY_S = 0.01  # timers are precise to a millisecond
 AHEAD_TOLD_S = 10.0
-KEPT_LOTS = 500  # while the broker takes none; those that finish then are lost, and counted
+KEPT_BATCHES = 500  # while the broker is away; further ones are lost, and counted
 
 MakeProbe = Callable[[], Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]]
 Publish = Callable[[Sequence[ProbeResult]], None]
 
 
 class ProbeLoop:
-    """Hold specs until they are due, probe, and publish what was found.
+    """Hold specs until they are due, probe, and publish the results.
 
-    `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; what it raises, making the loop
-    raises. `publish` is called from one thread and may raise, in which case the lot is tried again. `counters` says
-    what happened since the start. `clock` gives the Unix seconds by which specs are due, and may leap.
+    `make_probe` is called once inside the loop and returns `probe(spec, lateness_ms)`; the constructor raises its
+    exceptions. `publish` is called from one thread and may raise, in which case the batch is tried again. `counters`
+    counts events since the start. `clock` returns Unix seconds, to which due times refer, and may leap.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class ProbeLoop:
         self._ahead_told_at = -AHEAD_TOLD_S
         self._loop = uvloop.new_event_loop()
         self._room = threading.Condition()
-        self._held = 0  # specs handed over and not yet finished
+        self._held = 0  # specs submitted and not yet finished
         self._stopping = False
-        self._due: deque[ProbeSpec] = deque()  # those that wait for the loop's next turn
+        self._due: deque[ProbeSpec] = deque()  # specs that wait for the loop's next turn
         self._begun_in_turn = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._lot: list[ProbeResult] = []
+        self._batch: list[ProbeResult] = []
         self._flush_at: asyncio.TimerHandle | None = None
         self._stalls: list[Stalled] = []
         self._counts: Counter[str] = Counter()
@@ -68,15 +68,16 @@ class ProbeLoop:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Return probes made, specs expired, specs refused because they were due too far ahead, probes without a
-        verdict because this loop stood still or our own rules forbade the address, errors of ours and results lost
-        since the start, and specs held now.
+        """Return the counters since the start, and the specs held now.
+
+        Counted are probes, expired specs, specs refused because they were due too far ahead, probes without a verdict
+        because this loop stalled or our own rules forbid the address, errors of ours, and lost results.
         """
         counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "refused", "own_errors", "lost"), 0)
         return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
-        """Take specs over as soon as there is room for them; once stopping they are dropped, and so gaps."""
+        """Accept specs, after waiting for room; while stopping, they are dropped and become gaps."""
         with self._room:
             self._room.wait_for(lambda: self._stopping or self._held + len(specs) <= max(self._max_held, len(specs)))
             if self._stopping:
@@ -85,7 +86,7 @@ class ProbeLoop:
         self._loop.call_soon_threadsafe(self._plan, specs)
 
     def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe at once, apart from all that is due; None when that fails or takes too long. Not in the loop itself."""
+        """Probe immediately, apart from due specs; None if it fails or takes too long. Don't call it in the loop."""
 
         async def attempts() -> list[ProbeResult]:
             return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))
@@ -99,17 +100,17 @@ class ProbeLoop:
             asked.cancel()
             return None
         except Exception:
-            # Ours, as in `_attempt`; who asks has results to publish, which must not wait until it is mended.
+            # An error of ours, as in `_attempt`; the caller has results to publish, which must not wait for it.
             logger.exception("probe failed by a fault of ours", extra=_named(specs[0]))
             return None
 
     def finish(self, timeout_s: float) -> bool:
-        """Wait until every spec that was taken over is probed, and say whether that came to pass in time."""
+        """Wait until all accepted specs are probed, and return whether they were in time."""
         with self._room:
             return self._room.wait_for(lambda: self._held == 0, timeout_s)
 
     def stop(self, timeout_s: float) -> None:
-        """Publish every finished result and drop the rest: specs not begun and probes under way are gaps."""
+        """Publish all finished results and drop the rest: waiting specs and running probes become gaps."""
         with self._room:
             self._stopping = True
             self._room.notify_all()
@@ -124,7 +125,7 @@ class ProbeLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._probe = self._make_probe()
-        except BaseException as error:  # noqa: BLE001  whoever waits for the start raises it
+        except BaseException as error:  # noqa: BLE001  the constructor raises it
             self._loop.close()
             return self._begun.set_exception(error)
         self._begun.set_result(None)
@@ -142,7 +143,7 @@ class ProbeLoop:
             self._hold(spec, now)
 
     def _hold(self, spec: ProbeSpec, now: float) -> None:
-        """Wait until a spec is due, but not for one of a far future: it would take the place of what is due now."""
+        """Hold a spec until it is due, but refuse one in the far future, which would take room from others."""
         ahead_s = spec.due_at_ms / 1000 - now
         if ahead_s > AHEAD_S:
             self._refuse(spec, ahead_s)
@@ -171,7 +172,7 @@ class ProbeLoop:
             self._due.append(spec)
 
     def _turn(self) -> None:
-        """Begin those that had to wait, in the turn after the one in which something was begun."""
+        """Begin waiting probes, in the turn after one in which others were begun."""
         self._begun_in_turn = min(len(self._due), BEGUN_IN_A_TURN)
         for _ in range(self._begun_in_turn):
             self._begin(self._due.popleft())
@@ -184,7 +185,7 @@ class ProbeLoop:
         if now_ms > spec.expires_at_ms:
             self._finish("expired")
             return
-        if spec.due_at_ms / 1000 - now > EARLY_S:  # the clock was set back while it waited
+        if spec.due_at_ms / 1000 - now > EARLY_S:  # the clock was set back while the spec waited
             self._hold(spec, now)
             return
         task = self._loop.create_task(self._attempt(spec, max(0.0, now_ms - spec.due_at_ms)))
@@ -200,9 +201,9 @@ class ProbeLoop:
             self._note_stall(stall)
             self._finish("stalled")
         except NotAllowed:
-            self._finish("refused")  # `probe` has noted whom and why
+            self._finish("refused")  # `probe` has recorded the target and the reason
         except Exception:
-            # Ours, not the target's: no verdict is stored, so the time shows as a gap instead of as their downtime.
+            # An error of ours, not of the target: no verdict is stored, so the slot is a gap and not downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))
             self._finish("own_errors")
         else:
@@ -210,7 +211,7 @@ class ProbeLoop:
             self._finish("probes")
 
     def _note_stall(self, stall: Stalled) -> None:
-        """Have one line written for all probes that one standstill spoils: there may be thousands."""
+        """Log one line for all probes that one stall spoils, as there may be thousands."""
         if not self._stalls:
             self._loop.call_later(STALLS_TOLD_S, self._tell_stalls)
         self._stalls.append(stall)
@@ -231,19 +232,19 @@ class ProbeLoop:
         self._counts[name] += number
 
     def _collect(self, result: ProbeResult) -> None:
-        self._lot.append(result)
-        if len(self._lot) >= LOT:
+        self._batch.append(result)
+        if len(self._batch) >= BATCH:
             self._flush()
         elif self._flush_at is None:
-            self._flush_at = self._loop.call_later(LOT_WAIT_S, self._flush)
+            self._flush_at = self._loop.call_later(BATCH_WAIT_S, self._flush)
 
     def _flush(self) -> None:
         if self._flush_at is not None:
             self._flush_at.cancel()
             self._flush_at = None
-        if self._lot:
-            self._outbox.put(self._lot)
-            self._lot = []
+        if self._batch:
+            self._outbox.put(self._batch)
+            self._batch = []
 
 
 def _named(spec: ProbeSpec) -> dict[str, str]:
@@ -251,42 +252,42 @@ def _named(spec: ProbeSpec) -> dict[str, str]:
 
 
 class Outbox:
-    """Publish lots from a thread of its own, in order, trying again until the broker takes them."""
+    """Publish batches from a separate thread, in order, trying again until the broker accepts them."""
 
     def __init__(self, publish: Publish, on_lost: Callable[[int], None]) -> None:
         self._publish, self._on_lost = publish, on_lost
-        self._lots: queue.Queue[list[ProbeResult] | None] = queue.Queue(KEPT_LOTS)
+        self._batches: queue.Queue[list[ProbeResult] | None] = queue.Queue(KEPT_BATCHES)
         self._give_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe-outbox", daemon=True)
         self._thread.start()
 
-    def put(self, lot: list[ProbeResult]) -> None:
-        """Queue a lot without waiting; when too many lie there, it is lost rather than letting memory grow."""
+    def put(self, batch: list[ProbeResult]) -> None:
+        """Queue a batch without waiting; if too many are queued, it is lost, so that memory does not grow."""
         try:
-            self._lots.put_nowait(lot)
+            self._batches.put_nowait(batch)
         except queue.Full:
-            self._on_lost(len(lot))
+            self._on_lost(len(batch))
 
     def close(self, timeout_s: float) -> None:
         """Publish what is queued, for at most `timeout_s`."""
         try:
-            self._lots.put(None, timeout=timeout_s)
+            self._batches.put(None, timeout=timeout_s)
             self._thread.join(timeout_s)
         except queue.Full:
             pass
         self._give_up.set()
 
     def _run(self) -> None:
-        while (lot := self._lots.get()) is not None:
-            self._publish_until_taken(lot)
+        while (batch := self._batches.get()) is not None:
+            self._publish_until_taken(batch)
 
-    def _publish_until_taken(self, lot: list[ProbeResult]) -> None:
+    def _publish_until_taken(self, batch: list[ProbeResult]) -> None:
         wait_s = 0.1
         while not self._give_up.is_set():
             try:
-                return self._publish(lot)
+                return self._publish(batch)
             except Exception as error:  # noqa: BLE001  the broker may fail in any way
-                logger.warning("results not published, trying again", extra={"results": len(lot), "why": repr(error)})
+                logger.warning("results not published, trying again", extra={"results": len(batch), "why": repr(error)})
                 self._give_up.wait(wait_s)
                 wait_s = min(2 * wait_s, 5.0)
-        self._on_lost(len(lot))
+        self._on_lost(len(batch))

@@ -1,4 +1,4 @@
-"""The probe loop of this worker process: begun with its first batch, ended with the worker. Needs no database."""
+"""The probe loop of this worker process: started with the first batch, stopped with the worker. Needs no database."""
 
 import logging
 import threading
@@ -24,35 +24,35 @@ from monitoring.worker.unprobed import unprobed
 
 logger = logging.getLogger(__name__)
 
-STOP_S = 1.5  # `manage.py up` gives a probe worker 2.5 s in all
+STOP_S = 1.5  # `manage.py up` gives a probe worker 2.5 s in total
 CANARY_TIMEOUT_S = 2.0
 _lock = threading.Lock()
 _loop: ProbeLoop | None = None
 
 
 def loop() -> ProbeLoop:
-    """Return the loop of this process, begun when first asked for: tasks run in several threads."""
+    """Return the loop of this process, and start it on the first call. Thread-safe, as tasks run in several threads."""
     global _loop
     with _lock:
         if _loop is None:
             broker = clock.of_broker()
-            broker.seconds()  # asks the broker: in the loop itself, that would keep probes waiting
+            broker.seconds()  # queries the broker here, as in the loop it would delay probes
             _loop = ProbeLoop(make_probe, _publish, max_held=settings.PROBE_MAX_IN_FLIGHT, clock=broker.seconds)
         return _loop
 
 
 def probes_from(region: str) -> bool:
-    """Say whether this worker takes the messages of a region."""
+    """Return whether this worker consumes the messages of a region."""
     return f"probes.{region}" in current_app.amqp.queues.consume_from
 
 
 def counters() -> dict[str, int]:
-    """Return what the loop has counted, or nothing before its first batch."""
+    """Return the counters of the loop; empty before the first batch."""
     return _loop.counters if _loop else {}
 
 
 def make_tools() -> Tools:
-    """Make what probes share, from the settings; must be called in the event loop that will use it."""
+    """Create the objects that probes share, from the settings. Call it in the event loop that will use them."""
     return Tools(
         resolver=Resolver.from_system([parse_nameserver(text) for text in settings.PROBE_DNS_SERVERS]),
         policy=AddressPolicy(allow_private=settings.PROBE_ALLOW_PRIVATE),
@@ -76,22 +76,22 @@ def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult
 
 
 def look(*, has_failures: bool) -> Look | None:
-    """Return what the canaries say, as of now where checks fail; None without canaries or before the first batch."""
+    """Return a look of the canaries, a new one if checks fail; None without canaries or before the first batch."""
     return _canaries.look(has_failures=has_failures) if _loop else None
 
 
 def _publish(results: Sequence[ProbeResult]) -> None:
     said = look(has_failures=any(result.verdict is Verdict.BAD for result in results))
-    # The text that Celery would make of the arguments, for logs, costs as much as sending them.
-    lot = messages.pack_results(results, said)
-    current_app.send_task("monitoring.record", args=[lot], argsrepr="…", kwargsrepr="…", retry=False)
+    # Formatting the arguments for logs, as Celery would, costs as much as sending them.
+    batch = messages.pack_results(results, said)
+    current_app.send_task("monitoring.record", args=[batch], argsrepr="…", kwargsrepr="…", retry=False)
     check_log.tell_made(results)
 
 
 def _ask_canaries(urls: Sequence[str]) -> bool | None:
     now_ms = int(clock.seconds() * 1000)
     results = loop().ask([_canary_spec(url, now_ms) for url in urls], CANARY_TIMEOUT_S + 1)
-    # Any status is an answer: it came over the network.
+    # Any status is an answer, as it came over the network.
     return None if results is None else any(result.status_code is not None for result in results)
 
 
@@ -114,7 +114,7 @@ _canaries = Canaries(settings.CANARY_URLS, _ask_canaries, clock.seconds)
 
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
-    """End after the pool, so that nothing new comes: what was taken over is finished first, for nobody else has it."""
+    """Stop after the pool, when no more specs come. Accepted ones are finished, as no other worker has them."""
     if _loop is not None:
         _loop.finish(settings.PROBE_FINISH_S)
         _loop.stop(STOP_S)

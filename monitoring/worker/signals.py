@@ -1,4 +1,4 @@
-"""Begin and end the stamps of a worker with the worker."""
+"""Start and stop the stamper together with the worker."""
 
 import os
 from typing import Any

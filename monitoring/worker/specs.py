@@ -1,4 +1,4 @@
-"""What a probe worker must know to check a service once, taken from the service's row."""
+"""Build the spec of one probe from the row of a service."""
 
 import hashlib
 import json
@@ -9,11 +9,11 @@ from django.conf import settings
 
 from monitoring.probes.model import ProbeSpec
 
-PATIENCE_MS = 10_000  # an attempt later than this (or than its interval) is dropped rather than made
+PATIENCE_MS = 10_000  # a probe that is later than this, or than its interval, is dropped
 
 
 class DueService(NamedTuple):
-    """The columns of `services` that specs are made of, and the slot; in the order of `sql/due.sql`."""
+    """The columns of `services` that specs need, and the slot, in the order of `sql/due.sql`."""
 
     id: str
     version: int
@@ -43,6 +43,6 @@ def spec_of(service: DueService, region: str) -> ProbeSpec:
 
 
 def trace_id(service_id: str, region: str, slot_ms: int) -> str:
-    """Derive the 32 hexadecimal digits that name one check everywhere, so that no row has to store them."""
+    """Derive the trace id of a check, 32 hexadecimal digits, so that no row has to store it."""
     key = settings.SECRET_KEY.encode()[:64]
     return hashlib.blake2b(f"{service_id}|{region}|{slot_ms}".encode(), key=key, digest_size=16).hexdigest()

@@ -1,6 +1,6 @@
-"""Workers say by themselves that they are alive: a message every few seconds, through the queue of their results.
+"""Workers report that they are alive: a message every few seconds, through the queue of their results.
 
-So a worker needs no database for it, and a stamp that arrives proves the whole way and not only the process.
+So a worker needs no database for it, and a stamp that arrives proves that the queue works, not only the process.
 """
 
 import logging
@@ -18,12 +18,12 @@ from monitoring.worker.canaries import Look, packed
 logger = logging.getLogger(__name__)
 
 STAMP_INTERVAL_S = 5.0
-PROBES = "probes."  # and the region: a queue of probe workers
+PROBES = "probes."  # with the region appended: a queue of probe workers
 PROBE, ENGINE, DISPATCH = ROLES = ("probe", "engine", "dispatch")
 
 
 class Stamper:
-    """Send stamps from a thread of its own until it is stopped."""
+    """Send stamps from a separate thread until stopped."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class Stamper:
                 self._send({**self._about, **said, "sent_at": _now(), "clock_ahead_ms": _clock_ahead_ms()})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})
-            except Exception:  # whatever it is, the next stamp must be tried, or a worker that works is taken for dead
+            except Exception:  # try again with the next stamp, or a working worker would be considered dead
                 logger.exception("stamp not sent")
             if self._stopping.wait(self._every_s):
                 return
 
 
 def role_of(queues: Collection[str]) -> str:
-    """Return the role of a worker of these queues; with further queues it is no dispatcher, as they may hold it up."""
+    """Return the role of a worker by its queues; with further queues it is no dispatcher, as they may delay it."""
     if any(name.startswith(PROBES) for name in queues):
         return PROBE
     return DISPATCH if set(queues) == {"dispatch"} else ENGINE
 
 
 def unique_name(hostname: str) -> str:
-    """Tell apart workers of the same name: on another machine, or before and after a restart."""
+    """Return a name that differs between machines, and before and after a restart."""
     return f"{hostname} {socket.gethostname()} {os.getpid()}"
 
 

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request gets, and after how long."""
+    """The response to a request, and its latency."""
 
     status: HTTPStatus
     latency_ms: float

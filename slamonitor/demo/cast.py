@@ -1,4 +1,4 @@
-"""Who plays in the demonstration: the services of the specification, each with a target on loopback."""
+"""The services of the demonstration, those of the specification, each with a target on loopback."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from slamonitor.demo.behaviours import Kind
 from slamonitor.seeding import SERVICES
 
 LIVE_INTERVAL_MS = 10_000
-MARK = "demo_url"  # in a service's metadata: the URL that was given to it here; whoever changes the URL keeps theirs
+MARK = "demo_url"  # in a service's metadata: the URL set here; a changed URL is kept
 
 
 @dataclass(frozen=True, slots=True)

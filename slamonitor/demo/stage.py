@@ -33,7 +33,7 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """What was added; all empty when everything was there."""
+    """The objects that were added; all empty if everything existed."""
 
     services: int = 0
     checks: int = 0
@@ -75,7 +75,7 @@ def _account(since: datetime, now: datetime) -> None:
 
 
 def refuse_others() -> None:
-    """Raise `NotOurs` where somebody monitors services of their own: sample data must never stand beside real data."""
+    """Raise `NotOurs` if other services exist: sample data must never be mixed with real data."""
     others = Service.objects.exclude(id=own_service.ID)
     if names := list(others.order_by("id").values_list("id", flat=True)[:4]):
         listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

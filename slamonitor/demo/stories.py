@@ -1,4 +1,4 @@
-"""What people were told in the demonstration: incidents with updates that fit the made-up outages."""
+"""The incidents of the demonstration, with updates that fit its sample outages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class Targets:
         self._zone = zone
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request and hang up. Whoever asks may have gone before that."""
+        """Answer one request and close the connection, which the client may have closed before."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await reader.readuntil(b"\r\n\r\n")
             found = self._find(head)

@@ -1,1 +1,1 @@
-"""What `manage.py doctor` and the diagnostics page of the admin find."""
+"""The findings of `manage.py doctor` and of the diagnostics page of the admin."""

@@ -1,4 +1,4 @@
-"""Who is connected, what vacuum has not taken away yet, and which statements are slow."""
+"""Find open connections, dead rows that vacuum has not removed yet, and slow statements."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from slamonitor.doctor.words import ago, count
 
 IDLE_FOR_S = 300
 LONG_TRANSACTION_S = 3600
-DEAD_SHARE, DEAD_ROWS = 0.4, 100_000  # of a table; below it is too little to matter
+DEAD_SHARE, DEAD_ROWS = 0.4, 100_000  # of a table; fewer do not matter
 SLOW_MS = 1000
 
 
@@ -47,7 +47,7 @@ def dead_rows() -> Finding:
 
 
 def judge_dead_rows(found: Sequence[TableSize], vacuumed: Callable[[TableSize], str]) -> Finding:
-    """Judge what vacuum has left in tables that are large enough to matter."""
+    """Judge the dead rows of tables that are large enough to matter."""
     full = [
         each
         for each in found
@@ -77,7 +77,7 @@ def slow_statements() -> Finding:
 
 
 def judge_slow(logged_ms: int, slowest: Sequence[tuple[str, int, float, float]] | None) -> Finding:
-    """Say which statements take longest, None where that cannot be known, and whether PostgreSQL logs slow ones."""
+    """Report the slowest statements (None: unknown), and whether PostgreSQL logs slow ones."""
     table = None
     if slowest is not None:
         columns = [_("Statement"), _("Calls"), _("Mean, ms"), _("In all, s")]
@@ -104,5 +104,5 @@ def _slowest() -> list[tuple[str, int, float, float]] | None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement("slamonitor", "slow_statements"), {})
             return list(cursor.fetchall())
-    except DatabaseError:  # the extension is not there, not loaded, or not for us
+    except DatabaseError:  # the extension is not installed, not loaded, or not permitted
         return None

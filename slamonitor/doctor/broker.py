@@ -1,4 +1,4 @@
-"""Is Redis there, does it keep what it took, and how much waits in the queues?"""
+"""Diagnose Redis: whether it answers, whether it stores data durably, and how many messages wait."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from slamonitor.embedded.redis import impatient_client
 OLDEST = (6, 2)
 FULL, NEARLY_FULL = 0.95, 0.8
 QUEUES = ("dispatch", "results", "alerts", "rollups")
-# Messages that may wait before something falls behind: some seconds of work, and of the nightly queue some minutes.
+# Messages that may normally wait: some seconds of work, in the nightly queue some minutes.
 MAY_WAIT = {"dispatch": 10, "results": 500, "alerts": 500, "rollups": 50}
 MAY_WAIT_PROBES = 100
 FAR_TOO_MANY = 10  # times as many
@@ -32,7 +32,7 @@ def redis_answers() -> Finding:
 
 
 def judge_redis(info: Mapping[str, Any]) -> Finding:
-    """Judge what Redis says of itself; `policy` is its maxmemory-policy, empty where it may not be asked."""
+    """Judge the information of Redis; `policy` is its maxmemory-policy, empty if not permitted to read it."""
     used, limit = info["used_memory"], info.get("maxmemory", 0)
     words = {
         "version": info["redis_version"],
@@ -71,7 +71,7 @@ def queues() -> Finding:
 
 
 def depths(names: list[str]) -> dict[str, int]:
-    """Ask the broker, whichever it is, how many messages wait in queues; one that nobody has used yet has none."""
+    """Return the number of messages in queues, for any broker; a queue that was never used has none."""
     found = {}
     with app.connection_for_read(connect_timeout=2) as connection:
         connection.ensure_connection(max_retries=1, timeout=3)
@@ -87,7 +87,7 @@ def depths(names: list[str]) -> dict[str, int]:
 
 
 def judge_queues(waiting: Mapping[str, int]) -> Finding:
-    """Judge how many messages wait, each queue by what it is for."""
+    """Judge the number of messages in each queue by its purpose."""
     columns = [_("Queue"), _("Messages"), _("Normal up to")]
     rows = [[name, count(number), count(_may_wait(name))] for name, number in waiting.items()]
     table = Table(columns=columns, rows=rows)

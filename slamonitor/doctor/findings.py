@@ -1,4 +1,4 @@
-"""What the shell itself finds, on one screen; apps register theirs beside it (`observability/diagnostics.py`)."""
+"""The diagnostics of `slamonitor` itself; apps register theirs in addition (`observability/diagnostics.py`)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from observability.diagnostics import Examined, doctor
 from slamonitor.doctor import activity, broker, process, server, space
 from slamonitor.housekeeping import backup_standing
 
-AREAS = {  # in the order of the screen; an area of an app that is not named here comes last
+AREAS = {  # in the order of the page; other areas come last
     "database": _("PostgreSQL"),
     "engine": _("Engine"),
     "broker": _("Queues"),
@@ -19,7 +19,7 @@ AREAS = {  # in the order of the screen; an area of an app that is not named her
 
 
 def by_area(found: Sequence[Examined]) -> dict[str, list[Examined]]:
-    """Put findings under their areas, in the order of `AREAS`; those of an area that it does not name come last."""
+    """Group findings by area, in the order of `AREAS`; other areas come last."""
     names = [*AREAS, *dict.fromkeys(each.check.area for each in found if each.check.area not in AREAS)]
     grouped = {name: [each for each in found if each.check.area == name] for name in names}
     return {name: group for name, group in grouped.items() if group}

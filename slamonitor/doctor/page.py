@@ -1,4 +1,4 @@
-"""The desk's upkeep screen: what `manage.py doctor` says, for admins who have no shell at hand."""
+"""The diagnostics page of the admin: the findings of `manage.py doctor`, for admins without a shell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SHAPES = {Verdict.GOOD: "ok", Verdict.NOTE: "info", Verdict.WARNING: "partial", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A finding as the screen shows it."""
+    """A finding as the page shows it."""
 
     title: str
     sign: SafeString
@@ -41,7 +41,7 @@ class Area:
 
 
 def urls() -> list[URLPattern]:
-    """Return the address, for the desk to put under its own."""
+    """Return the URL patterns of this page, which the admin site puts below its own."""
     return [path("upkeep/", admin.site.admin_view(show), name="upkeep")]
 
 
@@ -49,7 +49,7 @@ def urls() -> list[URLPattern]:
 @require_safe
 @permission_required(VIEW_UPKEEP, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
-    """Examine everything now and show it, what is to be done first."""
+    """Examine everything now and show the findings, those with something to do first."""
     found = diagnostics.doctor.examine()
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {

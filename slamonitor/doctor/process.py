@@ -1,4 +1,4 @@
-"""Who we are, what we run on, how we are set up, and whether the work of the night was done."""
+"""Report the release, the platform and the settings, and whether the nightly jobs were done."""
 
 import os
 import platform
@@ -35,7 +35,7 @@ def versions() -> Finding:
 
 
 def judge_versions(ours: str, of_workers: Collection[str]) -> Finding:
-    """Say what runs here, and whether the workers that are alive run the same release."""
+    """Report the release and the platform, and judge whether living workers run the same release."""
     words = {
         "ours": ours,
         "python": platform.python_version(),
@@ -57,7 +57,7 @@ def user() -> Finding:
 
 
 def judge_user(*, is_root: bool, workers: Sequence[str]) -> Finding:
-    """Judge whether this process or a worker runs as root, which talks to strangers all day."""
+    """Judge whether this process or a worker, which connects to foreign servers, runs as root."""
     remedy = _("Run it as a user of its own, as the container and the units in deploy/systemd do.")
     if workers:
         return warning(_("These workers run as root: %(names)s") % {"names": ", ".join(workers)}, remedy)
@@ -71,7 +71,7 @@ def set_up() -> Finding:
 
 
 def judge_set_up(problems: Sequence[CheckMessage], *, is_https: bool) -> Finding:
-    """Judge what the system checks say of the settings; without TLS what they say of it comes as one."""
+    """Judge the problems that system checks found; without TLS, those about it are combined."""
     errors = [problem for problem in problems if problem.is_serious()]
     others = [problem for problem in problems if not problem.is_serious() and problem.id != "security.W018"]
     table = Table(
@@ -96,7 +96,7 @@ def nights() -> Finding:
 
 
 def judge_nights(runs: Mapping[str, NightlyRun | None], installed_at: datetime, now: datetime) -> Finding:
-    """Judge the newest run of each nightly work; None: it never ran, which is no wonder on the first day."""
+    """Judge the newest run of each nightly job; None: it never ran, which is normal on the first day."""
     columns = [_("Work"), _("Last run"), _("Outcome")]
     rows = [[name, ago(run.begun_at if run else None, now), _outcome(run) if run else ""] for name, run in runs.items()]
     table = Table(columns=columns, rows=rows, numbers_from=3)

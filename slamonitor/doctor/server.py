@@ -1,4 +1,4 @@
-"""Is PostgreSQL there, new enough, of our schema, and set up to keep what it took?"""
+"""Diagnose PostgreSQL: whether it answers, its version, our schema, and durability."""
 
 import time
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ WRAPAROUND_NEAR, WRAPAROUND_LATE = 1_000_000_000, 1_600_000_000  # of two thousa
 
 
 def answers() -> Finding:
-    """Open a connection apart from the pool, which would wait for a long time and then not say why."""
+    """Open a connection outside the pool, which would wait for a long time and hide the reason."""
     parameters = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname", "connect_timeout")
     began = time.perf_counter()
@@ -31,7 +31,7 @@ def answers() -> Finding:
 
 
 def refused(why: str) -> Finding:
-    """Say what to do about a connection that did not come about, by PostgreSQL's words for it."""
+    """Return a finding with the remedy for a failed connection, by PostgreSQL's message."""
     remedies = {
         "password authentication failed": _("Compare DATABASE_URL or DB_PASSWORD with the password of the role."),
         "does not exist": _("Make the database and the role first: docs/operations.md, “Install”."),
@@ -52,7 +52,7 @@ def version() -> Finding:
 
 
 def judge_version(number: int) -> Finding:
-    """Judge a version number as PostgreSQL has it: 180004 is 18.4."""
+    """Judge PostgreSQL's version number: 180004 is 18.4."""
     words = {"version": f"{number // 10_000}.{number % 10_000}", "oldest": OLDEST_MAJOR}
     if number // 10_000 < OLDEST_MAJOR:
         return bad(

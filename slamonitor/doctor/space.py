@@ -1,4 +1,4 @@
-"""How large the database is, how it grows, and how long the disk will do."""
+"""Diagnose the size of the database, its growth, and how long the disk will suffice."""
 
 import shutil
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def sizes_of_indexes() -> Finding:
 
 
 def judge_indexes(found: Sequence[IndexSize]) -> Finding:
-    """Show every index; one that is not whole, as after a failed CREATE INDEX CONCURRENTLY, serves nobody."""
+    """Judge indexes; an invalid one, as after a failed CREATE INDEX CONCURRENTLY, is not used."""
     rows = [[each.name, each.table, size(each.bytes), count(each.scans)] for each in found[:MOST_ROWS_SHOWN]]
     columns = [_("Index"), _("Table"), _("Size"), _("Reads")]
     table = Table(columns=columns, rows=rows, numbers_from=2)
@@ -124,7 +124,7 @@ def disk_of_database() -> Path | None:
     if settings.DATABASE_DISK:
         return Path(settings.DATABASE_DISK)
     with connection.cursor() as cursor:
-        # Over a Unix socket the server runs here. Whoever may not read the setting gets no row.
+        # Over a Unix socket the server runs here. A role without permission to read the setting gets no row.
         cursor.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory' AND inet_server_addr() IS NULL")
         found = cursor.fetchone()
     try:
@@ -140,7 +140,7 @@ def unseen(daily: float | None) -> Finding:
 
 
 def judge_room(*, free: int, total: int, daily: float | None) -> Finding:
-    """Judge the room on the disk, by share and by days at the growth of late."""
+    """Judge the free space on the disk, by its share and by the days that it suffices at the recent growth."""
     days = free / daily if daily and daily > 0 else None
     words = {"free": size(free), "total": size(total)}
     says = " ".join([_("%(free)s of %(total)s are free.") % words, grows(daily), lasts(days)]).strip()

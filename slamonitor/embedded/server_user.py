@@ -1,7 +1,7 @@
-"""Who the embedded servers run as, and where that user can reach its binaries and its data.
+"""Choose the user for the embedded servers, and a place where that user can reach its binaries and its data.
 
-PostgreSQL refuses to run as root, so as root the servers run as somebody else: a user id that no account has, since
-every process of the servers' user can read and change their data. That user may be unable to enter the folder above the
+PostgreSQL refuses to run as root, so if we are root, the servers run as another user: a user id without an account,
+since every process of that user can read and change their data. That user may be unable to enter the folder above the
 checkout (`/root/x`), and the mode of a folder that is not ours is never changed: what the user needs is then put into a
 shelter, a folder below `/var`.
 """
@@ -32,18 +32,18 @@ class ServerUser:
     uid: int
     gid: int
     name: str | None  # None: no account has this id
-    is_other: bool  # not who we are: we are root, and the servers are not
+    is_other: bool  # not our own user: we are root, and the servers are not
 
     def can_use(self, path: Path) -> bool:
-        """Say whether this user can read the file and run it, or list the folder and pass through it."""
+        """Return whether this user can read the file and run it, or list the folder and pass through it."""
         return self._may(path, "rx")
 
     def can_pass(self, path: Path) -> bool:
-        """Say whether this user can pass through the folder, without necessarily listing it."""
+        """Return whether this user can pass through the folder, without necessarily listing it."""
         return self._may(path, "x")
 
     def _may(self, path: Path, modes: str) -> bool:
-        # As the user itself, so that the kernel answers: ACLs and every folder above count.
+        # Run as the user itself, so that the kernel decides, with ACLs and all folders above.
         test = " && ".join(f'test -{mode} "$1"' for mode in modes)
         command = ["/bin/sh", "-c", test, "sh", str(path)]
         if not self.is_other:
@@ -58,9 +58,9 @@ class ServerUser:
         return path
 
     def own_all(self, path: Path) -> None:
-        """Give this user what the owner of a folder has in it, and the folder; what is somebody else's stays theirs.
+        """Give a folder to this user, with all files in it of the same owner; files of others are not changed.
 
-        The folder above must be closed to the former owner. Begun again after an interruption, it goes on.
+        The folder above must be closed to the former owner. Call it again after an interruption.
         """
         former = path.lstat().st_uid
         if not self.is_other or former == self.uid:
@@ -72,7 +72,7 @@ class ServerUser:
         self.own(path)
 
     def initializer(self) -> "ServerUser":
-        """Return who can run initdb, which asks for the name of its user: `nobody`, in our group, where we have none.
+        """Return a user for initdb, which needs a user name: `nobody`, in our group, if this user has none.
 
         The group keeps other processes of `nobody` out: they cannot pass a folder that is open to it alone, nor look
         into a process that has it.
@@ -82,12 +82,12 @@ class ServerUser:
         return ServerUser(uid=_nobody(), gid=self.gid, name="nobody", is_other=True)
 
     def make_folder(self, path: Path) -> Path:
-        """Make a folder of this user's that is closed to all others."""
+        """Create a folder of this user that is closed to all others."""
         path.mkdir(mode=0o700, exist_ok=True)
         return self.own(path)
 
     def write(self, path: Path, text: str) -> Path:
-        """Write a file that only this user reads, at once and as a whole."""
+        """Write a file that only this user can read, atomically."""
         fresh = path.with_name(path.name + ".new")
         fresh.unlink(missing_ok=True)
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -96,7 +96,7 @@ class ServerUser:
 
 
 def server_user(state: StateDirectory) -> ServerUser:
-    """Choose who runs the servers: we, or as root the owner of the state directory or checkout, or an id of its own."""
+    """Return our user or, as root, the owner of the state directory or checkout, or an id without an account."""
     if os.geteuid() != 0:
         return ServerUser(uid=os.geteuid(), gid=os.getegid(), name=_name(os.geteuid()), is_other=False)
     for path in (state.path, CHECKOUT):
@@ -108,7 +108,7 @@ def server_user(state: StateDirectory) -> ServerUser:
 
 
 def _nobody() -> int:
-    """Return the id that is shared by whatever has no account, and so is the owner of nothing."""
+    """Return the id of `nobody`, which owns nothing."""
     return pwd.getpwnam("nobody").pw_uid
 
 
@@ -127,7 +127,7 @@ def servers_folder(state: StateDirectory, user: ServerUser) -> Path:
             f"Put it back, or remove the link {place} to begin with an empty database."
         )
     if user.is_other and place.stat().st_uid != user.uid:
-        user.own(place.resolve())  # of a release that ran the servers as `nobody`; each then takes what is its own
+        user.own(place.resolve())  # of a release that ran the servers as `nobody`
     if not user.can_use(place.resolve()):
         raise EmbeddedError(
             f"The servers run as user {user.name or user.uid}, who can no longer enter {place.resolve()}. "
@@ -160,7 +160,7 @@ def _copy(root: Path, parts: tuple[str, ...], copy: Path) -> None:
         fresh.rename(copy)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
-        if not copy.exists():  # otherwise another `up` was quicker
+        if not copy.exists():  # otherwise another `up` was faster
             raise EmbeddedError(
                 f"The database programs cannot be copied from {root} to {copy}: {error}. "
                 "Free some space, or set DATABASE_URL and REDIS_URL to servers that you run yourself."

@@ -1,4 +1,4 @@
-"""The folder that holds one installation: its databases, its secrets, and who is using it now.
+"""The folder of one installation: its databases, its secrets, and the lock of the `up` that uses it.
 
 Settings import this module, so it uses the standard library only and does nothing when imported.
 """
@@ -33,9 +33,9 @@ def default_path() -> Path:
 
 
 def read_env(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read the `env` file of a state directory; an installation never started has none, and so no values.
+    """Read the `env` file of a state directory; an installation that was never started has none.
 
-    Nor has one of another user: settings are read by commands that need no values, and `up` says what is wrong.
+    A file of another user is skipped, too: commands that read settings need no values, and `up` reports the problem.
     """
     try:
         lines = (Path(path) / "env").read_text(encoding="utf-8").splitlines()
@@ -53,9 +53,9 @@ class StateDirectory:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> "StateDirectory":
-        """Create the folder where missing; what exists keeps its mode, and so does every parent."""
+        """Create the folder if missing; existing folders keep their mode."""
         state = cls(Path(path).absolute())
-        # As root the servers run as somebody else, who must be able to pass through; all in it is closed by itself.
+        # If we are root, the servers run as another user, who must be able to pass; everything in it is closed itself.
         mode = 0o711 if os.geteuid() == 0 else 0o700
         if state.path.is_dir():
             state._require_writable()
@@ -63,7 +63,7 @@ class StateDirectory:
         try:
             state.path.parent.mkdir(parents=True, exist_ok=True)
             state.path.mkdir(mode=mode)
-            state.path.chmod(mode)  # whatever the umask took away
+            state.path.chmod(mode)  # in spite of the umask
         except OSError as error:
             raise EmbeddedError(
                 f"The state directory {state.path} cannot be created: {error.strerror}. "
@@ -89,7 +89,7 @@ class StateDirectory:
         fresh.replace(self.path / "env")
 
     def secret(self, name: str) -> str:
-        """Return the kept secret of this name, made at the first call."""
+        """Return the secret of this name, which is created at the first call."""
         value = self.env().get(name)
         if not value:
             value = secrets.token_urlsafe(48)
@@ -100,8 +100,9 @@ class StateDirectory:
     def lock(self, patience_s: float = 10.0) -> Iterator[int]:
         """Hold this state directory for one `up`; yield the descriptor that holds it.
 
-        The lock is the kernel's, so it goes with its holders and is never stale. What is still cleaning up after a
-        killed `up` inherits it, and is given `patience_s` seconds. Raises `StateDirectoryInUse`.
+        The lock is the kernel's, so it goes with its holders and is never stale. A process that
+        still cleans up after a killed `up` inherits it, and gets `patience_s` seconds to end. Raises
+        `StateDirectoryInUse`.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -1,7 +1,7 @@
-"""Start the night's backup, and after it the proof that it can be restored.
+"""Start the nightly backup, and then the verification that it can be restored.
 
-Each is a process of its own: it may take an hour, and an engine has three places, one of which results need. It is a
-child of the worker and ends with it; what was killed is begun again an hour later.
+Each is a separate process: it may take an hour, and an engine has three threads, one of which results need. It is a
+child of the worker and ends with it; a killed one is started again an hour later.
 """
 
 import logging
@@ -24,7 +24,7 @@ STDERR = 2
 
 
 def begin_due(now: datetime) -> list[str]:
-    """Start what is due, unless a backup or a restore is at work; return its command."""
+    """Start the due command, unless a backup or a restore is running; return it."""
     command = due_command(now)
     if command and not _is_busy():
         logger.info("backup begins", extra={"command": " ".join(command)})
@@ -34,7 +34,7 @@ def begin_due(now: datetime) -> list[str]:
 
 
 def due_command(now: datetime) -> list[str]:
-    """Return the command that is due now, or nothing. Three queries."""
+    """Return the command that is due now, or an empty list. Three queries."""
     standing = reports.standing()
     if nights.is_backup_due(standing, now, settings.BACKUP_AT, settings.PAGE_TIME_ZONE):
         return ["backup"]

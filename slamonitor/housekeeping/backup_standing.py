@@ -1,4 +1,4 @@
-"""How things stand with backups, in words: for the desk, `manage.py doctor` and /health."""
+"""Describe the state of backups for the admin, `manage.py doctor` and /health."""
 
 from datetime import datetime, time, timedelta
 
@@ -15,7 +15,7 @@ from slamonitor.doctor.words import ago, size
 
 NIGHT_MISSED = timedelta(hours=26)
 UNPROVEN = timedelta(hours=50)  # two nights
-RUNS_AT_MOST = timedelta(hours=12)  # what has not ended by then was killed
+RUNS_AT_MOST = timedelta(hours=12)  # a run that has not ended by then was killed
 STATUS = {Verdict.GOOD: health.Health.HEALTHY, Verdict.NOTE: health.Health.HEALTHY}  # others are degraded
 
 
@@ -25,7 +25,7 @@ def ask() -> Finding:
 
 
 def check() -> health.Finding:
-    """Answer /health, which is for programs and so in English."""
+    """Return the finding for /health, which is for programs and so in English."""
     with override("en"):
         found = ask()
     message = found.says if found.verdict in STATUS else f"{found.says} {found.remedy}"
@@ -33,7 +33,7 @@ def check() -> health.Finding:
 
 
 def judge(now_stands: Standing, at: time | None, now: datetime) -> Finding:
-    """Say how things stand; `at` is when nights begin, None where none do."""
+    """Judge the state of backups; `at` is the time of the nightly backup, None if it is off."""
     if trouble := _failure(now_stands.last_backup, now):
         return bad(_("The last backup failed: %(why)s") % {"why": trouble}, _again("backup"))
     if now_stands.backed_up_at is None:
@@ -60,7 +60,7 @@ def _none_yet(now_stands: Standing, at: time | None, now: datetime) -> Finding:
 
 
 def _failure(report: BackupReport | None, now: datetime) -> str:
-    """Return why the last one failed; empty when it did not, or is still at work."""
+    """Return why the last one failed; empty if it did not, or is still running."""
     if report is None or report.is_good:
         return ""
     if report.ended_at is None:

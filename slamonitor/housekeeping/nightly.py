@@ -1,4 +1,4 @@
-"""The upkeep of the night at 03:00 of the page's day. Each piece is done, noted and tried again by itself."""
+"""The nightly maintenance jobs, at 03:00 in the page's time zone. Each is done, recorded and repeated separately."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ Step = Callable[[datetime], object]
 
 
 def run(now: datetime, zone: tzinfo, steps: Mapping[str, Step] | None = None) -> list[str]:
-    """Do what is due and return its names. A piece that fails is logged, noted, and keeps nobody from the others."""
+    """Run the due jobs and return their names. A failing job is logged and recorded; the others still run."""
     done = []
     for name, step in (STEPS if steps is None else steps).items():
         try:
@@ -40,12 +40,12 @@ def drop_old_days(now: datetime) -> None:
 
 
 def clear_sessions(now: datetime) -> None:
-    """Delete sessions that have ended; Django leaves them lying."""
+    """Delete expired sessions, which Django does not do by itself."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def measure(now: datetime) -> None:
-    """Note how large the database is now that the night's work is done, so that its growth can be told."""
+    """Record the size of the database after the nightly jobs, from which its growth is computed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         DatabaseSize.objects.create(measured_at=now, size_bytes=cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""What the commands around backups share: errors in words, an orderly end, and patience with everybody else."""
+"""The base of the commands for backups: clear errors, an orderly end, and waiting for other commands."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ LEISURELY = 10  # of `nice`: the engine comes first
 
 
 class BackupCommand(BaseCommand):
-    """Run `work` and say in words what stopped it."""
+    """Run `work` and report its errors as messages."""
 
     is_leisurely = True
 

@@ -1,4 +1,4 @@
-"""What a child process of ours is, and how one is started so that it cannot outlive us."""
+"""Describe child processes, and start them so that they cannot outlive us."""
 
 import contextlib
 import ctypes
@@ -81,7 +81,7 @@ def signal_group(pid: int, signum: signal.Signals) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process runs, whoever's it is; one that has ended and waits to be reaped does not."""
+    """Return whether a process of any user runs; one that has ended and waits to be reaped does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,16 +1,16 @@
-"""Ask a process over HTTP whether it lives, without ever waiting for the answer."""
+"""Check over HTTP whether a process is alive, without waiting for the answer."""
 
 import contextlib
 import socket
 
 ASKED_EVERY_S = 2.0
 SILENT_S = 10.0  # after which a process that has answered before counts as hanging
-AWAY_S = 3.0  # since the last call: then we stood still ourselves, and the silence proves nothing
+AWAY_S = 3.0  # since the last call: then we stalled ourselves, and the silence proves nothing
 QUESTION = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 class Life:
-    """What is known of a process that listens. It is given time to start: silence counts from its first answer."""
+    """Check whether a listening process answers. It has time to start: silence counts from its first answer."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
@@ -20,7 +20,7 @@ class Life:
         self._answered_at: float | None = None
 
     def is_silent(self, now_s: float) -> bool:
-        """Look after the question under way, or ask again; say whether there was no answer for too long."""
+        """Continue the running request, or send another; return whether there was no answer for too long."""
         if now_s - self._called_at > AWAY_S and self._answered_at is not None:
             self._answered_at = now_s
         self._called_at = now_s

@@ -1,7 +1,7 @@
-"""A pause of the engine, asked for by a command and kept by `manage.py up`: while it lasts nothing measures or records.
+"""Pause the engine: a command requests it, and `manage.py up` keeps the engine off, so nothing measures or records.
 
-The kernel's lock on a file of the state directory is the pause. It goes with whoever asked, however that ends, so an
-engine never stays off because a command was killed.
+The pause is a kernel lock on a file of the state directory. The kernel releases it when the command ends in any way, so
+the engine does not stay off after a command was killed.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ class NotPaused(Exception):
 
 
 def is_run_by_up(state: Path) -> bool:
-    """Say whether a `manage.py up` runs on a state directory."""
+    """Return whether a `manage.py up` runs on a state directory."""
     return _is_held(state / "lock")
 
 
@@ -34,7 +34,7 @@ def paused(state: Path) -> Iterator[None]:
     descriptor = os.open(state / "pause", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + STOP_TIMEOUT_S
     try:
-        while not _take(descriptor):  # who only looks holds it for a moment, too
+        while not _take(descriptor):  # a process that only checks the lock holds it for a moment, too
             if time.monotonic() > deadline - STOP_TIMEOUT_S + LOOKING_S:
                 raise NotPaused("Another command keeps the engine paused already.")
             time.sleep(0.05)
@@ -62,11 +62,11 @@ def watch(supervisor: Supervisor, state: Path, is_of_engine: Callable[[Process],
 
 
 def _is_held(path: Path) -> bool:
-    """Say whether somebody holds the kernel's lock on a file."""
+    """Return whether a process holds the kernel's lock on a file."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return False  # not ours, so no pause of ours
+        return False  # not our file, so not our pause
     try:
         return not _take(descriptor)
     finally:

@@ -1,4 +1,4 @@
-"""What `manage.py up` prints: its own lines and those of its children, readable on a terminal and JSON elsewhere."""
+"""Print the lines of `manage.py up` and its children, readable on a terminal and as JSON elsewhere."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from observability.logs import JSON, LINE, as_json
 from observability.masking import LONGEST, mask, mask_text
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
-READER_TIMEOUT_S = 0.5  # for a reader that is slow; then lines are dropped, for who waits here restarts nobody
+READER_TIMEOUT_S = 0.5  # for a slow reader; then lines are dropped, as waiting would delay restarts of children
 JSON_LINE = '{"timestamp":'  # how a child's line begins that is one of ours already
 
 
@@ -65,7 +65,7 @@ class Printer:
         self._finish_line()
 
     def _finish_line(self) -> bool:
-        """Write what is left of the last line, as far as there is room; say whether there is some for another one."""
+        """Write the rest of the last line, as far as there is room; return whether there is room for another one."""
         with contextlib.suppress(OSError, ValueError):  # the terminal is gone; the children must still be ended
             descriptor = self._descriptor()
             if descriptor is None:

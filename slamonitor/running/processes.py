@@ -1,7 +1,7 @@
-"""Which processes make one installation, with their options and the order in which they end.
+"""Describe the processes of an installation, with their options and the order in which they end.
 
-The order of ending is the way of a check: beat plans no more, dispatch ends and probe workers hand over what they
-have measured, the engine stores it, and only then do the page, Redis and PostgreSQL go.
+They end in the order of a check's way: beat stops, dispatch stops, probe workers send their results, the engine stores
+them, and only then the page, Redis and PostgreSQL end.
 """
 
 import signal
@@ -20,7 +20,7 @@ from slamonitor.running.child import Process
 
 ENGINE_QUEUES = "results,alerts,rollups"
 ENGINE_PROCESSES = 3  # work on days and a backup may each take one for minutes; results cannot wait
-# Workers would tell each other about themselves, which nothing here reads.
+# Workers would exchange messages about themselves, which nothing here reads.
 WITHOUT_CHATTER = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -36,7 +36,7 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the operator chose for this `up`."""
+    """The options of this `up`."""
 
     host: str
     port: int
@@ -111,14 +111,14 @@ def probe_worker(env: Mapping[str, str], options: Options, number: int) -> Proce
 
 
 def dispatcher(env: Mapping[str, str]) -> Process:
-    """Describe the worker that hands out slots and does nothing else, so that no other work can keep it from that."""
+    """Describe the worker that only dispatches slots, so that no other work can delay it."""
     return Process(
         name="dispatch",
         # Ticks follow each other, so one process is enough, and the worker itself runs them.
         command=(*_worker("dispatch", "dispatch"), "--pool", "solo", *WITHOUT_CHATTER),
         env=_worker_env(env),
         cwd=CHECKOUT,
-        stop_stage=Stage.PROBES,  # once beat is gone there is nothing to hand out
+        stop_stage=Stage.PROBES,  # once beat has ended, there is nothing to dispatch
         stop_timeout_s=2.5,  # Celery looks for a signal only between two reads of the broker, a second each
     )
 
@@ -147,7 +147,7 @@ def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) ->
 
 
 def beat(env: Mapping[str, str]) -> Process:
-    """Describe the clock. Its timetable lives in memory (`slamonitor/celery.py`), so nothing is left behind."""
+    """Describe beat. Its timetable is in memory (`slamonitor/celery.py`), so no file is left behind."""
     return Process(
         name="beat",
         command=(*_celery(), "beat"),
@@ -161,12 +161,12 @@ def beat(env: Mapping[str, str]) -> Process:
 
 
 def is_of_engine(process: Process) -> bool:
-    """Say whether a process measures or records; the page, what it shows and the servers do not."""
+    """Return whether a process measures or records, unlike the page and the servers."""
     return process.stop_stage <= Stage.ENGINE and process.name not in ("web", "targets")
 
 
 def results_stored(redis_url: str) -> Callable[[], bool]:
-    """Return a question: is the queue of results empty? A Redis that does not answer has nothing to wait for."""
+    """Return a function that returns whether the queue of results is empty, or Redis does not answer."""
     client = impatient_client(redis_url)
 
     def is_empty() -> bool:
@@ -198,7 +198,7 @@ def _celery() -> tuple[str, ...]:
 
 
 def _accepts(host: str, port: int) -> bool:
-    """Say whether a TCP connection succeeds."""
+    """Return whether a TCP connection succeeds."""
     try:
         with socket.create_connection((_reached_at(host), port), timeout=1):
             return True

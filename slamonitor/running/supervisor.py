@@ -1,7 +1,7 @@
-"""Start the processes of one installation, show what they say, restart what dies, and end them all in order.
+"""Start the processes of one installation, print their output, restart dead ones, and end them all in order.
 
-One thread does everything: the parent-death signal is tied to the thread that started a child, and a fork beside
-other threads is unsafe.
+One thread does everything: the parent-death signal is tied to the thread that started a child, and a fork in a process
+with several threads is unsafe.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ class Supervisor:
     ) -> None:
         self.printer = Printer(output or sys.stdout, log_format)
         self._clock = clock
-        self._keep_open = keep_open  # descriptors that live until the guardian has cleaned up
+        self._keep_open = keep_open  # descriptors that stay open until the guardian has cleaned up
         self._children: list[Child] = []
         self._selector = selectors.DefaultSelector()
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -76,7 +76,7 @@ class Supervisor:
         self.ended_cleanly = False  # after the block: no child had to be killed
 
     def __enter__(self) -> Self:
-        # What is ignored stays ignored: `nohup` wants us to outlive the terminal.
+        # Ignored signals stay ignored: with `nohup`, we must outlive the terminal.
         heard = [signum for signum in STOP_SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
         self._handlers = {signum: signal.signal(signum, self._on_signal) for signum in heard}
         self._start_guardian()
@@ -109,7 +109,7 @@ class Supervisor:
                 raise ChildFailed(f"{process.name} was not ready within {process.ready_timeout_s:g} s.{_quote(child)}")
 
     def run(self, process: Process) -> None:
-        """Run a process to its end. Raises `ChildFailed` unless that is a good one, or `StopRequested`."""
+        """Run a process to its end. Raises `ChildFailed` if it fails, or `StopRequested`."""
         child = self._begin(process)
         while child.popen.poll() is None:
             self._tick()
@@ -128,7 +128,7 @@ class Supervisor:
         return False
 
     def end(self, which: Callable[[Process], bool]) -> list[Process]:
-        """End some of the children, stage after stage, and return what they were, in the order of starting."""
+        """End some of the children, stage after stage, and return their descriptions in the order of starting."""
         children = [child for child in self._children if which(child.process)]
         deadline = self._clock() + STOP_WITHIN_S
         for stage in sorted({child.process.stop_stage for child in children}):
@@ -139,9 +139,9 @@ class Supervisor:
         return [child.process for child in children]
 
     def stop(self) -> bool:
-        """End all children, stage after stage; say whether none had to be killed.
+        """End all children, stage after stage; return whether none had to be killed.
 
-        A child is killed when it does not end in time, and all are after a second signal.
+        A child is killed if it does not end in time, and all are killed after a second signal.
         """
         if self._children:
             self.say("stopping; a second Ctrl-C kills at once")
@@ -151,7 +151,7 @@ class Supervisor:
         for stage in stages:
             children = [child for child in self._running() if child.process.stop_stage == stage]
             self._drain(children, deadline)
-            # What a stage does not use is left to the next ones, and in the end to PostgreSQL for its checkpoint.
+            # Time that a stage does not use is left to the next ones, and finally to PostgreSQL for its checkpoint.
             until += max((child.process.drain_timeout_s for child in children), default=0.0)
             until += max((child.process.stop_timeout_s for child in children), default=0.0)
             clean = self._end(children, deadline if stage == stages[-1] else min(deadline, until)) and clean
@@ -159,7 +159,7 @@ class Supervisor:
         return clean
 
     def _drain(self, children: list[Child], deadline: float) -> None:
-        """Leave the children of a stage time to finish the work that earlier stages handed them."""
+        """Give the children of a stage time to finish the work of earlier stages."""
         for child in children:
             drained, until = child.process.drained, min(deadline, self._clock() + child.process.drain_timeout_s)
             while drained is not None and self._may_wait(until) and child.popen.poll() is None and not drained():
@@ -184,7 +184,7 @@ class Supervisor:
         return [child for child in self._children if child.restart_at is None]
 
     def _tick(self) -> None:
-        """Pass on what the children say for a moment. Raises `StopRequested`."""
+        """Print the output of the children for a moment. Raises `StopRequested`."""
         self._pump(TICK_S)
         if self._stop_signals:
             raise StopRequested
@@ -225,14 +225,14 @@ class Supervisor:
         return child
 
     def _adopt(self, child: Child) -> None:
-        """Listen to a child just started, and name it to the guardian."""
+        """Watch the output of a new child, and register it with the guardian."""
         child.life = Life(child.process.lives_at) if child.process.lives_at else None
         self._tell_guardian(f"+ {child.popen.pid} {int(child.process.death_signal)}")
         os.set_blocking(_output(child).fileno(), False)
         self._selector.register(_output(child), selectors.EVENT_READ, child)
 
     def _bury(self, child: Child) -> None:
-        """Kill what is left of a child's group (the pool of a killed worker, say), and print its last words."""
+        """Kill the rest of a child's group, such as the pool of a killed worker, and print its last lines."""
         signal_group(child.popen.pid, signal.SIGKILL)
         child.popen.wait()
         if child.life is not None:
@@ -256,7 +256,7 @@ class Supervisor:
                 time.sleep(TICK_S / 5)  # it closed its output, so most likely it is just ending
 
     def _read(self, child: Child) -> bool:
-        """Print the next lines that a child has written; say whether there were any."""
+        """Print the next lines of a child; return whether there were any."""
         try:
             chunk = os.read(_output(child).fileno(), READ_BYTES)
         except BlockingIOError:
@@ -284,7 +284,7 @@ class Supervisor:
     def _start_guardian(self) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.stdin.close()
-        # In a session of its own: whoever kills our whole process group or closes the terminal must not hit it.
+        # In its own session: it must survive a signal to our process group, or the end of the terminal.
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(guardian.__file__))],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
--- Connections of clients to the whole server, its limit, and those that sit in a transaction for long. For upkeep.
+-- Connections of clients to the whole server, its limit, and those in a long transaction. For the diagnostics.
 SELECT
     count(*),
     current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer,

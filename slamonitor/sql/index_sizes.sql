@@ -1,5 +1,4 @@
--- Every index with those of the partitions folded into it: bytes, how often it was read, whether it is whole. For the
--- upkeep screen.
+-- Every index including those of its partitions: bytes, number of reads, validity. For the diagnostics.
 SELECT
     coalesce(parent.relname, own.relname) AS name,
     coalesce(parent_table.relname, of_table.relname) AS table_name,

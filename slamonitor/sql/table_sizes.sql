@@ -1,4 +1,4 @@
--- Every table with its partitions folded into it: bytes, live and dead rows, last vacuum. For the upkeep screen.
+-- Every table including its partitions: bytes, live and dead rows, last vacuum. For the diagnostics.
 SELECT
     coalesce(parent.relname, own.relname) AS name,
     count(*) FILTER (WHERE parent.relname IS NOT NULL) AS partition_count,

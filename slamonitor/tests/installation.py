@@ -19,8 +19,8 @@ import psycopg
 from slamonitor.embedded.state_directory import CHECKOUT, read_env
 
 T = TypeVar("T")
-PORTS = range(10_000, 20_000)  # below those of outgoing connections, and of embedded servers
-# What is of the test run, not of this installation.
+PORTS = range(10_000, 20_000)  # below those of outgoing connections and of embedded servers
+# Variables of the test run, not of this installation.
 NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL", "METRICS_DIR")
 
 

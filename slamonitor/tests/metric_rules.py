@@ -1,4 +1,4 @@
-"""What Prometheus says of figures: by its own `promtool check metrics` where there is one, and always by these rules.
+"""Check metrics by Prometheus' rules: with `promtool check metrics` if it is installed, and always with these rules.
 
 They are those of client_golang's `prometheus/testutil/promlint`, which promtool applies.
 """

@@ -33,7 +33,7 @@ def _group(item: pytest.Item) -> str:
 
 
 def _turn(item: pytest.Item) -> int:
-    """What takes long comes first, so that no long group is left for one worker at the end.
+    """Put long groups first, so that none is left for one worker at the end.
 
     Browser tests come last: while Playwright runs, this thread has an event loop, which Django refuses.
     """

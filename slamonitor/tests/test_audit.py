@@ -1,4 +1,4 @@
-"""What we ship is listed, and what is known against it is asked; nobody's network fails a check of ours."""
+"""The packages that we ship are listed and checked for known vulnerabilities; a missing network is no failure."""
 
 import importlib.util
 import json

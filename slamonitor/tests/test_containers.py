@@ -1,4 +1,4 @@
-"""What can be said of containers and units without an engine: their form, and the rules that matter to us.
+"""Check containers and units without a container engine: their form, and the rules that matter to us.
 
 That the commands in them work is tested by running them (`slamonitor/tests/apart/`).
 """

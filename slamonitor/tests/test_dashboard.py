@@ -1,4 +1,4 @@
-"""The desk's first screen as people read it."""
+"""The dashboard as people read it."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What operators read is complete."""
+"""The docs for operators are complete."""
 
 import re
 from pathlib import Path

@@ -43,14 +43,14 @@ def broker(server: EmbeddedRedis) -> Any:
 def test_queue_survives_kill_9_and_a_torn_file(state: StateDirectory) -> None:
     with started(state) as (server, child):
         with client(server) as connection:
-            connection.rpush("results", "a lot")
+            connection.rpush("results", "a batch")
         child.send_signal(signal.SIGKILL)
         child.wait()
     with next((server.folder / "appendonlydir").glob("*.incr.aof")).open("ab") as file:
         file.write(b"*3\r\n$5\r\nRPUSH\r\n$7\r\nres")
 
     with started(state) as (server, _), client(server) as connection:
-        assert connection.lrange("results", 0, -1) == ["a lot"]
+        assert connection.lrange("results", 0, -1) == ["a batch"]
 
 
 def test_address_and_password_stay_the_same(state: StateDirectory) -> None:

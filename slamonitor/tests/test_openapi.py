@@ -67,7 +67,7 @@ def give_token(db: None, settings: Settings, same_examples: None) -> Iterator[Ca
     make_service("jobs", kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
     make_service("gone")
     Service.objects.filter(id="gone").update(archived_at=timezone.now())
-    # What a request does at its end would end the transaction that this test is in.
+    # The handlers at the end of a request would end the transaction of this test.
     signals.request_started.disconnect(close_old_connections)
     signals.request_finished.disconnect(close_old_connections)
     yield cache(token_of)  # one for all examples

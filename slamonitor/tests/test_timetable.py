@@ -1,4 +1,4 @@
-"""What beat calls, and where it goes."""
+"""The tasks that beat calls, and their queues."""
 
 from slamonitor.celery import app
 

@@ -1,4 +1,4 @@
-"""What `manage.py up` decides before and around starting processes; the end-to-end test starts them all."""
+"""The decisions of `manage.py up` around starting processes; the end-to-end test starts them all."""
 
 import os
 import socket
@@ -123,7 +123,7 @@ def test_results_are_stored_when_their_queue_is_empty_or_gone() -> None:
     with EmbeddedRedis.running() as url:
         is_stored = processes.results_stored(url)
         with impatient_client(url) as client:
-            client.rpush("results", "a lot")
+            client.rpush("results", "a batch")
             assert not is_stored()
             client.delete("results")
         assert is_stored()

@@ -1,4 +1,4 @@
-"""The back process of the web: it answers the requests that may take long, at the bidding of the front process.
+"""The back process of the web, which answers the requests that may take long for the front process.
 
 Only `slamonitor.web` starts it, with one end of a socket pair. It ends when the other end is closed.
 """
@@ -21,7 +21,7 @@ from slamonitor.web.pools import IN_BACK, Pool
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5  # where the cores do not suffice for all, the page, heartbeats and the engine come first
+NICENESS = 5  # if the CPU is short, the page, heartbeats and the engine come first
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "heade
 
 
 class State(Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
-    REQUEST = "request"  # the next one, or what was answered being read
+    REQUEST = "request"  # the next one, or the client reading the answer
     HEADERS = "headers"  # of a request that has begun
     BODY = "body"
     ANSWER = "answer"  # a thread or seat of its kind, to be free and then to answer
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._answered = None
 
     def _is_known_visit(self, data: bytes) -> bool:
-        """Answer a visit to the page that was parsed before, word for word; say whether it was one."""
+        """Answer a request for the page whose bytes were parsed before; return whether it was one."""
         visit = self._server.visits.get(data)
         if visit is None or self.state is not State.REQUEST:
             return False
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         meta["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
         meta["SERVER_PROTOCOL"] = f"HTTP/{self._parser.get_http_version()}"
         meta["REMOTE_ADDR"] = self._address
-        # Who offers another protocol is answered in this one, and what may follow in the other is not read.
+        # An offer of another protocol is answered in this one, and no data in the other is read.
         request.keep_alive = self._parser.should_keep_alive() and "HTTP_UPGRADE" not in meta
         if "CONTENT_LENGTH" in meta or "HTTP_TRANSFER_ENCODING" in meta:
             self._expect_body(request)
@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
     # --- Deadlines --------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """Give up what was not there in time."""
+        """Refuse the request or close the connection, as the deadline has passed."""
         self.deadline = inf
         if self.state is State.BODY or (self.state is State.HEADERS and self._request.url):
             self._refuse(self._request, 408)
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def evict(self) -> bool:
-        """Make room for somebody else, if this one only waits for the other side."""
+        """Close the connection to make room for another, if it only waits for the client."""
         if self.state not in OF_CLIENTS:
             return False
         self._server.forget(self)

@@ -1,4 +1,4 @@
-"""What the front and the back process send each other over their socket: frames of a number, a head and a body."""
+"""The frames between the front and the back process: a number, a head and a body each."""
 
 import json
 import struct

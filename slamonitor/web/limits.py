@@ -1,4 +1,4 @@
-"""How much of a request is taken, and for how long it is waited for."""
+"""The limits of requests in bytes, and the deadlines in seconds."""
 
 import resource
 

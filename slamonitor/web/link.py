@@ -1,4 +1,4 @@
-"""The front process' end of the link to its back process: starts it, asks it, watches it and starts it again."""
+"""The front process' end of the link to its back process: start it, send requests, watch it, and restart it."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ Done = Callable[[Response | None], None]
 
 
 class Started(Protocol):
-    """What is needed of a process that was started."""
+    """The methods of a started process that are used here."""
 
     def poll(self) -> int | None: ...
     def kill(self) -> None: ...
@@ -40,7 +40,7 @@ class Started(Protocol):
 def start(theirs: socket.socket) -> Started:
     """Start a back process at the other end of a socket."""
     command = (sys.executable, "-m", "slamonitor.web.back", "--descriptor", str(theirs.fileno()))
-    # In our process group: whoever kills all of us (`up` does) has it, too.
+    # In our process group, so that a signal to the group (as `up` sends) reaches it, too.
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ)
 
 
@@ -68,13 +68,13 @@ class Link(asyncio.Protocol):
         self._transport.write(packed(number, [kind, meta], b"".join(body)))
 
     async def keep(self) -> None:
-        """Have a back process until cancelled; then it is gone."""
+        """Keep a back process running until cancelled, then end it."""
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             began = loop.time()
             try:
                 why = await self._one()
-            except Exception:  # without this task nobody would ever start another one
+            except Exception:  # without this task, no other one would ever be started
                 logger.exception("back process cannot be watched")
                 why = "failed"
             with harmless("back process"):
@@ -85,7 +85,7 @@ class Link(asyncio.Protocol):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _one(self) -> str:
-        """Start a back process, and say why it had to be given up."""
+        """Start a back process, and return why it was given up."""
         ours, theirs = socket.socketpair()
         self._unpacker, self._unanswered, self._lost = Unpacker(), 0, asyncio.Event()
         with contextlib.ExitStack() as stack:

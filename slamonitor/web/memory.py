@@ -1,4 +1,4 @@
-"""What is answered in the event loop itself, and so whatever else hangs: the public page, and that we live."""
+"""Answer the public page and `/livez` in the event loop itself, so that they work even if all else hangs."""
 
 import time
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
-"""A few places for each kind of request: a kind that hangs keeps no other one waiting.
+"""Separate capacity for each kind of request, so that a hanging kind does not delay others.
 
-What must always be answered at once has threads here, in the front process. All else has seats in the back process.
+Requests that must always be answered at once have threads here, in the front process. Others have seats in the back
+process.
 """
 
 import threading
@@ -18,7 +19,7 @@ HEARTBEAT_BYTES = 10_000  # as much as its view reads; a job may send all it has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is granted to one kind of request."""
+    """The limits of one kind of request."""
 
     name: str
     most_waiting: int
@@ -38,7 +39,7 @@ class Pool:
         self._running = self._idle = 0  # threads
 
     def submit(self, job: Job) -> bool:
-        """Let a thread do the job, which must not raise. Return False when too many wait already."""
+        """Queue a job, which must not raise, for a thread. Return False if too many are waiting."""
         with self._changed:
             if len(self._jobs) >= self.kind.most_waiting:
                 return False
@@ -60,7 +61,7 @@ class Pool:
 
     def _start(self) -> None:
         self._running += 1
-        # Daemons: what hangs must not keep the process from ending.
+        # Daemons: a hanging request must not prevent the end of the process.
         threading.Thread(target=self._work, name=f"web {self.kind.name}", daemon=True).start()
 
     def _work(self) -> None:
@@ -98,12 +99,12 @@ class Seats:
         return True
 
     def open(self) -> None:
-        """Let requests go to a new back process."""
+        """Send requests to a new back process."""
         self._free = self.kind.at_once
         self._fill()
 
     def close(self) -> None:
-        """Let requests wait: the back process is gone, with all that it had."""
+        """Hold requests, as the back process has ended with all of its requests."""
         self._free = 0
 
     def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""What a request is told that goes no further than the event loop: in the form of the API, or in one sentence.
+"""Responses to requests that are refused in the event loop: in the format of the API, or as one sentence.
 
 A flood is answered mostly with these, so each is rendered once; a request adds its trace, its time and its path.
 """
@@ -50,7 +50,7 @@ def refusal(meta: Mapping[str, Any], status: int, code: str = "") -> Response:
 
 @lru_cache(maxsize=256)
 def _form(path: str, accept: str) -> tuple[bool, bool]:
-    """Say whether an address belongs to the API, and whether the caller wants its errors as RFC 9457 has them."""
+    """Return whether an address belongs to the API, and whether the caller wants its errors as RFC 9457 has them."""
     request = HttpRequest()
     request.path = request.path_info = path
     request.META = {"HTTP_ACCEPT": accept}

@@ -1,4 +1,4 @@
-"""All connections of the process: who gets in, what is answered from memory, by threads here or by the back process."""
+"""All connections of the process: admit them, and answer from memory, by threads here or by the back process."""
 
 import asyncio
 import logging
@@ -62,8 +62,8 @@ class Server:
     # --- Connections ------------------------------------------------------------------------------------------------
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Take a connection. The oldest that waits for its client makes room, of the same address first."""
-        # Behind a proxy of ours all connections are that proxy's.
+        """Accept a connection. If too many are open, close the oldest that waits for its client."""
+        # Behind our proxy, all connections have its address.
         whose = "" if settings.TRUSTED_PROXIES or not address else neighbourhood(address)
         mine = self._of[whose]
         if whose and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
@@ -98,7 +98,7 @@ class Server:
         self._loop.call_later(SWEPT_EVERY_S, self.keep_sweeping)
 
     def sweep(self) -> None:
-        """Give up what is late."""
+        """Expire connections whose deadline has passed."""
         now = self.now()
         for connection in [each for each in self._all if each.deadline <= now]:
             connection.expire()
@@ -121,7 +121,7 @@ class Server:
         request.body.clear()
 
     def at_once(self, request: Request) -> Response | None:
-        """Return what can be answered from memory."""
+        """Return the answer if it is in memory."""
         return from_memory(request.meta)
 
     def remember(self, said: bytes, request: Request) -> None:
@@ -151,7 +151,7 @@ class Server:
         self._loop.call_soon_threadsafe(connection.finish, request, response)
 
     def _pass_on(self, connection: Connection, request: Request, seats: Seats) -> None:
-        """Let the back process answer a request."""
+        """Send a request to the back process."""
 
         def done(response: Response | None) -> None:
             if response is None:
@@ -170,7 +170,7 @@ class Server:
                 seats.close()
 
     def refuse(self, request: Request, status: int, why: str, code: str = "") -> Response:
-        """Return the answer to a request that goes no further, and count it."""
+        """Return the answer to a refused request, and count it."""
         with harmless("refused"):
             _refused.labels(why).inc()
         return refusal(request.meta, status, code)
@@ -178,7 +178,7 @@ class Server:
     # --- The end ----------------------------------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        """Close what is idle, and everything else when it is answered; return when nothing is left."""
+        """Close idle connections, and others once answered; return when none is left."""
         self.is_stopping = True
         for connection in list(self._all):
             connection.end()

@@ -45,8 +45,8 @@ def service() -> Service:
 
 
 def check(start: int, end: int, verdict: str = "ok") -> None:
-    lot = [make_result(s, verdict, interval_ms=300_000) for s in range(start, end, 300)]
-    recording.record(lot, START + timedelta(days=4))
+    batch = [make_result(s, verdict, interval_ms=300_000) for s in range(start, end, 300)]
+    recording.record(batch, START + timedelta(days=4))
 
 
 @pytest.fixture
@@ -345,8 +345,10 @@ def test_downtime_says_its_bounds_where_they_lie_apart(service: Service, get: An
 def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get: Any) -> None:
     service = make_service(check_interval=60_000)
     Service.objects.filter(id=service.id).update(created_at=START)
-    lot = [make_result(s, "bad" if HOUR <= s < 2 * HOUR else "ok", interval_ms=60_000) for s in range(0, 3 * HOUR, 60)]
-    recording.record(lot, START + timedelta(days=4))
+    batch = [
+        make_result(s, "bad" if HOUR <= s < 2 * HOUR else "ok", interval_ms=60_000) for s in range(0, 3 * HOUR, 60)
+    ]
+    recording.record(batch, START + timedelta(days=4))
 
     text = words_of(get(f"/services/payments/ledger{DAY}"))
 

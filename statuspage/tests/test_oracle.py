@@ -201,9 +201,9 @@ def record(checks: list[tuple[int, str, int]], dice: random.Random, *, now: int)
     )
     start = datetime(2025, 3, 10, tzinfo=UTC).timestamp()
     for first in range(0, len(checks), 60):
-        lot = checks[first : first + 60]
+        batch = checks[first : first + 60]
         results = [
-            make_result(second - start, verdict, interval_ms=1000 * interval) for second, verdict, interval in lot
+            make_result(second - start, verdict, interval_ms=1000 * interval) for second, verdict, interval in batch
         ]
         recording.record(results, at(now))
 

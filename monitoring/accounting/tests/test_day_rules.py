@@ -31,11 +31,11 @@ def service() -> Service:
 
 def check(start: int, end: int) -> None:
     """Let it be down for the second hour of each day."""
-    lot = [
+    batch = [
         make_result(s, "bad" if 3600 <= s % 86_400 < 7200 else "ok", interval_ms=600_000)
         for s in range(start, end, 600)
     ]
-    recording.record(lot, START + timedelta(seconds=end))
+    recording.record(batch, START + timedelta(seconds=end))
 
 
 def in_the_admin(service: Service) -> None:

@@ -22,7 +22,7 @@ def test_a_step_that_fails_keeps_nobody_from_the_others_and_fails_the_round(capl
 
 
 @pytest.mark.parametrize(("spent_s", "left_s"), [(0, 50), (30, 20), (300, 10)])
-def test_folding_has_what_is_left_of_a_minute_and_always_some_of_it(spent_s, left_s):
+def test_compressing_has_what_is_left_of_a_minute_and_always_some_of_it(spent_s, left_s):
     assert day_work.left_s(spent_s) == left_s
 
 

@@ -47,11 +47,11 @@ def service() -> Service:
     """Four days of checks with an outage each evening, accounted in UTC as the engine does."""
     service = make_service(check_interval=600_000)
     Service.objects.update(created_at=START)
-    lot = [
+    batch = [
         make_result(at, "bad" if at % 86_400 >= 20 * 3600 else "ok", interval_ms=600_000)
         for at in range(0, 4 * 86_400 + 3000, 600)
     ]
-    recording.record(lot, NOW)
+    recording.record(batch, NOW)
     RollupRequest.objects.all().delete()
     RollupWatermark.objects.create(planned_until=date(2025, 3, 13))
     for number in range(5):
@@ -144,7 +144,7 @@ def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service, settings):
 
 
 def test_compressed_days_are_counted_again_and_compressed_again(committing, settings):
-    settings.FOLD_AFTER_DAYS = 1
+    settings.COMPRESS_AFTER_DAYS = 1
     make_service(check_interval=600_000)
     Service.objects.update(created_at=START)
     recording.record([make_result(at, interval_ms=600_000) for at in range(0, 4 * 86_400, 600)], NOW)
@@ -152,7 +152,7 @@ def test_compressed_days_are_counted_again_and_compressed_again(committing, sett
         rollup.roll_up(START.date() + timedelta(days=number), ["payments"], NOW, UTC)
     RollupRequest.objects.all().delete()
     for number in range(2):
-        assert moving.fold_day(START.date() + timedelta(days=number), float("inf"))
+        assert moving.compress_day(START.date() + timedelta(days=number), float("inf"))
     settings.PAGE_TIME_ZONE = SEOUL
 
     command("--rezone")
@@ -161,7 +161,7 @@ def test_compressed_days_are_counted_again_and_compressed_again(committing, sett
     assert WatchServerLog.objects.filter(checked_at__lt=START + timedelta(days=1)).count() == 0, "compressed again"
     for kind in KINDS:
         with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {kind.folded}")
+            cursor.execute(f"TRUNCATE {kind.compressed}")
 
 
 def test_counts_of_days_whose_checks_are_gone_stay_those_of_the_other_zone(service, settings):

@@ -1,4 +1,4 @@
-"""What a settled day said before is kept, with what changed it, and never changed itself."""
+"""Earlier figures of a settled day are kept, with the cause of the change, and never edited."""
 
 from datetime import UTC, date, timedelta
 
@@ -31,8 +31,8 @@ def service() -> Service:
     """A service that was down for the second hour of its day, which has settled and was accounted."""
     service = make_service(check_interval=600_000)
     Service.objects.update(created_at=START)
-    lot = [make_result(s, "bad" if 3600 <= s < 7200 else "ok", interval_ms=600_000) for s in range(0, 90_000, 600)]
-    recording.record(lot, NOW)
+    batch = [make_result(s, "bad" if 3600 <= s < 7200 else "ok", interval_ms=600_000) for s in range(0, 90_000, 600)]
+    recording.record(batch, NOW)
     account(NOW)
     return service
 

@@ -11,7 +11,7 @@ from database import partitions
 from monitoring.accounting import percentiles, rollup, time_range
 from monitoring.api.tests.api_client import Program
 from monitoring.checks.compressed.kinds import REQUESTS
-from monitoring.checks.compressed.moving import fold
+from monitoring.checks.compressed.moving import compress
 from monitoring.engine import recording
 from monitoring.models import ApiCallLog, ApiResponseTime, Service
 from monitoring.probes.model import MeasuredRequest, Phases
@@ -39,8 +39,8 @@ def times() -> list[float]:
     service = make_service(check_interval=900_000)
     Service.objects.update(created_at=START - timedelta(days=1))
     found = [float(10 + (number * 37) % 500) for number in range(0, 60 * 4)]
-    lot = [make_check(900 * number, ms) for number, ms in enumerate(found)]
-    recording.record(lot, NOW)
+    batch = [make_check(900 * number, ms) for number, ms in enumerate(found)]
+    recording.record(batch, NOW)
     for day in range(2):
         rollup.roll_up((START + timedelta(days=day)).date(), [service.id], NOW, UTC)
     return found
@@ -101,9 +101,9 @@ def test_days_that_are_kept_in_few_bytes_count_the_same(times):
     window = {"from": "2025-03-10T06:00:00Z", "to": "2025-03-11T18:00:00Z"}
     before = read(**window)
 
-    partitions.ensure(REQUESTS.folded, {START.date(), (START + timedelta(days=1)).date()})
+    partitions.ensure(REQUESTS.compressed, {START.date(), (START + timedelta(days=1)).date()})
     for day in range(2):
-        assert fold(REQUESTS, (START + timedelta(days=day)).date(), ["payments"]) == 96
+        assert compress(REQUESTS, (START + timedelta(days=day)).date(), ["payments"]) == 96
 
     assert ApiResponseTime.objects.count() == 48
     assert read(**window) == before

@@ -49,8 +49,8 @@ def make_old_service(id: str = "payments", **fields) -> Service:
 def check(start: float, end: float, verdict: str = "ok", service_id: str = "payments") -> None:
     """Record a check every five minutes from `start` to before `end`, in seconds after the day's start."""
     seconds = range(round(start), round(end), 300)
-    lot = [make_result(s, verdict, service_id, interval_ms=300_000) for s in seconds]
-    recording.record(lot, START + timedelta(days=3))
+    batch = [make_result(s, verdict, service_id, interval_ms=300_000) for s in seconds]
+    recording.record(batch, START + timedelta(days=3))
 
 
 def check_in_time(start: int, end: int) -> None:
@@ -172,15 +172,15 @@ def test_twice_is_once(service):
 
 def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
     times = [float(n) for n in range(1, 289)]
-    lot = []
+    batch = []
     for number, milliseconds in enumerate(times):
         result = make_result(300 * number, interval_ms=300_000)
         phases = type(result.phases)(total_ms=milliseconds)
         request = type(result.requests[0])(
             started_at_ms=result.checked_at_ms, url="", method="GET", status_code=200, error_message=None, phases=phases
         )
-        lot.append(make_result(300 * number, interval_ms=300_000, phases=phases, requests=(request,)))
-    recording.record(lot, LATER)
+        batch.append(make_result(300 * number, interval_ms=300_000, phases=phases, requests=(request,)))
+    recording.record(batch, LATER)
 
     roll_up()
 
@@ -350,7 +350,7 @@ def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_withou
     settled = UptimeRecord.objects.get(date=DAY)
     assert (settled.is_settled, settled.unknown_s) == (True, HOUR - 450)
 
-    # The database was away: the lot waited in the queue, and comes in the order of time.
+    # The database was away: the batch waited in the queue, and comes in the order of time.
     check(23 * HOUR, 86_400 + 600)
     while rollup.work_off(at_night, UTC):
         pass
@@ -375,8 +375,8 @@ def test_a_failure_that_is_confirmed_by_a_check_which_waited_counts_from_its_beg
 def test_checks_that_come_in_time_ask_for_nothing(service):
     for number in range(3):
         second = 86_400 + 900 + 300 * number
-        lot = [make_result(second, "bad", interval_ms=300_000)]
-        recording.record(lot, START + timedelta(seconds=second + 2))
+        batch = [make_result(second, "bad", interval_ms=300_000)]
+        recording.record(batch, START + timedelta(seconds=second + 2))
 
     assert not RollupRequest.objects.exists()
 

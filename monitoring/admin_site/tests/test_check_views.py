@@ -125,7 +125,9 @@ def test_list_takes_the_same_queries_for_many_checks_as_for_few(viewer, django_a
         viewer.client.get("/admin/checks/?service=payments")
         for seconds in range(200):
             store(seconds)
-        with django_assert_num_queries(9):  # session, user, page in a savepoint of bounded time, folded days, services
+        with django_assert_num_queries(
+            9
+        ):  # session, user, page in a savepoint of bounded time, compressed days, services
             viewer.client.get("/admin/checks/?service=payments")
 
 

@@ -1,4 +1,4 @@
-"""What the desk's first screen is told: what burns, how the engine is, the day and the week."""
+"""The data of the dashboard: troubled services, the condition of the engine, the day and the week."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Services at the desk: the list, the form, and what can be done to them."""
+"""Services in the admin: the list, the form and the actions."""
 
 import ast
 from collections.abc import Iterator

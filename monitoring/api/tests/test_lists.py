@@ -45,8 +45,8 @@ def make_services(count: int, **fields: object) -> None:
 
 
 def check(start: int, end: int, verdict: str = "ok", service_id: str = "payments", **fields: object) -> None:
-    lot = [make_result(second, verdict, service_id, **fields) for second in range(start, end, 60)]
-    recording.record(lot, NOW + timedelta(hours=1))
+    batch = [make_result(second, verdict, service_id, **fields) for second in range(start, end, 60)]
+    recording.record(batch, NOW + timedelta(hours=1))
 
 
 # --- Services and states ------------------------------------------------------------------------------------------

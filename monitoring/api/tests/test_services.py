@@ -1,4 +1,4 @@
-"""Services over the API: the same rules and words as in services files and at the desk, and nothing half-done."""
+"""Services over the API: the same rules and words as in services files and in the admin, and all or nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -37,7 +37,7 @@ def test_pausing_twice_is_pausing_once():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_pause_waits_for_whoever_changes_services(committing):
-    """What a file or a program wants is read, and written back as a whole: a pause in between would be lost."""
+    """A file or a program writes back whole rows that it has read: a pause in between would be lost."""
     make_service()
 
     with ThreadPoolExecutor(1) as pool:

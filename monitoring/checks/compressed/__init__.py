@@ -1,1 +1,1 @@
-"""Old days of raw checks in a twentieth of the space: folded, read, and unfolded again where they must change."""
+"""Compress old days of raw checks to a twentieth of their size, read them, and decompress those that must change."""

@@ -1,7 +1,7 @@
-"""Columns of numbers and texts as few bytes, exactly. Pure: values in, bytes out.
+"""Compress columns of numbers and texts, without loss. Pure: values in, bytes out.
 
-A column of whole numbers is cut into byte planes (all lowest bytes, all second bytes, …), each of which is kept as one
-byte when constant, deflated where that helps, else as it is. What is regular vanishes; of noise the true bits remain.
+A column of integers is split into byte planes (all lowest bytes, all second bytes, …). A constant plane is stored as
+one byte, others are deflated if that makes them shorter. So regular values take almost no space, noise its true bits.
 """
 
 import struct
@@ -10,20 +10,20 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-PLAIN, DIFFERENCES = 0, 1  # how the numbers of a column stand there
-CONSTANT, DEFLATED, RAW = 0, 1, 2  # how a plane does
-BITS, HUNDREDTHS = 0, 1  # how reals do
-SMALLEST_NORMAL = 2.0**-126  # of reals; those below have fewer digits
+PLAIN, DIFFERENCES = 0, 1  # how the numbers of a column are stored
+CONSTANT, DEFLATED, RAW = 0, 1, 2  # how a plane is stored
+BITS, HUNDREDTHS = 0, 1  # how reals are stored
+SMALLEST_NORMAL = 2.0**-126  # of reals; smaller ones have fewer digits
 LARGEST = 2**53  # of a real in hundredths; differences of such fit into 64 bits
 T = TypeVar("T")
 
 
 class Damaged(ValueError):
-    """The bytes are not what this version, or any earlier one, wrote."""
+    """The bytes were not written by this version or an earlier one."""
 
 
 class Writer:
-    """Appends columns to a growing text of bytes."""
+    """Append columns to a byte string."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -32,7 +32,7 @@ class Writer:
         return b"".join(self._parts)
 
     def number(self, value: int) -> None:
-        """Write one number from 0 on, seven bits a byte."""
+        """Write a non-negative number, seven bits a byte."""
         out = bytearray()
         while value > 0x7F:
             out.append(value & 0x7F | 0x80)
@@ -45,13 +45,13 @@ class Writer:
         self._parts.append(content)
 
     def integers(self, values: Sequence[int]) -> None:
-        """Write a column of numbers within 64 bits: above their least, or as differences, whichever is shorter."""
+        """Write a column of 64-bit integers, relative to the least or to the previous one, whichever is shorter."""
         if not values:
             return
         least = min(values)
         plain = _planes([value - least for value in values])
         forms = [(plain, PLAIN, least)]
-        if len(plain) > 1 + len(values) // 100:  # else there is nothing left to gain
+        if len(plain) > 1 + len(values) // 100:  # else there is nothing to gain
             steps = [later - earlier for earlier, later in pairwise(values)]
             forms.append((_planes(list(map(_zigzag, steps))), DIFFERENCES, values[0]))
         planes, form, first = min(forms, key=lambda each: len(each[0]))
@@ -60,15 +60,15 @@ class Writer:
         self.blob(planes)
 
     def optional(self, values: Sequence[T | None]) -> list[T]:
-        """Write which values of a column are there, and return those for the caller to write."""
+        """Write which values of a column are not None, and return those for the caller to write."""
         self.integers([value is not None for value in values])
         return [value for value in values if value is not None]
 
     def reals(self, values: Sequence[float], expected: Sequence[int] | None = None) -> list[int] | None:
-        """Write a column of PostgreSQL's `real`: as hundredths where all of them are such, else bit by bit.
+        """Write a column of PostgreSQL's `real`: as hundredths if all values are such, else by their bits.
 
-        `expected` are hundredths that the values are probably near, such as the sum of what they consist of. Returns
-        the hundredths for others to be expected from; None where they are none.
+        `expected` are hundredths close to the values, such as the sum of their parts. Returns the hundredths, for the
+        caller to compute the `expected` of other columns from; None if the values are not hundredths.
         """
         hundredths = _hundredths(values)
         if hundredths is None:
@@ -80,7 +80,7 @@ class Writer:
         return hundredths
 
     def texts(self, columns: Sequence[Sequence[str | None]]) -> None:
-        """Write columns of texts over one dictionary; whether a text is missing is said, too."""
+        """Write columns of texts, or None, with one shared dictionary."""
         known: dict[str, int] = {}
         indexes = [[0 if text is None else known.setdefault(text, len(known) + 1) for text in col] for col in columns]
         contents = [text.encode() for text in known]
@@ -92,7 +92,7 @@ class Writer:
 
 
 class Reader:
-    """Reads what a `Writer` wrote, in the same order. Raises Damaged."""
+    """Read the columns that a `Writer` wrote, in the same order. Raises Damaged."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -132,7 +132,7 @@ class Reader:
         return Holes(self.integers(count))
 
     def reals(self, count: int, expected: Sequence[int] | None = None) -> tuple[list[float], list[int] | None]:
-        """Return the values, as PostgreSQL writes them (the shortest text that means them), and their hundredths."""
+        """Return the values, as PostgreSQL writes them (with the fewest digits), and their hundredths."""
         if self.number() == BITS:
             bits = struct.pack(f"<{count}I", *self.integers(count))
             return [_shortest(value) for value in struct.unpack(f"<{count}f", bits)], None
@@ -152,7 +152,7 @@ class Reader:
 
 
 class Holes:
-    """Which values of a column are there."""
+    """The positions of a column's values that are not None."""
 
     def __init__(self, is_there: Sequence[int]) -> None:
         self._is_there = is_there
@@ -163,17 +163,17 @@ class Holes:
         return cls([value is not None for value in column])
 
     def pick(self, values: Sequence[T]) -> list[T]:
-        """Return the values at the places where the column has one."""
+        """Return the values at the positions where the column has one."""
         return [value for value, there in zip(values, self._is_there, strict=True) if there]
 
     def fill(self, values: Iterable[T]) -> list[T | None]:
-        """Put the values where they belong, and None elsewhere."""
+        """Return the column with the values at their positions, and None elsewhere."""
         following = iter(values)
         return [next(following) if there else None for there in self._is_there]
 
 
 def _planes(values: Sequence[int]) -> bytes:
-    """Write numbers from 0 on, least significant plane first."""
+    """Return the planes of non-negative numbers, the least significant one first."""
     if not values:
         return b""
     width = (max(values).bit_length() + 7) // 8
@@ -224,7 +224,7 @@ def _unzigzag(value: int) -> int:
 
 
 def _hundredths(values: Sequence[float]) -> list[int] | None:
-    """Return values as whole hundredths, if that is exactly what they are; None otherwise."""
+    """Return values as integer hundredths, if they are exact; None otherwise."""
     try:
         found = [round(value * 100) for value in values]
     except (ValueError, OverflowError):  # nan, inf
@@ -239,8 +239,8 @@ def _real_bits(values: Sequence[float]) -> bytes:
 
 
 def _shortest(value: float) -> float:
-    """Return the number with the fewest digits that is this `real`, as PostgreSQL writes it."""
-    for digits in range(6 if abs(value) >= SMALLEST_NORMAL else 1, 9):  # any six digits are told apart, unless tiny
+    """Return this `real` as the number with the fewest digits, as PostgreSQL writes it."""
+    for digits in range(6 if abs(value) >= SMALLEST_NORMAL else 1, 9):  # a `real` has at least six digits, unless tiny
         shorter = float(f"{value:.{digits}g}")
         if _real_bits([shorter]) == _real_bits([value]):
             return shorter

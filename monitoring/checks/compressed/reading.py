@@ -1,7 +1,7 @@
-"""Read folded checks as if they were rows of the raw tables. Nothing is stored.
+"""Read compressed checks as if they were rows of the raw tables. Nothing is stored.
 
-A row of a folded table is a day of one service in one region; whoever wants a single check of it has to open it whole,
-which takes 3 µs a check.
+A row of a compressed table is a day of one service in one region. Reading a single check of it means to decompress the
+whole day, which takes 3 µs a check.
 """
 
 import json
@@ -17,11 +17,11 @@ from database import partitions
 from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
 from monitoring.checks.compressed.moving import utc_days
 from monitoring.checks.compressed.rows import Check, Request
-from monitoring.models import ApiResponseTime, FoldedChecks, FoldedRequests, WatchServerLog
+from monitoring.models import ApiResponseTime, CompressedChecks, CompressedRequests, WatchServerLog
 from monitoring.probes.model import Verdict
 from monitoring.rules.unix_time import from_ms, to_ms
 
-MOST_CHECKS = 300_000  # that may be opened for one page: about a second
+MOST_CHECKS = 300_000  # decompressed for one page: about a second
 CHECK_FIELDS = (*CHECKS.columns, "is_healthy", "service_id", "region")
 REQUEST_FIELDS = (*REQUESTS.columns, "service_id", "region")
 
@@ -31,25 +31,25 @@ class TooMuch(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoldedDays:
-    """The folded checks that somebody wants to see; a text that is empty wants any."""
+class CompressedDays:
+    """A filter on compressed checks; an empty text matches any value."""
 
     service_id: str = ""
     verdict: str = ""
     error_type: str = ""
     region: str = ""
-    # The day that was opened last: pages of many services are read in slices of a day.
+    # The day that was decompressed last: pages of many services are read in slices of a day.
     _opened: dict[date, list[WatchServerLog]] = field(default_factory=dict)
 
     @cached_property
     def _days(self) -> set[date]:
-        return partitions.existing(CHECKS.folded)
+        return partitions.existing(CHECKS.compressed)
 
     def checks(self, since: datetime, until: datetime, *, is_backwards: bool) -> Iterator[WatchServerLog]:
         """Yield checks in [since, until), in order of time, service and region, or the other way round.
 
-        Days are opened as they are reached; a query each, and one for which there are. Raises `TooMuch` where a day
-        has more checks than may be opened.
+        Each day is read when it is reached: one query a day, and one for the list of days. Raises `TooMuch` when a day
+        has more than `MOST_CHECKS` checks.
         """
         days = self._days.intersection(utc_days(since, until)) if since < until else ()
         for day in sorted(days, reverse=not is_backwards):
@@ -65,7 +65,7 @@ class FoldedDays:
         return self._opened[day]
 
     def _open(self, day: date) -> Iterator[WatchServerLog]:
-        rows = FoldedChecks.objects.filter(day=day)
+        rows = CompressedChecks.objects.filter(day=day)
         for name in ("service_id", "region"):
             if value := getattr(self, name):
                 rows = rows.filter(**{name: value})
@@ -74,7 +74,9 @@ class FoldedDays:
         if (rows.aggregate(checks=Sum("row_count"))["checks"] or 0) > MOST_CHECKS:
             raise TooMuch
         for service_id, region, content in rows.values_list("service_id", "region", "content"):
-            yield from (_check(row, service_id, region) for row in CHECKS.unfold(bytes(content)) if self._wants(row))
+            yield from (
+                _check(row, service_id, region) for row in CHECKS.decompress(bytes(content)) if self._wants(row)
+            )
 
     def _wants(self, row: Check) -> bool:
         return self.verdict in ("", row.verdict) and self.error_type in ("", row.error_type)
@@ -85,24 +87,24 @@ def in_order(check: WatchServerLog) -> tuple[datetime, str, str]:
 
 
 def one_check(service_id: str, checked_at: datetime, region: str) -> WatchServerLog | None:
-    """Return a folded check. One query."""
-    days = FoldedChecks.objects.filter(service_id=service_id, region=region, day__in=_day(checked_at))
+    """Return a compressed check. One query."""
+    days = CompressedChecks.objects.filter(service_id=service_id, region=region, day__in=_day(checked_at))
     for content in days.values_list("content", flat=True):
-        for row in CHECKS.unfold(bytes(content)):
+        for row in CHECKS.decompress(bytes(content)):
             if row.checked_at_ms == to_ms(checked_at):
                 return _check(row, service_id, region)
     return None
 
 
 def requests(service_id: str, region: str, since: datetime, until: datetime) -> list[ApiResponseTime]:
-    """Return the folded requests of a service that began in [since, until); an empty region wants any. One query."""
-    days = FoldedRequests.objects.filter(service_id=service_id, day__in=utc_days(since, until))
+    """Return the compressed requests that began in [since, until); an empty region matches any. One query."""
+    days = CompressedRequests.objects.filter(service_id=service_id, day__in=utc_days(since, until))
     if region:
         days = days.filter(region=region)
     return [
         _request(row, service_id, region)
         for region, content in days.values_list("region", "content")
-        for row in REQUESTS.unfold(bytes(content))
+        for row in REQUESTS.decompress(bytes(content))
         if since <= from_ms(row.measured_at_ms) < until
     ]
 

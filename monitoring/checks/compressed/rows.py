@@ -1,8 +1,8 @@
-"""A day of one service in one region as a few bytes: its checks, and its requests on the wire. Pure.
+"""Compress the checks, or the requests, of one service in one region on one day to a few bytes. Pure.
 
-Folding loses nothing: `unfold_checks(fold_checks(rows)) == rows` for whatever the raw table can hold. What can
-nearly be told from other columns is kept as the difference to it: the whole time of a check is about the sum of its
-phases.
+Compression is lossless: `decompress_checks(compress_checks(rows)) == rows` for all rows that the raw table can hold. A
+value that other columns nearly determine is stored as the difference to them: the response time of a check is about the
+sum of its phases.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ VERSION = 1
 
 
 class Check(NamedTuple):
-    """A row of `watch_server_logs` but for its service and region, and for `is_healthy`, which follows."""
+    """A row of `watch_server_logs` without its service and region, and without `is_healthy`, which can be computed."""
 
     checked_at_ms: int  # Unix time
     response_time: float | None
@@ -32,7 +32,7 @@ class Check(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A row of `api_response_times` but for its service and region."""
+    """A row of `api_response_times` without its service and region."""
 
     measured_at_ms: int  # Unix time
     response_time: float | None
@@ -51,8 +51,8 @@ CHECK_TEXTS = ("verdict", "error_type", "error_message", "metadata")
 REQUEST_TEXTS = ("method", "endpoint", "error_message", "metadata")
 
 
-def fold_checks(rows: Sequence[Check]) -> bytes:
-    """Write checks, in the order in which they shall come back; few bytes where that is the order of time."""
+def compress_checks(rows: Sequence[Check]) -> bytes:
+    """Compress checks and keep their order; the order of time takes the fewest bytes."""
     writer = _begun(rows)
     columns = _columns(rows, Check._fields)
     writer.integers(columns["checked_at_ms"])
@@ -69,8 +69,8 @@ def fold_checks(rows: Sequence[Check]) -> bytes:
     return writer.content()
 
 
-def unfold_checks(content: bytes) -> list[Check]:
-    """Read what `fold_checks` wrote. Raises Damaged."""
+def decompress_checks(content: bytes) -> list[Check]:
+    """Read what `compress_checks` wrote. Raises Damaged."""
     reader, count = _opened(content)
     times, intervals = reader.integers(count), reader.integers(count)
     status_codes = _optional_integers(reader, count)
@@ -88,8 +88,8 @@ def unfold_checks(content: bytes) -> list[Check]:
     return [Check._make(row) for row in zip(*columns, strict=True)]
 
 
-def fold_requests(rows: Sequence[Request]) -> bytes:
-    """Write requests, in the order in which they shall come back; few bytes where that is the order of time."""
+def compress_requests(rows: Sequence[Request]) -> bytes:
+    """Compress requests and keep their order; the order of time takes the fewest bytes."""
     writer = _begun(rows)
     columns = _columns(rows, Request._fields)
     writer.integers(columns["measured_at_ms"])
@@ -101,8 +101,8 @@ def fold_requests(rows: Sequence[Request]) -> bytes:
     return writer.content()
 
 
-def unfold_requests(content: bytes) -> list[Request]:
-    """Read what `fold_requests` wrote. Raises Damaged."""
+def decompress_requests(content: bytes) -> list[Request]:
+    """Read what `compress_requests` wrote. Raises Damaged."""
     reader, count = _opened(content)
     times = reader.integers(count)
     holes = reader.optional(count)
@@ -139,7 +139,7 @@ def _optional_integers(reader: Reader, count: int) -> list[int | None]:
 
 
 def _added(sums: Sequence[int], holes: Holes, hundredths: Sequence[int] | None) -> list[int]:
-    """Add a column to a sum by row, where it is there and in hundredths."""
+    """Add a column to the sum of each row, if the column is in hundredths; its empty values count as 0."""
     if hundredths is None:
         return list(sums)
     return [so_far + (more or 0) for so_far, more in zip(sums, holes.fill(hundredths), strict=True)]

@@ -30,7 +30,7 @@ def look(seconds: float, has_answer: bool = False) -> Look:
     return Look(looked_at_ms=START_MS + round(seconds * 1000), has_answer=has_answer, canaries="http://router/")
 
 
-def lot(seconds: float, verdicts: str, has_answer: bool | None = False, now: datetime | None = None):
+def batch(seconds: float, verdicts: str, has_answer: bool | None = False, now: datetime | None = None):
     """Record a check of each service, bad where its letter is b; the canaries are asked right after.
 
     It is recorded a second after the checks were due, or at `now`, where it waited.
@@ -56,17 +56,17 @@ def statuses():
 
 
 def test_failures_open_outages_while_a_canary_answers():
-    lot(60, "bbbb", has_answer=True)
-    lot(65, "bbbb", has_answer=True)
+    batch(60, "bbbb", has_answer=True)
+    batch(65, "bbbb", has_answer=True)
 
     assert statuses() == ["mo"] * 4
     assert not Span.objects.exists()
 
 
 def test_no_outage_opens_while_all_canaries_and_most_services_fail(caplog):
-    lot(60, "bbb-")
-    lot(65, "bbb-")
-    lot(120, "bbbb")
+    batch(60, "bbb-")
+    batch(65, "bbb-")
+    batch(120, "bbbb")
 
     assert "mo" not in statuses()
     span = Span.objects.get()
@@ -78,9 +78,9 @@ def test_no_outage_opens_while_all_canaries_and_most_services_fail(caplog):
 
 
 def test_services_become_unknown_as_their_last_checks_cease_to_speak():
-    lot(60, "bbbb")
-    lot(65, "bbbb")
-    lot(300, "bbbb")
+    batch(60, "bbbb")
+    batch(65, "bbbb")
+    batch(300, "bbbb")
 
     mark_silent(START + timedelta(seconds=300))
 
@@ -88,25 +88,25 @@ def test_services_become_unknown_as_their_last_checks_cease_to_speak():
 
 
 def test_the_span_ends_when_a_canary_answers_and_failures_count_again():
-    lot(60, "bbbb")
-    lot(65, "bbbb")
-    lot(300, "oobo", has_answer=True)
-    lot(305, "--b-", has_answer=True)
+    batch(60, "bbbb")
+    batch(65, "bbbb")
+    batch(300, "oobo", has_answer=True)
+    batch(305, "--b-", has_answer=True)
 
     assert Span.objects.get().until == START + timedelta(seconds=300.1)
     assert statuses() == ["o", "o", "mo", "o"]
     assert RegionSight.objects.get().blind_since is None
 
 
-def test_the_same_lots_again_change_nothing():
+def test_the_same_batches_again_change_nothing():
     for _ in range(2):
-        lot(60, "bbbb", now=START + timedelta(seconds=66))
-        lot(65, "bbbb")
+        batch(60, "bbbb", now=START + timedelta(seconds=66))
+        batch(65, "bbbb")
     for _ in range(2):
-        lot(300, "oooo", has_answer=True)
+        batch(300, "oooo", has_answer=True)
     before = Span.objects.values().get()
 
-    lot(65, "bbbb", now=START + timedelta(seconds=301))
+    batch(65, "bbbb", now=START + timedelta(seconds=301))
 
     assert Span.objects.values().get() == before
     assert RegionSight.objects.get().blind_since is None
@@ -114,21 +114,21 @@ def test_the_same_lots_again_change_nothing():
 
 
 def test_canaries_that_fail_by_themselves_do_not_hide_an_outage():
-    lot(60, "booo")
-    lot(61, "-ooo")
-    lot(65, "b---")
+    batch(60, "booo")
+    batch(61, "-ooo")
+    batch(65, "b---")
 
     assert statuses() == ["mo", "o", "o", "o"]
     assert not Span.objects.exists()
 
 
 def test_an_outage_is_put_off_until_it_is_known_whose_fault_it_is():
-    lot(60, "b---")
-    lot(65, "b---")
+    batch(60, "b---")
+    batch(65, "b---")
     assert statuses()[0] == "o"
 
-    lot(70, "-ooo")
-    lot(75, "b---")
+    batch(70, "-ooo")
+    batch(75, "b---")
 
     assert statuses()[0] == "mo"
     assert ServiceState.objects.get(service="alpha").is_down
@@ -138,27 +138,27 @@ def test_an_outage_is_put_off_until_it_is_known_whose_fault_it_is():
 def test_a_service_that_is_down_with_its_first_failure_is_put_off_as_well():
     Service.objects.update(failure_threshold=1)
 
-    lot(60, "bbbb")
+    batch(60, "bbbb")
 
     assert statuses() == ["o"] * 4
 
 
 def test_time_in_which_services_answered_though_no_canary_did_is_not_blind():
     for second in range(60, 3600, 60):
-        lot(second, "oooo")
-    lot(3600, "bbbb")
-    lot(3605, "bbbb")
+        batch(second, "oooo")
+    batch(3600, "bbbb")
+    batch(3605, "bbbb")
 
     assert Span.objects.get().since == START + timedelta(seconds=3600)
 
 
 def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
     yesterday = START.date() - timedelta(days=1)
-    lot(-7200, "bbbb", now=START)
+    batch(-7200, "bbbb", now=START)
     rollup.roll_up(yesterday, SERVICES, START + timedelta(hours=1), UTC)
     RollupRequest.objects.all().delete()
 
-    lot(-7195, "bbbb", now=START + timedelta(hours=1))  # it waited in the queue, and with it the decision
+    batch(-7195, "bbbb", now=START + timedelta(hours=1))  # it waited in the queue, and with it the decision
 
     assert Span.objects.get().since == START - timedelta(seconds=7200)
     assert set(RollupRequest.objects.values_list("date", "service")) >= {(yesterday, id) for id in SERVICES}
@@ -167,8 +167,8 @@ def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
 def test_the_few_services_of_a_small_installation_are_enough():
     Service.objects.exclude(id="alpha").update(is_active=False)
 
-    lot(60, "b---")
-    lot(65, "b---")
+    batch(60, "b---")
+    batch(65, "b---")
 
     assert Span.objects.exists()
 
@@ -176,17 +176,17 @@ def test_the_few_services_of_a_small_installation_are_enough():
 def test_one_region_of_two_is_blind_without_a_span():
     Service.objects.update(regions=["default", "seoul"])
 
-    lot(60, "bbbb")
-    lot(65, "bbbb")
+    batch(60, "bbbb")
+    batch(65, "bbbb")
 
     assert RegionSight.objects.get().blind_since is not None
     assert not Span.objects.exists()
 
 
 def test_runs_are_rebuilt_without_the_checks_of_a_blind_region():
-    lot(60, "bbbb")
-    lot(65, "bbbb")
-    lot(300, "oooo", has_answer=True)
+    batch(60, "bbbb")
+    batch(65, "bbbb")
+    batch(300, "oooo", has_answer=True)
 
     record([make_result(55, "ok", "alpha")], START + timedelta(seconds=301))
 
@@ -195,8 +195,8 @@ def test_runs_are_rebuilt_without_the_checks_of_a_blind_region():
 
 
 def test_a_worker_that_fell_silent_leaves_nobody_blind():
-    lot(60, "bbbb")
-    lot(65, "bbbb")
+    batch(60, "bbbb")
+    batch(65, "bbbb")
 
     assert blindness.forget(START + timedelta(seconds=100)) == 0
     assert blindness.forget(START + timedelta(seconds=130)) == 1
@@ -206,8 +206,8 @@ def test_a_worker_that_fell_silent_leaves_nobody_blind():
 def test_health_says_since_when():
     assert check_network().status is Health.HEALTHY
 
-    lot(60, "bbbb")
-    lot(65, "bbbb")
+    batch(60, "bbbb")
+    batch(65, "bbbb")
 
     finding = check_network()
     assert finding.status is Health.DEGRADED

@@ -1,4 +1,4 @@
-"""What comes often gives its place back when somebody holds a lock, and is done when it is called again."""
+"""Frequent tasks give up their thread while another process holds a lock, and finish when called again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -25,8 +25,8 @@ def services() -> list[str]:
 
 
 def store(ids: list[str], seconds: range) -> None:
-    lot = [make_result(second, service_id=id, interval_ms=1000) for id in ids for second in seconds]
-    recording.record(lot, NOW)
+    batch = [make_result(second, service_id=id, interval_ms=1000) for id in ids for second in seconds]
+    recording.record(batch, NOW)
 
 
 def test_an_engine_that_stores_what_is_due_keeps_up(services):

@@ -67,12 +67,12 @@ def test_times_are_kept_in_hundredths_of_a_millisecond():
     assert check.lateness_ms == 0.01
 
 
-def test_the_same_lot_again_neither_stores_nor_counts():
+def test_the_same_batch_again_neither_stores_nor_counts():
     make_service()
-    lot = [make_result(0), make_result(60, "bad"), make_result(120, "bad")]
-    record(*lot)
+    batch = [make_result(0), make_result(60, "bad"), make_result(120, "bad")]
+    record(*batch)
 
-    recorded = record(*lot)
+    recorded = record(*batch)
 
     assert (recorded.stored, recorded.duplicates, recorded.changes) == (0, 3, 0)
     assert runs() == [("ok", 0, 0, 1), ("bad", 60, 120, 2)]
@@ -80,7 +80,7 @@ def test_the_same_lot_again_neither_stores_nor_counts():
     assert Transition.objects.count() == 2
 
 
-def test_a_twin_within_one_lot_is_stored_once():
+def test_a_twin_within_one_batch_is_stored_once():
     make_service()
 
     assert record(make_result(0), make_result(0)).duplicates == 1
@@ -184,7 +184,7 @@ def test_late_checks_are_worked_into_the_runs(why, in_order, late, expected):
     assert Transition.objects.count() == transitions
 
 
-def test_a_lot_takes_a_fixed_number_of_queries(django_assert_num_queries):
+def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
     for number in range(40):
         make_service(f"service-{number}")
     record(*[make_result(0, service_id=f"service-{number}") for number in range(40)])
@@ -214,8 +214,8 @@ def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
     arrival = sorted(checks, key=lambda check: check[0] + random.choice([0, 0, 0, 400, 3000]))
 
     while arrival:
-        lot, arrival = arrival[:7], arrival[7:]
-        recording.record([make_result(seconds, verdict) for seconds, verdict in lot], START + timedelta(hours=2))
+        batch, arrival = arrival[:7], arrival[7:]
+        recording.record([make_result(seconds, verdict) for seconds, verdict in batch], START + timedelta(hours=2))
 
     single = (Run.of(Verdict(v), START + timedelta(seconds=s), hold_s=150) for s, v in sorted(checks))
     recorded = (

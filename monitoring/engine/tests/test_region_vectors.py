@@ -24,14 +24,14 @@ NAMES = [vector["name"] for vector in VECTORS]
 NOW = START + timedelta(hours=1)
 
 
-@pytest.mark.parametrize("lot", [1, 2, 100])
+@pytest.mark.parametrize("batch", [1, 2, 100])
 @pytest.mark.parametrize("vector", VECTORS, ids=NAMES)
-def test_vector(vector, lot):
+def test_vector(vector, batch):
     make_service(regions=vector["regions"], quorum=vector["quorum"], **vector.get("policy", {}))
     arrived = results(vector)
 
-    for start in range(0, len(arrived), lot):
-        recording.record(arrived[start : start + lot], NOW)
+    for start in range(0, len(arrived), batch):
+        recording.record(arrived[start : start + batch], NOW)
 
     expected = {name: vector[name] for name in ("runs", "told", "final", "down_s") if name in vector}
     assert {name: found()[name] for name in expected} == expected, vector["why"]

@@ -1,4 +1,4 @@
-"""`manage.py check_sla_vectors FILE…`: hold the accounting to cases with known figures. Needs no database."""
+"""`manage.py check_sla_vectors FILE…`: compare the accounting with known figures. Needs no database."""
 
 import json
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""`manage.py export_services`: write all services as a file for `sync_services`."""
+"""`manage.py export_services`: write all services to a file for `sync_services`."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py heartbeat_url ID`: make the push URL of a heartbeat and show it, this once."""
+"""`manage.py heartbeat_url ID`: create the push URL of a heartbeat and show it once."""
 
 from argparse import ArgumentParser
 from typing import Any

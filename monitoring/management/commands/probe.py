@@ -1,4 +1,4 @@
-"""`manage.py probe ID`: check one service now, from here, and show where the time goes."""
+"""`manage.py probe ID`: check one service now, from this machine, and show its phases."""
 
 import sys
 from argparse import ArgumentParser

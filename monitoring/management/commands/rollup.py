@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last day (default: yesterday)")
         parser.add_argument("--service", metavar="ID", help="only this service")
         parser.add_argument(
-            "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
+            "--recount",
+            action="store_true",
+            help="count compressed checks, too, and audit their runs; slow for many days",
         )
         parser.add_argument(
             "--audit",
@@ -72,9 +74,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(days)} days of {len(ids)} services accounted; {changed} figures {verb}.")
 
     def _audit(self, ids: Sequence[str], now: datetime, zone: tzinfo) -> None:
-        """Raises CommandError where anything differed, so that who calls it at night comes to know."""
+        """Audit services. Raises CommandError if anything differed, so that a nightly job reports it."""
         rebuilt, _number = night_audit.audit_runs(ids, now, zone)
-        # Runs first: days that depend on rebuilt ones are asked for by that already.
+        # Runs first: rebuilding runs requests the days that depend on them.
         rollup.work_off_all(zone, budget_s=math.inf)
         differences, _number = night_audit.audit_rows(ids, now, zone)
         for id in rebuilt:
@@ -141,7 +143,7 @@ class Command(BaseCommand):
         return changed
 
     def _progress(self, number: int, total: int, day: date) -> None:
-        """Show how far it is, on a terminal only."""
+        """Show progress, on a terminal only."""
         if sys.stderr.isatty():
             filled = 30 * number // total
             end = "\n" if number == total else ""

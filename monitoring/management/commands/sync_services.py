@@ -1,4 +1,4 @@
-"""`manage.py sync_services FILE`: make the services what a file says."""
+"""`manage.py sync_services FILE`: change services as a file says."""
 
 import sys
 from argparse import ArgumentParser
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 
 def _read(path: str) -> bytes:
-    """Return the bytes of the file, at most one more than are allowed."""
+    """Return the bytes of the file, at most one more than allowed."""
     try:
         if path == "-":
             return sys.stdin.buffer.read(MAX_BYTES + 1)

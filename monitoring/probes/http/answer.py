@@ -1,4 +1,4 @@
-"""Read one HTTP/1 answer within bounds, whatever a server sends."""
+"""Read one HTTP/1 answer within bounds, regardless of what the server sends."""
 
 import httptools
 import httpx
@@ -9,18 +9,18 @@ from monitoring.probes.net.timeline import Hop, Stage
 HEADER_BYTES = 64 * 1024  # all headers, those of interim answers included
 HEADER_LINES = 200
 INTERIM_ANSWERS = 10  # 1xx
-BODY_BYTES = 1024 * 1024  # reading stops there, which is not a failure
-BODY_PIECES = 4_096  # and there: a body in chunks of a byte each would cost a hundred times its worth
+BODY_BYTES = 1024 * 1024  # reading stops there, without a failure
+BODY_PIECES = 4_096  # and there, as a body in chunks of one byte would cost a hundred times as much
 
 
 class _EnoughRead(Exception):
-    """Stops the parser in the middle of what it was given."""
+    """Stop the parser in the middle of its input."""
 
 
 class Answer:
     """The answer to one request as it arrives. `feed` it bytes until `is_complete`; call `close` when done.
 
-    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, in words, for what is not an answer.
+    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, with a message, if the bytes are not an answer.
     """
 
     __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_pieces", "_received", "body",
@@ -41,7 +41,7 @@ class Answer:
         self._head_bytes = 0  # on the wire, roughly: what had come when the headers were complete
         self._header_bytes = 0
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        # As forgiving as browsers: a server that they can read is not down.
+        # As lenient as browsers: a server that they can read is not down.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_chunked_length=True, lenient_optional_cr_before_lf=True
         )
@@ -64,7 +64,7 @@ class Answer:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             if self.is_complete:
-                return  # rubbish after the answer, which browsers ignore too
+                return  # garbage after the answer, which browsers ignore, too
             raise self._not_http(error, data if first else b"") from error
         self._stop_at_bounds()
 
@@ -88,7 +88,7 @@ class Answer:
         """Break the cycle between answer and parser, so that no garbage collection is needed."""
         self._parser = None
 
-    # What the parser calls. What is raised here comes out of `feed`.
+    # Callbacks of the parser. `feed` raises their exceptions.
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.status_code:
@@ -104,7 +104,7 @@ class Answer:
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         if self.status_code:
-            raise _EnoughRead  # a second answer that nobody asked for
+            raise _EnoughRead  # a second answer without a request
         status_code = self._parser.get_status_code()
         if 100 <= status_code < 200 and status_code != 101:
             self._forget_interim()

@@ -1,4 +1,4 @@
-"""Unpack a body, bounded: a small answer may unpack to gigabytes."""
+"""Decompress a body within bounds, as a small answer may decompress to gigabytes."""
 
 import zlib
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class Content(NamedTuple):
-    """A body as its author wrote it, or the beginning of it."""
+    """A decompressed body, or the beginning of it."""
 
     data: bytes
     is_cut: bool
@@ -23,7 +23,7 @@ class Content(NamedTuple):
 def decode(body: bytes, content_encoding: str, limit: int = BODY_BYTES) -> Content:
     """Return at most `limit` bytes of the content. Raises `httpx.DecodingError`.
 
-    A body that was cut gives what can be had of it.
+    Of a truncated body, as much as possible is returned.
     """
     is_cut = False
     encodings = [name for name in content_encoding.lower().replace(" ", "").split(",") if name not in ("", "identity")]
@@ -49,7 +49,7 @@ def _inflate(body: bytes, limit: int, encoding: str) -> Content:
             out += unpacker.decompress(body, limit - len(out))
         except zlib.error as error:
             if out:
-                return Content(bytes(out), False)  # rubbish after a complete member, which browsers ignore too
+                return Content(bytes(out), False)  # garbage after a complete member, which browsers ignore, too
             if encoding != "deflate":
                 raise httpx.DecodingError(f"body of the answer says {encoding} but cannot be unpacked") from error
             unpacker = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -1,4 +1,4 @@
-"""Judge a complete HTTP answer by what the operator expects."""
+"""Compare a complete HTTP answer with the operator's expectations."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ ALL_THAT_IS_READ = f"the first {BODY_BYTES // 1024 // 1024} MiB of the body, whi
 
 
 def judge(response: httpx.Response, settings: HttpSettings, remark: str | None = None) -> Finding:
-    """Return the first thing that is not as expected; `remark` is what there is to say of a good answer."""
+    """Return the finding of the first unmet expectation; `remark` is the message of a good answer."""
     if not settings.expects(response.status_code):
         return bad(ErrorType.HTTP, _status_words(response, settings))
     fault = _body_fault(response, settings) if settings.wants_body else None

@@ -1,4 +1,4 @@
-"""What an operator may ask of an HTTP check."""
+"""The settings of an HTTP check."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ Codes = tuple[int, int]  # from, to (inclusive)
 
 @dataclass(frozen=True, slots=True)
 class JsonEquals:
-    """A value that must stand at a path of a JSON body."""
+    """A value that a JSON body must have at a path."""
 
     path: str
     query: Query

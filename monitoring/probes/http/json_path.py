@@ -16,11 +16,11 @@ _environment = Environment(strict=True, filter_caching=False)  # it copies a fil
 
 
 class NotThere(LookupError):
-    """A document has nothing at a path; the text says which part of the path is missing."""
+    """A document has no value at a path; the text has the missing part of the path."""
 
 
 def parse(path: str) -> Query:
-    """Read a path. Raises ValueError, whose text is the part of the path from where on it is not understood."""
+    """Parse a path. Raises ValueError with the rest of the path that cannot be parsed."""
     try:
         query = Query(env=_environment, segments=_environment.compile(path).segments)  # type: ignore[union-attr]
     except JSONPathError as error:
@@ -48,7 +48,7 @@ def find(document: Any, query: Query, effort: Effort) -> Sequence[Node]:
 
 
 def _missing(nodes: Sequence[Node], segment: JSONPathSegment) -> str:
-    """Say what a segment of a path looked for in vain."""
+    """Return the part of a segment that has no match."""
     node, selector = nodes[0], segment.selectors[0]
     where = printable(node.location)
     if len(nodes) > 1 or len(segment.selectors) > 1 or not isinstance(selector, NameSelector | IndexSelector):
@@ -64,7 +64,7 @@ def _missing(nodes: Sequence[Node], segment: JSONPathSegment) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Name the type of a JSON value."""
+    """Return the name of a JSON value's type."""
     if value is None:
         return "null"
     kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}

@@ -1,7 +1,7 @@
-"""python-jsonpath with its costs counted: what a query of JSON looks at, and when that is too much.
+"""Queries of python-jsonpath with a limit on their cost.
 
-Each value that is looked at counts, times the length of the path, so that the walk ends before other probes notice.
-Patterns are matched by RE2, whose time is linear. What the library adds to the RFC is left out.
+Each examined value counts, times the length of the path, so that a query ends before it delays other probes. Patterns
+are matched by RE2, whose time is linear. Extensions of the library to the RFC are disabled.
 """
 
 import json
@@ -33,11 +33,11 @@ SHORT_NAME = re.compile(r"[\w-]+")
 
 
 class TooCostly(Exception):
-    """A path looks at more of a document than the other probes can wait for; the text says what is too much."""
+    """A path examines too much of a document, which would delay other probes; the text says which part."""
 
 
 class Effort:
-    """What the paths of one check may still cost."""
+    """The remaining budget for the paths of one check."""
 
     __slots__ = ("left", "weight")
 
@@ -177,7 +177,7 @@ class _Lexer(Lexer):
 
 
 class _PatternFunction(FilterFunction):
-    """`match` and `search`. The pattern stands in the path, where it is judged before it is stored."""
+    """`match` and `search`. The pattern is part of the path, which is validated before it is stored."""
 
     arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012
     return_type = ExpressionType.LOGICAL

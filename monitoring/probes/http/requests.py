@@ -1,4 +1,4 @@
-"""Write the requests of a probe: the first one, and those that redirects ask for."""
+"""Build the requests of a probe: the first one, and those of redirects."""
 
 import base64
 import hashlib
@@ -21,14 +21,14 @@ REDIRECTS = 5
 NO_BODY = httpx.ByteStream(b"")
 WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
 HIDDEN = "•••"
-SHORTEST_SECRET = 4  # characters; anything shorter would make a riddle of every message
+SHORTEST_SECRET = 4  # characters; hiding shorter ones would make messages unreadable
 
 Header = tuple[bytes, bytes]
 Origin = tuple[str, bytes, int | None]
 
 
 class Requests:
-    """Makes the requests of one attempt. Credentials and headers of a service go nowhere but to its own origin."""
+    """Build the requests of one attempt. Credentials and headers of a service are sent only to its own origin."""
 
     __slots__ = (
         "_authorization",
@@ -54,7 +54,7 @@ class Requests:
         self._own = list(self._opened(settings, tools)) if settings.headers else []
 
     def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
-        """Make the request of hop `number`. Raises `httpx.RemoteProtocolError` for a body led astray."""
+        """Make the request of hop `number`. Raises `httpx.RemoteProtocolError` if another origin would get the body."""
         headers = [
             (b"Host", url.netloc),
             (b"User-Agent", self._user_agent.encode()),
@@ -78,7 +78,7 @@ class Requests:
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(self._body))
 
     def redact(self, text: str) -> str:
-        """Take the secrets out of text that a target may have put them into."""
+        """Remove the secrets from a text of the target."""
         for secret in self._secrets:
             text = _cut_off(secret, text.replace(secret, HIDDEN))
         return text
@@ -149,7 +149,7 @@ def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.U
 
 
 def shown(text: str) -> str:
-    """Shorten a URL for a message: without credentials, query and fragment."""
+    """Return a URL for a message, without credentials, query and fragment."""
     plain = text.partition("#")[0].partition("?")[0]
     scheme, slashes, rest = plain.partition("//")
     authority, slash, path = rest.partition("/")

@@ -1,4 +1,4 @@
-"""Carry one httpx request over a fresh connection. Lean: httpx's own client costs several times the work itself."""
+"""Send one httpx request over a new connection. httpx's own client would cost several times the work itself."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ IS_CUT = "is_cut"  # an extension of our answers
 
 
 class UnreadBody(httpx.AsyncByteStream):
-    """The body of an answer of which only the head was wanted."""
+    """The body of an answer of which only the headers were wanted."""
 
 
 UNREAD = UnreadBody()
@@ -27,11 +27,11 @@ UNREAD = UnreadBody()
 async def send(
     request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False, verify_tls: bool = True
 ) -> httpx.Response:
-    """Resolve, judge, connect, secure, ask, read. Raises the exceptions of `failures.TARGET_ERRORS`.
+    """Resolve the name, check the address, connect, do the handshake, send the request and read the answer.
 
-    Without `keep_body` the body is read (up to its bound) but thrown away. It has no deadline: the caller's
-    `asyncio.timeout` covers all of it, and `hop` then says how far it got. Nothing stays open afterwards.
-    Without `verify_tls` a faulty certificate is no failure, but a remark of `hop`.
+    Raises the exceptions of `failures.TARGET_ERRORS`. Without `keep_body`, the body is read (up to its bound) but not
+    kept. There is no own deadline: the caller's `asyncio.timeout` covers all of it, and `hop` says how far it got.
+    Nothing stays open afterwards. Without `verify_tls`, a faulty certificate is not a failure, but a remark of `hop`.
     """
     is_tls = request.url.scheme == "https"
     server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
@@ -80,5 +80,5 @@ def response(answer: Answer, request: httpx.Request) -> httpx.Response:
 
 
 def is_cut(response: httpx.Response) -> bool:
-    """Say whether more came than the content of an answer that was kept."""
+    """Return whether the answer was longer than its kept content."""
     return bool(response.extensions.get(IS_CUT))

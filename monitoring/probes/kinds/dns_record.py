@@ -68,7 +68,7 @@ class DnsSettings(Settings):
 
 
 async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
-    """Ask once, past the hosts file and past what our resolver remembers."""
+    """Query once, without the hosts file and the cache of our resolver."""
     attempt = Attempt(spec, tools, lateness_ms)
 
     async def look() -> Finding:
@@ -117,7 +117,7 @@ def records_of(answer: dns.message.QueryMessage) -> list[str]:
 
 
 def canonical(value: str, record_type: str) -> str:
-    """Write a value so that equal records are equal texts."""
+    """Return a value in canonical form, so that equal records are equal texts."""
     if record_type == "TXT":
         return value
     if record_type in ("A", "AAAA"):
@@ -127,7 +127,7 @@ def canonical(value: str, record_type: str) -> str:
 
 
 def mismatch(found: Sequence[str], wanted: Sequence[str], match: str) -> str | None:
-    """Say how records differ from what is wanted, in canonical form."""
+    """Return how records differ from the wanted ones, both in canonical form; None if they match."""
     missing = [value for value in wanted if value not in found]
     if match == "any":
         return f"none of {_listed(wanted)}" if wanted and len(missing) == len(wanted) else None

@@ -39,7 +39,7 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
                 request, hop, attempt.tools, keep_body=settings.wants_body, verify_tls=settings.verify_tls
             )
         except NotAllowed as error:
-            # Led there by the target, but it is still our own rule that ends the attempt: nobody knows what is behind.
+            # The target redirected there, but our own rule ends the attempt, so there is no verdict.
             raise NotAllowed(f"redirected to {shown(str(url))}: {error}" if len(hops) > 1 else str(error)) from error
         hop.end()
         step = next_step(request, response) if settings.follow_redirects else None

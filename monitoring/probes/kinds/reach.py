@@ -1,6 +1,6 @@
-"""The reachability probe: does a host answer at all? By TCP, since ICMP needs rights that we do not want to have.
+"""The reachability probe: does a host answer at all? By TCP, since ICMP needs privileges that we don't want.
 
-A refused connection counts too: it was the host that refused.
+A refused connection counts, too, as the host has refused it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -51,7 +51,7 @@ class ReachSettings(Settings):
 
 
 async def probe(spec: ProbeSpec, settings: ReachSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
-    """Knock at the ports until one of them answers."""
+    """Connect to the ports until one of them answers."""
     attempt = Attempt(spec, tools, lateness_ms)
 
     async def look() -> Finding:

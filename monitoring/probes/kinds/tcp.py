@@ -1,4 +1,4 @@
-"""The TCP probe: connect, and where wanted say something and listen for an answer."""
+"""The TCP probe: connect, and optionally send a text and wait for an answer."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The TLS probe: is the certificate in order, and for how long still?"""
+"""The TLS probe: is the certificate valid, and for how long?"""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ class TlsSettings(Settings):
 
 
 async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
-    """Shake hands once, and look at what the server shows."""
+    """Do one handshake, and examine the server's certificate."""
     attempt = Attempt(spec, tools, lateness_ms)
 
     async def look() -> Finding:
@@ -113,7 +113,7 @@ async def _shake_hands(target: Target, settings: TlsSettings, hop: Hop, tools: T
 
 
 def judge(peer: Peer, settings: TlsSettings, now_s: float) -> Finding:
-    """Judge a server whose certificate, where it had to be trusted, is."""
+    """Judge a server whose certificate is trusted, if that is required."""
     if SPOKEN.get(peer.version, ssl.TLSVersion.TLSv1) < VERSIONS[settings.min_version]:
         words = f"server speaks {peer.version.replace('v', ' ')} at best, at least TLS {settings.min_version} is wanted"
         return bad(ErrorType.CONNECTION, words)

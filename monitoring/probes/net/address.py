@@ -1,4 +1,4 @@
-"""Which addresses a probe may connect to. Judged after resolution, on the very address that is then dialled."""
+"""Decide which addresses a probe may connect to, after resolution, for the very address that is then used."""
 
 import re
 import socket
@@ -18,7 +18,7 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressPolicy:
-    """What the operator allows beyond public addresses."""
+    """The addresses beyond public ones that the operator allows."""
 
     allow_private: bool = True  # RFC 1918, ULA, carrier-grade NAT and loopback; the setting PROBE_ALLOW_PRIVATE
 
@@ -53,7 +53,7 @@ REFUSED = (
 GLOBAL_V6 = ip_network("2000::/3")
 NAT64 = ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ip_network("64:ff9b:1::/48")  # RFC 8215: a network chooses how long a prefix it makes of this
-LOCAL_NAT64_PREFIXES = (48, 56, 64)  # and 96, which stands at the end as elsewhere
+LOCAL_NAT64_PREFIXES = (48, 56, 64)  # and 96, where the address is at the end, as elsewhere
 THIS_NETWORK = ip_network("0.0.0.0/8")
 IPV4_COMPATIBLE = ip_network("::/96")
 
@@ -78,7 +78,7 @@ def literal(host: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def refusal(address: str, policy: AddressPolicy) -> str | None:
-    """Say why an address must not be dialled, or None when it may be.
+    """Return why an address must not be connected to, or None if it may be.
 
     An address that carries another (IPv4-mapped, 6to4, NAT64, Teredo) is judged by every address in it.
     """

@@ -36,7 +36,7 @@ def unverified_context() -> ssl.SSLContext:
 def certificate_words(
     error: ssl.SSLCertVerificationError, certificate: Mapping[str, Any] | None, host: str, now_s: float
 ) -> str:
-    """Say what is wrong with a certificate: `TLS certificate expired 3 days ago`.
+    """Return what is wrong with a certificate: `TLS certificate expired 3 days ago`.
 
     `certificate` is the server's own one in the form of `getpeercert()`; without it the words are less exact.
     """
@@ -54,7 +54,7 @@ def certificate_words(
 
 
 def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str | None:
-    """Say what is wrong with a certificate that was not verified, as far as it can be seen without authorities."""
+    """Return what is wrong with an unverified certificate, as far as can be seen without authorities, or None."""
     if not chain:
         return None
     own = chain[0]
@@ -68,7 +68,7 @@ def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str
 
 
 def is_for(certificate: Mapping[str, Any], host: str) -> bool:
-    """Say whether a certificate names a host (RFC 9525, 6)."""
+    """Return whether a certificate names a host (RFC 9525, 6)."""
     for kind, name in certificate.get("subjectAltName", ()):
         if kind == "IP Address" and literal(name) == literal(host) and literal(host) is not None:
             return True
@@ -87,7 +87,7 @@ def _not_yet(certificate: Mapping[str, Any]) -> str:
 
 
 def expired_words(certificate: Mapping[str, Any] | None, now_s: float) -> str:
-    """Say since when a certificate, or the authority behind it, is out of date."""
+    """Return since when a certificate, or the authority behind it, has expired."""
     if certificate is None:
         return "TLS certificate has expired"
     age_s = now_s - ssl.cert_time_to_seconds(certificate["notAfter"])
@@ -97,7 +97,7 @@ def expired_words(certificate: Mapping[str, Any] | None, now_s: float) -> str:
 
 
 def in_words(age_s: float) -> str:
-    """Write a span of time in its largest unit: `3 days`."""
+    """Format a length of time in its largest unit: `3 days`."""
     for unit, length_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = int(age_s // length_s)
         if count:

@@ -1,4 +1,4 @@
-"""Reach a target that has several addresses: Happy Eyeballs (RFC 8305), its connecting half."""
+"""Connect to a target with several addresses by Happy Eyeballs (RFC 8305)."""
 
 import asyncio
 from collections import deque
@@ -25,7 +25,7 @@ class Refused(httpx.ConnectError):
 
 
 class Abortable(Protocol):
-    """What is connected: whoever made it must abort it in the end."""
+    """A connection; its creator must abort it in the end."""
 
     def abort(self) -> None: ...
 
@@ -73,7 +73,7 @@ def interleave(addresses: Sequence[str]) -> list[str]:
 
 
 def endpoint(address: str, port: int) -> str:
-    """Write an address and port as people do: `10.0.0.5:443`, `[::1]:443`."""
+    """Format an address and port: `10.0.0.5:443`, `[::1]:443`."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -92,7 +92,7 @@ async def dial(address: str, port: int, make: Callable[[], C], hop: Hop) -> C:
 
 
 async def race(attempts: Iterable[Callable[[], Coroutine[Any, Any, T]]]) -> T:
-    """Start an attempt when the last one failed, or has not succeeded for a while. The first success wins."""
+    """Start the next attempt when the last one failed or takes longer than `STAGGER_S`. The first success wins."""
     waiting, failures = deque(attempts), list[httpx.ConnectError]()
     running: set[asyncio.Task[T]] = set()
     try:

@@ -13,14 +13,14 @@ PIECES = 4_096  # reads of one connection; 1 MiB in packets of usual size is 800
 
 
 class Reading(Protocol):
-    """What is made of the bytes that arrive. All it raises goes to who waits for the exchange."""
+    """The consumer of arriving bytes. The waiting `exchange` raises its exceptions."""
 
     is_complete: bool
 
     def feed(self, data: bytes) -> None: ...
     def feed_eof(self, error: Exception | None = None) -> None: ...
     def cut(self) -> None:
-        """Take note that no more is read. May raise, or else is complete."""
+        """End reading early. Raises if incomplete data is a failure; otherwise it is complete."""
 
     def close(self) -> None: ...
 
@@ -29,9 +29,9 @@ R = TypeVar("R", bound=Reading)
 
 
 class Connection(asyncio.Protocol, Generic[R]):
-    """Feed what arrives to the TLS handshake, then to the answer; wake who waits when either is done.
+    """Feed arriving bytes to the TLS handshake, then to the answer; wake the waiting method when either is done.
 
-    Whoever made a connection must `abort` it, also after success: there is no keep-alive and no polite shutdown.
+    The creator of a connection must `abort` it, also after success: there is no keep-alive and no orderly shutdown.
     """
 
     __slots__ = ("_hop", "_is_aborted", "_is_settled", "_outcome", "_pieces", "_tls", "_transport", "_waiter", "answer")
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol, Generic[R]):
             raise self._outcome
 
     def peer(self) -> Peer:
-        """Return what the server showed of itself in the handshake."""
+        """Return the server's side of the handshake."""
         assert self._tls is not None
         return self._tls.peer()
 
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol, Generic[R]):
             raise self._outcome
 
     def abort(self) -> None:
-        """Close at once and let go of everything."""
+        """Close immediately and release everything."""
         self._is_aborted = True
         self._outcome = None  # its traceback leads back here, which would leave a cycle to collect
         self.answer.close()
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol, Generic[R]):
             self._transport.abort()
             self._transport = None
 
-    # What the loop calls.
+    # Callbacks of the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._is_aborted:
@@ -99,8 +99,8 @@ class Connection(asyncio.Protocol, Generic[R]):
 
     def _advance(self, data: bytes | None, lost: Exception | None = None) -> None:
         """Take bytes, or None for the end of the connection."""
-        # The loop would take an exception from here for the end of the connection, and so a bug of ours for the
-        # target's failure. It goes to who waits, like all others.
+        # The loop would treat an exception from here as the end of the connection, and so a bug of ours as a failure of
+        # the target. Therefore the waiting method raises it, like all others.
         try:
             if self._tls is not None and not self._tls.is_open:
                 self._shake_hands(data, lost)

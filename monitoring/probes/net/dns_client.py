@@ -1,7 +1,7 @@
-"""Ask DNS servers, leanly: dnspython reads the answers, but its resolver costs several times the work itself.
+"""Query DNS servers. dnspython parses the answers, but its resolver would cost several times the work itself.
 
-Each question leaves from a socket of its own, so from a port that the kernel picks, with a random id (RFC 5452, 9): an
-answer that somebody else makes up has to guess both.
+Each query has its own socket, so a port that the kernel chooses, and a random id (RFC 5452, 9): a forged answer would
+have to guess both.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ import dns.rdatatype
 
 from monitoring.probes.failures import OWN_LIMITS, ResolutionFailed, seconds
 
-ATTEMPT_S = 1.0  # before a server is asked again, or the next one
+ATTEMPT_S = 1.0  # before the query is sent again, or to the next server
 LIFETIME_S = 30.0  # of a look-up; the deadline of a probe is usually shorter and ends it first
-STRAY_ANSWERS = 32  # that do not fit the question, before a server counts as broken
-RECORDS = 256  # of an answer; reading 64 KB of them takes 280 ms, for which all other probes would wait
+STRAY_ANSWERS = 32  # that do not match the query, before a server counts as broken
+RECORDS = 256  # of an answer; parsing 64 KB takes 280 ms, which would delay all other probes
 INTERNET = 1
 
 Nameserver = tuple[str, int]
 
 
 class _ServerFailed(Exception):
-    """A server gave no answer to use; the text says what it did instead."""
+    """A server gave no usable answer; the text says what happened."""
 
 
 class DnsClient:
-    """Asks servers in turn. Belongs to no loop, and keeps nothing open between questions."""
+    """Query servers in turn. Belongs to no loop, and keeps nothing open between queries."""
 
     def __init__(self, nameservers: Sequence[Nameserver]) -> None:
         self.nameservers = tuple(nameservers)
@@ -47,9 +47,9 @@ class DnsClient:
         return f"DNS server {shown}" if shown else "DNS (no server is configured)"
 
     async def ask(self, name: str, record: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
-        """Return the first answer that says yes or no (NOERROR or NXDOMAIN). Raises `ResolutionFailed` in words.
+        """Return the first answer with NOERROR or NXDOMAIN. Raises `ResolutionFailed` with a message.
 
-        Has no deadline but `LIFETIME_S`: the caller's covers it.
+        Has no deadline except `LIFETIME_S`, as the caller has one.
         """
         if not self.nameservers:
             raise ResolutionFailed(f"cannot resolve {name}: no DNS server is configured")
@@ -61,7 +61,7 @@ class DnsClient:
             raise ResolutionFailed(f"{self.servers} did not answer within {seconds(int(LIFETIME_S * 1000))}") from None
 
     async def _ask_in_turn(self, wire: bytes, name: str) -> dns.message.QueryMessage:
-        """Ask again whoever keeps silent, but not who fails. Raises `ResolutionFailed` when all have failed."""
+        """Query silent servers again, but not failing ones. Raises `ResolutionFailed` when all have failed."""
         servers, reasons = list(self.nameservers), list[str]()
         while servers:
             for server in tuple(servers):
@@ -77,7 +77,7 @@ class DnsClient:
 
 
 def question(name: str, record: dns.rdatatype.RdataType) -> bytes:
-    """Return a query, recursion desired, without its id. Raises `ResolutionFailed` for what DNS cannot carry."""
+    """Return a query, recursion desired, without its id. Raises `ResolutionFailed` for an invalid name."""
     return struct.pack("!5H", dns.flags.RD, 1, 0, 0, 0) + _labels(name) + struct.pack("!2H", record, INTERNET)
 
 
@@ -126,7 +126,7 @@ async def _by_udp(server: Nameserver, query: bytes) -> bytes:
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        sock.connect(server)  # from here on the kernel drops what others send
+        sock.connect(server)  # from here on, the kernel drops datagrams of others
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
         loop.add_reader(sock, _Receiver(sock, query, arrived))
@@ -137,7 +137,7 @@ async def _by_udp(server: Nameserver, query: bytes) -> bytes:
 
 
 class _Receiver:
-    """Takes datagrams until one fits the question."""
+    """Receive datagrams until one matches the query."""
 
     __slots__ = ("_arrived", "_query", "_sock", "_strays")
 
@@ -179,7 +179,7 @@ async def _by_tcp(server: Nameserver, query: bytes) -> bytes:
 
 
 def fits(data: bytes, query: bytes) -> bool:
-    """Say whether a message is an answer with the id and the question of a query."""
+    """Return whether a message is an answer with the id and the question of a query."""
     # 12 bytes of header; names are compared as DNS does, which leaves the rest of the question as it is.
     end = len(query)
     is_answer = len(data) >= 12 and bool(data[2] & 0x80) and data[:2] == query[:2]

@@ -1,7 +1,7 @@
-"""Names to addresses, without blocking: the hosts file, then DNS.
+"""Resolve names without blocking: by the hosts file, then by DNS.
 
-Search domains of resolv.conf are not applied: a monitored name is complete. Answers are kept for their TTL, at most
-`MAX_TTL_S`; failures are not kept, since a check made again after a failure must see for itself.
+Search domains of resolv.conf are not applied: a monitored name is complete. Answers are cached for their TTL, at most
+`MAX_TTL_S`. Failures are not cached, so that a recheck after a failure queries again.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Found:
 
 
 class _Flight:
-    """A look-up under way, and how many probes wait for it."""
+    """A running look-up, and the number of probes that wait for it."""
 
     __slots__ = ("task", "waiters")
 
@@ -76,7 +76,7 @@ class Resolver:
         return self.client.servers
 
     async def resolve(self, host: str) -> tuple[str, ...]:
-        """Return at least one address. Raises `ResolutionFailed` in words, also for what only looks like an address."""
+        """Return at least one address. Raises `ResolutionFailed`, also for text that only looks like an address."""
         if (address := literal(host)) is not None:
             return (address,)
         name = host.lower().removesuffix(".")
@@ -107,7 +107,7 @@ class Resolver:
                     del self._flights[name]
 
     async def _look_up(self, name: str) -> tuple[str, ...]:
-        """Ask for both families at once, and do not let a silent half hold up the other."""
+        """Query both families at once; an answer for one does not wait long for the other."""
         v6 = asyncio.create_task(self._ask(name, "AAAA"))
         v4 = asyncio.create_task(self._ask(name, "A"))
         try:
@@ -125,7 +125,7 @@ class Resolver:
         found = [task.result() for task in done if task.exception() is None]
         addresses = tuple(address for each in found for address in each.addresses)
         if addresses:
-            if len(found) == 2:  # a half must not be remembered as the whole
+            if len(found) == 2:  # a partial answer must not be cached
                 self._remember(name, Found(addresses, min(each.until_s for each in found)))
             return addresses
         for failure in failures:

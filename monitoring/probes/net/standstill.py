@@ -1,4 +1,4 @@
-"""For how long an event loop did not get round to what was due: stopped, starved, or with more to do than it can."""
+"""Measure for how long an event loop stalled: stopped, without CPU time, or overloaded."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ TICK_S = 0.1
 
 
 class Standstill:
-    """Add up by how much a timer of the running event loop comes late; begun by the first question in a loop.
+    """Add up the delays of a timer in the running event loop; starts with the first call in a loop.
 
     `clock` gives monotonic seconds.
     """
@@ -21,7 +21,7 @@ class Standstill:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def seconds(self) -> float:
-        """Return how long the loop stood still in all, the standstill that it may just come out of included."""
+        """Return how long the loop stalled in total, including a stall that has just ended."""
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
             self._plan()

@@ -1,4 +1,4 @@
-"""Where the time of one request goes, and how far it got."""
+"""Measure the phases of one request, and how far it got."""
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
@@ -15,11 +15,11 @@ class Stage(IntEnum):
     FIRST_BYTE = 3
     HEADERS = 4
     BODY = 5
-    TEXT = 6  # instead of headers and body, where it is not HTTP
+    TEXT = 6  # instead of headers and body, if it is not HTTP
 
 
 class Hop:
-    """One request on the wire while it is under way: its stopwatch and its progress.
+    """One running request: its measured times and its progress.
 
     `clock` is monotonic, in seconds, and finer than uvloop's `loop.time()`, which counts whole milliseconds and
     stands still during a turn of the loop.
@@ -36,21 +36,21 @@ class Hop:
         self.stage = Stage.DNS
         self.peer = ""  # "10.0.0.5:443", once an address is being dialled
         self.status_code: int | None = None
-        self.remark: str | None = None  # what people should know although it is no failure
+        self.remark: str | None = None  # a note for people that is not a failure
         self._clock = clock
         self._started = self._since = clock()
         self._ended: float | None = None
         self._spent_ms: dict[Stage, float] = {}
 
     def enter(self, stage: Stage) -> None:
-        """Close the running phase and open the next."""
+        """End the current phase and begin the next."""
         now = self._clock()
         self._spent_ms[self.stage] = (now - self._since) * 1000
         self.stage = stage
         self._since = now
 
     def end(self) -> None:
-        """Stop the watch; the phase that is running stays unfinished."""
+        """Stop measuring; the current phase stays unfinished."""
         if self._ended is None:
             self._ended = self._clock()
 
@@ -66,7 +66,7 @@ class Hop:
         )
 
     def measured(self, error_message: str | None, redact: Callable[[str], str] | None = None) -> MeasuredRequest:
-        """Return the hop as a value, its URL without secrets that a redirect may have put there."""
+        """Return the hop as a value, without secrets that a redirect may have put into its URL."""
         return MeasuredRequest(
             started_at_ms=self.started_at_ms,
             url=redact(self.url) if redact else self.url,
@@ -89,7 +89,7 @@ def total(parts: Sequence[Phases], total_ms: float) -> Phases:
 
 
 def longest(phases: Phases) -> str:
-    """Name the phase that took most, for a message: `; 800 ms of it to connect`. Nothing where none is known."""
+    """Return the longest phase for a message, `; 800 ms of it to connect`, or an empty text if none is known."""
     known = {
         "to resolve the name": phases.dns_ms,
         "to connect": phases.connect_ms,

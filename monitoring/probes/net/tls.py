@@ -17,10 +17,10 @@ READ_BYTES = 64 * 1024
 
 
 class Peer(NamedTuple):
-    """A server as its handshake shows it; certificates in the form of `getpeercert()`, its own one first."""
+    """The server's side of a handshake; certificates in the form of `getpeercert()`, its own one first."""
 
     version: str  # TLSv1.3
-    chain: Sequence[Mapping[str, Any]]  # up to the trusted authority where it was verified, else its own one only
+    chain: Sequence[Mapping[str, Any]]  # up to the trusted authority if verified, else its own one only
 
 
 class TlsLayer:
@@ -36,7 +36,7 @@ class TlsLayer:
         self.is_open = False
 
     def handshake(self, data: bytes, now_s: float) -> None:
-        """Take what the server said and go on. Raises `httpx.ConnectError` in words; then `outgoing` has our alert."""
+        """Continue with the server's data. Raises `httpx.ConnectError`; in that case `outgoing` has our alert."""
         self._incoming.write(data)
         try:
             self._tls.do_handshake()
@@ -50,7 +50,7 @@ class TlsLayer:
         self.is_open = True
 
     def outgoing(self) -> bytes:
-        """Take what is to be sent."""
+        """Return the data to send, once."""
         return self._outgoing.read()
 
     def encrypt(self, data: bytes) -> bytes:
@@ -79,7 +79,7 @@ class TlsLayer:
         return chunks, len(chunks) <= most
 
     def peer(self) -> Peer:
-        """Return what the server showed of itself; after the handshake."""
+        """Return the server's side of the handshake, after it."""
         chain = [certificate.get_info() for certificate in self._chain("get_verified_chain")]
         own = [certificate.get_info() for certificate in self._chain("get_unverified_chain")[:1]]
         return Peer(self._tls.version() or "no TLS", (chain if self._is_verified() else own) or own)

@@ -1,7 +1,7 @@
 """The worst targets in the world: each gives one classified check in time, in bounded memory, and delays nobody.
 
-What an answer is called stands in `test_answers`, `test_connect` and `test_tls`. Here every target is asked with all
-that an operator may expect of a body, so that bodies are kept, unpacked, decoded and parsed.
+The error types of answers are tested in `test_answers`, `test_connect` and `test_tls`. Here every target is probed with
+all kinds of expectations of a body, so that bodies are kept, unpacked, decoded and parsed.
 """
 
 import asyncio
@@ -122,8 +122,7 @@ def test_bad_targets_delay_nobody_else(run: Run, tools: Tools, deaf_port: int, c
         assert all(result.error_type is not None for result, _ in results)
         assert max(took_s for _, took_s in results) < IN_TIME_S
         assert verdicts == {Verdict.OK}
-        # What the loop did for all of them meanwhile, the servers of this test included: what the rest of the machine
-        # does is not counted.
+        # The loop's own time for all of them, including the servers of this test; other processes are not counted.
         assert max(costs) < 1
 
     run(scenario())

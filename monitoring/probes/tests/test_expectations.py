@@ -1,4 +1,4 @@
-"""What operators may expect of an HTTP answer."""
+"""The expectations of an HTTP answer."""
 
 import gzip
 import json

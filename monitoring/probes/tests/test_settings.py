@@ -29,7 +29,7 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
         if each.setting.example is not None:
             example = json.loads(json.dumps(each.setting.example))
             found = [key for key, _ in problems(kind, **{each.name: example})]
-            assert each.name not in found or each.name in ("send",), found  # needs another beside it
+            assert each.name not in found or each.name in ("send",), found  # needs another one with it
 
 
 @pytest.mark.parametrize(

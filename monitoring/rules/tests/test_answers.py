@@ -14,7 +14,15 @@ from monitoring.accounting import hourly, percentiles, rollup, time_range
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
 from monitoring.engine.recording import record
-from monitoring.models import ApiCallLog, FoldedChecks, Service, ServiceHour, ServiceState, UptimeRecord, WatchServerLog
+from monitoring.models import (
+    ApiCallLog,
+    CompressedChecks,
+    Service,
+    ServiceHour,
+    ServiceState,
+    UptimeRecord,
+    WatchServerLog,
+)
 from monitoring.probes.model import ErrorType, MeasuredRequest, Phases, ProbeResult, Verdict
 from monitoring.rules.answers import average_ms, nearest_rank
 from monitoring.tests.factories import START, START_MS, answered_500, make_result, make_service
@@ -28,7 +36,7 @@ TIMES = ("avg", "min", "p50", "p95", "p99", "max")
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of a check, and whether that is an answer, as docs/sla.md tells it."""
+    """A result of a check, and whether it is an answer according to docs/sla.md."""
 
     name: str
     is_answer: bool
@@ -176,9 +184,9 @@ def compare_with_oracle(made: list[tuple[Attempt, int]]) -> None:
     assert sum(buckets.values()) == sum(each.is_answer for each, _ in made)
 
     for kind in KINDS:
-        partitions.ensure(kind.folded, {DAY})
-        moving.fold(kind, DAY, [service.id])
-    assert FoldedChecks.objects.get().row_count == len(made) and not WatchServerLog.objects.exists()
+        partitions.ensure(kind.compressed, {DAY})
+        moving.compress(kind, DAY, [service.id])
+    assert CompressedChecks.objects.get().row_count == len(made) and not WatchServerLog.objects.exists()
     assert percentile_counts() == buckets
     rollup.roll_up(DAY, [service.id], NOW, UTC)
     assert stored() == expected(made), "as it was counted before it was compressed"
@@ -186,7 +194,7 @@ def compare_with_oracle(made: list[tuple[Attempt, int]]) -> None:
     UptimeRecord.objects.update(avg_response_time=1)
     rollup.roll_up(DAY, [service.id], NOW, UTC, recounts=True)
     assert stored() == expected(made), "counted again from what was compressed"
-    assert (WatchServerLog.objects.count(), FoldedChecks.objects.count()) == (len(made), 0)
+    assert (WatchServerLog.objects.count(), CompressedChecks.objects.count()) == (len(made), 0)
 
 
 @given(st.integers(1, 5_000), st.integers(0, 100))

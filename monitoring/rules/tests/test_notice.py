@@ -1,4 +1,4 @@
-"""What was said in time and what was said late: against cases, and against a walk second by second."""
+"""Entries in time and late ones: compared with cases, and with a second-by-second computation."""
 
 import json
 from pathlib import Path

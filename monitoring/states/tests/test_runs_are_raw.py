@@ -1,4 +1,4 @@
-"""Whatever order checks arrive in, from however many regions: what is recorded is a function of the raw checks."""
+"""Recorded runs are a function of the raw checks, regardless of their order of arrival and number of regions."""
 
 from datetime import timedelta
 from math import ceil
@@ -136,7 +136,7 @@ def runs_of_raw(service) -> list[sla.Stretch]:
 
 
 def untold(service, policy: Policy) -> list:
-    """Return the outages that nobody was told of."""
+    """Return the outages without a transition."""
     told = [second(at) for at in Transition.objects.filter(to_status="mo").values_list("edge_end_at", flat=True)]
     found = late_outages.outages(runs_of_raw(service), policy)
     return [outage for outage in found if not any(outage.first_bad <= at <= (outage.recovered or at) for at in told)]

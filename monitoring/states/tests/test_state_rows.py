@@ -24,7 +24,7 @@ SECONDS = 20
 
 
 @pytest.mark.usefixtures("committing")
-def test_the_first_results_of_a_service_are_counted_though_two_lots_bring_them_at_once() -> None:
+def test_the_first_results_of_a_service_are_counted_though_two_batches_bring_them_at_once() -> None:
     make_service()
     for table in RAW_TABLES:  # else the second would wait for the first to make them, and not for the state
         partitions.ensure(table, {START.date()})

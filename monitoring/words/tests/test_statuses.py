@@ -1,4 +1,4 @@
-"""What somebody sees of a status, a verdict and a kind of time is the same wherever it is shown."""
+"""A status, a verdict and a kind of time look the same on all pages."""
 
 import pytest
 

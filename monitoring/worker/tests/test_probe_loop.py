@@ -11,29 +11,29 @@ from monitoring.probes.attempt import Stalled
 from monitoring.probes.failures import NotAllowed
 from monitoring.tests.factories import START_MS, make_result
 from monitoring.worker import probe_loop
-from monitoring.worker.probe_loop import AHEAD_S, LOT, ProbeLoop
+from monitoring.worker.probe_loop import AHEAD_S, BATCH, ProbeLoop
 from monitoring.worker.tests.test_messages import SPEC
 
 PATIENCE_S = 10
 
 
 class Broker:
-    """Take lots, or refuse the first so many."""
+    """Take batches, or refuse the first so many."""
 
     def __init__(self, refusals=0):
-        self.lots, self.refusals, self.arrived = [], refusals, threading.Condition()
+        self.batches, self.refusals, self.arrived = [], refusals, threading.Condition()
 
     def __call__(self, results):
         with self.arrived:
             if self.refusals:
                 self.refusals -= 1
                 raise ConnectionError("the broker is away")
-            self.lots.append(list(results))
+            self.batches.append(list(results))
             self.arrived.notify_all()
 
     @property
     def results(self):
-        return [result for lot in self.lots for result in lot]
+        return [result for batch in self.batches for result in batch]
 
     def wait_for(self, count):
         with self.arrived:
@@ -65,20 +65,20 @@ def started():
         loop.stop(5)
 
 
-def test_every_spec_becomes_a_result_in_lots(started, monkeypatch):
-    monkeypatch.setattr(probe_loop, "LOT_WAIT_S", 3600)  # else a busy machine might send a lot that is not full yet
+def test_every_spec_becomes_a_result_in_batches(started, monkeypatch):
+    monkeypatch.setattr(probe_loop, "BATCH_WAIT_S", 3600)  # else a busy machine might send a batch that is not full yet
     broker = Broker()
     loop = started(broker)
 
-    loop.submit(specs(LOT + 30))
+    loop.submit(specs(BATCH + 30))
     assert loop.finish(PATIENCE_S)
     loop.stop(PATIENCE_S)
 
-    assert [len(lot) for lot in broker.lots] == [LOT, 30]
-    assert loop.counters["probes"] == LOT + 30
+    assert [len(batch) for batch in broker.batches] == [BATCH, 30]
+    assert loop.counters["probes"] == BATCH + 30
 
 
-def test_a_lot_that_is_not_full_leaves_after_a_moment(started):
+def test_a_batch_that_is_not_full_leaves_after_a_moment(started):
     broker = Broker()
 
     started(broker).submit(specs(3))
@@ -212,7 +212,7 @@ def test_there_is_room_for_so_many_and_the_next_batch_waits(started):
     broker.wait_for(15)
 
 
-def test_a_lot_that_the_broker_refuses_is_sent_again(started, caplog):
+def test_a_batch_that_the_broker_refuses_is_sent_again(started, caplog):
     broker = Broker(refusals=2)
 
     started(broker).submit(specs(1))

@@ -1,4 +1,4 @@
-"""What `up --demo` adds to a database, and when it refuses to."""
+"""`up --demo` adds sample data to a database, or refuses to."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""How instants are written at the desk: as in ISO 8601, with their zone."""
+"""The format of instants in the admin: as in ISO 8601, with their zone."""
 
 DATETIME_FORMAT = "Y-m-d H:i T"
 SHORT_DATETIME_FORMAT = "Y-m-d H:i T"

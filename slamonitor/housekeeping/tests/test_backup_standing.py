@@ -1,4 +1,4 @@
-"""What is said of backups, and how loudly."""
+"""The messages about backups, and their severity."""
 
 import re
 from datetime import UTC, datetime, time, timedelta

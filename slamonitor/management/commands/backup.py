@@ -40,7 +40,7 @@ class Command(BackupCommand):
 
 
 def chosen(options: dict[str, Any]) -> tuple[Kind, list[str]]:
-    """Return what part of the database is meant."""
+    """Return the selected part of the database."""
     tables = [name.strip() for name in (options["tables"] or "").split(",") if name.strip()]
     if options["tables"] is not None:
         return Kind.TABLES, tables
@@ -50,7 +50,7 @@ def chosen(options: dict[str, Any]) -> tuple[Kind, list[str]]:
 
 
 def told(taken: Taken) -> str:
-    """Say what was written."""
+    """Return the message about the written backup."""
     rows = sum(content.rows for content in taken.manifest.tables.values())
     days = f", with {len(taken.raw_paths)} closed days beside it" if taken.raw_paths else ""
     return f"{taken.path}: {size(taken.size_bytes)}, {rows} rows of {len(taken.manifest.tables)} tables{days}"

@@ -1,4 +1,4 @@
-"""`manage.py demo`: what `manage.py up --demo` adds to an installation."""
+"""`manage.py demo`: add the sample data of `manage.py up --demo` to an installation."""
 
 import time
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: examine the installation, say what is wrong and what to do, and end with a status for cron."""
+"""`manage.py doctor`: examine the installation, print findings with remedies, and exit with a status for cron."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from observability.diagnostics import Examined, Finding, Table, Verdict
 from slamonitor.doctor.findings import AREAS, by_area
 
 SIGNS = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.WARNING: "WARN", Verdict.BAD: "BAD "}
-EXIT = {Verdict.GOOD: 0, Verdict.NOTE: 0, Verdict.WARNING: 1, Verdict.BAD: 2}  # as Nagios and its heirs have it
+EXIT = {Verdict.GOOD: 0, Verdict.NOTE: 0, Verdict.WARNING: 1, Verdict.BAD: 2}  # as in Nagios
 INDENT = " " * 6
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         "Examine database, queues, workers, partitions, retention and settings, each with a verdict and a remedy."
         " Exit status: 0 all is well, 1 something will be trouble, 2 something is. Changes nothing."
     )
-    # It finds out by itself what is wrong, all of it, instead of stopping at the first.
+    # It reports all problems itself, instead of stopping at the first.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def as_json(each: Examined) -> dict[str, Any]:
 
 
 def lines_of(table: Table) -> list[str]:
-    """Set a table in columns."""
+    """Return the lines of a table in columns."""
     rows = [list(table.columns), *map(list, table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.columns))]
     return ["  ".join(_cell(row, c, widths[c], c >= table.numbers_from) for c in range(len(row))) for row in rows]

@@ -1,4 +1,4 @@
-"""`manage.py first_run`: make a new installation usable; `manage.py up` calls it at every start."""
+"""`manage.py first_run`: set up a new installation; `manage.py up` calls it at every start."""
 
 from argparse import ArgumentParser
 from datetime import datetime
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 
 def first_run(health_url: str, now: datetime) -> tuple[str | None, str | None]:
-    """Add the admin and the service of our own where they belong; return the new password and what else was done."""
+    """Add the first admin and our own service if missing; return the new password and a message."""
     with transaction.atomic():
         lock_in_transaction("first run")
         password = None

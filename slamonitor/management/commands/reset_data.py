@@ -1,4 +1,4 @@
-"""`manage.py reset_data`: delete everything and seed anew."""
+"""`manage.py reset_data`: delete all data and seed again."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py restore`: put a backup in the place of the data, or beside them."""
+"""`manage.py restore`: restore a backup over the data, or into another database."""
 
 import sys
 from argparse import ArgumentParser
@@ -62,7 +62,7 @@ class Command(BackupCommand):
 
 
 def find(name: str, folder: Folder, progress: Progress, *, with_raw: bool) -> Path:
-    """Return the backup of this path or name, fetched with what belongs to it where only the bucket has it."""
+    """Return the backup of this path or name; missing files are fetched from the bucket."""
     given = Path(name).absolute()
     if given.exists():
         return given
@@ -78,7 +78,7 @@ def find(name: str, folder: Folder, progress: Progress, *, with_raw: bool) -> Pa
 
 
 def ask(server: Server, found: Source) -> None:
-    """Let a person confirm what will be replaced. Raises `CommandError` without a yes."""
+    """Ask for confirmation of the replacement. Raises `CommandError` if it is refused."""
     manifest = found.manifest
     what = f"the tables {', '.join(manifest.tables)}" if manifest.kind is Kind.TABLES else "all data"
     warning = (

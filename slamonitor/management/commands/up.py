@@ -64,11 +64,11 @@ class Command(BaseCommand):
 
 
 def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool, rezone: bool) -> None:
-    """Start everything in the order in which it needs each other. Raises what the supervisor and the servers raise."""
+    """Start everything in order of dependency. Raises the exceptions of the supervisor and of the servers."""
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
     env = start_servers(supervisor, state)
-    # They need no database, and load while it is being prepared.
+    # These need no database, and start while it is being prepared.
     for number in range(1, options.workers + 1):
         supervisor.start(processes.probe_worker(env, options, number))
     first = ("first_run", "--migrate", "--page-url", page_url(options), *(("--rezone",) if rezone else ()))
@@ -86,7 +86,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
 
 
 def start_demo(supervisor: Supervisor, env: dict[str, str], options: Options) -> None:
-    """Add the demonstration and start what it measures, on the port after ours or, where that is taken, any other."""
+    """Add the demonstration and start its targets, on the port after ours or, if that is taken, any other."""
     port = free_port(options.port + 1)
     supervisor.run(processes.manage(env, "demo", "--targets-port", str(port)))
     supervisor.start(processes.targets(env, port, settings.PAGE_TIME_ZONE.key))
@@ -129,19 +129,19 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
         **given,
         "SLAMONITOR_STATE_DIR": str(state.path),
         "PYTHONUNBUFFERED": "1",
-        # Ending everything within ten seconds leaves probes no time to finish; what is under way then shows as a gap.
+        # Everything must end within ten seconds, which leaves probes no time to finish: running ones become gaps.
         "PROBE_FINISH_S": "0",
         FORMAT: log_format(),
     }
 
 
 def log_format() -> str:
-    """Return the form of our lines; children write the same, though they see a pipe and no terminal."""
+    """Return the log format; children use the same, although they see a pipe and no terminal."""
     return resolved(settings.LOG_FORMAT, descriptor=1)
 
 
 def given_settings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what is empty, and with what the files hold that it names for servers."""
+    """Return the environment without empty values, and with the content of files that it names for servers."""
     environment = Environment(variables, fallback={})
     given = {name: value for name, value in variables.items() if value}
     for name in ("DATABASE_URL", "DB_PASSWORD", "REDIS_URL", "BROKER_URL", "SECRET_KEY"):
@@ -156,7 +156,7 @@ def given_settings(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def given_database_url(given: dict[str, str]) -> str | None:
-    """Return the database that the environment names, as a URL or in the parts that compose files like."""
+    """Return the URL of the database in the environment, given as a URL or in parts, as in compose files."""
     if "DATABASE_URL" in given or "DB_PASSWORD" not in given:
         return given.get("DATABASE_URL")
     user, password = (quote(given.get(name, "sla_monitor"), safe="") for name in ("DB_USER", "DB_PASSWORD"))
@@ -182,7 +182,7 @@ def require_free_port(host: str, port: int) -> None:
 
 
 def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> None:
-    """Print what runs and where to look."""
+    """Print the running processes and the addresses of the pages."""
     page = page_url(options)
     servers, env_file = state.path / "servers", shlex.quote(str(state.path / "env"))
     psql = str(find_postgres() / "bin" / "psql") if servers.exists() else "psql"

@@ -12,7 +12,7 @@ from slamonitor.tests.apart.servers import Servers
 
 @pytest.fixture
 def fresh(plain_servers: Servers, tmp_path: Path) -> Site:
-    """A migrated database beside the others; no process runs on it."""
+    """A migrated database in addition to the others; no process uses it."""
     site = Site(tmp_path, plain_servers, compose.services({**SECRETS, "DB_NAME": "to_and_fro"}))
     env = site.services["worker"]["environment"]
     login = {"host": "127.0.0.1", "port": plain_servers.db_port, "user": env["DB_USER"], "password": env["DB_PASSWORD"]}

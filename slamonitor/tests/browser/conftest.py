@@ -35,7 +35,7 @@ def browser_type_launch_args(playwright: Playwright) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def target() -> Target:
-    """A target that a test may break; it must mend it."""
+    """A target that a test may break and must repair."""
     return Target()
 
 

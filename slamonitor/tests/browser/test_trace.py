@@ -1,4 +1,4 @@
-"""What our scripts ask for carries the trace of their page; what fails is said with its id, and arrives in our log."""
+"""Requests of our scripts carry the trace of their page; failures show its id and arrive in our log."""
 
 import json
 import re

@@ -99,7 +99,7 @@ def test_it_gives_way_where_the_cores_do_not_suffice(web: Web) -> None:
 
 
 def test_nobody_can_say_he_comes_from_elsewhere(web: Web) -> None:
-    """Metrics are for this machine: the address travels beside the headers of a request, never as one of them."""
+    """Metrics are for this machine: the address is sent separately from the headers of a request."""
     url = f"http://localhost:{web.port}/metrics"
     names = ("Remote-Addr", "REMOTE_ADDR", "Server-Name")
 

@@ -1,4 +1,4 @@
-"""A past that is folded in tests, and all that can be read of it."""
+"""A past that is compressed in tests, and all that can be read of it."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,12 +19,12 @@ def make_past() -> Service:
     """Two days with an outage, a slow hour, a blind failure and a redirect, recorded as they were made."""
     service = make_service(check_interval=300_000)
     Service.objects.update(created_at=START - timedelta(days=1))
-    lot = []
+    batch = []
     for second in range(-3600, 2 * A_DAY, 300):
         verdict = "bad" if 7200 <= second < 10_800 else "slow" if 20_000 <= second < 23_600 else "ok"
         jitter = Phases(dns_ms=1.01, connect_ms=2.5, first_byte_ms=30 + second % 7, total_ms=40.07 + second % 7)
-        lot.append(make_result(second, verdict, interval_ms=300_000, phases=jitter, requests=hops(second, jitter)))
-    recording.record(lot, START + timedelta(days=2))
+        batch.append(make_result(second, verdict, interval_ms=300_000, phases=jitter, requests=hops(second, jitter)))
+    recording.record(batch, START + timedelta(days=2))
     WatchServerLog.objects.filter(checked_at=START + timedelta(seconds=7200)).update(metadata={"blind": "1.1.1.1"})
     return service
 

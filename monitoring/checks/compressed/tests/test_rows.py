@@ -1,4 +1,4 @@
-"""Folding is exact: whatever the raw tables can hold comes back as it was, and little is needed to keep it."""
+"""Compression is exact: whatever the raw tables can hold comes back as it was, and little is needed to keep it."""
 
 import struct
 from random import Random
@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.checks.compressed.columns import Damaged, Reader, Writer
-from monitoring.checks.compressed.rows import Check, Request, fold_checks, fold_requests, unfold_checks, unfold_requests
+from monitoring.checks.compressed.rows import (
+    Check,
+    Request,
+    compress_checks,
+    compress_requests,
+    decompress_checks,
+    decompress_requests,
+)
 
 BIGINT = st.integers(-(2**62), 2**62)
 SMALLINT = st.integers(-(2**15), 2**15 - 1)
@@ -60,13 +67,13 @@ REQUESTS = st.builds(
 
 
 @given(st.lists(CHECKS, max_size=30))
-def test_folded_checks_come_back(checks):
-    assert unfold_checks(fold_checks(checks)) == checks
+def test_compressed_checks_come_back(checks):
+    assert decompress_checks(compress_checks(checks)) == checks
 
 
 @given(st.lists(REQUESTS, max_size=30))
-def test_folded_requests_come_back(requests):
-    assert unfold_requests(fold_requests(requests)) == requests
+def test_compressed_requests_come_back(requests):
+    assert decompress_requests(compress_requests(requests)) == requests
 
 
 @given(st.lists(BIGINT, max_size=300))
@@ -90,33 +97,33 @@ def test_reals_come_back_with_sign_and_every_bit(values):
 def test_a_real_with_the_noise_of_a_double_comes_back_as_the_database_writes_it():
     noisy = steady_check(0)._replace(dns_ms=struct.unpack("f", bits(0.1))[0])
 
-    assert unfold_checks(fold_checks([noisy]))[0].dns_ms == 0.1
+    assert decompress_checks(compress_checks([noisy]))[0].dns_ms == 0.1
 
 
 def test_a_day_of_a_check_a_minute_takes_less_than_twelve_bytes_a_check():
     random = Random(7)
     checks = [steady_check(number, random) for number in range(1440)]
 
-    content = fold_checks(checks) + fold_requests([request_of(check) for check in checks])
+    content = compress_checks(checks) + compress_requests([request_of(check) for check in checks])
 
     assert len(content) / 1440 < 12
 
 
 def test_nothing_folds_to_nothing():
-    assert unfold_checks(fold_checks([])) == unfold_requests(fold_requests([])) == []
+    assert decompress_checks(compress_checks([])) == decompress_requests(compress_requests([])) == []
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, 60])
 def test_bytes_cut_short_are_refused(cut):
-    whole = fold_checks([steady_check(number) for number in range(100)])
+    whole = compress_checks([steady_check(number) for number in range(100)])
 
     with pytest.raises(Damaged, match=r"ends after|plane"):
-        unfold_checks(whole[:cut])
+        decompress_checks(whole[:cut])
 
 
 def test_bytes_of_a_later_version_are_refused():
     with pytest.raises(Damaged, match="written as version 9; this release reads version 1"):
-        unfold_requests(b"\x09" + fold_requests([])[1:])
+        decompress_requests(b"\x09" + compress_requests([])[1:])
 
 
 def steady_check(number: int, random: Random | None = None) -> Check:

@@ -1,4 +1,4 @@
-"""Whole days, with transactions of their own, as they are folded at night and their partitions dropped."""
+"""Whole days, with transactions of their own, as they are compressed at night and their partitions dropped."""
 
 import threading
 import time
@@ -16,8 +16,8 @@ from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, listed, make_past
 from monitoring.engine import recording
-from monitoring.models import AccountingPolicy, FoldedChecks, RollupRequest, Service, WatchServerLog
-from monitoring.models.folded import FOLDED_TABLES
+from monitoring.models import AccountingPolicy, CompressedChecks, RollupRequest, Service, WatchServerLog
+from monitoring.models.compressed import COMPRESSED_TABLES
 from monitoring.models.raw import RAW_TABLES
 from monitoring.tests.factories import make_result, make_service
 
@@ -31,7 +31,7 @@ def tables(transactional_db: None) -> Iterator[None]:
     AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
     yield
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join((*RAW_TABLES, *FOLDED_TABLES))}")
+        cursor.execute(f"TRUNCATE {', '.join((*RAW_TABLES, *COMPRESSED_TABLES))}")
 
 
 @pytest.fixture
@@ -39,49 +39,49 @@ def past(tables: None) -> Service:
     return make_past()
 
 
-def test_the_space_of_a_folded_day_comes_back(past):
+def test_the_space_of_a_compressed_day_comes_back(past):
     before = listed()
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
 
-    assert moving.fold_day(DAY, ENOUGH)
+    assert moving.compress_day(DAY, ENOUGH)
 
     assert DAY not in partitions.existing(CHECKS.raw) | partitions.existing(REQUESTS.raw)
     assert listed() == before
-    assert moving.fold_day(DAY, ENOUGH), "again, there is nothing to do"
+    assert moving.compress_day(DAY, ENOUGH), "again, there is nothing to do"
 
 
 def test_a_late_result_makes_the_dropped_partition_again(past):
-    assert moving.fold_day(DAY, ENOUGH)
+    assert moving.compress_day(DAY, ENOUGH)
 
     recorded = recording.record([make_result(300), make_result(450)], LATER)
 
     assert (recorded.stored, recorded.duplicates) == (1, 1)
     assert len(listed()) == 12 + 2 * 288 + 1
-    assert moving.fold_day(DAY, ENOUGH)
-    assert FoldedChecks.objects.get(day=DAY).row_count == 289
+    assert moving.compress_day(DAY, ENOUGH)
+    assert CompressedChecks.objects.get(day=DAY).row_count == 289
 
 
 def test_a_day_waits_until_it_is_accounted(past):
-    assert DAY not in compressing.fold_due(LATER, UTC, ENOUGH)
+    assert DAY not in compressing.compress_due(LATER, UTC, ENOUGH)
 
     for day in range(-1, 3):
         rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
     RollupRequest.objects.all().delete()
 
-    assert DAY in compressing.fold_due(LATER, UTC, ENOUGH)
+    assert DAY in compressing.compress_due(LATER, UTC, ENOUGH)
 
 
 def test_what_is_made_raw_again_stays_so_until_the_next_night(past):
     for day in range(-1, 13):  # of other tests, too, there may be partitions
         rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
     RollupRequest.objects.all().delete()
-    assert DAY in compressing.fold_due(LATER, UTC, ENOUGH)
+    assert DAY in compressing.compress_due(LATER, UTC, ENOUGH)
 
-    call_command("unfold", "payments", "--from", str(DAY), stdout=StringIO())
+    call_command("decompress", "payments", "--from", str(DAY), stdout=StringIO())
 
-    assert compressing.fold_due(LATER + timedelta(minutes=1), UTC, ENOUGH) == []
+    assert compressing.compress_due(LATER + timedelta(minutes=1), UTC, ENOUGH) == []
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
-    assert DAY in compressing.fold_due(LATER + timedelta(days=1), UTC, ENOUGH)
+    assert DAY in compressing.compress_due(LATER + timedelta(days=1), UTC, ENOUGH)
 
 
 def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past, monkeypatch):
@@ -99,40 +99,40 @@ def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past,
     reader.start()
     reads.wait(60)
     try:
-        assert not moving.fold_day(DAY, ENOUGH)
+        assert not moving.compress_day(DAY, ENOUGH)
         assert DAY in partitions.existing(CHECKS.raw)
     finally:
         may_end.set()
         reader.join()
-    assert moving.fold_day(DAY, ENOUGH)
+    assert moving.compress_day(DAY, ENOUGH)
 
 
-def test_two_that_fold_at_once_lose_and_double_nothing(past):
+def test_two_that_compress_at_once_lose_and_double_nothing(past):
     make_service("search", check_interval=300_000)
     recording.record([make_result(s, service_id="search") for s in range(0, A_DAY, 300)], LATER)
     before = listed()
-    partitions.ensure(CHECKS.folded, {DAY})
+    partitions.ensure(CHECKS.compressed, {DAY})
     meet = threading.Barrier(2)
 
-    def fold_both(order: list[str]) -> None:
+    def compress_both(order: list[str]) -> None:
         meet.wait(60)
         for service_id in order:
-            moving.fold(CHECKS, DAY, [service_id])
+            moving.compress(CHECKS, DAY, [service_id])
         connection.close()
 
-    both = [threading.Thread(target=fold_both, args=[order]) for order in (["payments", "search"],) * 2]
+    both = [threading.Thread(target=compress_both, args=[order]) for order in (["payments", "search"],) * 2]
     for thread in both:
         thread.start()
     for thread in both:
         thread.join()
 
     assert listed() == before
-    assert sorted(FoldedChecks.objects.values_list("service_id", "row_count")) == [
+    assert sorted(CompressedChecks.objects.values_list("service_id", "row_count")) == [
         ("payments", 288),
         ("search", 288),
     ]
 
 
 def test_no_time_left_means_later(past):
-    assert not moving.fold_day(DAY, time.monotonic())
+    assert not moving.compress_day(DAY, time.monotonic())
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288

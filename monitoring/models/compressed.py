@@ -1,13 +1,13 @@
-"""Folded days: the checks and requests of one service, region and UTC day as a few bytes.
+"""Compressed days: the checks and requests of one service, region and UTC day as a few bytes.
 
-The tables are made by SQL (`monitoring/sql/folded_tables.sql`): Django knows no partitions.
+The tables are created in SQL (`monitoring/sql/folded_tables.sql`), as Django does not support partitions.
 """
 
 from django.db import models
 
 
-class FoldedChecks(models.Model):
-    """The checks of a day; a day may have some of its checks here and others raw, but each in one place only."""
+class CompressedChecks(models.Model):
+    """The checks of a day. Others of the same day may be raw, but no check is in both places."""
 
     pk = models.CompositePrimaryKey("service_id", "day", "region")
     day = models.DateField()  # UTC
@@ -26,7 +26,7 @@ class FoldedChecks(models.Model):
         return f"{self.service_id} {self.day} {self.row_count}"
 
 
-class FoldedRequests(models.Model):
+class CompressedRequests(models.Model):
     """The requests that began on a day."""
 
     pk = models.CompositePrimaryKey("service_id", "day", "region")
@@ -44,4 +44,4 @@ class FoldedRequests(models.Model):
         return f"{self.service_id} {self.day} {self.row_count}"
 
 
-FOLDED_TABLES = (FoldedChecks._meta.db_table, FoldedRequests._meta.db_table)
+COMPRESSED_TABLES = (CompressedChecks._meta.db_table, CompressedRequests._meta.db_table)

@@ -1,4 +1,4 @@
-"""The desk as its people use it."""
+"""The admin as each role uses it."""
 
 import re
 

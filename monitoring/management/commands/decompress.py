@@ -1,4 +1,4 @@
-"""`manage.py unfold`: make folded days raw again, for questions in SQL."""
+"""`manage.py decompress`: decompress days into the raw tables, for queries in SQL."""
 
 from argparse import ArgumentParser
 from datetime import date
@@ -15,7 +15,7 @@ from monitoring.rules.calendar_days import days_between
 
 
 class Command(BaseCommand):
-    help = "Make folded days of a service raw again, so that SQL finds its checks; the next night folds them again."
+    help = "Decompress days of a service, so that SQL finds its checks; the next night compresses them again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("service", metavar="ID")
@@ -34,5 +34,5 @@ class Command(BaseCommand):
         for day in days_between(first, last):
             moving.make_room([day])
             with transaction.atomic():
-                checks, requests = (moving.unfold(kind, [day], [service_id]) for kind in KINDS)
+                checks, requests = (moving.decompress(kind, [day], [service_id]) for kind in KINDS)
             self.stdout.write(f"{day}: {checks} checks and {requests} requests are raw")

@@ -1,4 +1,4 @@
-"""Days move between raw and folded, and nobody who reads them can tell."""
+"""Days move between raw and compressed, and nobody who reads them can tell."""
 
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -20,8 +20,8 @@ from monitoring.models import (
     ApiCallLog,
     ApiResponseTime,
     CheckRun,
-    FoldedChecks,
-    FoldedRequests,
+    CompressedChecks,
+    CompressedRequests,
     RollupRequest,
     Service,
     ServiceState,
@@ -39,14 +39,14 @@ def past() -> Service:
     return make_past()
 
 
-def fold(day: date = DAY, *ids: str) -> None:
+def compress(day: date = DAY, *ids: str) -> None:
     for kind in KINDS:
-        partitions.ensure(kind.folded, {day})
-        moving.fold(kind, day, ids or ["payments"])
+        partitions.ensure(kind.compressed, {day})
+        moving.compress(kind, day, ids or ["payments"])
 
 
 def figures() -> tuple[Any, ...]:
-    """What the roll-up of the day stores, but for when it did."""
+    """Return the rows that the roll-up of the day stores, without the times of storing."""
     records = UptimeRecord.objects.filter(date=DAY), ApiCallLog.objects.filter(date=DAY)
     stored = [columns(row) for rows in records for row in rows]
     return tuple({name: value for name, value in row.items() if not name.endswith("ed_at")} for row in stored)
@@ -58,7 +58,7 @@ def runs() -> list[tuple[Any, ...]]:
     return [*closed, (state.verdict, state.run_first_at, state.run_last_at, state.run_count)]
 
 
-def test_every_column_of_the_raw_tables_is_folded():
+def test_every_column_of_the_raw_tables_is_compressed():
     for kind, model in ((CHECKS, WatchServerLog), (REQUESTS, ApiResponseTime)):
         known = {"service_id", "region", "is_healthy", *kind.columns}
         assert {field.attname for field in model._meta.concrete_fields} - known == set()
@@ -76,18 +76,18 @@ def test_every_column_of_the_raw_tables_is_folded():
         {"region": "elsewhere"},
     ],
 )
-def test_folded_checks_are_listed_as_before(past, wanted):
+def test_compressed_checks_are_listed_as_before(past, wanted):
     before = listed(**wanted)
 
-    fold()
+    compress()
 
     assert listed(**wanted) == before
     assert not WatchServerLog.objects.filter(checked_at__date=DAY).exists()
-    assert FoldedChecks.objects.get().row_count == 288
+    assert CompressedChecks.objects.get().row_count == 288
 
 
-def test_pages_lead_back_over_folded_days(past):
-    fold()
+def test_pages_lead_back_over_compressed_days(past):
+    compress()
     wanted = Wanted(since=START, until=START + timedelta(days=2), service_id="payments")
     first = check_search.read(wanted, rows=100)
     second = check_search.read(wanted, after=first.older, rows=100)
@@ -98,31 +98,31 @@ def test_pages_lead_back_over_folded_days(past):
     assert [str(Key.of(check)) for check in back.checks] == [str(Key.of(check)) for check in second.checks]
 
 
-def test_one_folded_check_is_shown_with_its_requests(past, viewer):
+def test_one_compressed_check_is_shown_with_its_requests(past, viewer):
     key = f"{START_MS}.payments.default"
     before = viewer.client.get(f"/admin/checks/{key}/").content
 
-    fold()
+    compress()
 
     after = viewer.client.get(f"/admin/checks/{key}/").content
     assert b"/moved" in after and after.count(b"<tr") == before.count(b"<tr")
     assert viewer.client.get(f"/admin/checks/{START_MS + 1}.payments.default/").status_code == 404
 
 
-def test_folded_requests_come_back_whole(past):
+def test_compressed_requests_come_back_whole(past):
     before = [columns(row) for row in ApiResponseTime.objects.order_by("measured_at", "hop")]
 
-    fold()
+    compress()
     with transaction.atomic():
         for kind in KINDS:
-            moving.unfold(kind, [DAY], ["payments"])
+            moving.decompress(kind, [DAY], ["payments"])
 
     assert [columns(row) for row in ApiResponseTime.objects.order_by("measured_at", "hop")] == before
-    assert not FoldedRequests.objects.exists()
+    assert not CompressedRequests.objects.exists()
 
 
 def test_a_page_that_would_open_too_many_checks_is_refused(past, monkeypatch):
-    fold()
+    compress()
     monkeypatch.setattr(reading, "MOST_CHECKS", 287)
 
     with pytest.raises(reading.TooMuch):
@@ -133,21 +133,21 @@ def test_figures_percentiles_and_audit_are_the_same_before_and_after(past):
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
     before, runs_before = figures(), runs()
 
-    fold()
+    compress()
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
     assert figures() == before
-    assert FoldedChecks.objects.count() == 1, "what was counted stands, so nothing was unfolded"
+    assert CompressedChecks.objects.count() == 1, "what was counted stands, so nothing was decompressed"
 
     rollup.roll_up(DAY, ["payments"], LATER, UTC, recounts=True)
     assert figures() == before
     assert runs() == runs_before
-    assert FoldedChecks.objects.count() == 0
+    assert CompressedChecks.objects.count() == 0
 
 
-def test_a_folded_day_without_figures_is_counted(past):
+def test_a_compressed_day_without_figures_is_counted(past):
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
     before = figures()
-    fold()
+    compress()
     UptimeRecord.objects.all().delete()
     ApiCallLog.objects.all().delete()
 
@@ -156,12 +156,12 @@ def test_a_folded_day_without_figures_is_counted(past):
     assert figures() == before
 
 
-def test_folding_again_finds_nothing_and_changes_nothing(past):
-    fold()
-    content = bytes(FoldedChecks.objects.get().content)
+def test_compressing_again_finds_nothing_and_changes_nothing(past):
+    compress()
+    content = bytes(CompressedChecks.objects.get().content)
 
-    assert moving.fold(CHECKS, DAY, ["payments"]) == 0
-    assert bytes(FoldedChecks.objects.get().content) == content
+    assert moving.compress(CHECKS, DAY, ["payments"]) == 0
+    assert bytes(CompressedChecks.objects.get().content) == content
 
 
 def test_a_crash_in_the_middle_leaves_all_as_it_was(past, monkeypatch):
@@ -169,14 +169,14 @@ def test_a_crash_in_the_middle_leaves_all_as_it_was(past, monkeypatch):
     monkeypatch.setattr(moving, "copy_rows", lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        fold()
+        compress()
 
     assert listed() == before
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
 
 
-def test_a_result_for_a_folded_day_is_neither_doubled_nor_lost(past):
-    fold()
+def test_a_result_for_a_compressed_day_is_neither_doubled_nor_lost(past):
+    compress()
     known, new = make_result(300, interval_ms=300_000), make_result(450, "bad", interval_ms=300_000)
 
     recorded = recording.record([known, new], LATER)
@@ -184,41 +184,41 @@ def test_a_result_for_a_folded_day_is_neither_doubled_nor_lost(past):
     assert (recorded.stored, recorded.duplicates) == (1, 1)
     assert len(listed()) == 12 + 2 * 288 + 1
     assert RollupRequest.objects.filter(date=DAY).exists(), "its figures are made again"
-    fold()
-    assert FoldedChecks.objects.get().row_count == 289
+    compress()
+    assert CompressedChecks.objects.get().row_count == 289
 
 
-def test_a_late_result_leaves_the_same_runs_whether_its_day_is_folded_or_not(past):
+def test_a_late_result_leaves_the_same_runs_whether_its_day_is_compressed_or_not(past):
     late = make_result(450, "bad", interval_ms=300_000)
     with transaction.atomic():
         recording.record([late], LATER)
         expected = runs()
         transaction.set_rollback(True)
     for day in (DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)):
-        fold(day)
+        compress(day)
 
     recording.record([late], LATER)
 
     assert runs() == expected
 
 
-def test_a_request_that_began_the_next_day_is_folded_there(past):
+def test_a_request_that_began_the_next_day_is_compressed_there(past):
     slow = hops(A_DAY + 1, Phases(total_ms=5))
     recording.record([make_result(A_DAY - 1, requests=slow)], LATER)
 
-    fold(DAY + timedelta(days=1))
+    compress(DAY + timedelta(days=1))
 
     assert ApiResponseTime.objects.filter(measured_at__gte=START + timedelta(days=1)).count() == 0
     with transaction.atomic():
-        moving.unfold(REQUESTS, [DAY + timedelta(days=1)], ["payments"])
+        moving.decompress(REQUESTS, [DAY + timedelta(days=1)], ["payments"])
     assert ApiResponseTime.objects.filter(measured_at=START + timedelta(days=1, seconds=1)).count() == 1
 
 
-def test_unfold_command_brings_a_day_back(past):
-    fold()
+def test_decompress_command_brings_a_day_back(past):
+    compress()
     out = StringIO()
 
-    call_command("unfold", "payments", "--from", str(DAY), stdout=out)
+    call_command("decompress", "payments", "--from", str(DAY), stdout=out)
 
     assert out.getvalue() == f"{DAY}: 288 checks and 384 requests are raw\n"
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
@@ -231,9 +231,9 @@ def test_unfold_command_brings_a_day_back(past):
         (["payments", "--from", "2025-03-10", "--to", "2025-03-09"], "Swap them"),
     ],
 )
-def test_unfold_command_refuses_nonsense(past, arguments, message):
+def test_decompress_command_refuses_nonsense(past, arguments, message):
     with pytest.raises(CommandError, match=message):
-        call_command("unfold", *arguments)
+        call_command("decompress", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_day_is_due_the_night_after_it_is_a_week_old(now, expected):
     assert [day for day in compressing.due(now, UTC) if day in mine] == expected
 
 
-def test_folded_days_are_kept_as_long_as_raw_ones(settings):
+def test_compressed_days_are_kept_as_long_as_raw_ones(settings):
     settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS = 50, 40
 
     kept = {table.name: table.keep_days() for table in retention.registered()}
