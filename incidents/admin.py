@@ -132,7 +132,7 @@ class IncidentAdmin(ModelAdmin):
     @admin.display(description=_("Services"))
     def services_by_impact(self, incident: Incident) -> SafeString | str:
         named = ((str(each.service), each.get_impact_display()) for each in incident.touched)  # type: ignore[attr-defined]
-        return format_html_join(mark_safe("<br>"), '{} <span class="desk-muted">· {}</span>', named) or "–"
+        return format_html_join(mark_safe("<br>"), '{} <span class="admin-muted">· {}</span>', named) or "–"
 
     @admin.display(description=_("Duration"))
     def duration(self, incident: Incident) -> SafeString | str:
@@ -141,7 +141,7 @@ class IncidentAdmin(ModelAdmin):
         hours, minutes = divmod(incident.duration_minutes, 60)
         words = gettext("%(hours)d h %(minutes)02d min") if hours else gettext("%(minutes)d min")
         words %= {"hours": hours, "minutes": minutes}
-        return format_html('<span class="desk-number">{}</span>', words)
+        return format_html('<span class="admin-number">{}</span>', words)
 
     @admin.display(description=_("Filed by"))
     def filed_by(self, incident: Incident) -> str:

@@ -185,7 +185,7 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/desk.css` --------------------------
+# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/admin.css` --------------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
@@ -198,7 +198,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_HISTORY": False,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("slamonitor/desk.css")],
+    "STYLES": [lambda request: static("slamonitor/admin.css")],
     "DASHBOARD_CALLBACK": "slamonitor.dashboard.context",
     "SIDEBAR": {"navigation": "slamonitor.admin_site.navigation"},
 }

@@ -12,7 +12,7 @@ from accounts.models import ApiToken
 from accounts.tests.cast import Person
 
 LIST = "/admin/accounts/apitoken/"
-TEXT = re.compile(r"desk-secret\">(slm_\w+)<")
+TEXT = re.compile(r"admin-secret\">(slm_\w+)<")
 
 
 def make(person: Person, **values: object) -> str:

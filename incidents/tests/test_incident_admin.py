@@ -167,7 +167,7 @@ def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter: Perso
     page = viewer.client.get(f"{LIST}{incident.pk}/change/").content.decode()
 
     assert "We are looking into it." in page
-    assert 'Payments <span class="desk-muted">· Major outage</span>' in page
+    assert 'Payments <span class="admin-muted">· Major outage</span>' in page
     assert 'name="_save"' not in page
     assert 'name="updates-0-message"' not in page
     assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403

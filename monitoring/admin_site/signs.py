@@ -32,7 +32,7 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
     tone = "nodata" if shape in ("paused", "removed") else shape
     drawing = mark_safe(SHAPES[shape])
     return format_html(
-        '<span class="desk-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
+        '<span class="admin-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
         tone,
         title,
         drawing,

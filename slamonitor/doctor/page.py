@@ -60,7 +60,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "areas": areas(found),
         "examined_at": timezone.now(),
     }
-    return TemplateResponse(request, "admin/upkeep.html", context)
+    return TemplateResponse(request, "admin/diagnostics.html", context)
 
 
 def areas(found: Sequence[Examined]) -> list[Area]:

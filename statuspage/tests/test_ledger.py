@@ -136,7 +136,7 @@ def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(
         desk = admin_client.get("/admin/monitoring/service/").content.decode()
 
     address, figure = re.search(
-        r'href="(/services/payments/ledger\?[^"]*)" class="desk-number">(.*?) %</a>', desk
+        r'href="(/services/payments/ledger\?[^"]*)" class="admin-number">(.*?) %</a>', desk
     ).groups()
     address = html.unescape(address)
     assert address == "/services/payments/ledger?from=2025-02-12&to=2025-03-13"

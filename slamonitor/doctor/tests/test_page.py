@@ -9,7 +9,7 @@ from observability.diagnostics import Doctor, Table, bad, good, warning
 
 def words(person: Person, language: str = "en") -> str:
     body = person.client.get("/admin/upkeep/", headers={"Accept-Language": language}).content.decode()
-    return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="upkeep"') :]).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="diagnostics"') :]).split())
 
 
 def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
