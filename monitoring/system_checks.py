@@ -44,5 +44,5 @@ def check_region(**_: Any) -> list[Error]:
     """Refuse a region that no service can have: nothing would ever be probed from it."""
     if re.match(SLUG, settings.REGION):
         return []
-    hint = "Use lower-case letters, digits and single hyphens, like seoul."
+    hint = "Use lowercase letters, digits and single hyphens, for example seoul."
     return [Error(f"REGION: {settings.REGION!r} is no name of a region", hint=hint, id="monitoring.E003")]

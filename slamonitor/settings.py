@@ -185,7 +185,7 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The desk: the admin's looks; its colours are in `slamonitor/static/slamonitor/admin.css` --------------------------
+# --- Admin: the looks of Django's admin; its colours are in `slamonitor/static/slamonitor/admin.css` ------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,

@@ -75,7 +75,7 @@ class RestatementOut(BaseModel):
     decided_at: datetime
     decided_by: str | None
     is_self_approved: bool = Field(
-        description="Proposed and approved by the same person, since there was no other admin."
+        description="Proposed and approved by the same person because there was no other admin."
     )
 
 

@@ -215,7 +215,7 @@ class ServiceAdmin(ModelAdmin):
     def remove_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
         return self._decide(request, chosen, service_actions.REMOVE, service_actions.remove)
 
-    @admin.action(description=gettext_lazy("Bring back…"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Restore…"), permissions=["change"])
     def bring_back_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
         return self._decide(request, chosen, service_actions.BRING_BACK, service_actions.bring_back)
 

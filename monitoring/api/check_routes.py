@@ -143,7 +143,7 @@ def _shown(check: WatchServerLog) -> CheckOut:
 
 
 def _too_much(_error: TooMuch) -> ApiError:
-    words = _("This takes too long. Choose a service, failures only, or a shorter stretch of time.")
+    words = _("The search took too long. Choose a service, failures only, or a shorter period.")
     return ApiError("QUERY_TOO_WIDE", words, status=422)
 
 

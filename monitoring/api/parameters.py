@@ -36,7 +36,7 @@ def refused(fields: Mapping[str, str]) -> ApiError:
 
 def _storable(text: str) -> str:
     if "\0" in text:
-        raise ValueError("it has a character that cannot be stored. Remove it.")
+        raise ValueError("it contains a character that cannot be stored. Remove it.")
     return text
 
 
@@ -128,7 +128,7 @@ def number_of(text: str) -> int:
 
 
 def bad_cursor() -> ApiError:
-    return refused({"cursor": _("This is no cursor of this list. Take next_cursor of the page before, unchanged.")})
+    return refused({"cursor": _("Invalid cursor for this list. Use next_cursor of the previous page unchanged.")})
 
 
 def link_next(request: HttpRequest, response: HttpResponse, cursor: str | None) -> str | None:

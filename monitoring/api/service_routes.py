@@ -208,15 +208,15 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
     """Check it while you wait, up to 20 s, and see every phase of every request. Nothing is stored or counted."""
     service = service_changes.find_present(service_id)
     if service.kind not in KINDS or not service.check_kind.is_active:
-        words = _("The service %(id)s reports to us; there is nothing to go and look at.")
+        words = _("The service %(id)s reports to us; there is nothing to probe.")
         raise ApiError("NOT_PROBED", words % {"id": service_id}, status=409)
     if not _seats.acquire(blocking=False):
-        words = _("Other checks are being made for people who wait. Try again in a moment.")
+        words = _("Too many checks are running on request. Try again in a moment.")
         raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"})
     try:
         return attempt_out(check_now(service, timezone.now(), at_most_ms=AT_MOST_MS))
     except NotAllowed as error:
-        words = _("It is not checked: %(why)s. That is our own setting; the time is unknown.")
+        words = _("This service is not checked: %(why)s. Our own setting is the reason, so the time counts as unknown.")
         raise ApiError("ADDRESS_REFUSED", words % {"why": error}, status=409) from error
     finally:
         _seats.release()

@@ -31,7 +31,7 @@ class ServiceOut(BaseModel):
     name: str
     display_name: str = Field(description="What people read.")
     description: str
-    group: str = Field(description="Services of one group stand together on the page.")
+    group: str = Field(description="Services with the same group are shown together on the page.")
     parent: str | None = Field(description="The id of the service that this one is a part of.")
     tags: list[str]
     is_critical: bool = Field(description="Its outage alone is an outage of the whole.")

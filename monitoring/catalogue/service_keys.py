@@ -78,7 +78,7 @@ def _unstorable(text: str) -> str | None:
 
 def _of_wrong_type(value: Any, written: str, expected: str, remedy: str) -> str:
     if value is None:
-        return "it is empty. Write a value, or leave the line out."
+        return "it is empty. Enter a value, or remove the line."
     return f"{written} is {_kind(value)}, not {expected}. {remedy}."
 
 

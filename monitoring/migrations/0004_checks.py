@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 null=True,
                 validators=[monitoring.models.services.validate_threshold],
-                verbose_name="failures until down",
+                verbose_name="failure threshold",
             ),
         ),
         migrations.AddField(
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 null=True,
                 validators=[monitoring.models.services.validate_threshold],
-                verbose_name="good checks until up",
+                verbose_name="recovery threshold",
             ),
         ),
         migrations.AddField(

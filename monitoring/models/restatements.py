@@ -12,7 +12,7 @@ from monitoring.models.services import Service
 
 class RestatedAs(models.TextChoices):
     OPERATIONAL = "operational", _("Operational")
-    PARTIAL = "partial", _("Partial outage")
+    PARTIAL = "partial", _("Degraded")
     DOWN = "down", _("Down")
     UNKNOWN = "unknown", _("Unknown")
 
@@ -64,4 +64,4 @@ class Restatement(models.Model):
 
     def clean(self) -> None:
         if self.since and self.until and self.until <= self.since:
-            raise ValidationError({"until": _("It must end after it begins.")})
+            raise ValidationError({"until": _("The end must be after the beginning.")})

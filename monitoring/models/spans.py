@@ -94,7 +94,7 @@ class Span(models.Model):
 
     def clean(self) -> None:
         if self.since and self.until and self.until <= self.since:
-            raise ValidationError({"until": _("It must end after it begins.")})
+            raise ValidationError({"until": _("The end must be after the beginning.")})
 
 
 class MaintenanceWindow(Span):

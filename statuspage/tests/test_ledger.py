@@ -150,7 +150,7 @@ def test_ledger_shows_figures_with_bounds_and_the_sum(service: Service, get: Any
     assert "Uptime 95.31 %" in text and "Coverage 96.35 %" in text
     assert "connection failed" in text and "no check arrived" in text
     assert "+" in text and "= 24 h (" in text and "= 86400 s)" in text
-    assert "2 failed checks in a row make a service down, and then from the first of them on." in text
+    assert "A service is down after 2 failed checks in a row, counted from the first of them." in text
 
 
 def test_ledger_speaks_korean(service: Service, get: Any) -> None:
@@ -262,7 +262,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(
 
     assert f"on 2025-03-13 01:00:00 UTC by {admin.user.username}." in text
     assert f"proposed by {admin.user.username}, approved by {admin.user.username}" in text
-    assert "proposed and approved by the same person, since there was no other admin" in text
+    assert "proposed and approved by the same person because there was no other admin" in text
 
 
 def test_maintenance_that_was_announced_is_plain_maintenance(service: Service, get: Any) -> None:
@@ -339,7 +339,7 @@ def test_downtime_says_its_bounds_where_they_lie_apart(service: Service, get: An
     assert document["down"] == {"at_least_s": HOUR + 300, "at_most_s": HOUR + 1500}
     assert [row["at_least_s"] for row in rows if row["kind"] == "down"] == [str(HOUR - 300), "600"]
     assert "at least 10 min and at most 20 min" in text
-    assert "Down at least 1 h 05 min and at most 1 h 25 min, since nothing is measured between two checks." in text
+    assert "Down at least 1 h 05 min and at most 1 h 25 min, because nothing is measured between two checks." in text
 
 
 def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get: Any) -> None:

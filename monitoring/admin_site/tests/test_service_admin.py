@@ -142,7 +142,7 @@ def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit
         ("id", "Pay Ments", "Use lower-case letters, digits and single hyphens"),
         ("http__expected_status", "99", "99 is not a status. Write codes like 200"),
         ("http__degraded_over_ms", "soon", "&quot;soon&quot; is not a whole number. Write digits only"),
-        ("http__method", "GRAB", "&quot;GRAB&quot; is not possible here. Write one of GET, HEAD"),
+        ("http__method", "GRAB", "&quot;GRAB&quot; is not a valid choice. Use one of GET, HEAD"),
         ("http__headers", "Accept: [", "It cannot be read"),
         ("http__headers", "Connection: close", "Connection: the monitor sets this header by itself"),
         ("http__body", "hello", "a GET request carries no body"),
@@ -344,7 +344,7 @@ def test_a_removed_service_offers_only_to_be_brought_back(admin):
 
     page = admin.client.get(f"{LIST}payments/change/").content.decode()
 
-    assert "Bring back…" in page
+    assert "Restore…" in page
     assert "Check now" not in page
 
 

@@ -129,7 +129,7 @@ def test_a_heartbeat_needs_no_address_and_can_have_none():
 
     found = problems(HEAD + "    check: {kind: heartbeat}\n")
     assert found == [
-        '4: endpoint_url: "https://pay.example.com/health": a check of this kind has no address. Leave it out.'
+        '4: endpoint_url: "https://pay.example.com/health": a check of this kind has no address. Remove it.'
     ]
 
 

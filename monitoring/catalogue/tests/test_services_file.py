@@ -195,7 +195,7 @@ services:
     )
 
     assert found == [
-        "5: check_interval: 500 is below 1000 (1 s). Is it seconds? Write milliseconds: 500000.",
+        "5: check_interval: 500 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 500000.",
         '7: name: "Taken" is the name of the service other. Names are unique: choose another.',
         "8: endpoint_url: 'ftp://files.example.com' is not a URL that can be checked."
         " Write it whole, like https://api.example.com/health",
@@ -204,7 +204,7 @@ services:
         " recovery_threshold, group, parent, tags, check, metadata.",
         '10: is_active: "yes" is text, not true or false. Write true or false.',
         '11: id: "second" is the id of the service in line 6 too. Each service has an id of its own.',
-        "14: check_interval: 60 is below 1000 (1 s). Is it seconds? Write milliseconds: 60000.",
+        "14: check_interval: 60 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 60000.",
         "16: timeout: it is there twice in this service. Keep one of them.",
         "17: status: the monitor keeps this by itself. Leave the line out.",
         "18: endpoint_url: it is missing. Write the URL that is to be checked.",
@@ -217,12 +217,12 @@ services:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("check_interval: 90000000", "90000000 is above 86400000 (86400 s). Write at most that many milliseconds."),
+        ("check_interval: 90000000", "90000000 is more than 86400000 (86400 s). Enter 86400000 milliseconds or less."),
         ("check_interval: 60s", "60s is text, not a whole number. Write digits only, without unit or quotes."),
         ("check_interval: 1.5", "1.5 is a number, not a whole number. Write digits only, without unit or quotes."),
         ("check_interval: 99999999999", "99999999999 is out of every range."),
-        ("check_interval: -1", "-1 is below 1000 (1 s). Write at least that many milliseconds."),
-        ("description:", "it is empty. Write a value, or leave the line out."),
+        ("check_interval: -1", "-1 is less than 1000 (1 s). Enter 1000 milliseconds or more."),
+        ("description:", "it is empty. Enter a value, or remove the line."),
         ("description: yes", 'yes is true or false, not text. Put it in quotes: "yes".'),
         ("description: 2025-01-01", '2025-01-01 is a date, not text. Put it in quotes: "2025-01-01".'),
         (r'description: "a\0b"', r'"a\u0000b" has a character that cannot be stored. Remove it.'),
@@ -274,7 +274,7 @@ def test_an_id_is_a_slug_without_a_line_break():
     text = PAYMENTS.replace("id: payments", r'id: "payments\n"')
 
     assert problems(text) == [
-        r'2: id: "payments\n": Use lower-case letters, digits and single hyphens, like id-recognition.'
+        r'2: id: "payments\n": Use lowercase letters, digits and single hyphens, for example id-recognition.'
     ]
 
 

@@ -49,7 +49,7 @@ DEAD = make_worker("engine", seen_at=NOW - timedelta(minutes=1))
         ([PROBE, ENGINE, DISPATCH], "good", "3 workers"),
         ([PROBE, ENGINE, DISPATCH, DEAD], "good", "3 workers"),
         ([PROBE, ENGINE], "bad", "No process is there to dispatch"),
-        ([ENGINE], "bad", "Nobody probes from: seoul"),
+        ([ENGINE], "bad", "No probe worker runs in: seoul"),
         ([PROBE, DEAD], "bad", "Nobody records"),
         ([], "bad", "Nobody probes"),
     ],
