@@ -19,7 +19,7 @@ def check_name_servers(**_: Any) -> list[Error]:
         try:
             parse_nameserver(text)
         except ValueError as error:
-            hint = "Write ip or ip:port, several separated by commas."
+            hint = "Set it to ip or ip:port; separate several by commas."
             errors.append(
                 Error(f"PROBE_DNS_SERVERS: {text!r} cannot be used: {error}", hint=hint, id="monitoring.E001")
             )
@@ -34,7 +34,7 @@ def check_canaries(**_: Any) -> list[Error]:
         try:
             check_url(text)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            hint = "Write URLs such as https://example.com/, separated by commas."
+            hint = "Set it to URLs such as https://example.com/, separated by commas."
             errors.append(Error(f"CANARY_URLS: {text!r} cannot be asked: {error}", hint=hint, id="monitoring.E002"))
     return errors
 

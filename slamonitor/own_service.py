@@ -23,7 +23,11 @@ def keep(health_url: str) -> str | None:
                 f"Not monitoring ourselves: PROBE_ALLOW_PRIVATE=false keeps checks away from {health_url}."
                 " Add a service with the public address of the page."
             )
-        values = {"name": "SLA Monitor", "description": "This monitor itself.", "check_interval": INTERVAL_MS}
+        values = {
+            "name": "SLA Monitor",
+            "description": "The status page of this monitor.",
+            "check_interval": INTERVAL_MS,
+        }
         sync([Wanted(id=ID, values={**values, **mark})])
         return f"Monitoring ourselves every {INTERVAL_MS // 1000} s at {health_url}"
     own = Service.objects.present().filter(id=ID).first()

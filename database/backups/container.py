@@ -192,7 +192,7 @@ class _Members:
         while not decompressor.eof:
             compressed = self._rest or self._file.read(CHUNK)
             if not compressed:
-                raise BackupError("the file ends in the middle.")
+                raise BackupError("the file is truncated.")
             yield decompressor.decompress(compressed)
             self._rest = decompressor.unused_data
 

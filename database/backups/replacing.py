@@ -88,7 +88,7 @@ def require_restorable(found: Source) -> None:
 
 
 def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
-    progress.step("dumping the present data, for safety")
+    progress.step("dumping the current data for safety")
     return take_reserved(server, folder, progress=progress)
 
 
@@ -101,7 +101,7 @@ def _still(server: Server) -> Iterator[Connection[Any]]:
         try:
             connection.execute(_lock(names))
         except psycopg.errors.LockNotAvailable as error:
-            raise BackupError("Somebody is writing and does not end. Nothing was touched; try again.") from error
+            raise BackupError("A transaction that writes does not end. Nothing was changed; try again.") from error
         yield connection
 
 

@@ -41,5 +41,5 @@ def bring_up_to_date(server: Server, applied: Sequence[str]) -> None:
         check=False,
     )
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["it ended without a message"])[-1]
         raise BackupError(f"The backup's schema cannot be brought up to date: {reason}. The data are as they were.")

@@ -135,7 +135,7 @@ def application_server() -> Server:
     found = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs)}
     options = {name: value for name, value in config.get("OPTIONS", {}).items() if name not in ("pool", "options")}
     if "dbname" not in found:
-        raise BackupError("No database is named. Start one with `manage.py up`, or set DATABASE_URL.")
+        raise BackupError("No database is configured. Start one with `manage.py up`, or set DATABASE_URL.")
     return Server(parameters={**options, **found})
 
 

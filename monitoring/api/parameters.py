@@ -74,8 +74,8 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 class Paged(BaseModel):
     """The parameters of every list. Pages are found by key: what comes or goes meanwhile shifts none of them."""
 
-    cursor: Text = Field("", description="`next_cursor` of the page before; left out, the first page.")
-    limit: int = Field(USUAL, ge=1, le=MOST, description="How many items a page has at most.")
+    cursor: Text = Field("", description="`next_cursor` of the previous page. Default: the first page.")
+    limit: int = Field(USUAL, ge=1, le=MOST, description="Maximum number of items on a page.")
 
 
 class Windowed(BaseModel):
@@ -84,13 +84,13 @@ class Windowed(BaseModel):
     since: Text = Field(
         "",
         alias="from",
-        description="A day like 2025-03-09, included, or an instant like 2025-03-09T14:00:00Z. Left out: 90 days back.",
+        description="A day like 2025-03-09 (included) or a time like 2025-03-09T14:00:00Z. Default: 90 days ago.",
         json_schema_extra=WHEN,
     )
     until: Text = Field(
         "",
         alias="to",
-        description="A day, included, or an instant, excluded. Left out: the end of today.",
+        description="A day (included) or a time (excluded). Default: the end of today.",
         json_schema_extra=WHEN,
     )
 

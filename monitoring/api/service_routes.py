@@ -41,11 +41,11 @@ _seats = threading.BoundedSemaphore(2)  # of those threads, so that waiting for 
 
 class ServiceFilters(Paged):
     status: Status | None = Field(None, description=STATUS)
-    group: Text | None = Field(None, description="The exact name of a group; empty: those without.")
-    tag: Text | None = Field(None, description="A tag that they have.")
-    kind: Literal[tuple(KINDS)] | None = Field(None, description="How they are checked.")  # type: ignore[valid-type]
-    is_active: bool | None = Field(None, description="False: those that are paused.")
-    is_archived: bool = Field(False, description="Those that were archived, instead of those that are there.")
+    group: Text | None = Field(None, description="Exact name of a group; empty for services without a group.")
+    tag: Text | None = Field(None, description="Only services with this tag.")
+    kind: Literal[tuple(KINDS)] | None = Field(None, description="Only services with this kind of check.")  # type: ignore[valid-type]
+    is_active: bool | None = Field(None, description="False for paused services.")
+    is_archived: bool = Field(False, description="Archived services instead of existing ones.")
 
     def choose(self) -> QuerySet[Service]:
         """Return the services that are asked for, in order of their ids."""
@@ -60,7 +60,7 @@ class ServiceFilters(Paged):
 
 
 class Reason(BaseModel, extra="forbid"):
-    reason: Text = Field(min_length=1, max_length=500, examples=["deploying 2.4"], description="Kept with the pause.")
+    reason: Text = Field(min_length=1, max_length=500, examples=["deploying 2.4"], description="Stored with the pause.")
 
 
 def _sees_settings(request: HttpRequest) -> bool:
@@ -201,7 +201,7 @@ def resume_service(request: HttpRequest, response: HttpResponse, service_id: str
     "/services/{slug:service_id}/check_now",
     response=AttemptOut,
     auth=Bearer(PROBE_SERVICES),
-    summary="Check a service at once",
+    summary="Check a service now",
     operation_id="check_service_now",
 )
 def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:

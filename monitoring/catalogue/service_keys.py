@@ -21,7 +21,7 @@ def _text(value: Any, written: str) -> str | None:
 
 def _whole_number(value: Any, written: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
-        return _of_wrong_type(value, written, "a whole number", "Write digits only, without unit or quotes")
+        return _of_wrong_type(value, written, "a whole number", "Enter digits only, without unit or quotes")
     return None if value in INT4 else f"{written} is out of every range."
 
 
@@ -34,7 +34,7 @@ def _text_or_null(value: Any, written: str) -> str | None:
 
 
 def _flag(value: Any, written: str) -> str | None:
-    return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Write true or false")
+    return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Enter true or false")
 
 
 def _texts(value: Any, written: str) -> str | None:
@@ -45,7 +45,7 @@ def _texts(value: Any, written: str) -> str | None:
 
 def _mapping(value: Any, written: str) -> str | None:
     if not isinstance(value, dict):
-        return _of_wrong_type(value, written, "a mapping", "Write `key: value` lines below it")
+        return _of_wrong_type(value, written, "a mapping", "Enter `key: value` lines below it")
     return _not_json(value)
 
 
@@ -121,7 +121,7 @@ NAMES = frozenset({"name", "display_name"})
 def key_fault(key: str) -> str | None:
     """Say why nobody can write this key."""
     if key in KEPT_BY_US:
-        return "the monitor keeps this by itself. Leave the line out."
+        return "the monitor sets this itself. Remove the line."
     if key not in FAULTS:
         return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
     return None
@@ -137,11 +137,11 @@ def kind_fault(kind: Any) -> str | None:
 def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
     """Yield the keys that a whole service lacks, and what to write."""
     if "id" not in written:
-        yield "id", "it is missing. Give the service a short name of its own, like payments."
+        yield "id", "it is missing. Enter a short unique id, for example payments."
     if "endpoint_url" not in written and KINDS[kind].needs_url:
-        yield "endpoint_url", "it is missing. Write the URL that is to be checked."
+        yield "endpoint_url", "it is missing. Enter the URL to check."
     if not NAMES & set(written):
-        yield "name", "it is missing. Write name or display_name; one follows the other."
+        yield "name", "it is missing. Enter name or display_name; each is the default of the other."
 
 
 def refused_columns(faulty: Collection[str]) -> Iterator[str]:

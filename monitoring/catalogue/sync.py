@@ -151,7 +151,7 @@ def _wrong_parents(drafts: Sequence[Draft], removed: Sequence[str]) -> Iterator[
             continue
         if service.parent_id not in known:
             what = f"{shown(service.parent_id)} is no service. {did_you_mean(service.parent_id, known)}"
-            yield each.wanted.problem("parent", what + "Write the id of one that is there, or leave the line out.")
+            yield each.wanted.problem("parent", what + "Enter the id of an existing service, or remove the line.")
         elif circle := parents.circle(service.id, service.parent_id, known):
             what = f"a service cannot be part of itself: {' → '.join(circle)}."
             yield each.wanted.problem("parent", what)

@@ -36,13 +36,13 @@ def check_dispatch() -> Finding:
     """Judge the age of the last dispatch; the watermark runs ahead of the clock while all is well."""
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
-        return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
+        return Finding(status=Health.DEGRADED, message="no check has been dispatched yet")
     now = clock.now()
     age_s = watermark.age(now).total_seconds()
     if watermark.is_late(now):
         message = f"no slot was dispatched for {age_s:.0f} s"
         if not _has_dispatcher():
-            message += "; no process dispatches, start one: manage.py run dispatch"
+            message += "; no dispatcher is running, start one: manage.py run dispatch"
         return Finding(status=Health.UNHEALTHY, message=message)
     if watermark.is_ahead(now):
         message = f"slots were dispatched {-age_s:.0f} s ahead: a clock was wrong, and none is since"

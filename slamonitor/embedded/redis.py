@@ -163,7 +163,9 @@ def _free_port() -> int:
     for port in random.sample(PORTS, 100):
         if _is_free(port):
             return port
-    raise EmbeddedError("No free port for Redis on 127.0.0.1. Set REDIS_URL to a server that you run yourself.")
+    raise EmbeddedError(
+        "There is no free port for Redis on 127.0.0.1. Set REDIS_URL to a server that you run yourself."
+    )
 
 
 def _is_free(port: int) -> bool:

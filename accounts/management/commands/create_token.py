@@ -13,11 +13,11 @@ from accounts.permissions import Scope
 
 
 class Command(BaseCommand):
-    help = "Make an API token for a user and write it to standard output, once: it is kept nowhere."
+    help = "Create an API token for a user and print it to standard output. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username", help="whose token it is: it never may more than this user")
-        parser.add_argument("--for", dest="name", required=True, help="what it is for, such as “deploy script”")
+        parser.add_argument("username", help="owner of the token, whose permissions it cannot exceed")
+        parser.add_argument("--for", dest="name", required=True, help="purpose, for example “deploy script”")
         parser.add_argument("--scope", choices=Scope.values, default=Scope.READ.value, help="default: read")
         parser.add_argument(
             "--days", type=int, default=tokens.USUAL_DAYS, help=f"valid for, 1 to {tokens.LONGEST_DAYS}; default: 90"

@@ -188,7 +188,7 @@ def test_a_wrong_value_from_the_environment_is_not_repeated():
 
     assert (
         problem
-        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Enter digits only, without unit or quotes."
     )
 
 

@@ -202,13 +202,13 @@ services:
         "9: time_out: this key is not known. Did you mean timeout? Known are id, name, display_name, description,"
         " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, failure_threshold,"
         " recovery_threshold, group, parent, tags, check, metadata.",
-        '10: is_active: "yes" is text, not true or false. Write true or false.',
+        '10: is_active: "yes" is text, not true or false. Enter true or false.',
         '11: id: "second" is the id of the service in line 6 too. Each service has an id of its own.',
         "14: check_interval: 60 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 60000.",
-        "16: timeout: it is there twice in this service. Keep one of them.",
-        "17: status: the monitor keeps this by itself. Leave the line out.",
-        "18: endpoint_url: it is missing. Write the URL that is to be checked.",
-        "18: id: it is missing. Give the service a short name of its own, like payments.",
+        "16: timeout: it is listed twice in this service. Keep one of them.",
+        "17: status: the monitor sets this itself. Remove the line.",
+        "18: endpoint_url: it is missing. Enter the URL to check.",
+        "18: id: it is missing. Enter a short unique id, for example payments.",
         '18: name: 404 is a number, not text. Put it in quotes: "404".',
     ]
     assert list(Service.objects.order_by("id").values()) == before
@@ -218,8 +218,8 @@ services:
     ("line", "said"),
     [
         ("check_interval: 90000000", "90000000 is more than 86400000 (86400 s). Enter 86400000 milliseconds or less."),
-        ("check_interval: 60s", "60s is text, not a whole number. Write digits only, without unit or quotes."),
-        ("check_interval: 1.5", "1.5 is a number, not a whole number. Write digits only, without unit or quotes."),
+        ("check_interval: 60s", "60s is text, not a whole number. Enter digits only, without unit or quotes."),
+        ("check_interval: 1.5", "1.5 is a number, not a whole number. Enter digits only, without unit or quotes."),
         ("check_interval: 99999999999", "99999999999 is out of every range."),
         ("check_interval: -1", "-1 is less than 1000 (1 s). Enter 1000 milliseconds or more."),
         ("description:", "it is empty. Enter a value, or remove the line."),
@@ -234,7 +234,7 @@ services:
         ("metadata: {ratio: .nan}", "nan is not a number that can be stored. Put it in quotes."),
         ("metadata: {a: 1, a: 2}", "the mapping: the key a is there twice."),
         ("url: http://a", "this key is not known. Did you mean endpoint_url? Known are id,"),
-        ("phase_ms: 5", "the monitor keeps this by itself. Leave the line out."),
+        ("phase_ms: 5", "the monitor sets this itself. Remove the line."),
         ("check_interval: 0x" + "f" * 9999, "is out of every range."),
         ("check_interval: " + "9" * 9999, "Put it in quotes if it is text."),
         ("description: !!python/name:os.system x", "could not determine a constructor"),

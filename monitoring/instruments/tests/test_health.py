@@ -116,7 +116,7 @@ def test_the_clock_of_postgresql_and_our_own_are_judged_as_well(client, monkeypa
 
 def test_what_was_refused_for_its_future_is_said_for_some_minutes(client):
     counters.add("results_ahead", 7)
-    assert "7 results refused, for their time was yet to come" in health(client)[2]["clocks"]["message"]
+    assert "7 results refused because their time was in the future" in health(client)[2]["clocks"]["message"]
 
     EngineCounter.objects.update(raised_at=timezone.now() - clock_check.REFUSALS_LOOK_BACK)
     assert health(client)[2]["clocks"]["status"] == "healthy"

@@ -11,13 +11,17 @@ from monitoring.models import Service
 
 
 class Command(BaseCommand):
-    help = "Make the push URL of a heartbeat and print it. It is shown this once: only a hash of it is kept."
+    help = "Create the push URL of a heartbeat and print it. It cannot be shown again because only its hash is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", help="the service's id")
-        parser.add_argument("--rotate", action="store_true", help="make a new URL; the old one stops working at once")
         parser.add_argument(
-            "--page-url", default="http://localhost:8000", help="where the page is reached from the job"
+            "--rotate", action="store_true", help="create a new URL; the old one stops working immediately"
+        )
+        parser.add_argument(
+            "--page-url",
+            default="http://localhost:8000",
+            help="URL of the status page as seen from the job (default %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -20,24 +20,26 @@ from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
 class Command(BaseCommand):
-    help = "Account days of services again, by default yesterday, and store the figures; repeating it changes nothing."
+    help = "Account days of services again (default: yesterday) and store the figures. It is safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first day (default: yesterday)")
         parser.add_argument("--to", dest="last", metavar="DAY", type=_day, help="last day (default: yesterday)")
         parser.add_argument("--service", metavar="ID", help="only this service")
         parser.add_argument(
-            "--recount", action="store_true", help="count folded checks, too, and audit their runs; slow for many days"
+            "--recount",
+            action="store_true",
+            help="also count compressed checks and audit their runs; slow for many days",
         )
         parser.add_argument(
             "--audit",
             action="store_true",
-            help="hold the recorded runs to every raw check and the stored days to the ledger; mend what differs",
+            help="compare recorded runs with all raw checks and stored days with the ledger, and correct differences",
         )
         parser.add_argument(
             "--rezone",
             action="store_true",
-            help="account all days of another time zone again, in PAGE_TIME_ZONE; goes on where it was interrupted",
+            help="account all days of another time zone again in PAGE_TIME_ZONE; continues if it was interrupted",
         )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
@@ -91,7 +93,9 @@ class Command(BaseCommand):
 
     def _rezone(self, now: datetime, zone: tzinfo, options: Mapping[str, Any]) -> None:
         if any(options[name] for name in ("first", "last", "service", "recount")):
-            raise CommandError("--rezone takes all days of all services. Leave --from, --to, --service, --recount out.")
+            raise CommandError(
+                "--rezone covers all days of all services. Remove --from, --to, --service and --recount."
+            )
         is_dry_run, names = options["dry_run"], day_zones.others(zone)
         if not names:
             self.stdout.write(f"All stored days are days of {zone}. Nothing to do.")

@@ -23,17 +23,18 @@ TOLD = ("services", "users", "uptime_records", "incident")
 
 class Command(BackupCommand):
     help = (
-        "Restore a backup. In place: it is loaded and compared first, then the engine pauses, what is there now is"
-        " dumped for safety, and both change places at once; whatever fails leaves the data as they are."
+        "Restore a backup. In place, it is loaded and compared first; then the engine is paused, the"
+        " current data is dumped for safety, and both are swapped in one step. If anything fails, the"
+        " data is not changed."
     )
     is_leisurely = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a path, or the name of a backup in BACKUP_DIR or the bucket")
-        parser.add_argument("--into", metavar="DB", help="a database that does not exist yet; the present data stay")
-        parser.add_argument("--without-raw", action="store_true", help="leave closed days of raw checks out")
+        parser.add_argument("--into", metavar="DB", help="a new database; the current data is kept")
+        parser.add_argument("--without-raw", action="store_true", help="without closed days of raw checks")
         parser.add_argument("--foreign", action="store_true", help=FOREIGN)
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="don't ask for confirmation")
 
     def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
         path = find(options["file"], folder, progress, with_raw=not options["without_raw"])
