@@ -45,4 +45,4 @@ def check_region(**_: Any) -> list[Error]:
     if re.match(SLUG, settings.REGION):
         return []
     hint = "Use lowercase letters, digits and single hyphens, for example seoul."
-    return [Error(f"REGION: {settings.REGION!r} is no name of a region", hint=hint, id="monitoring.E003")]
+    return [Error(f"REGION: {settings.REGION!r} is not a name of a region", hint=hint, id="monitoring.E003")]

@@ -74,12 +74,12 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _value in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Twice(f"the key {twice[:LONGEST_KEY]!r} is there twice")
+        raise _Twice(f"the key {twice[:LONGEST_KEY]!r} is listed twice")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _Twice(f"{name} is no number")
+    raise _Twice(f"{name} is not a number")
 
 
 class Api(NinjaAPI):

@@ -47,7 +47,7 @@ def check_database(**_: Any) -> list[Error]:
     return [
         Error(
             "DATABASE_URL: it is not set, and no running instance was found in the state directory.",
-            hint=f"Start one with `manage.py up`, or set DATABASE_URL. Looked in {settings.STATE_DIR}.",
+            hint=f"Start one with `manage.py up`, or set DATABASE_URL. Searched in {settings.STATE_DIR}.",
             id="slamonitor.E006",
         )
     ]
@@ -109,7 +109,7 @@ def _dangerous() -> Iterator[Error]:
     if not settings.REDIS_URL and not settings.CELERY_BROKER_URL:
         yield Error(
             "REDIS_URL: it is not set, and no running instance was found in the state directory.",
-            hint=f"Start one with `manage.py up`, or set REDIS_URL. Looked in {settings.STATE_DIR}.",
+            hint=f"Start one with `manage.py up`, or set REDIS_URL. Searched in {settings.STATE_DIR}.",
             id="slamonitor.E005",
         )
 

@@ -50,7 +50,7 @@ class Environment:
             self._take_file(name, path)
         elif path is not None and path != self._taken.get(name):
             self._taken[name] = path
-            self.report(f"{name}_FILE", f"{name} is set as well", "Set only one of them.")
+            self.report(f"{name}_FILE", f"{name} is also set", "Set only one of them.")
         return self.values.get(name)
 
     def text(self, name: str, default: str) -> str:
@@ -70,7 +70,7 @@ class Environment:
             return default
         if value.strip().isdecimal() and lowest <= int(value) <= highest:
             return int(value)
-        self.report(name, f"{value!r} is not a whole number", f"Write one from {lowest} to {highest}.")
+        self.report(name, f"{value!r} is not a whole number", f"Set it to a number from {lowest} to {highest}.")
         return default
 
     def words(self, name: str, default: list[str]) -> list[str]:

@@ -104,7 +104,7 @@ def _needs(bearer: Bearer) -> str:
         return "Requires any valid token."
     roles = [role for role in Role.values if may(role, bearer.permission)]
     who = "any user" if len(roles) == len(Role) else f"a user with the role {' or '.join(roles)}"
-    return f"Needs a token with the scope `{scope_needed(bearer.permission)}` or more, of {who}."
+    return f"Requires a token with the scope `{scope_needed(bearer.permission)}` or more, of {who}."
 
 
 def _if_match(*, is_required: bool) -> dict[str, Any]:

@@ -174,7 +174,7 @@ AXES_VERBOSE = False
 LANGUAGES = [("en", "English"), ("ko", "한국어")]
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
 if LANGUAGE_CODE not in dict(LANGUAGES):
-    env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not spoken here", "Set it to en or ko.")
+    env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not supported", "Set it to en or ko.")
     LANGUAGE_CODE = "en"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "slamonitor.formats"
@@ -262,11 +262,11 @@ BACKUP_BUCKET_SECRET = env.text("BACKUP_BUCKET_SECRET", "")
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-    env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Write DEBUG, INFO, WARNING or ERROR.")
+    env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is not a level", "Write DEBUG, INFO, WARNING or ERROR.")
     LOG_LEVEL = "INFO"
 LOG_FORMAT = env.text("LOG_FORMAT", logs.AUTO).lower()
 if LOG_FORMAT not in logs.FORMS:
-    env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is no format", "Set it to json, line, or auto (line on a terminal).")
+    env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is not a format", "Set it to json, line, or auto (line on a terminal).")
     LOG_FORMAT = logs.AUTO
 # These say at INFO what other lines of ours say with more in them, or what nobody needs each second.
 QUIET = ("httpx", "axes", "celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer")

@@ -96,5 +96,5 @@ def _raw_file(values: dict[str, Any]) -> RawFile:
     """Parse the name of the file of a closed day. Raises ValueError for a name that leads out of the folder."""
     found = RawFile(**{**values, "content": Content(**values["content"])})
     if not FILE.fullmatch(found.file):
-        raise ValueError(f"{found.file!r} is no name of a file")
+        raise ValueError(f"{found.file!r} is not a file name")
     return found

@@ -30,7 +30,7 @@ def beside(server: Server, found: Source, name: str, progress: Progress) -> None
     """Load a backup into a database that does not exist yet. Raises `BackupError`."""
     loading.require_version(server, found)
     if loading.exists(server, name):
-        raise BackupError(f"There is a database {name} already. Nothing was touched. Choose another name, or drop it.")
+        raise BackupError(f"There is a database {name} already. Nothing was changed. Choose another name, or drop it.")
     with loading.fresh_database(server, name) as fresh:
         loading.load_and_compare(fresh, found, progress)
 
@@ -84,7 +84,9 @@ def require_restorable(found: Source) -> None:
     """Raise `BackupError` if a backup can't replace the live data."""
     schema.require_known(found)
     if found.manifest.kind is Kind.SCHEMA:
-        raise BackupError(f"{found.path} holds a schema and no data. It can only be restored beside them: --into NAME")
+        raise BackupError(
+            f"{found.path} holds a schema and no data. It can only be restored into another database: --into NAME"
+        )
 
 
 def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
@@ -143,12 +145,13 @@ def _change_over(server: Server, fresh: Server) -> None:
             except psycopg.errors.ObjectInUse as error:
                 if attempt == TRIES:
                     raise BackupError(
-                        f"Others keep coming back to {server.database}. Nothing was changed. Stop what uses it; its"
+                        f"Other clients keep connecting to {server.database}. Nothing was changed. Stop what"
+                        " uses it; its"
                         " sessions are in pg_stat_activity."
                     ) from error
             except psycopg.Error as error:
                 raise BackupError(
-                    f"The databases cannot change places: {first_line(error)}. Nothing was changed."
+                    f"The databases cannot be swapped: {first_line(error)}. Nothing was changed."
                 ) from error
 
 

@@ -68,7 +68,7 @@ class StrictQuery(Query):  # type: ignore[misc]  # ninja's own inherit, too
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    return f"this parameter is not known. {did_you_mean(name, known)}Known are {', '.join(known)}."
+    return f"unknown parameter. {did_you_mean(name, known)}Available: {', '.join(known)}."
 
 
 class Paged(BaseModel):

@@ -22,7 +22,7 @@ def _text(value: Any, written: str) -> str | None:
 def _whole_number(value: Any, written: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return _of_wrong_type(value, written, "a whole number", "Enter digits only, without unit or quotes")
-    return None if value in INT4 else f"{written} is out of every range."
+    return None if value in INT4 else f"{written} is out of range."
 
 
 def _number_or_null(value: Any, written: str) -> str | None:
@@ -67,12 +67,12 @@ def _not_json(value: Any) -> str | None:
             return "a whole number in it is too large. Put it in quotes."
         case None | bool() | int() | float():
             return None
-    return f"{value} is {_kind(value)}, which is not kept as such. Put it in quotes."
+    return f"{value} is {_kind(value)}, which cannot be stored as such. Put it in quotes."
 
 
 def _unstorable(text: str) -> str | None:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        return f"{shown(text)} has a character that cannot be stored. Remove it."
+        return f"{shown(text)} contains a character that cannot be stored. Remove it."
     return None
 
 
@@ -123,7 +123,7 @@ def key_fault(key: str) -> str | None:
     if key in KEPT_BY_US:
         return "the monitor sets this itself. Remove the line."
     if key not in FAULTS:
-        return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
+        return f"unknown key. {did_you_mean(key, FAULTS)}Available: {', '.join(FAULTS)}."
     return None
 
 
@@ -131,7 +131,7 @@ def kind_fault(kind: Any) -> str | None:
     """Say why there is no such kind of check."""
     if isinstance(kind, str) and kind in KINDS:
         return None
-    return f"{shown(kind)} is no kind of check. {did_you_mean(str(kind), KINDS)}Known are {', '.join(KINDS)}."
+    return f"{shown(kind)} is not a kind of check. {did_you_mean(str(kind), KINDS)}Available: {', '.join(KINDS)}."
 
 
 def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:

@@ -75,7 +75,7 @@ def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml
         return None
     for key, _value in root.value:
         if key.value != ROOT:
-            what = f"this key is not known here. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
+            what = f"unknown key. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
             problems.append(Problem(line=line_of(key), key=_key_text(key), what=what))
     lists = [(key, value) for key, value in root.value if key.value == ROOT]
     for key, _value in lists[1:]:
@@ -91,7 +91,7 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
     """Read one service; `seen` has the line of each id so far."""
     found: list[Problem] = []
     if not isinstance(node, yaml.MappingNode):
-        what = f"{_written(node)} is not a service. Write `- id: …` and the other keys below it."
+        what = f"{_written(node)} is not a service. Enter `- id: …` with the other keys below it."
         problems.append(Problem(line=line_of(node), key=ROOT, what=what))
         return Wanted(id="", values={}, line=line_of(node), refused=frozenset(sync.COLUMNS))
     templates: dict[Path, str] = {}
@@ -107,7 +107,7 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
     found += [Problem(line=line, key=key, what=what) for key, what in missing(lines, kind or DEFAULT_KIND)]
     id = values.pop("id", "")
     if id and id in seen:
-        what = f"{shown(id)} is the id of the service in line {seen[id]} too. Each service has an id of its own."
+        what = f"{shown(id)} is the id of the service in line {seen[id]} too. Ids must be unique."
         found.append(Problem(line=lines["id"], key="id", what=what))
     elif id:
         seen[id] = lines["id"]

@@ -142,7 +142,7 @@ def celery_url(redis_url: str) -> str:
     parts = urlsplit(redis_url)
     if parts.scheme in ("redis", "rediss"):
         if not parts.hostname:
-            raise ValueError("it names no host")
+            raise ValueError("it contains no host")
         return redis_url
     if parts.scheme != "unix" or not parts.path:
         raise ValueError("it is neither redis://, rediss:// nor unix:///path")

@@ -51,14 +51,14 @@ def test_good_settings_pass() -> None:
         ("REDIS_URL", "localhost:6379", "Write redis://"),
         ("DEBUG", "maybe", "'maybe' is neither true nor false"),
         ("ALLOWED_HOSTS", "*", "'*' lets anybody choose"),
-        ("DB_MAX_CONNECTIONS", "0", "Write one from 1 to 1000"),
+        ("DB_MAX_CONNECTIONS", "0", "Set it to a number from 1 to 1000"),
         ("PAGE_TIME_ZONE", "Mars/Base", "Write a name such as Asia/Seoul"),
         ("LANGUAGE_CODE", "xx", "Write en or ko"),
         ("LOG_LEVEL", "LOUD", "Write DEBUG, INFO"),
         ("LOG_FORMAT", "xml", "Write json, line, or auto"),
         ("BACKUP_AT", "2 o'clock", "Write a time such as 02:00, or off"),
         ("BACKUP_BUCKET", "https://example.com/x", "Write s3://bucket"),
-        ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is no public key of age"),
+        ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is not a public key of age"),
         ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
         ("PROBE_DNS_SERVERS", "192.0.2.53:99999", "Write ip or ip:port"),
         ("CANARY_URLS", "https://example.com/, example.com", "'example.com' cannot be asked"),
@@ -90,7 +90,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     [
         (None, {}, "SECRET_KEY_FILE: {path} cannot be read: No such file or directory"),
         ("\n", {}, "SECRET_KEY_FILE: {path} is empty"),
-        ("x" * 40, {"SECRET_KEY": "y" * 40}, "SECRET_KEY_FILE: SECRET_KEY is set as well"),
+        ("x" * 40, {"SECRET_KEY": "y" * 40}, "SECRET_KEY_FILE: SECRET_KEY is also set"),
     ],
 )
 def test_a_bad_file_stops_the_start_in_words(

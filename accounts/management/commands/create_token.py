@@ -20,7 +20,10 @@ class Command(BaseCommand):
         parser.add_argument("--for", dest="name", required=True, help="purpose, for example “deploy script”")
         parser.add_argument("--scope", choices=Scope.values, default=Scope.READ.value, help="default: read")
         parser.add_argument(
-            "--days", type=int, default=tokens.USUAL_DAYS, help=f"valid for, 1 to {tokens.LONGEST_DAYS}; default: 90"
+            "--days",
+            type=int,
+            default=tokens.USUAL_DAYS,
+            help=f"days until it expires, 1 to {tokens.LONGEST_DAYS}; default: 90",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,7 +31,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user {options['username']!r}.")
         if not 1 <= options["days"] <= tokens.LONGEST_DAYS:
-            raise CommandError(f"--days {options['days']}: write a number from 1 to {tokens.LONGEST_DAYS}.")
+            raise CommandError(f"--days {options['days']}: enter a number from 1 to {tokens.LONGEST_DAYS}.")
         try:
             token, text = tokens.make(user, options["name"], options["scope"], days=options["days"], now=timezone.now())
         except ValidationError as error:

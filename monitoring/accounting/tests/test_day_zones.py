@@ -250,7 +250,7 @@ def test_somebody_who_goes_on_in_the_old_zone_is_noticed(service, settings, monk
 
     monkeypatch.setattr(day_zones, "request_missing", with_an_old_engine)
 
-    with pytest.raises(CommandError, match="Somebody goes on storing days of UTC"):
+    with pytest.raises(CommandError, match="Another process still stores days of UTC"):
         command("--rezone")
 
 

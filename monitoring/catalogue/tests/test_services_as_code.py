@@ -119,7 +119,7 @@ def test_every_wrong_setting_is_told_with_its_own_line():
 def test_an_unknown_kind_is_told_alone():
     (problem,) = problems(HEAD + "    check: {kind: htpp, method: FETCH}\n")
 
-    assert problem.startswith('5: check.kind: "htpp" is no kind of check. Did you mean http? Known are http,')
+    assert problem.startswith('5: check.kind: "htpp" is not a kind of check. Did you mean http? Available: http,')
 
 
 def test_a_heartbeat_needs_no_address_and_can_have_none():
@@ -168,7 +168,7 @@ def test_a_missing_variable_is_told_with_line_key_and_remedy():
 
     assert problem == (
         "7: check.headers.Authorization.secret: the environment has no variable SERVICE_TOKEN."
-        " Set it, or write $${SERVICE_TOKEN} if it is meant as such."
+        " Set it, or write $${SERVICE_TOKEN} if it is meant literally."
     )
 
 
@@ -309,7 +309,7 @@ def test_a_service_is_no_part_of_itself():
 def test_a_parent_must_be_there():
     (problem,) = problems(FAMILY.replace("parent: shop", "parent: shopp"))
 
-    assert problem.startswith('3: parent: "shopp" is no service. Did you mean shop?')
+    assert problem.startswith('3: parent: "shopp" is not a service. Did you mean shop?')
 
 
 def test_pruning_removes_and_names_what_the_file_does_not():

@@ -291,7 +291,7 @@ class TestCommand:
     def test_what_is_probed_has_none(self):
         make_service("payments")
 
-        with pytest.raises(CommandError, match="payments is no heartbeat: it is checked by http"):
+        with pytest.raises(CommandError, match="payments is not a heartbeat: it is checked by http"):
             call_command("heartbeat_url", "payments")
 
     def test_probing_it_says_why_not(self, service, capsys):

@@ -58,7 +58,7 @@ def test_a_stopped_beat_is_unhealthy_and_says_since_when(client, time_machine):
     code, status, dependencies = health(client)
 
     assert (code, status) == (503, "unhealthy")
-    assert dependencies["dispatch"]["message"] == "no slot was dispatched for 62 s"
+    assert dependencies["dispatch"]["message"] == "no slot has been dispatched for 62 s"
 
 
 def test_everybody_gives_the_last_dispatch_the_same_age(monkeypatch):
@@ -155,7 +155,7 @@ def test_a_region_without_a_worker_is_named(client, seen_s_ago):
     code, _status, dependencies = health(client)
 
     assert code == 503
-    assert dependencies["workers"]["message"] == "no probe worker for the region seoul"
+    assert dependencies["workers"]["message"] == "no probe worker for region seoul"
 
 
 def test_an_unreachable_redis_is_named_without_its_password(client, settings):

@@ -29,11 +29,11 @@ class Command(BaseCommand):
         if service is None:
             raise CommandError(f"There is no service {options['id']!r}.")
         if service.kind != heartbeats.KIND:
-            raise CommandError(f"{service.id} is no heartbeat: it is checked by {service.kind}.")
+            raise CommandError(f"{service.id} is not a heartbeat: it is checked by {service.kind}.")
         if heartbeats.has_door(service) and not options["rotate"]:
             raise CommandError(
-                f"{service.id} has a push URL, which was shown when it was made; only its hash is kept."
-                " With --rotate a new one is made, and the old one stops working at once."
+                f"{service.id} already has a push URL. It cannot be shown again because only its hash is stored."
+                " Use --rotate to create a new one; the old one then stops working immediately."
             )
         path = reverse("monitoring:heartbeat", args=[heartbeats.open_door(service)])
         self.stdout.write(f"{options['page_url'].rstrip('/')}{path}")

@@ -52,7 +52,7 @@ def _find(id: str) -> Service:
     if service is None:
         known = list(Service.objects.present().values_list("id", flat=True))
         hint = did_you_mean(id, known) or (
-            f"Known are {', '.join(sorted(known)[:10])}." if known else "There are none."
+            f"Available: {', '.join(sorted(known)[:10])}." if known else "There are none."
         )
         raise CommandError(f"There is no service {id!r}. {hint.strip()}")
     return service

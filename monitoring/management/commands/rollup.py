@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if first > last:
             raise CommandError(f"--from {first} is after --to {last}. Swap them.")
         if bounds(last, zone)[0] > now:
-            raise CommandError(f"--to {last} has not begun yet in {zone}. Write {day_of(now, zone)} or an earlier day.")
+            raise CommandError(f"--to {last} has not begun yet in {zone}. Enter {day_of(now, zone)} or an earlier day.")
         ids = _services(options["service"])
         days = list(days_between(first, last))
         changed = 0
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         if rebuilt or differences:
             raise CommandError(
                 f"Runs of {len(rebuilt)} services and {len(differences)} stored days differed. They have been accounted"
-                " again; the log says what they were. Run it once more to see that nothing differs now."
+                " again; the log says what they were. Run the command again to check that nothing differs."
             )
         self.stdout.write(f"{len(ids)} services audited; nothing differs.")
 
@@ -126,10 +126,13 @@ class Command(BaseCommand):
         if is_dry_run:
             return
         if asked := day_zones.request_missing(min(days, default=day_of(now, zone)), now, zone):
-            self.stdout.write(f"{asked} days of services had no row in the other calendar: the engine accounts them.")
+            self.stdout.write(
+                f"{asked} days of services had no row in the other calendar: the engine will account them."
+            )
         if left := day_zones.others(zone):
             raise CommandError(
-                f"Somebody goes on storing days of {', '.join(left)}. Stop every process that still runs with another"
+                f"Another process still stores days of {', '.join(left)}. Stop every process that still runs"
+                " with another"
                 " PAGE_TIME_ZONE, then repeat: manage.py rollup --rezone"
             )
 

@@ -116,7 +116,10 @@ async def _shake_hands(target: Target, settings: TlsSettings, hop: Hop, tools: T
 def judge(peer: Peer, settings: TlsSettings, now_s: float) -> Finding:
     """Judge a server whose certificate, where it had to be trusted, is."""
     if SPOKEN.get(peer.version, ssl.TLSVersion.TLSv1) < VERSIONS[settings.min_version]:
-        words = f"server speaks {peer.version.replace('v', ' ')} at best, at least TLS {settings.min_version} is wanted"
+        words = (
+            f"server supports {peer.version.replace('v', ' ')} at most, but TLS {settings.min_version} or"
+            " newer is required"
+        )
         return bad(ErrorType.CONNECTION, words)
     if not peer.chain:
         return bad(ErrorType.CONNECTION, "server showed no certificate")

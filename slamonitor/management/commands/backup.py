@@ -53,5 +53,5 @@ def chosen(options: dict[str, Any]) -> tuple[Kind, list[str]]:
 def told(taken: Taken) -> str:
     """Say what was written."""
     rows = sum(content.rows for content in taken.manifest.tables.values())
-    days = f", with {len(taken.raw_paths)} closed days beside it" if taken.raw_paths else ""
+    days = f", with {len(taken.raw_paths)} closed days in separate files" if taken.raw_paths else ""
     return f"{taken.path}: {size(taken.size_bytes)}, {rows} rows of {len(taken.manifest.tables)} tables{days}"

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         found = diagnostics.doctor.examine()
         known = [each.check.name for each in found]
         if unknown := [name for name in options["names"] if name not in known]:
-            raise CommandError(f"No check is named {unknown[0]!r}. There are: {', '.join(known)}", returncode=3)
+            raise CommandError(f"No check is named {unknown[0]!r}. Available: {', '.join(known)}", returncode=3)
         chosen = [each for each in found if not options["names"] or each.check.name in options["names"]]
         if options["json"]:
             self.stdout.write(json.dumps([as_json(each) for each in chosen], indent=2, ensure_ascii=False))

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if not settings.DEBUG and not options["force"]:
             raise CommandError(
                 f"DEBUG is off, so this looks like production. It would delete {_contents()}. Nothing was deleted;"
-                " if that is what you want: manage.py reset_data --force"
+                " to delete it anyway: manage.py reset_data --force"
             )
         try:
             seeded = reset(timezone.now())

@@ -52,7 +52,7 @@ class Command(BackupCommand):
                 server, found, folder, lambda: engine_stopped(server, settings.STATE_DIR), progress
             )
         connections.close_all()
-        self._tell(server, f"Restored. What was there before is in {safety.path}.")
+        self._tell(server, f"Restored. The previous data is in {safety.path}.")
 
     def _tell(self, server: Server, words: str) -> None:
         with server.connect() as connection:
@@ -84,9 +84,12 @@ def ask(server: Server, found: Source) -> None:
     what = f"the tables {', '.join(manifest.tables)}" if manifest.kind is Kind.TABLES else "all data"
     warning = (
         f"This replaces {what} of the database {server.database} by those of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC"
-        f" ({manifest.kind}, {sum(content.rows for content in found.tables.values())} rows). The engine pauses."
+        f" ({manifest.kind}, {sum(content.rows for content in found.tables.values())} rows). The engine is"
+        " paused meanwhile."
     )
     if not sys.stdin.isatty():
-        raise CommandError(f"{warning} Nobody is there to ask. Nothing was changed; with --yes it is done.")
-    if input(f"{warning}\nWhat is there now is dumped first. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError(
+            f"{warning} There is no terminal to ask for confirmation. Nothing was changed; use --yes to continue."
+        )
+    if input(f"{warning}\nThe current data is dumped first. Continue? [y/N] ").strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was changed.")

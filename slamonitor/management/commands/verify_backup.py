@@ -34,7 +34,7 @@ class Command(BackupCommand):
         path: Path | None = options["file"] and options["file"].absolute()
         if options["quick"]:
             with loading.source(path or nights.newest(folder), foreign=foreign) as found:
-                self.stdout.write(f"{found.path} and its {len(found.raw_files)} closed days are whole.")
+                self.stdout.write(f"{found.path} and its {len(found.raw_files)} closed days are complete.")
         elif path is None:
             self.stdout.write(f"{nights.prove_newest(server, folder, progress)} can be restored.")
         else:
