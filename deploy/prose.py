@@ -15,7 +15,8 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 APPS = ["accounts", "bench", "clients", "database", "deploy", "incidents", "observability", "statuspage"]
-CHECKED = ["README.md", "SECURITY.md", "docs/*.md", *(f"{app}/**/*.py" for app in APPS)]  # .po files work, too
+CATALOGUE = "locale/ko/LC_MESSAGES/django.po"  # its messages in English
+CHECKED = ["README.md", "SECURITY.md", "docs/*.md", CATALOGUE, *(f"{app}/**/*.py" for app in APPS)]
 STYLES = CHECKOUT / "styles" / "SLAMonitor"
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`|\]\([^)\s]+\)", re.DOTALL | re.MULTILINE)
 BREAK = r"\n\s*\n|\n\s*[-#|]|\|"  # between paragraphs, list items, headings and cells

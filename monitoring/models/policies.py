@@ -69,7 +69,9 @@ class AccountingPolicy(models.Model):
         _("daily uptime below which a day is a major outage (%)"), max_digits=5, decimal_places=2, default="95.00"
     )
     reason = models.TextField(_("reason"), blank=True, default="")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountingPolicyQuerySet.as_manager()

@@ -70,7 +70,7 @@ def test_health_is_degraded_by_a_failed_backup_and_says_why(client: Client, db: 
     assert "The disk is full." in found["message"] and "manage.py backup" in found["message"]
 
 
-def test_the_desk_tells_of_the_last_proven_restore(viewer: Person) -> None:
+def test_the_admin_shows_the_last_verified_restore(viewer: Person) -> None:
     now = datetime.now(UTC)
     BackupReport.objects.create(subject="proof", began_at=now - HOUR, ended_at=now - HOUR, is_good=True)
 

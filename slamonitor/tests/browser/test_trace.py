@@ -162,7 +162,7 @@ def test_a_page_that_cannot_be_refreshed_says_so_with_the_number_to_quote(
     assert line["metadata"]["kind"] == "fetch" and "refreshes failed" in line["metadata"]["says"]
 
 
-def test_the_desk_says_so_too(troubled: Page, installation: Installation) -> None:
+def test_the_admin_says_so_too(troubled: Page, installation: Installation) -> None:
     sign_in(troubled, "the-admin")
     troubled.goto("/admin/monitoring/service/payments/change/")
     notice = troubled.locator("#trouble")

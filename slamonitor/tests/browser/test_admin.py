@@ -1,4 +1,4 @@
-"""The desk as its people use it."""
+"""The admin as people use it."""
 
 import re
 
@@ -56,7 +56,7 @@ FOR_ALL = ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Po
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
-    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Upkeep"],
+    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Diagnostics"],
 }
 
 
