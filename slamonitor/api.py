@@ -29,9 +29,9 @@ from slamonitor.openapi import describe
 INTRODUCTION = """
 Services, their checks and their figures.
 
-- **Token.** Create one in the admin under *API tokens*, or with `manage.py create_token`, and send it with each request:
+- **Token.** Create one in the admin under *API tokens*, or with `manage.py create_token`. Send it with each request:
   `Authorization: Bearer slm_…`. It acts for its user, within the role of the user and its own scope.
-- **Lists** have pages: `next_cursor` of one page is the `cursor` of the next. Items that are added or removed meanwhile
+- **Lists** have pages: `next_cursor` of one page is the `cursor` of the next. Items added or removed meanwhile
   don't shift the others.
 - **Errors** have one format: a `code` for programs and a `message` for people. A 422 lists every mistake in
   `details.problems`. `trace_id` identifies the request in our logs.
