@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="children",
                 to="monitoring.service",
-                verbose_name="part of",
+                verbose_name="parent service",
             ),
         ),
         migrations.AddField(

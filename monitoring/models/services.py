@@ -146,7 +146,7 @@ class Service(models.Model):
     )
     group_name = models.CharField(_("group"), max_length=100, blank=True, default="")
     parent = models.ForeignKey(  # what it is part of
-        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("part of")
+        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("parent service")
     )
     tags = ArrayField(
         models.TextField(validators=[MaxLengthValidator(50)]), verbose_name=_("tags"), default=list, blank=True

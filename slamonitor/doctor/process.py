@@ -45,7 +45,7 @@ def judge_versions(ours: str, of_workers: Collection[str]) -> Finding:
     }
     says = _("SLA Monitor %(ours)s on Python %(python)s, Django %(django)s, Celery %(celery)s.") % words
     if words["others"]:
-        says = f"{says} {_('Workers also run %(others)s.') % words}"
+        says = f"{says} {_('Some workers run %(others)s.') % words}"
         return note(says, _("This is expected during an upgrade; afterwards restart the workers of the old release."))
     return good(says)
 
