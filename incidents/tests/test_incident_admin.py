@@ -149,7 +149,7 @@ def test_a_service_is_named_once(reporter: Person) -> None:
 def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter: Person) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     later = {"started_at_0": f"{tomorrow:%Y-%m-%d}", "started_at_1": "00:00:00"}
-    assert "This is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
+    assert "This time is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
 
     incident = file(reporter)
     say(reporter, incident, "Well again.", "resolved")

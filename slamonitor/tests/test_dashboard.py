@@ -70,7 +70,7 @@ def test_an_outage_with_an_incident_is_told_of(viewer: Person) -> None:
     text = words(viewer)
 
     assert "P1 Payments fail Investigating" in text
-    assert "No incident tells" not in text
+    assert "No incident describes" not in text
 
 
 def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person) -> None:

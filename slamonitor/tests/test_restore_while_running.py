@@ -51,7 +51,7 @@ def test_a_restore_pauses_the_engine_and_brings_the_old_data_back(installation: 
         wait_until(lambda: "the engine continues" in installation.log.read_text(), 20, installation.log.read_text)
         log = installation.log.read_text()
         assert log.index("the engine pauses") < log.index("the engine continues")
-        assert "Restored. What was there before is in" in told
+        assert "Restored. The previous data is in" in told
         assert name(installation) == "Before"
         restored_at = datetime.now(UTC)
         wait_until(lambda: checks_since(installation, restored_at) >= 2, 30, installation.log.read_text)

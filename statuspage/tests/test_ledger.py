@@ -410,7 +410,7 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
 def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service: Service, get: Any) -> None:
     with time_machine.travel(NOW, tick=False):
         refresh_today(NOW, UTC)
-    day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
+    day, words = "?from=2025-03-13&to=2025-03-13", "The new rules apply to figures from tomorrow on."
     assert words not in words_of(get(f"/services/payments/ledger{day}"))
 
     Service.objects.update(failure_threshold=20)
@@ -426,8 +426,8 @@ def test_ledger_states_the_thresholds_of_the_service(service: Service, get: Any)
     text = words_of(get(f"/services/payments/ledger{day}"))
     document = get(f"/services/payments/ledger.json{day}").json()
 
-    assert "20 failed checks in a row make a service down" in text
-    assert "This service has other thresholds than the policy" in text
+    assert "A service is down after 20 failed checks in a row" in text
+    assert "This service has its own thresholds, which differ from the policy" in text
     assert [(p["failure_threshold"], p["recovery_threshold"]) for p in document["policies"]] == [(20, 1)]
 
 

@@ -236,7 +236,7 @@ def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service, settin
 
 @pytest.mark.parametrize("option", ["--from=2025-03-10", "--service=payments", "--recount"])
 def test_rezoning_takes_all_days_of_all_services(service, option):
-    with pytest.raises(CommandError, match="takes all days of all services"):
+    with pytest.raises(CommandError, match="covers all days of all services"):
         command("--rezone", option)
 
 

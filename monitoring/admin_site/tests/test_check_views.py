@@ -106,7 +106,7 @@ def test_what_takes_too_long_is_given_up_in_words(viewer, monkeypatch):
     page = viewer.client.get("/admin/checks/")
 
     assert page.status_code == 200
-    assert "This takes too long" in page.content.decode()
+    assert "The search took too long" in page.content.decode()
 
 
 def test_the_database_gives_up_after_the_time_that_a_page_may_take(monkeypatch):

@@ -218,7 +218,7 @@ def test_what_the_monitor_keeps_by_itself_is_not_changed_by_others(program):
 def test_an_id_is_for_good(program):
     make_service("payments")
 
-    assert "An id is for good" in fields_of(program.patch("services/payments", {"id": "pay"}))["id"][0]
+    assert "An id cannot be changed" in fields_of(program.patch("services/payments", {"id": "pay"}))["id"][0]
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_dots_where_no_secret_is_are_refused(program):
     check = {"headers": {"Authorization": {"secret": sealing.MASK}}}
 
     assert (
-        "no secret yet"
+        "no stored secret"
         in fields_of(program.post("services", {**NEW, "check": check}))["check.headers.Authorization"][0]
     )
 

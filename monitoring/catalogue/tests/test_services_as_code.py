@@ -234,7 +234,7 @@ def test_the_same_secret_again_changes_nothing():
 
 def test_an_unchanged_secret_is_kept_and_must_be_there():
     text = HEAD + "    check: {headers: {X-Key: {secret: %s}}}\n"
-    assert "there is no secret yet" in problems(text % "unchanged")[0]
+    assert "there is no stored secret" in problems(text % "unchanged")[0]
 
     sync(text % "literal")
     assert "X-Key:\n        secret: unchanged" in exported()
@@ -324,7 +324,7 @@ def test_pruning_removes_and_names_what_the_file_does_not():
 def test_pruning_by_an_empty_file_is_refused():
     sync(HEAD)
 
-    assert "every service would be removed" in problems("services: []", prune=True)[0]
+    assert "--prune would remove all of them" in problems("services: []", prune=True)[0]
 
 
 def test_a_service_that_comes_back_is_unknown_until_it_is_checked():

@@ -198,7 +198,7 @@ services:
         "5: check_interval: 500 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 500000.",
         '7: name: "Taken" is already the name of the service other. Choose another name.',
         "8: endpoint_url: 'ftp://files.example.com' is not a URL that can be checked."
-        " Write it whole, like https://api.example.com/health",
+        " Enter a full URL, for example https://api.example.com/health",
         "9: time_out: unknown key. Did you mean timeout? Available: id, name, display_name, description,"
         " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, failure_threshold,"
         " recovery_threshold, group, parent, tags, check, metadata.",
@@ -325,7 +325,7 @@ def test_the_command_names_file_and_line(tmp_path, capsys):
     with pytest.raises(CommandError, match=r"1 problem in .*; nothing was changed"):
         call_command("sync_services", str(file))
 
-    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is below 100 (0.1 s). Is it seconds? Write")
+    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is less than 100 (0.1 s). If you meant seconds, enter")
 
 
 def test_a_missing_file_is_told(tmp_path):

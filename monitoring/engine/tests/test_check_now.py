@@ -58,7 +58,7 @@ def test_a_heartbeat_is_not_probed(admin):
 
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
 
-    assert "this service reports to us" in page
+    assert "it reports to us" in page
 
 
 def test_only_admins_may_check(reporter, viewer, target):

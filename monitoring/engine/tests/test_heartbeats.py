@@ -278,7 +278,7 @@ class TestCommand:
         url = capsys.readouterr().out.strip()
 
         assert ping(url.removeprefix("https://status.example.com/heartbeat/"), GOOD, START) is Answer.TAKEN
-        with pytest.raises(CommandError, match="only its hash is kept"):
+        with pytest.raises(CommandError, match="only its hash is stored"):
             call_command("heartbeat_url", "backup")
 
     def test_a_rotated_url_is_another_one(self, service, capsys):

@@ -197,7 +197,7 @@ def test_a_full_cache_makes_room() -> None:
 
 
 def test_settings_that_cannot_be_read_are_ours_and_no_verdict(run: Run, tools: Tools) -> None:
-    with pytest.raises(WrongSettings, match=r"settings of api \(version 1\): metod: this setting is not known"):
+    with pytest.raises(WrongSettings, match=r"settings of api \(version 1\): metod: unknown setting"):
         run(probe(make_spec("http://x/", settings={"metod": "GET"}), tools))
     with pytest.raises(ValueError, match="heartbeat is not probed"):
         run(probe(make_spec("", kind="heartbeat"), tools))
