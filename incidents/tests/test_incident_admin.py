@@ -142,7 +142,7 @@ def test_a_service_is_named_once(reporter: Person) -> None:
         f"{LIST}add/", form(major_services=["payments"], partial_services=["payments"])
     ).content.decode()
 
-    assert "Payments is named twice" in page
+    assert "Payments is listed twice" in page
     assert not Incident.objects.exists()
 
 

@@ -152,7 +152,7 @@ def test_one_check_is_shown_with_its_requests_its_service_and_the_change_it_bega
     assert "no answer within 5 s" in page
     assert "GET http://payments.example/health" in page, "the service's own address"
     assert "GET http://payments.example/moved" in page
-    assert "<strong>Major outage</strong>" in page
+    assert "<strong>Down</strong>" in page
     assert "/admin/monitoring/service/payments/change/" not in page, "viewers may not edit services"
     assert (
         "/admin/monitoring/service/payments/change/"

@@ -85,7 +85,7 @@ def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin, time_mac
 @pytest.mark.parametrize(
     ("state", "columns", "word"),
     [
-        ({"status": "mo"}, {}, "Major outage"),
+        ({"status": "mo"}, {}, "Down"),
         ({"status": "o", "stale_at": timezone.now() - timedelta(minutes=1)}, {}, "No data"),
         ({"status": "o"}, {"is_active": False}, "Paused"),
     ],
@@ -145,7 +145,7 @@ def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit
         ("http__method", "GRAB", "&quot;GRAB&quot; is not a valid choice. Use one of GET, HEAD"),
         ("http__headers", "Accept: [", "It cannot be read"),
         ("http__headers", "Connection: close", "Connection: the monitor sets this header itself"),
-        ("http__body", "hello", "a GET request carries no body"),
+        ("http__body", "hello", "a GET request has no body"),
         ("regions", "default,default", "A region is listed twice"),
         ("quorum", "3", "between 1 and the number of regions"),
     ],
@@ -250,7 +250,7 @@ def test_settings_and_what_is_wrong_with_them_are_korean(admin):
 
     page = admin.client.post(f"{LIST}add/", wrong, headers={"accept-language": "ko"}).content.decode()
 
-    assert "점검 방법: TCP 포트" in page
+    assert "점검 설정: TCP 포트" in page
     assert "정상 상태 코드" in page
     assert "여기에 쓸 수 없습니다. 다음 가운데 하나를 쓰십시오" in page
 
@@ -297,7 +297,7 @@ def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin):
     make_service("payments")
 
     asked = act(admin, "pause_services", "payments")
-    assert "nobody&#x27;s downtime" in asked.content.decode()
+    assert "neither as uptime nor as downtime" in asked.content.decode()
     assert "Enter a reason" in act(admin, "pause_services", "payments", confirmed="1").content.decode()
     assert Service.objects.get().is_active
 

@@ -325,7 +325,7 @@ def test_the_command_names_file_and_line(tmp_path, capsys):
     with pytest.raises(CommandError, match=r"1 problem in .*; nothing was changed"):
         call_command("sync_services", str(file))
 
-    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is less than 100 (0.1 s). If you meant seconds, enter")
+    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is less than 100 (0.1 s). If you meant seconds")
 
 
 def test_a_missing_file_is_told(tmp_path):

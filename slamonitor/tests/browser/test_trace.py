@@ -133,9 +133,7 @@ def test_errors_of_what_a_browser_was_extended_with_are_none_of_ours(
     assert sent == []
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "cannot be updated right now"), ("ko", "최신 상태로 갱신할 수 없어")]
-)
+@pytest.mark.parametrize(("language", "words"), [("en", "cannot be updated right now"), ("ko", "갱신할 수 없어")])
 def test_a_page_that_cannot_be_refreshed_says_so_with_the_number_to_quote(
     troubled: Page, installation: Installation, language: str, words: str
 ) -> None:
