@@ -28,7 +28,7 @@ HOME = "https://pay.example/health"
 PLACE = Place("payments", "https://pay.example:443", "headers.Authorization")
 SECRET = "hunter2-of-payments"
 WITH_SECRET = {"headers": {"Authorization": {"secret": SECRET}, "X-Key": {"secret": "another"}, "Accept": "*/*"}}
-WORDS = "leads to another origin (https://pay.example:443 → https://evil.example:443)"
+WORDS = "has another origin (https://pay.example:443 → https://evil.example:443)"
 
 texts = st.text(max_size=30)
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
