@@ -148,7 +148,8 @@ def test_a_refusal_names_the_line_and_the_statement(live: Server, whole: Path, f
     path = doctored(whole, folder, "\n-- so far so good\nDROP DATABASE a\n;\n")
 
     line = text.count(b"\n") + 3
-    with pytest.raises(BackupError, match=rf"line {line} of its SQL is not part of any backup of ours: 'DROP DATABASE a'"):
+    words = f"line {line} of its SQL is not part of any backup of ours: 'DROP DATABASE a'"
+    with pytest.raises(BackupError, match=words):
         nights.prove(live, folder, path, SILENT)
 
 
