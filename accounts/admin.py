@@ -49,8 +49,8 @@ class UserAdmin(ModelAdmin):
             )
         if field and db_field.name == "is_active":
             field.help_text = _(
-                "Switch this off instead of deleting: the person cannot sign in any more, and what they wrote keeps"
-                " its author."
+                "Deactivate users instead of deleting them: they can no longer sign in, and their entries keep"
+                " their author."
             )
         return field
 

@@ -17,14 +17,14 @@ router = Router(tags=["Token"])
 class TokenOut(BaseModel):
     """A token, without its text."""
 
-    name: str = Field(description="What it is for.")
-    hint: str = Field(description="The last four characters of its text.")
-    user: str = Field(description="The name of the user it acts for.")
-    role: Role = Field(description="The user's role. A token never may more than that.")
-    scope: Scope = Field(description="`read` looks, `write` also does the day's work, `admin` also what lasts.")
+    name: str = Field(description="Purpose of the token.")
+    hint: str = Field(description="Last four characters of the token.")
+    user: str = Field(description="Name of the user that the token acts for.")
+    role: Role = Field(description="Role of the user. A token never has more permissions than its user.")
+    scope: Scope = Field(description="`read` allows viewing, `write` also daily work, `admin` also permanent changes.")
     created_at: datetime
     expires_at: datetime
-    last_used_at: datetime | None = Field(description="To the minute.")
+    last_used_at: datetime | None = Field(description="Accurate to the minute.")
 
 
 @router.get("/token", response=TokenOut, auth=Bearer(), summary="Read your own token", operation_id="read_token")

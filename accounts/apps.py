@@ -4,7 +4,7 @@ from django.utils.translation import pgettext_lazy
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-    verbose_name = pgettext_lazy("part of the desk", "Accounts")
+    verbose_name = pgettext_lazy("part of the admin", "Accounts")
 
     def ready(self) -> None:
         from accounts.callers import identify

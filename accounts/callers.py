@@ -44,13 +44,13 @@ def caller(request: Any) -> ApiToken:
 def _invalid(token: ApiToken | None) -> ApiError:
     """Return the error that says why the token is invalid. Its sender may know the reason."""
     if token is None:
-        code, why = "TOKEN_UNKNOWN", _("There is no such token. It is shown once, when it is made: copy it whole.")
+        code, why = "TOKEN_UNKNOWN", _("Invalid token. A token is shown only once, when it is created: copy all of it.")
     elif token.revoked_at is not None:
-        code, why = "TOKEN_REVOKED", _("This token was revoked on %(day)s. Make another one.")
+        code, why = "TOKEN_REVOKED", _("This token was revoked on %(day)s. Create a new one.")
     elif not token.user.is_active:
-        code, why = "USER_INACTIVE", _("The account that this token belongs to is switched off.")
+        code, why = "USER_INACTIVE", _("The account of this token is deactivated.")
     else:
-        code, why = "TOKEN_EXPIRED", _("This token expired on %(day)s. Make another one.")
+        code, why = "TOKEN_EXPIRED", _("This token expired on %(day)s. Create a new one.")
     day = (token.revoked_at or token.expires_at).date().isoformat() if token else ""
     # RFC 6750, section 3: error descriptions for programs are ASCII.
     challenge = f'{REALM}, error="invalid_token", error_description="{code}"'
@@ -63,7 +63,7 @@ def forbidden(token: ApiToken, permission: str) -> ApiError:
         words = _("%(name)s has the role %(role)s, which may not do this. Ask an admin.")
         return ApiError("ROLE_INSUFFICIENT", words % {"name": token.user.username, "role": token.user.role}, status=403)
     scope = scope_needed(permission)
-    words = _("This token has the scope %(scope)s. Make one with the scope %(needed)s.")
+    words = _("This token has the scope %(scope)s. Create one with the scope %(needed)s.")
     return ApiError(
         "SCOPE_INSUFFICIENT",
         words % {"scope": token.scope, "needed": scope},

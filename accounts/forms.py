@@ -20,7 +20,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def clean_new_password1(self) -> str:
         password = str(self.cleaned_data["new_password1"])
         if password == self.cleaned_data.get("old_password"):
-            raise ValidationError(_("This is the password you have now. Choose another one."))
+            raise ValidationError(_("This is your current password. Choose another one."))
         return password
 
     def save(self, commit: bool = True) -> User:

@@ -100,7 +100,7 @@ class ApiToken(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", verbose_name=_("user")
     )
-    name = models.CharField(_("what it is for"), max_length=100)
+    name = models.CharField(_("purpose"), max_length=100)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.READ)
     token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token itself isn't kept
     hint = models.CharField(max_length=4, editable=False)  # its last characters, to tell tokens apart
@@ -129,7 +129,7 @@ class ApiToken(models.Model):
         useful = permissions.SCOPES_OF.get(self.user.role, ())
         if self.scope not in useful:
             known = ", ".join(useful)
-            message = _("%(name)s is a %(role)s, for whom only these scopes make a difference: %(known)s.")
+            message = _("%(name)s has the role %(role)s, for which only these scopes are useful: %(known)s.")
             params = {"name": self.user.username, "role": Role(self.user.role).label, "known": known}
             raise ValidationError({"scope": ValidationError(message, params=params)})
 

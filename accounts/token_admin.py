@@ -29,9 +29,9 @@ LIFETIMES = (
     (365, gettext_lazy("one year")),
 )
 SCOPE_HELP = {
-    Scope.READ: gettext_lazy("Read: looks at services, checks and figures."),
-    Scope.WRITE: gettext_lazy("Write: also does the day’s work, such as pausing services and checking them at once."),
-    Scope.ADMIN: gettext_lazy("Admin: also creates and changes services."),
+    Scope.READ: gettext_lazy("Read: view services, checks and figures."),
+    Scope.WRITE: gettext_lazy("Write: also do daily work, such as pausing services and checking them immediately."),
+    Scope.ADMIN: gettext_lazy("Admin: also create and change services."),
 }
 
 
@@ -44,7 +44,7 @@ class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic wh
         coerce=int,
         initial=tokens.USUAL_DAYS,
         widget=UnfoldAdminSelectWidget,
-        help_text=gettext_lazy("After that it is refused, and you make another one."),
+        help_text=gettext_lazy("After that the token is refused and you need a new one."),
     )
 
     class Meta:
@@ -59,7 +59,9 @@ class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic wh
         useful = SCOPES_OF[self.user.role]
         self.fields["scope"].choices = [(scope.value, scope.label) for scope in useful]  # type: ignore[attr-defined]
         self.fields["scope"].help_text = " ".join(str(SCOPE_HELP[scope]) for scope in useful)
-        self.fields["name"].help_text = _("Such as “deploy script on build-3”, so that you know later what to end.")
+        self.fields["name"].help_text = _(
+            "For example “deploy script on build-3”, so that you know later which token to revoke."
+        )
 
 
 class ApiTokenAdmin(ModelAdmin):
@@ -68,7 +70,7 @@ class ApiTokenAdmin(ModelAdmin):
     list_filter = ("scope",)
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
-    search_help_text = gettext_lazy("What it is for, or user name")
+    search_help_text = gettext_lazy("Purpose or user name")
     ordering = ("-created_at",)
     actions = None
     shown = ("named", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
@@ -112,7 +114,7 @@ class ApiTokenAdmin(ModelAdmin):
             return _("revoked on %(day)s") % {"day": date_format(timezone.localtime(token.revoked_at))}
         if token.is_valid(timezone.now()):
             return _("valid")
-        return _("expired") if token.user.is_active else _("account switched off")
+        return _("expired") if token.user.is_active else _("account deactivated")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -154,5 +156,7 @@ class ApiTokenAdmin(ModelAdmin):
         assert isinstance(request.user, User)
         if tokens.revoke(token_id, who=request.user, now=timezone.now()):
             self.log_change(request, token, "revoked")
-            messages.success(request, _("%(token)s is revoked, and refused from now on.") % {"token": token})
+            messages.success(
+                request, _("%(token)s was revoked. Requests with it are refused from now on.") % {"token": token}
+            )
         return HttpResponseRedirect(reverse("admin:accounts_apitoken_changelist"))

@@ -26,7 +26,8 @@ APPS = [
     "slamonitor",
     "statuspage",
 ]
-CHECKED = ["README.md", "SECURITY.md", "docs/*.md", *(f"{app}/**/*.py" for app in APPS)]  # .po files work, too
+CATALOGUE = "locale/ko/LC_MESSAGES/django.po"  # its messages in English
+CHECKED = ["README.md", "SECURITY.md", "docs/*.md", CATALOGUE, *(f"{app}/**/*.py" for app in APPS)]
 STYLES = CHECKOUT / "styles" / "SLAMonitor"
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`|\]\([^)\s]+\)", re.DOTALL | re.MULTILINE)
 BREAK = r"\n\s*\n|\n\s*[-#|]|\|"  # between paragraphs, list items, headings and cells

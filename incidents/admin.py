@@ -28,10 +28,12 @@ SHAPES = {
     IncidentStatus.RESOLVED: "ok",
 }
 NEXT_STEPS: dict[str, Any] = {
-    IncidentStatus.INVESTIGATING: _("Next: say what it is as soon as you know, with the status identified."),
-    IncidentStatus.IDENTIFIED: _("Next: when a remedy is in place, say so with the status monitoring."),
-    IncidentStatus.MONITORING: _("Next: when it stays well, say so with the status resolved."),
-    IncidentStatus.RESOLVED: _("Closed. An update with another status opens it again."),
+    IncidentStatus.INVESTIGATING: _(
+        "Next: as soon as the cause is known, post an update with the status “Identified”."
+    ),
+    IncidentStatus.IDENTIFIED: _("Next: when a fix is in place, post an update with the status “Monitoring”."),
+    IncidentStatus.MONITORING: _("Next: when the service stays stable, post an update with the status “Resolved”."),
+    IncidentStatus.RESOLVED: _("Closed. An update with another status reopens it."),
 }
 MOST_SERVICES_NAMED = 3  # services that a row of the list names
 
@@ -95,11 +97,11 @@ class IncidentAdmin(ModelAdmin):
         touched = tuple(IMPACT_FIELDS.values()) if self._may_edit(request, obj) else ("services_by_impact",)
         sets = [
             (None, {"fields": ("title", "description", ("severity", "priority"), *times)}),
-            (_("Services touched"), {"fields": touched}),
+            (_("Affected services"), {"fields": touched}),
         ]
         if obj is None:
             return sets
-        return [*sets, (_("Afterwards"), {"fields": (*after, ("filed_by", "closed_by")), "classes": ["collapse"]})]
+        return [*sets, (_("Follow-up"), {"fields": (*after, ("filed_by", "closed_by")), "classes": ["collapse"]})]
 
     def get_inlines(self, request: HttpRequest, obj: Incident | None) -> Any:
         return self.inlines if self._may_edit(request, obj) else ()
@@ -132,7 +134,7 @@ class IncidentAdmin(ModelAdmin):
     @admin.display(description=_("Services"))
     def services_by_impact(self, incident: Incident) -> SafeString | str:
         named = ((str(each.service), each.get_impact_display()) for each in incident.touched)  # type: ignore[attr-defined]
-        return format_html_join(mark_safe("<br>"), '{} <span class="desk-muted">· {}</span>', named) or "–"
+        return format_html_join(mark_safe("<br>"), '{} <span class="admin-muted">· {}</span>', named) or "–"
 
     @admin.display(description=_("Duration"))
     def duration(self, incident: Incident) -> SafeString | str:
@@ -141,7 +143,7 @@ class IncidentAdmin(ModelAdmin):
         hours, minutes = divmod(incident.duration_minutes, 60)
         words = gettext("%(hours)d h %(minutes)02d min") if hours else gettext("%(minutes)d min")
         words %= {"hours": hours, "minutes": minutes}
-        return format_html('<span class="desk-number">{}</span>', words)
+        return format_html('<span class="admin-number">{}</span>', words)
 
     @admin.display(description=_("Filed by"))
     def filed_by(self, incident: Incident) -> str:

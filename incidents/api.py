@@ -18,9 +18,9 @@ router = Router(tags=["System status"])
 class SystemStatusOut(BaseModel):
     """The overall status, in one row."""
 
-    overall_status: OverallStatus = Field(description="`outage`: a critical service, or half of all, are down.")
+    overall_status: OverallStatus = Field(description="`outage`: a critical service or half of all services are down.")
     operational_services: int
-    total_services: int = Field(description="Those that are monitored.")
+    total_services: int = Field(description="Number of monitored services.")
     active_incidents: int
     last_incident_at: datetime | None
     message: str

@@ -4,7 +4,7 @@ from django.utils.translation import pgettext_lazy
 
 class IncidentsConfig(AppConfig):
     name = "incidents"
-    verbose_name = pgettext_lazy("part of the desk", "Incidents")
+    verbose_name = pgettext_lazy("part of the admin", "Incidents")
 
     def ready(self) -> None:
         from incidents import tasks  # noqa: F401  registers the tasks

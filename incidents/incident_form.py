@@ -18,17 +18,17 @@ from monitoring.admin_site.accounting_admin import zone_words
 from monitoring.models import Service
 
 PRIORITIES = (
-    (Priority.P1, _("P1 – answer within 15 minutes")),
-    (Priority.P2, _("P2 – answer within 1 hour")),
-    (Priority.P3, _("P3 – answer within 4 hours")),
-    (Priority.P4, _("P4 – answer within 24 hours")),
+    (Priority.P1, _("P1 – respond within 15 minutes")),
+    (Priority.P2, _("P2 – respond within 1 hour")),
+    (Priority.P3, _("P3 – respond within 4 hours")),
+    (Priority.P4, _("P4 – respond within 24 hours")),
 )
 IMPACT_FIELDS = {  # the worst first
     Impact.MAJOR: "major_services",
     Impact.PARTIAL: "partial_services",
     Impact.DEGRADED: "degraded_services",
 }
-FLOW = _("Investigating → identified → monitoring → resolved. Steps may be left out, or taken back.")
+FLOW = _("Investigating → identified → monitoring → resolved. Steps can be skipped or reversed.")
 
 
 def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
@@ -55,14 +55,16 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
             "resolution_notes",
         )
         help_texts: ClassVar[dict[str, Any]] = {
-            "title": _("As customers read it: what does not work, in plain words."),
-            "description": _("For ourselves; customers read the updates."),
-            "severity": _("How bad it is."),
-            "priority": _("How soon somebody must answer."),
-            "started_at": _("When it began, not when somebody noticed. It counts for the duration."),
-            "impact_description": _("What customers cannot do meanwhile."),
-            "root_cause": _("Once it is known."),
-            "resolution_notes": _("What ended it, and what keeps it from coming back."),
+            "title": _("Shown to customers: what does not work, in plain words."),
+            "description": _("Internal; customers see only the updates."),
+            "severity": _("How serious the incident is."),
+            "priority": _("How soon somebody must respond."),
+            "started_at": _(
+                "When the incident began, not when it was noticed. The duration is calculated from this time."
+            ),
+            "impact_description": _("What customers cannot do during the incident."),
+            "root_cause": _("Fill in once it is known."),
+            "resolution_notes": _("What resolved it, and what prevents it from happening again."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,11 +83,13 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_started_at(self) -> Any:
         started_at = self.cleaned_data["started_at"]
         if started_at > timezone.now():
-            raise ValidationError(_("This is in the future. Announce planned work as maintenance instead."))
+            raise ValidationError(_("This time is in the future. Announce planned work as maintenance instead."))
         try:
             begun(reporting.course_of(self.instance), started_at)
         except ValueError as error:
-            raise ValidationError(_("It was identified or resolved before that. Choose an earlier time.")) from error
+            raise ValidationError(
+                _("The incident was identified or resolved before this time. Choose an earlier time.")
+            ) from error
         return started_at
 
     def clean(self) -> dict[str, Any]:
@@ -95,7 +99,7 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
             twice = [service for service in values.get(name, ()) if service.pk in seen]
             seen |= {service.pk for service in values.get(name, ())}
             if twice:
-                message = _("%(name)s is named twice. Keep the worst impact only.")
+                message = _("%(name)s is listed twice. Keep only the entry with the worst impact.")
                 self.add_error(name, ValidationError(message, params={"name": str(twice[0])}))
         return values
 
@@ -122,9 +126,10 @@ class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts: ClassVar[dict[str, Any]] = {
             "status": FLOW,
             "message": _(
-                "What is known, what is done, when the next word comes. Markdown: **bold**, lists, [links](…)."
+                "What is known, what is being done, and when the next update follows. Markdown: **bold**,"
+                " lists, [links](…)."
             ),
-            "is_customer_visible": _("Off: a note for ourselves."),
+            "is_customer_visible": _("Turn off for an internal note."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

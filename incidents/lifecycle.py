@@ -36,7 +36,7 @@ def moved(course: Course, status: str, now: datetime) -> Course:
     that is resolved at once was never identified.
     """
     if status not in ORDER:
-        raise ValueError(f"{status!r} is no status of an incident")
+        raise ValueError(f"{status!r} is not a status of an incident")
     now = max(now, course.started_at)
     if status == RESOLVED:
         return replace(course, status=status, resolved_at=course.resolved_at or now)

@@ -118,7 +118,9 @@ class AffectedService(models.Model):
 
     pk = models.CompositePrimaryKey("incident_id", "service_id")
     incident = models.ForeignKey(Incident, models.CASCADE, db_index=False)
-    service = models.ForeignKey(Service, models.CASCADE)  # its index serves "incidents of this service"
+    service = models.ForeignKey(
+        Service, models.CASCADE, verbose_name=_("service")
+    )  # its index serves "incidents of this service"
     impact = models.CharField(_("impact"), max_length=16, choices=Impact.choices, default=Impact.PARTIAL)
 
     class Meta:

@@ -4,7 +4,7 @@ from django.utils.translation import pgettext_lazy
 
 class MonitoringConfig(AppConfig):
     name = "monitoring"
-    verbose_name = pgettext_lazy("part of the desk", "Monitoring")
+    verbose_name = pgettext_lazy("part of the admin", "Monitoring")
 
     def ready(self) -> None:
         from monitoring import system_checks  # noqa: F401  register what they define

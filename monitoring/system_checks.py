@@ -19,7 +19,7 @@ def check_name_servers(**_: Any) -> list[Error]:
         try:
             parse_nameserver(text)
         except ValueError as error:
-            hint = "Write ip or ip:port, several separated by commas."
+            hint = "Set it to ip or ip:port; separate several by commas."
             errors.append(
                 Error(f"PROBE_DNS_SERVERS: {text!r} cannot be used: {error}", hint=hint, id="monitoring.E001")
             )
@@ -34,7 +34,7 @@ def check_canaries(**_: Any) -> list[Error]:
         try:
             check_url(text)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            hint = "Write URLs such as https://example.com/, separated by commas."
+            hint = "Set it to URLs such as https://example.com/, separated by commas."
             errors.append(Error(f"CANARY_URLS: {text!r} cannot be asked: {error}", hint=hint, id="monitoring.E002"))
     return errors
 
@@ -44,5 +44,5 @@ def check_region(**_: Any) -> list[Error]:
     """Refuse a region that no service can have, as nothing would ever be probed from it."""
     if re.match(SLUG, settings.REGION):
         return []
-    hint = "Use lower-case letters, digits and single hyphens, like seoul."
-    return [Error(f"REGION: {settings.REGION!r} is no name of a region", hint=hint, id="monitoring.E003")]
+    hint = "Use lowercase letters, digits and single hyphens, for example seoul."
+    return [Error(f"REGION: {settings.REGION!r} is not a name of a region", hint=hint, id="monitoring.E003")]

@@ -29,7 +29,7 @@ MOST_BYTES = 8_192  # of a report
 LONGEST_AGENT = 200  # characters
 JSON = "application/json"  # other sites' pages would need the browser's preflight request, which we refuse
 
-_reports = metrics.counter("browser_errors", "Reports of errors in browsers.", ["outcome"])
+_reports = metrics.counter("browser_errors", "Reports of browser errors.", ["outcome"])
 
 
 class Report(BaseModel):

@@ -94,8 +94,8 @@ def ask(check: Check) -> Finding:
         return check.ask()
     except Exception as error:
         # An unknown result is a finding, whatever the reason, and the other checks must still run.
-        says = _("This could not be found out: %(why)s") % {"why": f"{type(error).__name__}: {error}".strip()}
-        return bad(says, _("Mend what the message names, then ask again."))
+        says = _("This could not be determined: %(why)s") % {"why": f"{type(error).__name__}: {error}".strip()}
+        return bad(says, _("Fix the problem in the message, then run this again."))
 
 
 def worst(found: Sequence[Examined]) -> Verdict:
@@ -120,4 +120,4 @@ def bad(says: str, remedy: str, table: Table | None = None) -> Finding:
 
 
 def _in_vain(missing: Check) -> Finding:
-    return note(_("Not asked, because of: %(title)s") % {"title": missing.title})
+    return note(_("Not checked because of: %(title)s") % {"title": missing.title})

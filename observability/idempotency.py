@@ -173,7 +173,7 @@ def _invalid_key() -> ApiError:
 def _in_use() -> ApiError:
     return ApiError(
         "IDEMPOTENCY_KEY_IN_USE",
-        _("The first request with this Idempotency-Key is still being worked on. Ask again in a moment."),
+        _("The first request with this Idempotency-Key is still being processed. Try again in a moment."),
         status=409,
         headers={"Retry-After": "1"},
     )
@@ -182,6 +182,6 @@ def _in_use() -> ApiError:
 def _reused() -> ApiError:
     return ApiError(
         "IDEMPOTENCY_KEY_REUSED",
-        _("This Idempotency-Key came with another request before. Use a new key for a new request."),
+        _("This Idempotency-Key was already used for another request. Use a new key."),
         status=422,
     )

@@ -10,7 +10,7 @@ from observability.harmless import harmless
 LONG_MS = 5000.0  # a longer task is logged even if it succeeded
 _seconds = metrics.histogram(
     "job_duration_seconds",
-    "Time that tasks took, by what became of them.",
+    "Duration of tasks, by outcome.",
     ["task", "outcome"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0),
 )

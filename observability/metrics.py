@@ -122,16 +122,16 @@ def _counted() -> Iterable[Metric]:
 
 
 def _of_ourselves(found: dict[str, bool]) -> Iterable[Metric]:
-    up = GaugeMetricFamily(f"{PREFIX}collector_up", "1 when the collector answered in time.", labels=["collector"])
+    up = GaugeMetricFamily(f"{PREFIX}collector_up", "1 if the collector answered in time.", labels=["collector"])
     for name, is_up in found.items():
         up.add_metric([name], float(is_up))
     yield up
-    shared = "1 when the figures of all processes of this machine are here, 0 when only those of the web process are."
+    shared = "1 if the metrics of all processes on this machine are included, 0 if only those of the web process are."
     yield GaugeMetricFamily(f"{PREFIX}metrics_shared", shared, value=float(directory is not None))
     both = [own_state(), *_reported]
-    lost = "Log lines that the web lost since it began: the disk was full, or the reader stopped."
+    lost = "Log lines lost by the web process since it started, because the disk was full or the reader stopped."
     yield GaugeMetricFamily(f"{PREFIX}web_log_lines_dropped", lost, value=float(sum(each.dropped for each in both)))
-    failed = "Failures of observability itself in the web since it began, none of which failed a request."
+    failed = "Failures of observability in the web process since it started. None of them failed a request."
     failures = GaugeMetricFamily(f"{PREFIX}web_observability_failures", failed, labels=["what"])
     for name, number in sum((Counts(each.failures) for each in both), Counts()).items():
         failures.add_metric([name], float(number))

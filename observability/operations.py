@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _seconds = metrics.histogram(
     "operation_duration_seconds",
-    "Time that named operations took, by what became of them.",
+    "Duration of named operations, by outcome.",
     ["operation", "outcome"],
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0),
 )

@@ -11,7 +11,7 @@ SECONDS: Sequence[float] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 _requests = metrics.counter("http_requests", "Requests answered.", ["method", "route", "status"])
 _seconds = metrics.histogram(
-    "http_request_duration_seconds", "Time from request to answer.", ["method", "route"], buckets=SECONDS
+    "http_request_duration_seconds", "Time from request to response.", ["method", "route"], buckets=SECONDS
 )
 
 

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 _open = metrics.open_gauge("connections_open", "Live connections open now.", ["kind"])
 _seconds = metrics.histogram(
     "connection_duration_seconds",
-    "How long live connections lasted; sum over count is the mean.",
+    "Duration of live connections; sum divided by count is the mean.",
     ["kind", "outcome"],
     buckets=(1, 10, 60, 300, 1800, 3600, 21_600, 86_400),
 )

@@ -63,7 +63,7 @@ class _PasswordChange(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         # Django keeps this session and ends all others, whose hash no longer matches.
         response = super().form_valid(form)
-        messages.success(self.request, gettext("Your password is changed. Other devices have been signed out."))
+        messages.success(self.request, gettext("Your password was changed. You have been signed out on other devices."))
         return HttpResponseRedirect(response["Location"])
 
 
@@ -101,7 +101,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
         (VIEW_TOKENS, _("API tokens"), "key", "admin:accounts_apitoken_changelist"),
-        (VIEW_UPKEEP, _("Upkeep"), "build", "admin:upkeep"),
+        (VIEW_UPKEEP, _("Diagnostics"), "build", "admin:upkeep"),
     ]
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}

@@ -27,16 +27,17 @@ from observability.errors import ApiError, invalid, of_status
 from slamonitor.openapi import describe
 
 INTRODUCTION = """
-Services, their checks, and figures that can be explained.
+Services, their checks and their figures.
 
-- **Token.** Make one at the desk under *API tokens*, or with `manage.py create_token`, and send it with each request:
-  `Authorization: Bearer slm_…`. It acts for its user: never more than the user's role may, and no more than its scope.
-- **Lists** have pages: `next_cursor` of one is the `cursor` of the next. What comes or goes meanwhile shifts none.
-- **Errors** look alike: a `code` for programs, a `message` for people, and after a 422 every mistake in
-  `details.problems`. `trace_id` names the request in our logs.
-- **Changes** can be meant for what you read: send its `ETag` as `If-Match`, and nothing is overwritten unseen. With an
-  `Idempotency-Key` a request that is sent twice is done once.
-- **Limits.** `RateLimit-Remaining` says how many requests are left; after a 429 wait for `Retry-After` seconds.
+- **Token.** Create one in the admin under *API tokens*, or with `manage.py create_token`. Send it with each request:
+  `Authorization: Bearer slm_…`. It acts for its user, within the role of the user and its own scope.
+- **Lists** have pages: `next_cursor` of one page is the `cursor` of the next. Items added or removed meanwhile
+  don't shift the others.
+- **Errors** have one format: a `code` for programs and a `message` for people. A 422 lists every mistake in
+  `details.problems`. `trace_id` identifies the request in our logs.
+- **Changes** can be limited to the version that you read: send its `ETag` as `If-Match`, and newer changes are not
+  overwritten. A request that is sent twice with the same `Idempotency-Key` is processed once.
+- **Limits.** `RateLimit-Remaining` is the number of requests left; after a 429 wait for `Retry-After` seconds.
 """.strip()
 LONGEST_KEY = 100  # of what is told
 JSON_TYPES = ("application/json",)
@@ -74,12 +75,12 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _value in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Twice(f"the key {twice[:LONGEST_KEY]!r} is there twice")
+        raise _Twice(f"the key {twice[:LONGEST_KEY]!r} is listed twice")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise _Twice(f"{name} is no number")
+    raise _Twice(f"{name} is not a number")
 
 
 class Api(NinjaAPI):

@@ -35,7 +35,7 @@ def check_backups(**_: Any) -> list[Error]:
         try:
             attempt()
         except BackupError as error:
-            problems.append(Error(str(error), hint="docs/backups.md tells how.", id=f"slamonitor.{number}"))
+            problems.append(Error(str(error), hint="See docs/backups.md.", id=f"slamonitor.{number}"))
     return problems
 
 
@@ -47,7 +47,7 @@ def check_database(**_: Any) -> list[Error]:
     return [
         Error(
             "DATABASE_URL: it is not set, and no running instance was found in the state directory.",
-            hint=f"Start one with `manage.py up`, or set DATABASE_URL. Looked in {settings.STATE_DIR}.",
+            hint=f"Start one with `manage.py up`, or set DATABASE_URL. Searched in {settings.STATE_DIR}.",
             id="slamonitor.E006",
         )
     ]
@@ -89,26 +89,27 @@ def _dangerous() -> Iterator[Error]:
     if any(len(key) < 32 for key in settings.SECRETS_KEYS):
         yield Error(
             "SECRETS_KEY: a key of less than 32 characters can be guessed.",
-            hint="Use at least 32 random characters; separate an old key, still needed for opening, by a comma.",
+            hint="Use at least 32 random characters. If an old key is still needed to open secrets, add it after"
+            " a comma.",
             id="slamonitor.E007",
         )
     if settings.HTTPS and not settings.TRUSTED_PROXIES:
         yield Error(
             "TRUSTED_PROXIES: it is 0, but HTTPS=true says that a proxy serves TLS. Every visitor then has the address"
             " of that proxy, and a few wrong passwords lock everybody out.",
-            hint="Set TRUSTED_PROXIES to the number of your proxies, mostly 1; each must write X-Forwarded-For.",
+            hint="Set TRUSTED_PROXIES to the number of your proxies, usually 1. Each must set X-Forwarded-For.",
             id="slamonitor.E010",
         )
     if not settings.DEBUG and "*" in settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS: '*' lets anybody choose the host name in our links.",
-            hint="Name the hosts under which the page is served, separated by commas.",
+            hint="List the host names of the page, separated by commas.",
             id="slamonitor.E004",
         )
     if not settings.REDIS_URL and not settings.CELERY_BROKER_URL:
         yield Error(
             "REDIS_URL: it is not set, and no running instance was found in the state directory.",
-            hint=f"Start one with `manage.py up`, or set REDIS_URL. Looked in {settings.STATE_DIR}.",
+            hint=f"Start one with `manage.py up`, or set REDIS_URL. Searched in {settings.STATE_DIR}.",
             id="slamonitor.E005",
         )
 
@@ -120,4 +121,4 @@ def stop_on_problems(*, needs_database: bool) -> None:
         problems += check_database() or check_days()
     if problems:
         lines = [f"{problem.msg}\n    Hint: {problem.hint}" for problem in problems]
-        sys.exit("The settings must be mended before this can start:\n  " + "\n  ".join(lines))
+        sys.exit("The settings must be fixed before this can start:\n  " + "\n  ".join(lines))

@@ -50,7 +50,7 @@ class Environment:
             self._take_file(name, path)
         elif path is not None and path != self._taken.get(name):
             self._taken[name] = path
-            self.report(f"{name}_FILE", f"{name} is set as well", "Keep one of the two.")
+            self.report(f"{name}_FILE", f"{name} is also set", "Set only one of them.")
         return self.values.get(name)
 
     def text(self, name: str, default: str) -> str:
@@ -60,7 +60,7 @@ class Environment:
     def flag(self, name: str, default: bool) -> bool:
         value = self.text(name, str(default)).lower()
         if value not in TRUE | FALSE:
-            self.report(name, f"{value!r} is neither true nor false", "Write true or false.")
+            self.report(name, f"{value!r} is neither true nor false", "Set it to true or false.")
             return default
         return value in TRUE
 
@@ -70,7 +70,7 @@ class Environment:
             return default
         if value.strip().isdecimal() and lowest <= int(value) <= highest:
             return int(value)
-        self.report(name, f"{value!r} is not a whole number", f"Write one from {lowest} to {highest}.")
+        self.report(name, f"{value!r} is not a whole number", f"Set it to a number from {lowest} to {highest}.")
         return default
 
     def words(self, name: str, default: list[str]) -> list[str]:
@@ -105,8 +105,8 @@ class Environment:
         try:
             value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            self.report(f"{name}_FILE", f"{path} cannot be read: {why}", "Name a file that this user may read.")
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            self.report(f"{name}_FILE", f"{path} cannot be read: {why}", "Set it to a file that this user can read.")
             return
         if value:
             self.values[name] = value

@@ -14,7 +14,7 @@ from observability.errors import STANDARD
 ERROR = {
     "type": "object",
     "title": "Error",
-    "description": "What every error looks like.",
+    "description": "Format of all errors.",
     "required": ["success", "error"],
     "properties": {
         "success": {"const": False},
@@ -26,9 +26,9 @@ ERROR = {
                 "message": {"type": "string", "description": "For people."},
                 "details": {
                     "type": "object",
-                    "description": "More of it. After a 422: `problems`, each with `field` and `message`.",
+                    "description": "Details of the error. For 422: `problems`, each with `field` and `message`.",
                 },
-                "trace_id": {"type": ["string", "null"], "description": "By which our logs know the request."},
+                "trace_id": {"type": ["string", "null"], "description": "Id of the request in our logs."},
                 "timestamp": {"type": "string", "format": "date-time"},
             },
         },
@@ -101,10 +101,10 @@ def _complete(method: str, described: dict[str, Any], operation: Operation) -> N
 
 def _needs(bearer: Bearer) -> str:
     if bearer.permission is None:
-        return "Needs any valid token."
+        return "Requires any valid token."
     roles = [role for role in Role.values if may(role, bearer.permission)]
     who = "any user" if len(roles) == len(Role) else f"a user with the role {' or '.join(roles)}"
-    return f"Needs a token with the scope `{scope_needed(bearer.permission)}` or more, of {who}."
+    return f"Requires a token with the scope `{scope_needed(bearer.permission)}` or more, of {who}."
 
 
 def _if_match(*, is_required: bool) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _if_match(*, is_required: bool) -> dict[str, Any]:
         "in": "header",
         "name": "If-Match",
         "required": is_required,
-        "description": "The `ETag` that the change is meant for, or `*` for whatever is there.",
+        "description": "The `ETag` of the version to change, or `*` for any version.",
         "schema": {"type": "string"},
         "example": "*",
     }

@@ -20,17 +20,21 @@ def keep(health_url: str) -> str | None:
     if not Service.objects.exists():
         if not _may_be_probed(health_url):
             return (
-                f"Not monitoring ourselves: PROBE_ALLOW_PRIVATE=false keeps checks away from {health_url}."
+                f"Not monitoring the status page: PROBE_ALLOW_PRIVATE=false does not allow checks of {health_url}."
                 " Add a service with the public address of the page."
             )
-        values = {"name": "SLA Monitor", "description": "This monitor itself.", "check_interval": INTERVAL_MS}
+        values = {
+            "name": "SLA Monitor",
+            "description": "The status page of this monitor.",
+            "check_interval": INTERVAL_MS,
+        }
         sync([Wanted(id=ID, values={**values, **mark})])
-        return f"Monitoring ourselves every {INTERVAL_MS // 1000} s at {health_url}"
+        return f"Monitoring the status page every {INTERVAL_MS // 1000} s at {health_url}"
     own = Service.objects.present().filter(id=ID).first()
     if own is None or own.endpoint_url == health_url or own.metadata.get(MARK) != own.endpoint_url:
         return None
     sync([Wanted(id=ID, values={**mark, "metadata": {**own.metadata, MARK: health_url}})])
-    return f"Monitoring ourselves at {health_url} from now on"
+    return f"Monitoring the status page at {health_url} from now on"
 
 
 def _may_be_probed(url: str) -> bool:

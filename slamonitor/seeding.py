@@ -52,7 +52,7 @@ class Seeded:
     def lines(self) -> Iterator[str]:
         """Say what was added, and the passwords for the only time."""
         if not self:
-            yield "Everything is there already; nothing was changed."
+            yield "All sample data already exists; nothing was changed."
         if self.created:
             yield f"{len(self.created)} services created: {', '.join(self.created)}"
         if self.activated:
@@ -64,7 +64,7 @@ class Seeded:
 
 
 def password_lines(passwords: Mapping[str, str]) -> Iterator[str]:
-    yield "Users created. Their passwords are shown only now, and must be changed at the first sign-in:"
+    yield "Users created. Their passwords are shown only once and must be changed at the first sign-in:"
     for name, password in passwords.items():
         yield f"  {name:<10} {f'{name}@{MAIL_DOMAIN}':<30} {password}"
 

@@ -139,7 +139,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Broker ---------------------------------------------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "")
 CELERY_BROKER_URL = env.parsed(
-    "BROKER_URL", str, "", "Write amqp://user:password@host:5672/ or leave it unset to use REDIS_URL."
+    "BROKER_URL", str, "", "Set it to amqp://user:password@host:5672/, or leave it unset to use REDIS_URL."
 ) or env.parsed("REDIS_URL", celery_url, "", "Write redis://:password@host:6379/0, rediss://… or unix:///path?db=0.")
 
 # --- People ---------------------------------------------------------------------------------------------------------
@@ -174,18 +174,18 @@ AXES_VERBOSE = False
 LANGUAGES = [("en", "English"), ("ko", "한국어")]
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
 if LANGUAGE_CODE not in dict(LANGUAGES):
-    env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not spoken here", "Write en or ko.")
+    env.report("LANGUAGE_CODE", f"{LANGUAGE_CODE!r} is not supported", "Set it to en or ko.")
     LANGUAGE_CODE = "en"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "slamonitor.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are days of this zone
-    "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Write a name such as Asia/Seoul."
+    "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Set it to a name such as Asia/Seoul."
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
 
-# --- The admin: its looks; the colours are in `slamonitor/static/slamonitor/desk.css` ---------------------------------
+# --- Admin: the looks of Django's admin; its colours are in `slamonitor/static/slamonitor/admin.css` ------------------
 UNFOLD = {
     "SITE_TITLE": lambda request: SITE_NAME,
     "SITE_HEADER": lambda request: SITE_NAME,
@@ -198,7 +198,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_HISTORY": False,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("slamonitor/desk.css")],
+    "STYLES": [lambda request: static("slamonitor/admin.css")],
     "DASHBOARD_CALLBACK": "slamonitor.dashboard.context",
     "SIDEBAR": {"navigation": "slamonitor.admin_site.navigation"},
 }
@@ -247,11 +247,13 @@ IS_ELSEWHERE = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR
 OWN_PLACE = STATE_DIR if IS_ELSEWHERE else BASE_DIR
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str(OWN_PLACE / "backups"))).absolute()
 DEFAULT_BACKUP_AT: time | None = time(2)
-BACKUP_AT = env.parsed("BACKUP_AT", time_of_day, DEFAULT_BACKUP_AT, "Write a time such as 02:00, or off.")  # None: off
+BACKUP_AT = env.parsed(
+    "BACKUP_AT", time_of_day, DEFAULT_BACKUP_AT, "Set it to a time such as 02:00, or to off."
+)  # None: off
 BACKUP_KEEP_DAYS = env.number("BACKUP_KEEP_DAYS", 30, 1, 3650)
 BACKUP_AGE_RECIPIENTS = env.words("BACKUP_AGE_RECIPIENTS", [])  # who may read backups; in the clear when empty
 BACKUP_AGE_IDENTITY = env.text("BACKUP_AGE_IDENTITY", "")  # the file with the key that opens them
-BACKUP_BUCKET = env.parsed("BACKUP_BUCKET", bucket_and_prefix, None, "Write s3://bucket or s3://bucket/folder.")
+BACKUP_BUCKET = env.parsed("BACKUP_BUCKET", bucket_and_prefix, None, "Set it to s3://bucket or s3://bucket/folder.")
 BACKUP_BUCKET_ENDPOINT = env.text("BACKUP_BUCKET_ENDPOINT", "")  # Amazon's when empty
 BACKUP_BUCKET_REGION = env.text("BACKUP_BUCKET_REGION", "us-east-1")
 BACKUP_BUCKET_KEY_ID = env.text("BACKUP_BUCKET_KEY_ID", "")
@@ -260,11 +262,11 @@ BACKUP_BUCKET_SECRET = env.text("BACKUP_BUCKET_SECRET", "")
 # --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-    env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is no level", "Write DEBUG, INFO, WARNING or ERROR.")
+    env.report("LOG_LEVEL", f"{LOG_LEVEL!r} is not a level", "Write DEBUG, INFO, WARNING or ERROR.")
     LOG_LEVEL = "INFO"
 LOG_FORMAT = env.text("LOG_FORMAT", logs.AUTO).lower()
 if LOG_FORMAT not in logs.FORMS:
-    env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is no format", "Write json, line, or auto, which is line on a terminal.")
+    env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is not a format", "Set it to json, line, or auto (line on a terminal).")
     LOG_FORMAT = logs.AUTO
 # These say at INFO what other lines of ours say with more in them, or what nobody needs each second.
 QUIET = ("httpx", "axes", "celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer")

@@ -19,6 +19,7 @@ WORDS = (
     _("Reset filters"),
     _("Return to site"),
     _("Run"),
+    _("Save and add another"),
     _("Select action"),
     _("Select action to run"),
     _("Select all rows"),

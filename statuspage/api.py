@@ -35,11 +35,11 @@ class IntervalOut(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime = Field(alias="to")
     seconds: int
-    cause: str | None = Field(description="Why it counts as that, where the kind does not say it.")
-    message: str | None = Field(description="What the check said that found it down.")
+    cause: str | None = Field(description="Reason for the kind, if not obvious.")
+    message: str | None = Field(description="Error of the check that found the service down.")
     last_good_at: datetime | None
     first_bad_at: datetime | None
-    incidents: list[str] = Field(description="Titles of the incidents that were open meanwhile.")
+    incidents: list[str] = Field(description="Titles of the incidents that were open during the interval.")
     at_least_s: int | None = Field(description="Of downtime: from the first bad check to the last.")
     at_most_s: int | None = Field(description="Of downtime: from the last good check before to the first after.")
 
@@ -60,7 +60,9 @@ class ReadingOut(BaseModel):
     seconds: SecondsOut
     down: BoundsOut
     days: list[DayOut]
-    intervals: list[IntervalOut] = Field(description="In order; they sum to the window, as far as it is accounted.")
+    intervals: list[IntervalOut] = Field(
+        description="Intervals in order; together they cover the accounted part of the window."
+    )
 
 
 class RestatementOut(BaseModel):
@@ -71,11 +73,11 @@ class RestatementOut(BaseModel):
     kind: Kind = Field(alias="as")
     reason: str
     proposed_at: datetime
-    proposed_by: str | None = Field(description="A user's name; null where the account is gone.")
+    proposed_by: str | None = Field(description="Name of a user; null if the account was deleted.")
     decided_at: datetime
     decided_by: str | None
     is_self_approved: bool = Field(
-        description="Proposed and approved by the same person, since there was no other admin."
+        description="Proposed and approved by the same person because there was no other admin."
     )
 
 
@@ -86,10 +88,10 @@ class LateOut(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime = Field(alias="to")
     seconds: int
-    is_withdrawn: bool = Field(description="It had been entered in time, and was taken back afterwards.")
-    is_counted: bool = Field(description="By the policy: published as if nobody had entered or taken it back.")
+    is_withdrawn: bool = Field(description="The entry was in time, and was withdrawn afterwards.")
+    is_counted: bool = Field(description="According to the policy, the entry or its withdrawal does not count.")
     entered_at: datetime
-    entered_by: str | None = Field(description="A user's name; null where the account is gone.")
+    entered_by: str | None = Field(description="Name of a user; null if the account was deleted.")
     reason: str
 
 
@@ -97,7 +99,7 @@ class EarlierOut(BaseModel):
     """The published figures of a day before it was accounted again."""
 
     on: date = Field(alias="date")
-    until: datetime = Field(description="When other figures took its place.")
+    until: datetime = Field(description="Time at which other figures replaced these.")
     cause: Cause
     status: str
     uptime: str | None = Field(description=PERCENTAGE)
@@ -109,10 +111,10 @@ class LedgerOut(ReadingOut):
     service: ServiceName
     since: datetime = Field(alias="from")
     until: datetime = Field(alias="to")
-    accounted_until: datetime = Field(description="Earlier than `to` where that is yet to come.")
+    accounted_until: datetime = Field(description="Earlier than `to` if `to` is in the future.")
     time_zone: str
     policies: list[PolicyOut]
-    sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
+    sample_days: int = Field(description="Days of the window with sample data.")
     as_measured: ReadingOut | None = Field(description=AS_MEASURED)
     restatements: list[RestatementOut]
     entered_late: list[LateOut]

@@ -44,7 +44,7 @@ def banner(model: PageModel, zone: ZoneInfo) -> Banner:
 def stale_banner(model: PageModel, now: datetime) -> Banner:
     """Say that the page is old, and why."""
     old = _("These figures are %(age)s old.") % {"age": duration((now - model.read_at).total_seconds())}
-    return Banner(tone="nodata", sentence=_("We cannot reach our own database"), aside=old)
+    return Banner(tone="nodata", sentence=_("We cannot reach our database"), aside=old)
 
 
 def _down(down: Sequence[ServiceLine], total: int, tone: str, now: datetime, zone: ZoneInfo) -> Banner:
@@ -58,7 +58,7 @@ def _down(down: Sequence[ServiceLine], total: int, tone: str, now: datetime, zon
         return Banner(tone=tone, sentence=_("%(name)s is down") % {"name": name})
     return Banner(
         tone=tone,
-        sentence=_("%(name)s is down since %(time)s") % {"name": name, "time": clock(since, now, zone)},
+        sentence=_("%(name)s has been down since %(time)s") % {"name": name, "time": clock(since, now, zone)},
         aside=f"({duration((now - since).total_seconds())})",
     )
 

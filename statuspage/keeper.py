@@ -143,7 +143,7 @@ class Keeper:
             succeeded = True
         except Error as error:
             if not self._is_failing:
-                logger.warning("page cannot be read, the last one is served", extra={"error": str(error).strip()})
+                logger.warning("page cannot be read; serving the last one", extra={"error": str(error).strip()})
         finally:
             self._is_failing = not succeeded
             self._done.set()

@@ -133,7 +133,7 @@ def _row(line: ServiceLine, model: PageModel) -> Row:
     now = model.read_at
     note = ""
     if line.checked_at is None:
-        note = _("not measured now") if line.is_silent else _("waiting for the first check")
+        note = _("not being measured") if line.is_silent else _("waiting for the first check")
     elif line.is_silent:
         note = _("not measured since %(time)s") % {"time": clock(line.checked_at, now, settings.PAGE_TIME_ZONE)}
     return Row(

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='ApiToken',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='what it is for')),
+                ('name', models.CharField(max_length=100, verbose_name='purpose')),
                 ('scope', models.CharField(choices=[('read', 'Read'), ('write', 'Write'), ('admin', 'Admin')], default='read', max_length=16, verbose_name='scope')),
                 ('token_hash', models.BinaryField(max_length=32, unique=True)),
                 ('hint', models.CharField(editable=False, max_length=4)),

@@ -113,7 +113,7 @@ def test_fifth_failure_locks_the_name_at_this_address_and_says_so(newcomer: tupl
 
     assert answers == [200, 200, 200, 200, 429]
     assert locked.status_code == 429
-    assert "closed for 15 minutes" in locked.content.decode()
+    assert "locked for 15 minutes" in locked.content.decode()
     assert sign_in(Client(REMOTE_ADDR="198.51.100.8"), password).status_code == 302
 
 

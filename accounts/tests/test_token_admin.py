@@ -12,7 +12,7 @@ from accounts.models import ApiToken
 from accounts.tests.cast import Person
 
 LIST = "/admin/accounts/apitoken/"
-TEXT = re.compile(r"desk-secret\">(slm_\w+)<")
+TEXT = re.compile(r"admin-secret\">(slm_\w+)<")
 
 
 def make(person: Person, **values: object) -> str:
@@ -77,7 +77,7 @@ def test_revoking_ends_it_at_once(viewer: Person) -> None:
 
     page = viewer.client.post(f"{LIST}{tokens.find(text).pk}/revoke/", follow=True).content.decode()
 
-    assert "is revoked, and refused from now on" in page and "revoked on" in page
+    assert "was revoked. Requests with it are refused from now on" in page and "revoked on" in page
     assert tokens.find(text).revoked_by == viewer.user
     assert Client().get("/api/v1/token", headers={"authorization": f"Bearer {text}"}).status_code == 401
 

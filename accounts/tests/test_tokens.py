@@ -139,7 +139,7 @@ def test_of_two_requests_at_once_one_writes_the_last_use(viewer: Person) -> None
 def test_a_scope_beyond_the_role_is_refused_when_the_token_is_made(
     cast: dict[str, Person], role: str, scope: str
 ) -> None:
-    with pytest.raises(ValidationError, match="only these scopes make a difference"):
+    with pytest.raises(ValidationError, match="only these scopes are useful"):
         make(cast[role], scope)
 
 

@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.tests.cast import Person, make_person
 
 LIST = "/admin/accounts/user/"
-SECRET = re.compile(r'desk-secret">([a-z0-9-]+)<')
+SECRET = re.compile(r'admin-secret">([a-z0-9-]+)<')
 
 
 @pytest.fixture(autouse=True)

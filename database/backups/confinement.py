@@ -79,7 +79,7 @@ def _guest(fresh: Server) -> Server:
                 connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
         except psycopg.Error as error:
             raise Unconfined(
-                f"such a role cannot be made ({first_line(error)}). An administrator of the server, which must be"
+                f"such a role cannot be created ({first_line(error)}). An administrator of the server, which must be"
                 f" PostgreSQL 16 or newer, can allow it: ALTER ROLE {connection.info.user} CREATEROLE"
             ) from error
     kept = {key: value for key, value in fresh.parameters.items() if key not in IDENTITY}

@@ -76,7 +76,9 @@ def written(path: Path) -> Iterator[BinaryIO]:
         part.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise BackupError(f"{path} cannot be written: {error.strerror or error}. Nothing of it is kept.") from error
+        raise BackupError(
+            f"{path} cannot be written: {error.strerror or error}. The partial file was deleted."
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -112,7 +114,7 @@ def check(path: Path, *, foreign: bool = False) -> Manifest:
         file.seek(0)
         if seal is None or seal["digest"].decode() != _digest_of(file, seal_at):
             raise BackupError(
-                f"{path} is damaged or cut off: its bytes are not those that were written. Nothing was touched. Use"
+                f"{path} is damaged or cut off: its bytes are not those that were written. Nothing was changed. Use"
                 " another backup, or fetch this one again from where it was copied."
             )
     if not foreign:
@@ -123,14 +125,15 @@ def check(path: Path, *, foreign: bool = False) -> Manifest:
 def _require_ours(path: Path, seal: re.Match[bytes]) -> None:
     if seal["key"] is None:
         raise Foreign(
-            f"{path} is not signed, so anybody may have written it; releases before this one did not sign. Nothing was"
-            " touched. If you are sure that nobody could change it, add --foreign."
+            f"{path} is not signed, so anybody could have written it; earlier releases did not sign backups."
+            " Nothing was"
+            " changed. If you are sure that nobody could have changed it, add --foreign."
         )
     digest, key_id, signature = (seal[name].decode() for name in ("digest", "key", "signature"))
     if not signing.is_ours(digest, key_id, signature):
         raise Foreign(
             f"{path} was not made by this installation: it is signed with the key {key_id}, and SECRETS_KEY and"
-            f" SECRET_KEY have {', '.join(signing.key_ids())}. Nothing was touched. If it is of a machine before this"
+            f" SECRET_KEY have {', '.join(signing.key_ids())}. Nothing was changed. If it is of a machine before this"
             " one, or of a key before this one, add that key to SECRETS_KEY after a comma. If you know who made it"
             " and trust them, add --foreign."
         )
@@ -192,7 +195,7 @@ class _Members:
         while not decompressor.eof:
             compressed = self._rest or self._file.read(CHUNK)
             if not compressed:
-                raise BackupError("the file ends in the middle.")
+                raise BackupError("the file is truncated.")
             yield decompressor.decompress(compressed)
             self._rest = decompressor.unused_data
 
@@ -204,9 +207,9 @@ def _head(path: Path, file: BinaryIO) -> Manifest:
         file.seek(0)
         return manifest.read(zlib.decompressobj(GZIP).decompress(file.read(CHUNK), LONGEST_HEAD))
     except zlib.error as error:
-        raise BackupError(f"{path} cannot be used: its first bytes are damaged. Nothing was touched.") from error
+        raise BackupError(f"{path} cannot be used: its first bytes are damaged. Nothing was changed.") from error
     except BackupError as error:
-        raise BackupError(f"{path} cannot be used: {error} Nothing was touched.") from error
+        raise BackupError(f"{path} cannot be used: {error} Nothing was changed.") from error
 
 
 def _digest_of(file: BinaryIO, size: int) -> str:

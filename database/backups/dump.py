@@ -90,4 +90,6 @@ def _problem(words: str) -> BackupError:
     lines: Sequence[str] = [line for line in words.splitlines() if "error:" in line] or words.splitlines()[-3:]
     told = "; ".join(line.removeprefix("pg_dump: error: ") for line in lines)
     is_passing = "does not exist" in told or "could not open relation" in told or "cache lookup failed" in told
-    return (Vanished if is_passing else BackupError)(f"pg_dump could not read the database: {told}. Nothing is kept.")
+    return (Vanished if is_passing else BackupError)(
+        f"pg_dump could not read the database: {told}. The partial files were deleted."
+    )

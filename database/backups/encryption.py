@@ -54,8 +54,8 @@ def plain(path: Path) -> Iterator[Path]:
             _age().decrypt_io(file, clear, _identities(path))
         except (_age().DecryptError, OSError) as error:
             raise BackupError(
-                f"{path} cannot be decrypted: {error}. It is damaged, or for another key than the one in"
-                f" {settings.BACKUP_AGE_IDENTITY}. Nothing was touched."
+                f"{path} cannot be decrypted: {error}. It is damaged, or encrypted for another key than the one in"
+                f" {settings.BACKUP_AGE_IDENTITY}. Nothing was changed."
             ) from error
         clear.flush()
         yield Path(clear.name)
@@ -70,7 +70,9 @@ def clear_file(folder: Path) -> Iterator[BinaryIO]:
             container.mark_in_use(file)  # type: ignore[arg-type]
             yield file  # type: ignore[misc]  # a wrapper that behaves as the file
     except OSError as error:
-        raise BackupError(f"{folder} cannot be written: {error.strerror or error}. Nothing of it is kept.") from error
+        raise BackupError(
+            f"{folder} cannot be written: {error.strerror or error}. The partial file was deleted."
+        ) from error
 
 
 def read_recipients(words: list[str]) -> list[Any]:
@@ -81,13 +83,13 @@ def read_recipients(words: list[str]) -> list[Any]:
         try:
             recipients.append(kind.Recipient.from_str(word))
         except age.RecipientError as error:
-            raise BackupError(f"BACKUP_AGE_RECIPIENTS: {word!r} is no public key of age: {error}.") from error
+            raise BackupError(f"BACKUP_AGE_RECIPIENTS: {word!r} is not a public key of age: {error}.") from error
     return recipients
 
 
 def _identities(path: Path) -> list[Any]:
     if not settings.BACKUP_AGE_IDENTITY:
-        raise BackupError(f"{path} is encrypted. Let BACKUP_AGE_IDENTITY name the file with the key that opens it.")
+        raise BackupError(f"{path} is encrypted. Set BACKUP_AGE_IDENTITY to the file with the key that decrypts it.")
     try:
         text = Path(settings.BACKUP_AGE_IDENTITY).read_text()
     except OSError as error:
@@ -96,7 +98,7 @@ def _identities(path: Path) -> list[Any]:
         ) from error
     found = [_age().x25519.Identity.from_str(line) for line in IDENTITY.findall(text)]
     if not found:
-        raise BackupError(f"BACKUP_AGE_IDENTITY: {settings.BACKUP_AGE_IDENTITY} holds no line AGE-SECRET-KEY-1….")
+        raise BackupError(f"BACKUP_AGE_IDENTITY: {settings.BACKUP_AGE_IDENTITY} contains no line AGE-SECRET-KEY-1….")
     return found
 
 

@@ -56,7 +56,7 @@ def source(
     with encryption.plain(path) as clear:
         manifest = _checked(clear, path, foreign=foreign)
         if manifest.kind is Kind.RAW_DAY:
-            raise BackupError(f"{path} holds one day of raw rows. Name the backup of a night, which brings it along.")
+            raise BackupError(f"{path} holds one day of raw rows. Use the nightly backup, which includes it.")
         wanted = choose(manifest.raw_files) if choose else manifest.raw_files
         for each in wanted:
             _check_raw(path.parent / "raw" / each.file, each, path, foreign=foreign)
@@ -83,7 +83,7 @@ def _checked(clear: Path, path: Path, *, foreign: bool) -> Manifest:
 def _check_raw(path: Path, wanted: RawFile, of: Path, *, foreign: bool) -> None:
     if not path.exists():
         raise BackupError(
-            f"{of} needs {path}, which is not there. Nothing was touched. Fetch it, or do without the raw checks of"
+            f"{of} needs {path}, which is not there. Nothing was changed. Fetch it, or do without the raw checks of"
             " closed days: --without-raw. All figures of those days are in the backup itself."
         )
     with encryption.plain(path) as clear:
@@ -93,10 +93,10 @@ def _check_raw(path: Path, wanted: RawFile, of: Path, *, foreign: bool) -> None:
             raise
         except BackupError as error:
             raise BackupError(
-                f"{error} While its day is still in the database: delete the file, and the next backup writes it anew."
+                f"{error} While its day is still in the database: delete the file, and the next backup writes it again."
             ) from error
         if holds != {wanted.table: wanted.content}:
-            raise BackupError(f"{path} does not hold what {of} says of it. Nothing was touched.")
+            raise BackupError(f"{path} does not hold what {of} says of it. Nothing was changed.")
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def create(server: Server, name: str) -> None:
             is_forbidden = isinstance(error, psycopg.errors.InsufficientPrivilege)
             remedy = f" An administrator of the server can allow it: ALTER ROLE {connection.info.user} CREATEDB"
             raise BackupError(
-                f"The database {name} for the restored data cannot be made: {first_line(error)}."
+                f"The database {name} for the restored data cannot be created: {first_line(error)}."
                 + (remedy if is_forbidden else "")
             ) from error
 
@@ -201,7 +201,7 @@ def require_version(server: Server, found: Source) -> None:
     if found.manifest.server_major > version:
         raise BackupError(
             f"{found.path} was taken from PostgreSQL {found.manifest.server_major}, and the server is {version}: what a"
-            f" newer one writes does not load into an older one. Nothing was touched. Use a server of version"
+            f" newer one writes does not load into an older one. Nothing was changed. Use a server of version"
             f" {found.manifest.server_major} or newer."
         )
 
@@ -218,7 +218,7 @@ def load(server: Server, found: Source, progress: Progress) -> None:
                 _run(connection, each)
     except psycopg.Error as error:
         raise BackupError(
-            f"{found.path} could not be loaded: {first_line(error)}. The data are as they were."
+            f"{found.path} could not be loaded: {first_line(error)}. The data was not changed."
         ) from error
 
 
@@ -249,14 +249,14 @@ def compare(server: Server, expected: Mapping[str, Content], progress: Progress)
         with server.connect() as connection:
             differing = [told for name, content in expected.items() if (told := _difference(connection, name, content))]
     except psycopg.Error as error:
-        raise BackupError(f"What was loaded cannot be compared with what was read: {first_line(error)}.") from error
+        raise BackupError(f"The loaded data cannot be compared with the original: {first_line(error)}.") from error
     if differing:
         more = f" and {len(differing) - MOST_NAMED} more tables" if len(differing) > MOST_NAMED else ""
-        raise BackupError(f"What was loaded is not what was read: {'; '.join(differing[:MOST_NAMED])}{more}.")
+        raise BackupError(f"The loaded data differs from the original: {'; '.join(differing[:MOST_NAMED])}{more}.")
 
 
 def _difference(connection: Connection[Any], name: str, expected: Content) -> str:
     found = contents.content(connection, name)
     if found.rows != expected.rows:
         return f"{name} has {found.rows} rows instead of {expected.rows}"
-    return "" if found == expected else f"{name} has {found.rows} rows of another content"
+    return "" if found == expected else f"{name} has {found.rows} rows with different content"

@@ -68,11 +68,11 @@ class Manifest:
 def read(head: bytes) -> Manifest:
     """Parse the lines. Raises `BackupError` for a file that isn't ours or has a newer format."""
     if not head.startswith(FIRST_WORDS):
-        raise BackupError("it is readable, but not a backup of this monitor.")
+        raise BackupError("it is readable, but it is not a backup of this monitor.")
     try:
         values = json.loads(head.split(b"\n")[1].removeprefix(b"-- "))
         if values.pop("format") > FORMAT:
-            raise BackupError("a newer release wrote it. Update this one first.")
+            raise BackupError("it was written by a newer release. Update this installation first.")
         return _manifest(values)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise BackupError("its first lines are damaged.") from error
@@ -96,5 +96,5 @@ def _raw_file(values: dict[str, Any]) -> RawFile:
     """Parse the name of the file of a closed day. Raises ValueError for a name that leads out of the folder."""
     found = RawFile(**{**values, "content": Content(**values["content"])})
     if not FILE.fullmatch(found.file):
-        raise ValueError(f"{found.file!r} is no name of a file")
+        raise ValueError(f"{found.file!r} is not a file name")
     return found

@@ -30,7 +30,7 @@ def beside(server: Server, found: Source, name: str, progress: Progress) -> None
     """Load a backup into a database that does not exist yet. Raises `BackupError`."""
     loading.require_version(server, found)
     if loading.exists(server, name):
-        raise BackupError(f"There is a database {name} already. Nothing was touched. Choose another name, or drop it.")
+        raise BackupError(f"There is a database {name} already. Nothing was changed. Choose another name, or drop it.")
     with loading.fresh_database(server, name) as fresh:
         loading.load_and_compare(fresh, found, progress)
 
@@ -84,11 +84,13 @@ def require_restorable(found: Source) -> None:
     """Raise `BackupError` if a backup can't replace the live data."""
     schema.require_known(found)
     if found.manifest.kind is Kind.SCHEMA:
-        raise BackupError(f"{found.path} holds a schema and no data. It can only be restored beside them: --into NAME")
+        raise BackupError(
+            f"{found.path} holds a schema and no data. It can only be restored into another database: --into NAME"
+        )
 
 
 def _dumped(server: Server, folder: Folder, progress: Progress) -> Taken:
-    progress.step("dumping the present data, for safety")
+    progress.step("dumping the current data for safety")
     return take_reserved(server, folder, progress=progress)
 
 
@@ -101,7 +103,7 @@ def _still(server: Server) -> Iterator[Connection[Any]]:
         try:
             connection.execute(_lock(names))
         except psycopg.errors.LockNotAvailable as error:
-            raise BackupError("Somebody is writing and does not end. Nothing was touched; try again.") from error
+            raise BackupError("A transaction that writes does not end. Nothing was changed; try again.") from error
         yield connection
 
 
@@ -143,12 +145,13 @@ def _change_over(server: Server, fresh: Server) -> None:
             except psycopg.errors.ObjectInUse as error:
                 if attempt == TRIES:
                     raise BackupError(
-                        f"Others keep coming back to {server.database}. Nothing was changed. Stop what uses it; its"
+                        f"Other clients keep connecting to {server.database}. Nothing was changed. Stop what"
+                        " uses it; its"
                         " sessions are in pg_stat_activity."
                     ) from error
             except psycopg.Error as error:
                 raise BackupError(
-                    f"The databases cannot change places: {first_line(error)}. Nothing was changed."
+                    f"The databases cannot be swapped: {first_line(error)}. Nothing was changed."
                 ) from error
 
 

@@ -23,7 +23,7 @@ def require_known(found: Source) -> None:
     if newer := sorted(set(found.manifest.migrations) - known()):
         raise BackupError(
             f"{found.path} was made by a newer release: it has {len(newer)} migrations that this one does not know"
-            f" ({', '.join(newer[:3])}…). Nothing was touched. Update this installation first."
+            f" ({', '.join(newer[:3])}…). Nothing was changed. Update this installation first."
         )
 
 
@@ -41,5 +41,5 @@ def bring_up_to_date(server: Server, applied: Sequence[str]) -> None:
         check=False,
     )
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise BackupError(f"The backup's schema cannot be brought up to date: {reason}. The data are as they were.")
+        reason = (done.stderr.strip().splitlines() or ["it ended without a message"])[-1]
+        raise BackupError(f"The backup's schema cannot be brought up to date: {reason}. The data was not changed.")

@@ -105,7 +105,7 @@ class Server:
                 yield connection
             return
         raise BackupError(
-            "Making a database of its own for the restored data needs a connection to one of the databases"
+            "Creating a database for the restored data requires a connection to one of the databases"
             f" {' or '.join(ADMINISTRATION)}, too. {problems[0]}"
         )
 
@@ -123,8 +123,9 @@ class Server:
                 yield
             except psycopg.Error as error:
                 raise BackupError(
-                    f"The server failed or ended our session: {first_line(error)}. Nothing half-done is kept, and the"
-                    " data are as they were."
+                    f"The server failed or ended our session: {first_line(error)}. Partial results were"
+                    " deleted, and the"
+                    " data was not changed."
                 ) from error
 
 
@@ -135,7 +136,7 @@ def application_server() -> Server:
     found = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs)}
     options = {name: value for name, value in config.get("OPTIONS", {}).items() if name not in ("pool", "options")}
     if "dbname" not in found:
-        raise BackupError("No database is named. Start one with `manage.py up`, or set DATABASE_URL.")
+        raise BackupError("No database is configured. Start one with `manage.py up`, or set DATABASE_URL.")
     return Server(parameters={**options, **found})
 
 

@@ -135,8 +135,8 @@ def _refused(path: Path, line: int, text: bytes) -> BackupError:
     words = text[: 4 * MOST_CHARACTERS_SHOWN].decode(errors="replace").split("\n")[0].strip()
     shown = words if len(words) <= MOST_CHARACTERS_SHOWN else words[:MOST_CHARACTERS_SHOWN] + "…"
     return BackupError(
-        f"{path} was not made by a release of this monitor, or was altered: its SQL has in line {line} what no backup"
-        f" of ours holds: {shown!r}. Nothing of it was run."
+        f"{path} was not made by a release of this monitor, or was altered: line {line} of its SQL"
+        f" is not part of any backup of ours: {shown!r}. None of it was run."
     )
 
 
@@ -178,7 +178,7 @@ class _Reader:
                 yield data
             if not self._more():
                 break
-        raise BackupError(f"The rows that begin after line {self.line} of the SQL have no end. Nothing of it was run.")
+        raise BackupError(f"The rows that begin after line {self.line} of the SQL have no end. None of it was run.")
 
     def rest(self) -> bytes:
         """Return the text without an end, from its first unreadable line on; nothing if only comments are left."""

@@ -9,7 +9,7 @@ psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
 	-- CREATEDB: a backup is verified in a database of its own. CREATEROLE: it is loaded by a role that can reach nothing
 	-- else.
 	CREATE ROLE :"user" LOGIN CREATEDB CREATEROLE PASSWORD :'password';
-	-- The upkeep screen reads the server's own figures.
+	-- The diagnostics page reads the server's own figures.
 	GRANT pg_monitor TO :"user";
 	CREATE DATABASE :"database" OWNER :"user";
 	\connect :"database"

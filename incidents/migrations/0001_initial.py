@@ -110,7 +110,12 @@ class Migration(migrations.Migration):
                         verbose_name="impact",
                     ),
                 ),
-                ("service", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="monitoring.service")),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="monitoring.service", verbose_name="service"
+                    ),
+                ),
                 (
                     "incident",
                     models.ForeignKey(

@@ -142,14 +142,14 @@ def test_a_service_is_named_once(reporter: Person) -> None:
         f"{LIST}add/", form(major_services=["payments"], partial_services=["payments"])
     ).content.decode()
 
-    assert "Payments is named twice" in page
+    assert "Payments is listed twice" in page
     assert not Incident.objects.exists()
 
 
 def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter: Person) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     later = {"started_at_0": f"{tomorrow:%Y-%m-%d}", "started_at_1": "00:00:00"}
-    assert "This is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
+    assert "This time is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
 
     incident = file(reporter)
     say(reporter, incident, "Well again.", "resolved")
@@ -167,7 +167,7 @@ def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter: Perso
     page = viewer.client.get(f"{LIST}{incident.pk}/change/").content.decode()
 
     assert "We are looking into it." in page
-    assert 'Payments <span class="desk-muted">· Major outage</span>' in page
+    assert 'Payments <span class="admin-muted">· Major outage</span>' in page
     assert 'name="_save"' not in page
     assert 'name="updates-0-message"' not in page
     assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403

@@ -61,7 +61,7 @@ def test_start_may_move_but_not_behind_what_followed() -> None:
 
 
 def test_an_unknown_status_is_an_error() -> None:
-    with pytest.raises(ValueError, match="'fixed' is no status"):
+    with pytest.raises(ValueError, match="'fixed' is not a status"):
         moved(NEW, "fixed", after(1))
 
 

@@ -27,7 +27,7 @@ def next_version(policy: AccountingPolicy, *, author: User | None, now: datetime
     """Store a policy as the next version of its name. Raises ValidationError if it would change the past."""
     earliest = earliest_day(policy.name, now, zone)
     if policy.effective_on < earliest:
-        message = _("%(day)s is too early: what is past stays as it was. Choose %(earliest)s or a later day.")
+        message = _("%(day)s is too early: past figures are not changed. Choose %(earliest)s or a later day.")
         params = {"day": policy.effective_on, "earliest": earliest}
         raise ValidationError({"effective_on": ValidationError(message, params=params)})
     with transaction.atomic():
@@ -89,7 +89,7 @@ def decide(restatement: Restatement, *, is_approved: bool, by: User, now: dateti
             raise ValidationError(message, params={"names": ", ".join(others)})
         decision = {"is_approved": is_approved, "is_self_approved": is_own}
         if not undecided.update(**decision, decided_by=by, decided_at=now):
-            raise ValidationError(_("Somebody has decided about this restatement already."))
+            raise ValidationError(_("Somebody has already decided on this restatement."))
         if is_approved:
             _account_again([restatement.service_id], restatement.since, restatement.until, now, zone)
         changes.bump("page")

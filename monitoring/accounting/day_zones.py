@@ -28,8 +28,9 @@ from monitoring.models.raw import RAW_TABLES
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 REMEDY = (
-    "Account all days again in this zone: manage.py rollup --rezone (with --dry-run it only shows what would change)."
-    " Where `manage.py up` brings the database: manage.py up --rezone. Or set PAGE_TIME_ZONE to what it was."
+    "Account all days again in this zone: manage.py rollup --rezone (add --dry-run to see what"
+    " would change). If `manage.py up` runs the database: manage.py up --rezone. Or set"
+    " PAGE_TIME_ZONE to the previous value."
 )
 
 

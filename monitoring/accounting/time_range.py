@@ -39,13 +39,13 @@ def asked_for(query: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Window
     if start is None:
         start = bounds(day_of(end - timedelta(microseconds=1), zone) - timedelta(days=DAYS - 1), zone)[0]
     if start >= end:
-        raise BadWindow("to", _("The window ends before it begins. Let “from” be earlier than “to”."))
+        raise BadWindow("to", _("The window ends before it begins. Choose a “from” that is earlier than “to”."))
     if end - start > LONGEST + timedelta(hours=2):  # clocks may have been set
         raise BadWindow(
             "from", _("The window is longer than %(days)d days. Choose a shorter one.") % {"days": LONGEST.days}
         )
     if start > now:
-        raise BadWindow("from", _("The window begins in the future, and there is nothing to account yet."))
+        raise BadWindow("from", _("The window begins in the future, so there are no figures yet."))
     last = day_of(end - timedelta(microseconds=1), zone)
     return Window(start=start, end=end, first=day_of(start, zone), last=last)
 
@@ -63,5 +63,5 @@ def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     except ValueError:
         pass  # it looks like a date, but does not exist
     raise BadWindow(
-        name, _("“%(name)s” is not a date. Write it like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name}
+        name, _("“%(name)s” is not a date. Enter a date like 2025-03-09 or 2025-03-09T14:00:00Z.") % {"name": name}
     )

@@ -44,10 +44,10 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
         )
         help_texts: ClassVar[dict[str, Any]] = {
             "maintenance_notice_hours": gettext_lazy(
-                "How long before it begins maintenance must be entered. 0: any time before."
+                "Minimum time between entering a maintenance window and its beginning. 0: any time before."
             ),
             "late_maintenance": gettext_lazy(
-                "For maintenance entered or changed too late. The ledger shows it in either case."
+                "How maintenance that was entered or changed too late is accounted. The ledger shows it in any case."
             ),
         }
 
@@ -57,7 +57,7 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
         if day and name:
             earliest = amendments.earliest_day(name, timezone.now(), settings.PAGE_TIME_ZONE)
             if day < earliest:
-                words = _("Choose %(day)s or a later day: what is past stays as it was.")
+                words = _("Choose %(day)s or a later day: past figures are not changed.")
                 self.add_error("effective_on", words % {"day": earliest})
         return data
 
@@ -77,7 +77,7 @@ class BookAdmin(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
-PUBLIC_REASON = gettext_lazy("Public: the ledger shows it next to the figures that change.")
+PUBLIC_REASON = gettext_lazy("Public: shown in the ledger next to the changed figures.")
 
 
 def zone_words() -> str:
@@ -139,8 +139,9 @@ class MaintenanceWindowAdmin(BookAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
         if "service" in form.base_fields:
-            form.base_fields["service"].help_text = _("Empty: all services.")
-            form.base_fields["until"].help_text = f"{_('Empty: until somebody ends it.')} {zone_words()}"
+            form.base_fields["service"].help_text = _("Leave empty for all services.")
+            until = _("Leave empty if it lasts until somebody ends it.")
+            form.base_fields["until"].help_text = f"{until} {zone_words()}"
             form.base_fields["reason"].help_text = PUBLIC_REASON
         return form
 
@@ -155,10 +156,10 @@ class MaintenanceWindowAdmin(BookAdmin):
         if obj.created_at == now and amendments.is_late(obj, now, zone):
             messages.warning(
                 request,
-                _("Part of this window was entered too late. The ledger says so, and shows the figures as measured."),
+                _("Part of this window was entered too late. The ledger shows this, and the figures as measured."),
             )
         if met := amendments.overlapping(obj):
-            words = _("It overlaps %(count)d other maintenance windows; time that several cover counts once.")
+            words = _("It overlaps %(count)d other maintenance windows; overlapping time counts once.")
             messages.warning(request, words % {"count": len(met)})
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -173,7 +174,7 @@ class RestatementForm(ModelForm):  # type: ignore[type-arg]  # takes no argument
     def clean_until(self) -> datetime:
         until: datetime = self.cleaned_data["until"]
         if until > timezone.now():
-            raise ValidationError(_("Choose a time that is over: what is still to come was not measured wrongly."))
+            raise ValidationError(_("Choose a time in the past: future time cannot have been measured wrongly."))
         return until
 
 
@@ -231,7 +232,7 @@ class RestatementAdmin(BookAdmin):
             messages.error(request, " ".join(error.messages))
         else:
             messages.success(
-                request, _("Approved; the days it touches are accounted again.") if is_approved else _("Rejected.")
+                request, _("Approved. The affected days will be accounted again.") if is_approved else _("Rejected.")
             )
         return HttpResponseRedirect(reverse("admin:monitoring_restatement_change", args=[pk]))
 

@@ -29,7 +29,7 @@ from monitoring.probes.settings import Described, described
 
 LINES = 2  # of a field for several values
 HOW_TO_WRITE_A_SECRET = _(
-    "Write a secret as {secret: …}: it is stored sealed and shown as dots; leave the dots to keep it."
+    "Enter a secret as {secret: …}. It is stored sealed and shown as dots; leave the dots to keep it."
 )
 
 
@@ -106,7 +106,7 @@ def _field(each: Described) -> forms.Field:
         common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
     if each.type == "see help":
         example = _as_yaml(about.example, on_one_line=True)
-        common["help_text"] = format_lazy(_("{help} Such as: {example}"), help=common["help_text"], example=example)
+        common["help_text"] = format_lazy(_("{help} Example: {example}"), help=common["help_text"], example=example)
     return forms.CharField(strip=each.type != "text", widget=_widget(each), **common)
 
 

@@ -28,14 +28,14 @@ from monitoring.models import ApiResponseTime, Service, Transition, WatchServerL
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
 from monitoring.rules.state import Status
 from monitoring.rules.unix_time import to_ms
-from monitoring.words.statuses import STATUS_LABELS
+from monitoring.words.statuses import NOW_LABELS
 from monitoring.worker.specs import trace_id
 
 WINDOWS = {  # the length of the window before `until`
-    "1h": (timedelta(hours=1), gettext_lazy("one hour")),
+    "1h": (timedelta(hours=1), gettext_lazy("1 hour")),
     "24h": (timedelta(hours=24), gettext_lazy("24 hours")),
     "7d": (timedelta(days=7), gettext_lazy("7 days")),
-    "all": (timedelta(days=3660), gettext_lazy("all that is kept")),
+    "all": (timedelta(days=3660), gettext_lazy("everything stored")),
 }
 DEFAULT_WINDOW = "24h"
 SERVICES_OFFERED = 500  # as suggestions below the field
@@ -73,7 +73,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
                 wanted, after=Key.parse(request.GET.get("after", "")), before=Key.parse(request.GET.get("before", ""))
             )
     except TooMuch:
-        problems = (_("This takes too long. Choose a service, failures only, or a shorter stretch of time."),)
+        problems = (_("The search took too long. Choose a service, failures only, or a shorter period."),)
     longest = max((check.response_time or 0 for check in page.checks), default=0) if page else 0
     context = {
         **admin.site.each_context(request),
@@ -113,7 +113,7 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
         "service": service,
         "may_edit": request.user.has_perm("monitoring.change_service"),
         "transitions": [
-            (each, STATUS_LABELS[Status(each.from_status)], STATUS_LABELS[Status(each.to_status)])
+            (each, NOW_LABELS[Status(each.from_status)], NOW_LABELS[Status(each.to_status)])
             for each in _transitions(check)
         ],
         "trace_id": trace_id(check.service_id, check.region, to_ms(check.checked_at)),

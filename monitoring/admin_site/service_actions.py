@@ -39,31 +39,33 @@ class Question:
 PAUSE = Question(
     title=gettext_lazy("Pause checks"),
     consequences=[
-        gettext_lazy("They are not checked until somebody resumes them, and leave the public page meanwhile."),
-        gettext_lazy("The time until then is accounted as paused: nobody's downtime, and no uptime either."),
+        gettext_lazy(
+            "They will not be checked until somebody resumes them. Until then they are hidden from the public page."
+        ),
+        gettext_lazy("Time until then counts as paused: neither as uptime nor as downtime."),
     ],
     button=gettext_lazy("Pause"),
     asks_reason=True,
 )
 RESUME = Question(
     title=gettext_lazy("Resume checks"),
-    consequences=[gettext_lazy("They are checked again from now on, and return to the public page.")],
+    consequences=[gettext_lazy("They will be checked again and shown on the public page.")],
     button=gettext_lazy("Resume"),
 )
 REMOVE = Question(
     title=gettext_lazy("Remove services"),
     consequences=[
-        gettext_lazy("They are not checked any more and leave the public page at once."),
-        gettext_lazy("Nothing is deleted: checks, figures and incidents stay, and so does the id."),
-        gettext_lazy("You find them again under the filter “Removed”, and can bring them back from there."),
+        gettext_lazy("They will no longer be checked, and will be hidden from the public page immediately."),
+        gettext_lazy("Nothing is deleted: checks, figures, incidents and the id are kept."),
+        gettext_lazy("You can find them with the “Removed” filter and restore them."),
     ],
     button=gettext_lazy("Remove"),
     is_dangerous=True,
 )
 BRING_BACK = Question(
-    title=gettext_lazy("Bring services back"),
-    consequences=[gettext_lazy("They are checked as before, with their settings and their history.")],
-    button=gettext_lazy("Bring back"),
+    title=gettext_lazy("Restore services"),
+    consequences=[gettext_lazy("They will be checked again, with the same settings and history.")],
+    button=gettext_lazy("Restore"),
 )
 
 
@@ -115,4 +117,4 @@ def _say_done(request: HttpRequest, count: int) -> None:
     if count:
         messages.success(request, _("Done. Services: %(count)d") % {"count": count})
     else:
-        messages.info(request, _("Nothing to do: they were so already."))
+        messages.info(request, _("No changes: the services were already in this state."))

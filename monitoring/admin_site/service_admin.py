@@ -99,8 +99,8 @@ class ServiceAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Name"), ordering="name")
     def full_name(self, service: Service) -> SafeString:
-        mark = format_html(' <span class="desk-tag">{}</span>', _("critical")) if service.is_critical else ""
-        return format_html("{}{}<br><span class='desk-muted desk-mono'>{}</span>", str(service), mark, service.pk)
+        mark = format_html(' <span class="admin-tag">{}</span>', _("critical")) if service.is_critical else ""
+        return format_html("{}{}<br><span class='admin-muted admin-mono'>{}</span>", str(service), mark, service.pk)
 
     @admin.display(description=gettext_lazy("Last 24 hours"))
     def last_24_hours(self, service: Service) -> SafeString:
@@ -114,7 +114,7 @@ class ServiceAdmin(ModelAdmin):
         since, until = service.figured_days
         days = urlencode({"from": since, "to": until})
         address = f"{reverse('statuspage:ledger', args=[service.pk])}?{days}"
-        return format_html('<a href="{}" class="desk-number">{} %</a>', address, shown)
+        return format_html('<a href="{}" class="admin-number">{} %</a>', address, shown)
 
     @admin.display(description=gettext_lazy("Last check"), ordering="state__run_last_at")
     def last_check(self, service: Service) -> SafeString | str:
@@ -122,7 +122,7 @@ class ServiceAdmin(ModelAdmin):
         if state is None or state.run_last_at is None:
             return "–"
         return format_html(
-            '<time datetime="{}" title="{}" class="desk-number">{}</time>',
+            '<time datetime="{}" title="{}" class="admin-number">{}</time>',
             state.run_last_at.isoformat(timespec="seconds"),
             f"{timezone.localtime(state.run_last_at):%Y-%m-%d %H:%M:%S %Z}",
             age(state.run_last_at, _read_at(service)),
@@ -133,11 +133,11 @@ class ServiceAdmin(ModelAdmin):
         state = getattr(service, "state", None)
         if state is None or state.last_response_ms is None:
             return "–"
-        return format_html('<span class="desk-number">{} ms</span>', f"{state.last_response_ms:,.0f}")
+        return format_html('<span class="admin-number">{} ms</span>', f"{state.last_response_ms:,.0f}")
 
     @admin.display(description=gettext_lazy("Every"), ordering="check_interval")
     def interval(self, service: Service) -> SafeString:
-        return format_html('<span class="desk-number">{} s</span>', f"{service.check_interval / 1000:g}")
+        return format_html('<span class="admin-number">{} s</span>', f"{service.check_interval / 1000:g}")
 
     # --- The form -----------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class ServiceAdmin(ModelAdmin):
     def remove_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
         return self._decide(request, chosen, service_actions.REMOVE, service_actions.remove)
 
-    @admin.action(description=gettext_lazy("Bring back…"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Restore…"), permissions=["change"])
     def bring_back_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
         return self._decide(request, chosen, service_actions.BRING_BACK, service_actions.bring_back)
 

@@ -25,37 +25,42 @@ WHAT, CHECK, TIMING, JUDGING, WHERE = (
 # One for each kind; `service-form.js` shows the one of the chosen kind.
 SETTINGS = tuple(
     (
-        format_lazy(_("How it is checked: {kind}"), kind=translation.gettext_lazy(kind.label)),
+        format_lazy(_("Check settings: {kind}"), kind=translation.gettext_lazy(kind.label)),
         {"fields": check_fields.names()[kind.name], "classes": [f"check-of-{kind.name}"]},
     )
     for kind in KINDS.values()
 )
 FIELDSETS = (
-    (_("What it is"), {"fields": WHAT}),
-    (_("What is checked"), {"fields": CHECK}),
+    (_("Basic information"), {"fields": WHAT}),
+    (_("Target"), {"fields": CHECK}),
     *SETTINGS,
-    (_("How often, and from where"), {"fields": TIMING}),
-    (_("When it counts as down"), {"fields": JUDGING}),
+    (_("Schedule and regions"), {"fields": TIMING}),
+    (_("Thresholds"), {"fields": JUDGING}),
     (_("More"), {"fields": WHERE, "classes": ["collapse"]}),
 )
 LABELS = {"regions": _("Regions"), "quorum": _("Regions that must agree")}
 HELP = {
-    "id": _("Short and for good, like id-recognition: lower-case letters, digits and hyphens. It cannot be changed."),
-    "name": _("In English; each service has another one."),
-    "display_name": _("What people read, in any language. Empty: the name."),
-    "group_name": _("Services of one group stand together on the page."),
+    "id": _(
+        "Short identifier of lowercase letters, digits and hyphens, for example id-recognition. It"
+        " cannot be changed later."
+    ),
+    "name": _("English name; must be unique."),
+    "display_name": _("Name shown to people, in any language. Default: the name."),
+    "group_name": _("Services with the same group are shown together on the page."),
     "tags": _("Separated by commas."),
-    "parent": _("The service that this one is a part of, if any."),
-    "kind": _("How we find out: by asking over HTTP, TCP, DNS or TLS, or by waiting for a heartbeat."),
-    "endpoint_url": _("Whole, like https://api.example.com/health. A heartbeat has none."),
+    "parent": _("The parent service, if any."),
+    "kind": _("How the service is checked: by a probe over HTTP, TCP, DNS or TLS, or by waiting for a heartbeat."),
+    "endpoint_url": _("Full URL, for example https://api.example.com/health. Leave empty for a heartbeat."),
     "check_interval": _("60000 = one minute (the default). From 1000, one second, to 86400000, one day."),
     "timeout": _("5000 = five seconds (the default), for everything from DNS to the last byte. From 100 to 60000."),
-    "regions": _("Where checks are made, separated by commas. Without workers elsewhere: default."),
-    "failure_threshold": _("Bad checks in a row that make an outage. Empty: 2, for a heartbeat 1."),
-    "recovery_threshold": _("Good checks in a row that end it. Empty: 1."),
-    "quorum": _("Only with several regions: how many must see a failure. Empty: more than half."),
-    "is_critical": _("Its outage alone is a major outage of the whole."),
-    "metadata": _("Free notes as JSON, for programs."),
+    "regions": _("Regions to check from, separated by commas. If you have no workers in other regions: default."),
+    "failure_threshold": _(
+        "Number of failed checks in a row after which the service is down. Default: 2; for a heartbeat, 1."
+    ),
+    "recovery_threshold": _("Number of good checks in a row after which an outage ends. Default: 1."),
+    "quorum": _("Number of regions that must see a failure. Only used with several regions. Default: more than half."),
+    "is_critical": _("An outage of this service alone counts as a major outage of the whole system."),
+    "metadata": _("Optional JSON object for programs."),
 }
 
 
@@ -114,7 +119,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
         if Service.objects.filter(id=id).exclude(archived_at=None).exists():
             # Otherwise its history would look like that of the new one.
             raise ValidationError(
-                _("A removed service has this id. Choose another, or find it under “Removed” and bring it back.")
+                _("A removed service has this id. Choose another id, or restore the service from the “Removed” list.")
             )
         return id
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from monitoring.models import Service
 from monitoring.probes.model import Verdict
 from monitoring.states.live import is_silent, status_at
-from monitoring.words.statuses import STATUS_LABELS, STATUS_TONES, VERDICT_TONES
+from monitoring.words.statuses import NOW_LABELS, STATUS_TONES, VERDICT_TONES
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,7 +32,7 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
     tone = "nodata" if shape in ("paused", "removed") else shape
     drawing = mark_safe(SHAPES[shape])
     return format_html(
-        '<span class="desk-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
+        '<span class="admin-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
         tone,
         title,
         drawing,
@@ -51,8 +51,8 @@ def service_sign(service: Service, now: datetime) -> SafeString:
         return sign("nodata", _("No data yet"))
     status = status_at(state, now)
     if is_silent(state, now):
-        return sign(STATUS_TONES[status], str(STATUS_LABELS[status]))
-    return sign(STATUS_TONES[status], str(STATUS_LABELS[status]), state.last_error or "")
+        return sign(STATUS_TONES[status], str(NOW_LABELS[status]))
+    return sign(STATUS_TONES[status], str(NOW_LABELS[status]), state.last_error or "")
 
 
 def verdict_sign(verdict: str) -> SafeString:

@@ -39,12 +39,10 @@ class AttemptOut(BaseModel):
     status_code: int | None
     error_type: ErrorType | None
     error_message: str | None
-    timeout_ms: int = Field(
-        description="How long it might have taken; shorter than the service's where that is longer."
-    )
+    timeout_ms: int = Field(description="Timeout of this check; at most that of the service.")
     phases: PhasesOut
     requests: list[RequestOut]
-    addresses: dict[str, Sequence[str]] = Field(description="What the names that were looked up stand for.")
+    addresses: dict[str, Sequence[str]] = Field(description="Addresses of the resolved names.")
 
 
 def attempt_out(attempt: Attempt) -> AttemptOut:

@@ -30,8 +30,8 @@ router = Router(tags=["Checks"])
 
 class CheckFilters(Paged, Windowed):
     verdict: Verdict | None = Field(None, description="`bad` counts as a failure, `slow` does not.")
-    error_type: ErrorType | None = Field(None, description="The class of a failure.")
-    region: Text = Field("", description="Where it was made from.")
+    error_type: ErrorType | None = Field(None, description="Error type of a failure.")
+    region: Text = Field("", description="Region that the check was made from.")
 
     def wanted(self, service_id: str) -> Wanted:
         window = self.window()
@@ -58,21 +58,24 @@ class CheckOut(BaseModel):
     """One check, as it was recorded."""
 
     service_id: str
-    checked_at: datetime = Field(description="The slot: when it was due.")
+    checked_at: datetime = Field(description="Slot: the time at which the check was due.")
     region: str
     verdict: Verdict
-    is_healthy: bool = Field(description="Whether it counts as good: anything but `bad`.")
+    is_healthy: bool = Field(description="Whether the check counts as good: any verdict except `bad`.")
     response_time: float | None = Field(
-        description="Milliseconds of the whole attempt, with redirects and body, answered or not."
+        description="Duration of the whole attempt in milliseconds, including redirects and body, with or without a"
+        " response."
     )
     status_code: int | None
-    error_type: ErrorType | None = Field(description="Set exactly when it is bad.")
+    error_type: ErrorType | None = Field(description="Set only if the check is bad.")
     error_message: str | None
-    lateness_ms: float = Field(description="Started after it was due.")
-    interval_ms: int = Field(description="In force then; says for how long it speaks.")
+    lateness_ms: float = Field(description="Time from the slot to the start of the probe.")
+    interval_ms: int = Field(description="Interval at that time; determines how long the check is valid.")
     phases: PhasesOut
-    trace_id: str = Field(description="By which its target saw it, in `traceparent` and `X-Trace-Id`.")
-    is_blind: bool = Field(description="Our network failed or our clock was ahead: it says nothing of the service.")
+    trace_id: str = Field(description="Sent to the target in `traceparent` and `X-Trace-Id`.")
+    is_blind: bool = Field(
+        description="Our network failed or our clock was ahead: the check says nothing about the service."
+    )
 
 
 class CheckPage(BaseModel):
@@ -143,7 +146,7 @@ def _shown(check: WatchServerLog) -> CheckOut:
 
 
 def _too_much(_error: TooMuch) -> ApiError:
-    words = _("This takes too long. Choose a service, failures only, or a shorter stretch of time.")
+    words = _("The search took too long. Choose a service, failures only, or a shorter period.")
     return ApiError("QUERY_TOO_WIDE", words, status=422)
 
 

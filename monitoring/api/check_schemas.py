@@ -13,7 +13,7 @@ TYPES = {"text": "string", "whole number": "integer", "true or false": "boolean"
 def check_schema() -> dict[str, Any]:
     """Return the schema of `check`."""
     return {
-        "description": "How the service is checked, by kind. Left out: an HTTP check with the usual settings.",
+        "description": "Settings of the check, by kind. Default: an HTTP check with default settings.",
         "anyOf": [_of_kind(kind) for kind in KINDS.values()],
     }
 

@@ -33,14 +33,14 @@ class UptimeOut(BaseModel):
     service_id: str
     since: datetime = Field(serialization_alias="from")
     until: datetime = Field(serialization_alias="to")
-    accounted_until: datetime = Field(description="Earlier than `to` where that is yet to come.")
-    time_zone: str = Field(description="Whose days are meant.")
+    accounted_until: datetime = Field(description="Earlier than `to` if `to` is in the future.")
+    time_zone: str = Field(description="Time zone of the days.")
     figures: FiguresOut
     seconds: SecondsOut
     down: BoundsOut
     as_measured: FiguresOut | None = Field(description=AS_MEASURED)
-    policies: list[PolicyOut] = Field(description="In force in the window, in order.")
-    sample_days: int = Field(description="Days of the window that are made up, for trying the monitor out.")
+    policies: list[PolicyOut] = Field(description="Policies in force in the window, in order.")
+    sample_days: int = Field(description="Days of the window with sample data.")
 
 
 class PercentileFilters(Windowed):
@@ -49,7 +49,7 @@ class PercentileFilters(Windowed):
         alias="p",
         max_length=200,
         pattern=r"^(100|\d{1,2}(\.\d{1,6})?)(,(100|\d{1,2}(\.\d{1,6})?))*$",
-        description="Which percentiles, separated by commas, such as 50,99.9",
+        description="Percentiles, separated by commas, for example 50,99.9",
     )
 
     def chosen(self) -> list[float]:
@@ -59,7 +59,7 @@ class PercentileFilters(Windowed):
 class PercentileOut(BaseModel):
     percent: float
     response_time: float | None = Field(
-        description="Milliseconds that this share of answers did not exceed, within 1 %."
+        description="Milliseconds that this share of responses did not exceed, accurate to 1 %."
     )
 
 
@@ -67,9 +67,11 @@ class PercentilesOut(BaseModel):
     service_id: str
     since: datetime = Field(serialization_alias="from")
     until: datetime = Field(serialization_alias="to")
-    count: int = Field(description="Answered requests; HTTP checks make them, the other kinds do not.")
+    count: int = Field(description="Number of answered requests. Only HTTP checks send requests.")
     percentiles: list[PercentileOut]
-    is_complete: bool = Field(description="False: raw requests of a part that is not whole days are gone already.")
+    is_complete: bool = Field(
+        description="False if raw requests of a partial day in the window have already been deleted."
+    )
 
 
 @router.get(

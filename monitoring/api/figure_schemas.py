@@ -7,11 +7,11 @@ from monitoring.models.policies import LateMaintenance
 from monitoring.rules.sla import Kind, percentage
 from monitoring.states.terms import Terms
 
-PERCENTAGE = "Percent with two decimals, floored, as text; null where there is nothing to divide by."
+PERCENTAGE = "Percentage with two decimals, rounded down, as text; null if nothing was measured."
 
 AS_MEASURED = (
-    "Without approved restatements and without what was entered late of maintenance and pauses; null where there is no "
-    "such thing, or late entries change nothing."
+    "Without approved restatements and without maintenance and pauses that were entered late; null"
+    " if there are none, or if late entries change nothing."
 )
 
 
@@ -24,14 +24,16 @@ class SecondsOut(BaseModel):
     unknown: int
     maintenance: int
     paused: int
-    empty: int = Field(description="Before the service existed.")
+    empty: int = Field(description="Time before the service existed.")
 
 
 class FiguresOut(BaseModel):
     uptime: str | None = Field(description=PERCENTAGE, examples=["99.98"])
-    coverage: str | None = Field(description="The share of the time to be measured that was. " + PERCENTAGE)
-    lower: str | None = Field(description="Uptime with the unknown time taken as down.")
-    upper: str | None = Field(description="Uptime with the unknown time taken as up.")
+    coverage: str | None = Field(
+        description="Share of the time to be measured that was actually measured. " + PERCENTAGE
+    )
+    lower: str | None = Field(description="Uptime if unknown time counts as down.")
+    upper: str | None = Field(description="Uptime if unknown time counts as up.")
 
 
 class BoundsOut(BaseModel):
@@ -47,11 +49,13 @@ class PolicyOut(BaseModel):
     name: str
     version: int
     effective_on: str
-    failure_threshold: int = Field(description="Bad checks in a row that made it down; the service may have its own.")
-    recovery_threshold: int = Field(description="Good checks in a row that ended that.")
-    maintenance_notice_hours: int = Field(description="How long before it begins maintenance must be entered.")
+    failure_threshold: int = Field(description="Failure threshold; the service may have its own.")
+    recovery_threshold: int = Field(description="Recovery threshold; the service may have its own.")
+    maintenance_notice_hours: int = Field(
+        description="Minimum time between entering a maintenance window and its beginning."
+    )
     late_maintenance: LateMaintenance = Field(
-        description="What is entered later: `count`: accounted as measured; `restate`: left out, and shown so."
+        description="Accounting of later entries. `count`: as measured; `restate`: excluded, and shown as entered late."
     )
 
 

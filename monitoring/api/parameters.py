@@ -36,7 +36,7 @@ def refused(fields: Mapping[str, str]) -> ApiError:
 
 def _storable(text: str) -> str:
     if "\0" in text:
-        raise ValueError("it has a character that cannot be stored. Remove it.")
+        raise ValueError("it contains a character that cannot be stored. Remove it.")
     return text
 
 
@@ -68,14 +68,14 @@ class StrictQuery(Query):  # type: ignore[misc]  # ninja's own inherit, too
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    return f"this parameter is not known. {did_you_mean(name, known)}Known are {', '.join(known)}."
+    return f"unknown parameter. {did_you_mean(name, known)}Available: {', '.join(known)}."
 
 
 class Paged(BaseModel):
     """The parameters of every list. Pages are found by key, so rows added or removed meanwhile do not shift them."""
 
-    cursor: Text = Field("", description="`next_cursor` of the page before; left out, the first page.")
-    limit: int = Field(USUAL, ge=1, le=MOST, description="How many items a page has at most.")
+    cursor: Text = Field("", description="`next_cursor` of the previous page. Default: the first page.")
+    limit: int = Field(USUAL, ge=1, le=MOST, description="Maximum number of items on a page.")
 
 
 class Windowed(BaseModel):
@@ -84,13 +84,13 @@ class Windowed(BaseModel):
     since: Text = Field(
         "",
         alias="from",
-        description="A day like 2025-03-09, included, or an instant like 2025-03-09T14:00:00Z. Left out: 90 days back.",
+        description="A day like 2025-03-09 (included) or a time like 2025-03-09T14:00:00Z. Default: 90 days ago.",
         json_schema_extra=WHEN,
     )
     until: Text = Field(
         "",
         alias="to",
-        description="A day, included, or an instant, excluded. Left out: the end of today.",
+        description="A day (included) or a time (excluded). Default: the end of today.",
         json_schema_extra=WHEN,
     )
 
@@ -128,7 +128,7 @@ def number_of(text: str) -> int:
 
 
 def bad_cursor() -> ApiError:
-    return refused({"cursor": _("This is no cursor of this list. Take next_cursor of the page before, unchanged.")})
+    return refused({"cursor": _("Invalid cursor for this list. Use next_cursor of the previous page unchanged.")})
 
 
 def link_next(request: HttpRequest, response: HttpResponse, cursor: str | None) -> str | None:

@@ -29,7 +29,9 @@ def demand(request: HttpRequest, current: str, *, is_required: bool) -> None:
     tags = parse_etags(header)
     if not tags:
         raise ApiError(
-            "MALFORMED_REQUEST", _("If-Match holds no tag. Send ETag as you got it, with its quotes."), status=400
+            "MALFORMED_REQUEST",
+            _("If-Match contains no tag. Send the ETag exactly as you received it, with its quotes."),
+            status=400,
         )
     # A weak tag never matches here.
     if tags != ["*"] and current not in tags:

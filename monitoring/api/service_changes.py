@@ -108,7 +108,7 @@ def _demand_free(service_id: str) -> None:
     if taken is None:
         return
     find_present(service_id)
-    words = _("There is a service %(id)s already. Change it, or choose another id.")
+    words = _("The service %(id)s already exists. Change it, or choose another id.")
     raise ApiError("SERVICE_EXISTS", words % {"id": service_id}, status=409)
 
 

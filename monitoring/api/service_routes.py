@@ -41,11 +41,11 @@ _seats = threading.BoundedSemaphore(2)  # of those threads, so that enough are l
 
 class ServiceFilters(Paged):
     status: Status | None = Field(None, description=STATUS)
-    group: Text | None = Field(None, description="The exact name of a group; empty: those without.")
-    tag: Text | None = Field(None, description="A tag that they have.")
-    kind: Literal[tuple(KINDS)] | None = Field(None, description="How they are checked.")  # type: ignore[valid-type]
-    is_active: bool | None = Field(None, description="False: those that are paused.")
-    is_archived: bool = Field(False, description="Those that were archived, instead of those that are there.")
+    group: Text | None = Field(None, description="Exact name of a group; empty for services without a group.")
+    tag: Text | None = Field(None, description="Only services with this tag.")
+    kind: Literal[tuple(KINDS)] | None = Field(None, description="Only services with this kind of check.")  # type: ignore[valid-type]
+    is_active: bool | None = Field(None, description="False for paused services.")
+    is_archived: bool = Field(False, description="Archived services instead of existing ones.")
 
     def choose(self) -> QuerySet[Service]:
         """Return the requested services, in order of their ids."""
@@ -60,7 +60,7 @@ class ServiceFilters(Paged):
 
 
 class Reason(BaseModel, extra="forbid"):
-    reason: Text = Field(min_length=1, max_length=500, examples=["deploying 2.4"], description="Kept with the pause.")
+    reason: Text = Field(min_length=1, max_length=500, examples=["deploying 2.4"], description="Stored with the pause.")
 
 
 def _sees_settings(request: HttpRequest) -> bool:
@@ -201,22 +201,22 @@ def resume_service(request: HttpRequest, response: HttpResponse, service_id: str
     "/services/{slug:service_id}/check_now",
     response=AttemptOut,
     auth=Bearer(PROBE_SERVICES),
-    summary="Check a service at once",
+    summary="Check a service now",
     operation_id="check_service_now",
 )
 def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
     """Check the service while you wait, up to 20 s, with all phases of all requests. Nothing is stored or counted."""
     service = service_changes.find_present(service_id)
     if service.kind not in KINDS or not service.check_kind.is_active:
-        words = _("The service %(id)s reports to us; there is nothing to go and look at.")
+        words = _("The service %(id)s reports to us; there is nothing to probe.")
         raise ApiError("NOT_PROBED", words % {"id": service_id}, status=409)
     if not _seats.acquire(blocking=False):
-        words = _("Other checks are being made for people who wait. Try again in a moment.")
+        words = _("Too many checks are running on request. Try again in a moment.")
         raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"})
     try:
         return attempt_out(check_now(service, timezone.now(), at_most_ms=AT_MOST_MS))
     except NotAllowed as error:
-        words = _("It is not checked: %(why)s. That is our own setting; the time is unknown.")
+        words = _("This service is not checked: %(why)s. Our own setting is the reason, so the time counts as unknown.")
         raise ApiError("ADDRESS_REFUSED", words % {"why": error}, status=409) from error
     finally:
         _seats.release()

@@ -27,34 +27,32 @@ STATUS = "`o` operational, `po` partial outage, `mo` major outage, `nd` no data.
 class ServiceOut(BaseModel):
     """A service. Its settings, from `endpoint_url` on, are included for callers with permission to see them."""
 
-    id: str = Field(description="Its name in addresses, for good.")
+    id: str = Field(description="Identifier of the service in URLs. It cannot be changed.")
     name: str
-    display_name: str = Field(description="What people read.")
+    display_name: str = Field(description="Name shown to people.")
     description: str
-    group: str = Field(description="Services of one group stand together on the page.")
-    parent: str | None = Field(description="The id of the service that this one is a part of.")
+    group: str = Field(description="Services with the same group are shown together on the page.")
+    parent: str | None = Field(description="Id of the parent service.")
     tags: list[str]
-    is_critical: bool = Field(description="Its outage alone is an outage of the whole.")
-    is_active: bool = Field(description="False while it is paused.")
+    is_critical: bool = Field(
+        description="Whether an outage of this service alone counts as an outage of the whole system."
+    )
+    is_active: bool = Field(description="False while the service is paused.")
     status: Status = Field(description=STATUS)
     created_at: datetime
-    updated_at: datetime = Field(description="When its settings changed last.")
-    archived_at: datetime | None = Field(description="When it was archived; its history stays.")
-    endpoint_url: str | None = Field(None, description="What is checked; null for a heartbeat.")
-    check: dict[str, Any] = Field(
-        {}, description="How it is checked. Each secret is shown as dots, and as nothing else."
-    )
+    updated_at: datetime = Field(description="Time of the last change of settings.")
+    archived_at: datetime | None = Field(description="Time at which the service was archived. Its history is kept.")
+    endpoint_url: str | None = Field(None, description="Target of the check; null for a heartbeat.")
+    check: dict[str, Any] = Field({}, description="Settings of the check. Secrets are always shown as dots.")
     check_interval: int = Field(0, description="Milliseconds.")
-    timeout: int = Field(0, description="Milliseconds, from DNS to the last byte.")
-    regions: list[str] = Field([], description="Where it is checked from.")
-    quorum: int | None = Field(None, description="Regions that must see a failure; null: more than half.")
-    failure_threshold: int | None = Field(
-        None, description="Bad checks in a row until it is down; null: as the policy says."
-    )
-    recovery_threshold: int | None = Field(None, description="Good checks in a row until it is up again.")
-    metadata: dict[str, Any] = Field({}, description="Free notes of yours.")
-    version: int = Field(0, description="Grows with every change of what a probe must know.")
-    warnings: list[str] = Field([], description="Settings in the clear that look like secrets, and what to do.")
+    timeout: int = Field(0, description="Total timeout in milliseconds, from DNS to the last byte.")
+    regions: list[str] = Field([], description="Regions that the service is checked from.")
+    quorum: int | None = Field(None, description="Number of regions that must see a failure; null for more than half.")
+    failure_threshold: int | None = Field(None, description="Failure threshold; null for that of the policy.")
+    recovery_threshold: int | None = Field(None, description="Recovery threshold; null for that of the policy.")
+    metadata: dict[str, Any] = Field({}, description="Free-form notes.")
+    version: int = Field(0, description="Increases with every change that affects probes.")
+    warnings: list[str] = Field([], description="Unsealed settings that look like secrets, and what to do about them.")
 
 
 def shown(service: Service, *, with_settings: bool) -> ServiceOut:
@@ -106,12 +104,12 @@ class _Written(BaseModel):
 
     id: str = Field(pattern=SLUG_IN_SCHEMAS, max_length=100, examples=["payments"])
     name: str = Field(
-        min_length=1, max_length=100, description="Unique. Left out, the display name.", examples=["Payments"]
+        min_length=1, max_length=100, description="Unique name. Default: the display name.", examples=["Payments"]
     )
-    display_name: str = Field(min_length=1, max_length=100, description="What people read. Left out, the name.")
+    display_name: str = Field(min_length=1, max_length=100, description="Name shown to people. Default: the name.")
     description: str = ""
     endpoint_url: str | None = Field(
-        description="What is checked; a heartbeat has none.", examples=["https://api.example.com/health"]
+        description="Target of the check; not allowed for a heartbeat.", examples=["https://api.example.com/health"]
     )
     check: dict[str, Any]
     check_interval: int = Field(60_000, ge=INTERVAL_MS[0], le=INTERVAL_MS[1], description="Milliseconds.")

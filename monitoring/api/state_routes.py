@@ -35,7 +35,7 @@ router = Router(tags=["States"])
 
 class StateFilters(Paged):
     status: Status | None = Field(None, description=STATUS)
-    is_active: bool | None = Field(None, description="False: those that are paused.")
+    is_active: bool | None = Field(None, description="False for paused services.")
 
 
 class StateOut(BaseModel):
@@ -45,22 +45,25 @@ class StateOut(BaseModel):
     display_name: str
     group: str
     is_critical: bool
-    is_active: bool = Field(description="False while it is paused.")
+    is_active: bool = Field(description="False while the service is paused.")
     status: Status = Field(
         description=STATUS
-        + " Without a check for 2.5 intervals and the timeout, or with one in the future, it is `nd`."
+        + "It is `nd` if there was no check for 2.5 intervals plus the timeout, or if the last one is in"
+        " the future."
     )
-    since: datetime | None = Field(description="When its status changed last.")
+    since: datetime | None = Field(description="Time of the last status change.")
     last_checked_at: datetime | None
     last_verdict: Verdict | None
-    last_response_ms: float | None = Field(description="Of the newest check; null where that got no answer.")
+    last_response_ms: float | None = Field(description="Response time of the newest check; null if it got no response.")
     last_status_code: int | None
     last_error: str | None
-    run_since: datetime | None = Field(description="Every check since then had that verdict, without a gap.")
+    run_since: datetime | None = Field(
+        description="Start of the current run: every check since then had this verdict, without a gap."
+    )
     run_checks: int
     last_good_at: datetime | None
     last_bad_at: datetime | None
-    is_confirming: bool = Field(description="A failure was seen that the next check confirms or not.")
+    is_confirming: bool = Field(description="A failure was seen and awaits confirmation by the next check.")
 
 
 class StatePage(BaseModel):
@@ -82,8 +85,8 @@ class TransitionOut(BaseModel):
     to_status: Status = Field(description=STATUS)
     cause: Cause
     edge_start_at: datetime | None = Field(description="The last check that showed the old status.")
-    edge_end_at: datetime = Field(description="The first check that showed the new one; figures count from here.")
-    evidence: dict[str, Any] = Field(description="Of the check that decided.")
+    edge_end_at: datetime = Field(description="The first check that showed the new status; figures count from here.")
+    evidence: dict[str, Any] = Field(description="Details of the check that changed the status.")
     created_at: datetime
 
 

@@ -17,12 +17,15 @@ HEADERS = "headers"
 
 def plain_secrets(service: Service) -> Iterator[tuple[str, str]]:
     """Yield the key of each such setting, as in a services file, and the remedy. Never the value."""
-    sealable = _("This looks like a secret. Write it as {secret: …}, so that it is sealed.")
+    sealable = _("This looks like a secret. Enter it as {secret: …} so that it is sealed.")
     headers = service.check_settings.get(HEADERS)
     for name, value in headers.items() if isinstance(headers, dict) else ():
         if isinstance(value, str) and value and (is_secret_name(str(name)) or _holds_one(value)):
             yield f"check.{HEADERS}.{name}", sealable
-    elsewhere = _("This looks like a secret, and everybody reads it who sees the service. Send it in a header, sealed.")
+    elsewhere = _(
+        "This looks like a secret, and everybody who can see the service can read it. Send it as a"
+        " sealed header instead."
+    )
     for key, value in service.check_settings.items():
         if key != HEADERS and not is_secret(value) and isinstance(value, str) and _holds_one(value):
             yield f"check.{key}", elsewhere

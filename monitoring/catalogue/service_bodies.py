@@ -53,7 +53,7 @@ def _faults(values: Mapping[str, Any], service_id: str | None, shown_before: Map
         if fault is not None:
             yield key, fault
         elif key == "id" and service_id is not None and value != service_id:
-            yield key, f"{shown(value)} is not the service of this address, {service_id}. An id is for good."
+            yield key, f"{shown(value)} is not the service at this URL, {service_id}. An id cannot be changed."
         elif key == "check" and (fault := kind_fault(value.get("kind", DEFAULT_KIND))):
             yield f"{PREFIX}kind", fault
 

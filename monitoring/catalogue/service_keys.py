@@ -21,8 +21,8 @@ def _text(value: Any, written: str) -> str | None:
 
 def _whole_number(value: Any, written: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
-        return _of_wrong_type(value, written, "a whole number", "Write digits only, without unit or quotes")
-    return None if value in INT4 else f"{written} is out of every range."
+        return _of_wrong_type(value, written, "a whole number", "Enter digits only, without unit or quotes")
+    return None if value in INT4 else f"{written} is out of range."
 
 
 def _number_or_null(value: Any, written: str) -> str | None:
@@ -34,7 +34,7 @@ def _text_or_null(value: Any, written: str) -> str | None:
 
 
 def _flag(value: Any, written: str) -> str | None:
-    return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Write true or false")
+    return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Enter true or false")
 
 
 def _texts(value: Any, written: str) -> str | None:
@@ -45,7 +45,7 @@ def _texts(value: Any, written: str) -> str | None:
 
 def _mapping(value: Any, written: str) -> str | None:
     if not isinstance(value, dict):
-        return _of_wrong_type(value, written, "a mapping", "Write `key: value` lines below it")
+        return _of_wrong_type(value, written, "a mapping", "Enter `key: value` lines below it")
     return _not_json(value)
 
 
@@ -67,18 +67,18 @@ def _not_json(value: Any) -> str | None:
             return "a whole number in it is too large. Put it in quotes."
         case None | bool() | int() | float():
             return None
-    return f"{value} is {_kind(value)}, which is not kept as such. Put it in quotes."
+    return f"{value} is {_kind(value)}, which cannot be stored as such. Put it in quotes."
 
 
 def _unstorable(text: str) -> str | None:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        return f"{shown(text)} has a character that cannot be stored. Remove it."
+        return f"{shown(text)} contains a character that cannot be stored. Remove it."
     return None
 
 
 def _of_wrong_type(value: Any, written: str, expected: str, remedy: str) -> str:
     if value is None:
-        return "it is empty. Write a value, or leave the line out."
+        return "it is empty. Enter a value, or remove the line."
     return f"{written} is {_kind(value)}, not {expected}. {remedy}."
 
 
@@ -121,9 +121,9 @@ NAMES = frozenset({"name", "display_name"})
 def key_fault(key: str) -> str | None:
     """Return why this key is not allowed; None if it is."""
     if key in KEPT_BY_US:
-        return "the monitor keeps this by itself. Leave the line out."
+        return "the monitor sets this itself. Remove the line."
     if key not in FAULTS:
-        return f"this key is not known. {did_you_mean(key, FAULTS)}Known are {', '.join(FAULTS)}."
+        return f"unknown key. {did_you_mean(key, FAULTS)}Available: {', '.join(FAULTS)}."
     return None
 
 
@@ -131,17 +131,17 @@ def kind_fault(kind: Any) -> str | None:
     """Return why this is no kind of check; None if it is one."""
     if isinstance(kind, str) and kind in KINDS:
         return None
-    return f"{shown(kind)} is no kind of check. {did_you_mean(str(kind), KINDS)}Known are {', '.join(KINDS)}."
+    return f"{shown(kind)} is not a kind of check. {did_you_mean(str(kind), KINDS)}Available: {', '.join(KINDS)}."
 
 
 def missing(written: Collection[str], kind: str) -> Iterator[tuple[str, str]]:
     """Yield the keys missing in a whole service, and what to write."""
     if "id" not in written:
-        yield "id", "it is missing. Give the service a short name of its own, like payments."
+        yield "id", "it is missing. Enter a short unique id, for example payments."
     if "endpoint_url" not in written and KINDS[kind].needs_url:
-        yield "endpoint_url", "it is missing. Write the URL that is to be checked."
+        yield "endpoint_url", "it is missing. Enter the URL to check."
     if not NAMES & set(written):
-        yield "name", "it is missing. Write name or display_name; one follows the other."
+        yield "name", "it is missing. Enter name or display_name; each is the default of the other."
 
 
 def refused_columns(faulty: Collection[str]) -> Iterator[str]:

@@ -36,7 +36,7 @@ def sync_file(
     """
     reading = read(raw, os.environ if variables is None else variables, progress)
     if prune and not reading.is_broken and not reading.wanted:
-        what = "the file names none, and with --prune every service would be removed. Name those that stay."
+        what = "the file contains no services, and --prune would remove all of them. List the services to keep."
         reading.problems.append(Problem(line=1, key=ROOT, what=what))
     if reading.is_broken:
         raise Refused(reading.problems)
@@ -69,17 +69,17 @@ def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_
 
 def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml.Node] | None:
     """Return the items of the list under `services:`; None if there is no such list."""
-    example = "Begin with `services:` and write one `- id: …` below it for each service."
+    example = "Begin with `services:`, followed by one `- id: …` for each service."
     if not isinstance(root, yaml.MappingNode):
         problems.append(Problem(line=1, key=ROOT, what=f"the file has no such key. {example}"))
         return None
     for key, _value in root.value:
         if key.value != ROOT:
-            what = f"this key is not known here. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
+            what = f"unknown key. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
             problems.append(Problem(line=line_of(key), key=_key_text(key), what=what))
     lists = [(key, value) for key, value in root.value if key.value == ROOT]
     for key, _value in lists[1:]:
-        problems.append(Problem(line=line_of(key), key=ROOT, what="it is there twice. Make one list of both."))
+        problems.append(Problem(line=line_of(key), key=ROOT, what="it is listed twice. Merge the two lists."))
     if not lists or not isinstance(lists[0][1], yaml.SequenceNode):
         line = line_of(lists[0][1]) if lists else 1
         problems.append(Problem(line=line, key=ROOT, what=f"there is no list under it. {example}"))
@@ -91,7 +91,7 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
     """Read one service; `seen` has the line of each id so far."""
     found: list[Problem] = []
     if not isinstance(node, yaml.MappingNode):
-        what = f"{_written(node)} is not a service. Write `- id: …` and the other keys below it."
+        what = f"{_written(node)} is not a service. Enter `- id: …` with the other keys below it."
         problems.append(Problem(line=line_of(node), key=ROOT, what=what))
         return Wanted(id="", values={}, line=line_of(node), refused=frozenset(sync.COLUMNS))
     templates: dict[Path, str] = {}
@@ -107,7 +107,7 @@ def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str],
     found += [Problem(line=line, key=key, what=what) for key, what in missing(lines, kind or DEFAULT_KIND)]
     id = values.pop("id", "")
     if id and id in seen:
-        what = f"{shown(id)} is the id of the service in line {seen[id]} too. Each service has an id of its own."
+        what = f"{shown(id)} is the id of the service in line {seen[id]} too. Ids must be unique."
         found.append(Problem(line=lines["id"], key="id", what=what))
     elif id:
         seen[id] = lines["id"]
@@ -146,7 +146,7 @@ def _values(
         count[key] += 1
         line, fault, value = line_of(key_node), key_fault(key), None
         if fault is None and count[key] > 1:
-            fault = "it is there twice in this service. Keep one of them."
+            fault = "it is listed twice in this service. Keep one of them."
         if fault is None:
             line, written = line_of(value_node), _written(value_node)
             filling = fill_in(value_node, key, variables)
@@ -173,4 +173,4 @@ def _written(node: yaml.Node) -> str:
 
 
 def _key_text(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else "a key that is no text"
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else "a key that is not text"

@@ -131,7 +131,7 @@ def _taken_names(drafts: Sequence[Draft]) -> Iterator[Problem]:
     for each in named:
         name, key = each.service.name, "name" if "name" in each.wanted.values else "display_name"
         if name in owners:
-            what = f"{shown(name)} is the name of the service {owners[name]}. Names are unique: choose another."
+            what = f"{shown(name)} is already the name of the service {owners[name]}. Choose another name."
             yield each.wanted.problem(key, what)
         owners.setdefault(name, each.service.id)
 
@@ -150,8 +150,8 @@ def _wrong_parents(drafts: Sequence[Draft], removed: Sequence[str]) -> Iterator[
         if not (each.is_new or _changes(each, "parent_id") or service.parent_id in removed):
             continue
         if service.parent_id not in known:
-            what = f"{shown(service.parent_id)} is no service. {did_you_mean(service.parent_id, known)}"
-            yield each.wanted.problem("parent", what + "Write the id of one that is there, or leave the line out.")
+            what = f"{shown(service.parent_id)} is not a service. {did_you_mean(service.parent_id, known)}"
+            yield each.wanted.problem("parent", what + "Enter the id of an existing service, or remove the line.")
         elif circle := parents.circle(service.id, service.parent_id, known):
             what = f"a service cannot be part of itself: {' → '.join(circle)}."
             yield each.wanted.problem("parent", what)

@@ -37,22 +37,21 @@ def judged(
     Raises `ValidationError` for the field check_settings with all problems; `key_of` returns the key of each.
     """
     if kind not in KINDS:
-        what = _("the kind %(kind)s is not known. %(hint)sKnown are %(known)s.")
+        what = _("unknown kind %(kind)s. %(hint)sAvailable kinds: %(known)s.")
         params = {"kind": kind, "hint": did_you_mean(kind, KINDS), "known": ", ".join(KINDS)}
         raise ValidationError({"kind": ValidationError(what, params=params)})
     try:
         sealed = sealing.sealed(written, stored, place, before)
     except sealing.NothingKept as error:
         what = _(
-            "there is no secret yet that could stay unchanged. Write the secret, or ${SERVICE_TOKEN} to take it from"
-            " there."
+            "there is no stored secret to keep. Enter the secret, or ${SERVICE_TOKEN} to read it from the environment."
         )
         raise ValidationError({"check_settings": [_error(error.path, str(what))]}) from None
     except sealing.LeftBehind as error:
         raise ValidationError({"check_settings": [_left_behind(key, error) for key in error.keys]}) from None
     except sealing.Unsealable:
         raise ValidationError(
-            {"check_settings": [_error("", str(_("a sealed secret was not sealed here.")))]}
+            {"check_settings": [_error("", str(_("the secret was sealed by another installation.")))]}
         ) from None
     settings, problems = KINDS[kind].read(sealed)
     errors = [_error(problem.key, _words(problem)) for problem in problems]
@@ -69,7 +68,7 @@ def check_url(kind: str, url: str | None) -> None:
     if known is None:
         return
     if known.needs_url and not url:
-        raise ValidationError({"endpoint_url": _("It is missing. A check of this kind needs an address.")})
+        raise ValidationError({"endpoint_url": _("The address is missing; this kind of check needs one.")})
     problem = known.url_problem(url or "")
     if problem is not None:
         raise ValidationError({"endpoint_url": _words(problem)})
@@ -92,8 +91,8 @@ def _error(key: str, what: str) -> ValidationError:
 
 def _left_behind(key: str, error: sealing.LeftBehind) -> ValidationError:
     what = _(
-        "the address leads to another origin (%(before)s → %(after)s), and a secret does not follow by itself."
-        " Write the secret again where it may be sent there, or keep the address."
+        "the new address has another origin (%(before)s → %(after)s), and a secret is never sent to a"
+        " new origin automatically. Enter the secret again to allow it, or keep the address."
     )
     return _error(key, str(what) % {"before": error.before or "–", "after": error.after or "–"})
 

@@ -91,7 +91,7 @@ class BrokerClock:
     def _keep(self, base: float) -> None:
         moved_s = base - (self._wall_base if self._base is None else self._base)
         if abs(moved_s) > LOGGED_OFFSET_S:
-            logger.warning("going by the broker's clock, which leapt or differs", extra={"by_s": round(moved_s, 3)})
+            logger.warning("using the broker's clock because ours leapt or differs", extra={"by_s": round(moved_s, 3)})
         self._base = base
 
     def _begin(self) -> None:

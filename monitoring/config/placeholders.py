@@ -28,17 +28,16 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
         if match[1]:
             return match[1]
         if not _NAME.fullmatch(match[2]):
-            raise Unfilled(
-                "${…} holds no name of a variable. Write ${SERVICE_TOKEN}, or $${ for a ${ that is meant as such"
-            )
+            raise Unfilled("${…} contains no variable name. Write ${SERVICE_TOKEN}, or $${ for a literal ${")
         if not match[2].startswith(PREFIX):
             raise Unfilled(
-                f"{match[2]} is not filled in: only variables whose names begin with {PREFIX} are. Set"
-                f" {PREFIX}{match[2]} and write ${{{PREFIX}{match[2]}}}, or $${{{match[2]}}} if it is meant as such"
+                f"{match[2]} is not replaced: only variables whose names begin with {PREFIX} are. Set"
+                f" {PREFIX}{match[2]} and write ${{{PREFIX}{match[2]}}}, or $${{{match[2]}}} if it is meant literally"
             )
         if match[2] not in variables:
             raise Unfilled(
-                f"the environment has no variable {match[2]}. Set it, or write $${{{match[2]}}} if it is meant as such"
+                f"the environment has no variable {match[2]}. Set it, or write $${{{match[2]}}} if it is meant"
+                " literally"
             )
         return variables[match[2]]
 

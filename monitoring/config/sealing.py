@@ -36,8 +36,9 @@ class Unsealable(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "a secret cannot be opened: SECRETS_KEY (or SECRET_KEY) is not the one it was sealed with, or it was sealed"
-            " for another service, another origin, or by an older release; write the secret again"
+            "a secret cannot be opened: SECRETS_KEY (or SECRET_KEY) has changed since it was sealed, or it"
+            " was sealed for another service, for another origin, or by an older release; enter the secret"
+            " again"
         )
 
 

@@ -44,7 +44,7 @@ def compose(raw: bytes) -> yaml.Node | None:
 def construct(node: yaml.Node) -> Any:
     """Return the value of a node in plain Python types. Raises `Unreadable`."""
     for duplicate in _duplicates(node):
-        raise Unreadable(line_of(duplicate), f"the key {duplicate.value} is there twice")
+        raise Unreadable(line_of(duplicate), f"the key {duplicate.value} is listed twice")
     try:
         return SafeConstructor().construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -87,7 +87,7 @@ def line_of(part: yaml.Node | yaml.Event) -> int:
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
-        raise Unreadable(1, f"more than {MAX_BYTES // 1024 // 1024} MiB are not read. Split the file")
+        raise Unreadable(1, f"more than {MAX_BYTES // 1024 // 1024} MiB cannot be read. Split the file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def _refuse_bombs(text: str) -> None:
     for event in yaml.parse(text, Loader=LOADER):
         depth += isinstance(event, OPENING) - isinstance(event, CLOSING)
         if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(line_of(event), f"*{event.anchor}: aliases are not read. Write the value out")
+            raise Unreadable(line_of(event), f"*{event.anchor}: aliases are not supported. Write the value itself")
         if depth > MAX_DEPTH:
             raise Unreadable(line_of(event), f"it is nested more than {MAX_DEPTH} levels deep")
 

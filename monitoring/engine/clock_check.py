@@ -15,9 +15,9 @@ from monitoring.models import EngineCounter
 CLOCK_DIFFERS_FROM = timedelta(seconds=2)  # from here on, edges of outages move visibly
 REFUSALS_LOOK_BACK = timedelta(minutes=5)
 REFUSALS: Mapping[str, str] = {
-    "results_ahead": "results refused, for their time was yet to come",
-    "specs_ahead": "specs refused, for they were due too far ahead",
-    "states_ahead": "states corrected that stood in the future",
+    "results_ahead": "results refused because their time was in the future",
+    "specs_ahead": "specs refused because they were due too far in the future",
+    "states_ahead": "states in the future corrected",
 }
 
 

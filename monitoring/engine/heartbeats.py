@@ -131,7 +131,9 @@ def mark_overdue(now: datetime) -> int:
         rhythm, deadline = Rhythm.of(heartbeat.service), heartbeat.overdue_at
         assert deadline is not None
         if now - deadline > max(LOOK_LATE_AFTER, rhythm.grace):
-            logger.warning("deadline passed while nobody looked", extra={"service_id": heartbeat.service_id})
+            logger.warning(
+                "deadline passed while the engine was not running", extra={"service_id": heartbeat.service_id}
+            )
             heartbeat.due_at = now + rhythm.period
             heartbeat.overdue_at = heartbeat.due_at + rhythm.grace
             continue

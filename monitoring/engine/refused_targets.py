@@ -24,10 +24,10 @@ def refused_targets(now: datetime) -> dict[str, str]:
 def judge(refused: dict[str, str]) -> Finding:
     """Return a finding with the services that are not checked, and the reason that each worker reports."""
     if not refused:
-        return good(_("No address of a service is refused by our own settings."))
+        return good(_("Our settings refuse no service address."))
     named = ", ".join([*list(refused)[:MOST_SERVICES_NAMED], *(["…"] if len(refused) > MOST_SERVICES_NAMED else [])])
-    says = _("Not checked, since our own settings refuse the address: %(names)s.") % {"names": named}
+    says = _("Not checked because our settings refuse the address: %(names)s.") % {"names": named}
     table = Table(columns=[_("Service"), _("Why")], rows=[[id, why] for id, why in refused.items()], numbers_from=2)
     return warning(
-        f"{says} {next(iter(refused.values()))}", _("Change the address, or the setting that it names."), table
+        f"{says} {next(iter(refused.values()))}", _("Change the address, or the setting in the message."), table
     )

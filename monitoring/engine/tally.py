@@ -10,15 +10,15 @@ from observability import metrics
 from observability.harmless import harmless
 
 _checks = metrics.counter("checks", "Checks recorded, by result.", ["result"])
-_failures = metrics.counter("check_failures", "Bad checks recorded, by what failed.", ["error_type"])
+_failures = metrics.counter("check_failures", "Bad checks recorded, by error type.", ["error_type"])
 _lateness = metrics.histogram(
     "check_lateness_seconds",
-    "Start of a check after its slot.",
+    "Time from the slot of a check to its start.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 
 _batches = metrics.histogram("batch_size_checks", "Checks in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
-_unused = metrics.counter("checks_not_stored", "Results that were not stored, by why.", ["why"])
+_unused = metrics.counter("checks_not_stored", "Results that were not stored, by reason.", ["why"])
 
 
 def count(recorded: Recorded) -> None:

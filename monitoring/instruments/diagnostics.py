@@ -28,29 +28,29 @@ STAMP_LATE_MS = 2_000
 MOST_ROWS_SHOWN = 30
 DIFFERED_LATELY = timedelta(days=7)
 DIFFERENCES = {
-    "runs_differed": gettext_lazy("Recorded runs from the raw checks"),
-    "rows_differed": gettext_lazy("Stored days from the ledger"),
+    "runs_differed": gettext_lazy("Runs that differ from the raw checks"),
+    "rows_differed": gettext_lazy("Stored days that differ from the ledger"),
 }
 
 
 def beat() -> Finding:
     row = DispatchWatermark.objects.first()
     if not Service.objects.monitored().exists():
-        return note(_("Nothing is monitored, so nothing has to be dispatched."))
+        return note(_("No service is monitored, so there are no checks to dispatch."))
     return judge_beat(row, clock.now())
 
 
 def judge_beat(watermark: DispatchWatermark | None, now: datetime) -> Finding:
     """Judge the age of the newest dispatch; None if there was none."""
-    remedy = _("Do beat and a worker of the queue “dispatch” run? See their logs.")
+    remedy = _("Make sure that beat and a worker for the queue “dispatch” are running. See their logs.")
     if watermark is None:
-        return bad(_("No check was ever dispatched."), remedy)
+        return bad(_("No check has ever been dispatched."), remedy)
     seconds = {"seconds": round(abs(watermark.age(now).total_seconds()))}
     if watermark.is_ahead(now):
-        says = _("Checks were dispatched %(seconds)s s ahead of time, and none is since: a clock was wrong.")
+        says = _("Checks were dispatched %(seconds)s s too early, and none since then: a clock was wrong.")
         return bad(says % seconds, remedy)
     if watermark.is_late(now):
-        return bad(_("No check was dispatched for %(seconds)s s.") % seconds, remedy)
+        return bad(_("No check has been dispatched for %(seconds)s s.") % seconds, remedy)
     return good(_("Checks are dispatched on time."))
 
 
@@ -79,11 +79,11 @@ def judge_workers(found: Sequence[EngineWorker], regions: Collection[str], now: 
     remedy = _("Start one: manage.py run probe --region %(region)s; docs/operations.md, “Scale”.")
     if missing := sorted(set(regions) - served):
         words = {"regions": ", ".join(missing), "region": missing[0]}
-        return bad(_("Nobody probes from: %(regions)s") % words, remedy % words, table)
+        return bad(_("No probe worker runs in: %(regions)s") % words, remedy % words, table)
     if not any(worker.role == "engine" for worker in alive):
-        return bad(_("Nobody records results."), _("Start one: manage.py run engine"), table)
+        return bad(_("No worker records results."), _("Start one: manage.py run engine"), table)
     if not any(worker.role == "dispatch" for worker in alive):
-        says = _("No process is there to dispatch checks and nothing else.")
+        says = _("No process is dedicated to dispatching checks.")
         return bad(says, _("Start one: manage.py run dispatch; CHANGELOG.md, “Upgrading”."), table)
     return good(_("%(count)s workers are alive.") % {"count": len(alive)}, table)
 
@@ -104,20 +104,23 @@ def judge_clocks(ahead: Mapping[str, timedelta], behind_ms: Mapping[str, int]) -
         says = _("Clocks differ from the broker's: %(clocks)s") % {
             "clocks": ", ".join(f"{name} ({by.total_seconds():+.1f} s)" for name, by in off.items())
         }
-        remedy = _("Run chrony or systemd-timesyncd there: timedatectl set-ntp true. The engine goes by the broker's.")
+        remedy = _(
+            "Run chrony or systemd-timesyncd on these machines: timedatectl set-ntp true. The engine uses"
+            " the broker's clock."
+        )
         return warning(says, remedy)
     if late := {name: ms for name, ms in behind_ms.items() if abs(ms) > STAMP_LATE_MS}:
-        says = _("Messages of workers arrive late: %(workers)s") % {
+        says = _("Messages from workers arrive late: %(workers)s") % {
             "workers": ", ".join(f"{name} ({ms / 1000:+.1f} s)" for name, ms in late.items())
         }
-        return warning(says, _("The queue “results” falls behind: docs/operations.md, “Scale”."))
+        return warning(says, _("The queue “results” is falling behind: docs/operations.md, “Scale”."))
     return good(_("All clocks agree with the broker's within two seconds."))
 
 
 def rollups() -> Finding:
     now, zone = timezone.now(), settings.PAGE_TIME_ZONE
     if found := day_zones.others(zone):
-        says = _("Stored days were accounted in another time zone than %(zone)s: %(others)s")
+        says = _("Stored days were accounted in a time zone other than %(zone)s: %(others)s")
         return bad(says % {"zone": zone, "others": ", ".join(found)}, _("Run: manage.py rollup --rezone"))
     ready = RollupRequest.objects.filter(Q(not_before=None) | Q(not_before__lte=now))
     row = RollupWatermark.objects.first()
@@ -131,11 +134,14 @@ def rollups() -> Finding:
 
 def judge_rollups(*, waiting: int, oldest: date | None, is_planned: bool) -> Finding:
     """Judge the days that wait for their roll-up, and whether new days were requested within hours of their end."""
-    remedy = _("Do beat and a worker of the queue “rollups” run? By hand: manage.py rollup --from DAY --to DAY")
+    remedy = _(
+        "Make sure that beat and a worker for the queue “rollups” are running. To run it manually:"
+        " manage.py rollup --from DAY --to DAY"
+    )
     if not is_planned:
         return bad(_("Yesterday has not been accounted yet."), remedy)
     if oldest is not None:
-        says = _("%(count)s days of services wait to be accounted, the oldest is %(day)s.")
+        says = _("%(count)s days of services are waiting to be accounted; the oldest is %(day)s.")
         return note(says % {"count": waiting, "day": oldest.isoformat()})
     return good(_("All days are accounted."))
 
@@ -147,14 +153,18 @@ def days_ahead() -> Finding:
 
 def judge_partitions(found: Mapping[str, Collection[date]], today: date) -> Finding:
     """Judge whether today and the coming days have a partition; in the past only days with checks have one."""
-    columns = [_("Table"), _("Partitions"), _("Oldest"), _("Newest"), _("Days without")]
+    columns = [_("Table"), _("Partitions"), _("Oldest"), _("Newest"), _("Missing days")]
     rows = [[name, str(len(days)), *_span(days), str(_holes(days))] for name, days in found.items()]
     table = Table(columns=columns, rows=rows)
-    remedy = _("Do beat and a worker of the queue “rollups” run? It makes them each hour.")
+    remedy = _(
+        "Make sure that beat and a worker for the queue “rollups” are running. It creates partitions every hour."
+    )
     if missing := [name for name, days in found.items() if today not in days]:
         return bad(_("There is no partition for today: %(tables)s") % {"tables": ", ".join(missing)}, remedy, table)
     if ending := [name for name, days in found.items() if today + timedelta(days=1) not in days]:
-        return warning(_("There is none for tomorrow: %(tables)s") % {"tables": ", ".join(ending)}, remedy, table)
+        return warning(
+            _("There is no partition for tomorrow: %(tables)s") % {"tables": ", ".join(ending)}, remedy, table
+        )
     return good(_("Today and the coming days have their partitions."), table)
 
 
@@ -173,22 +183,24 @@ def judge_retention(
     now: datetime,
 ) -> Finding:
     """Judge days that should have been dropped: those that wait for the roll-up, and others."""
-    columns = [_("Table"), _("Kept, days"), _("Due to go"), _("Held"), _("Last dropped")]
+    columns = [_("Table"), _("Kept, days"), _("Due to be dropped"), _("Held"), _("Last dropped")]
     rows = [
         [name, str(days), str(len(due[name])), str(len(held[name])), f"{dropped[name]}" if name in dropped else ""]
         for name, days in keep_days.items()
     ]
     table = Table(columns=columns, rows=rows)
     if stuck := [day for days in held.values() for day in days]:
-        says = _("%(count)s old days stay, as they are not rolled up; the oldest is %(day)s.")
-        remedy = _("They are asked for each night. By hand: manage.py rollup --from %(day)s --to %(day)s")
+        says = _("%(count)s old days are kept because they are not rolled up; the oldest is %(day)s.")
+        remedy = _("They are requested every night. To do it manually: manage.py rollup --from %(day)s --to %(day)s")
         words = {"count": len(stuck), "day": min(stuck).isoformat()}
         return warning(says % words, remedy % words, table)
     overdue = [name for name, days in due.items() if days and days[0] < _expected(keep_days[name], now)]
     if overdue:
         says = _("Old days were not dropped: %(tables)s") % {"tables": ", ".join(overdue)}
-        return warning(says, _("A long reader, such as a dump, may hold them; they are tried again at 03:00."), table)
-    return good(_("Nothing is kept longer than the settings say."), table)
+        return warning(
+            says, _("A long transaction, such as a dump, may lock them. Retention tries again at 03:00."), table
+        )
+    return good(_("No data is kept longer than configured."), table)
 
 
 def _expected(keep_days: int, now: datetime) -> date:
@@ -204,13 +216,13 @@ def figures() -> Finding:
 def judge_figures(differed_at: Mapping[str, datetime]) -> Finding:
     """Judge by recently increased counters whether an audit found wrong runs or stored days."""
     if not differed_at:
-        return good(_("Recorded runs and stored days are those of the raw checks, as far as they were audited."))
+        return good(_("All audited runs and stored days match the raw checks."))
     table = Table(
-        columns=[_("What differed"), _("Last found")],
+        columns=[_("Difference"), _("Last found")],
         rows=[[str(DIFFERENCES[name]), at.isoformat(timespec="seconds")] for name, at in sorted(differed_at.items())],
     )
-    says = _("An audit found figures that were not those of the raw checks, and made them right.")
-    remedy = _("Look for “differ” in the log of the engine, and examine everything: manage.py rollup --audit")
+    says = _("An audit found figures that did not match the raw checks, and corrected them.")
+    remedy = _("Search the engine's log for “differ”, then audit everything: manage.py rollup --audit")
     return warning(says, remedy, table)
 
 

@@ -36,16 +36,16 @@ def check_dispatch() -> Finding:
     """Judge the age of the last dispatch; the watermark is normally ahead of the clock."""
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
-        return Finding(status=Health.DEGRADED, message="nothing was dispatched yet")
+        return Finding(status=Health.DEGRADED, message="no check has been dispatched yet")
     now = clock.now()
     age_s = watermark.age(now).total_seconds()
     if watermark.is_late(now):
-        message = f"no slot was dispatched for {age_s:.0f} s"
+        message = f"no slot has been dispatched for {age_s:.0f} s"
         if not _has_dispatcher():
-            message += "; no process dispatches, start one: manage.py run dispatch"
+            message += "; no dispatcher is running, start one: manage.py run dispatch"
         return Finding(status=Health.UNHEALTHY, message=message)
     if watermark.is_ahead(now):
-        message = f"slots were dispatched {-age_s:.0f} s ahead: a clock was wrong, and none is since"
+        message = f"slots were dispatched {-age_s:.0f} s too early, and none since then: a clock was wrong"
         return Finding(status=Health.UNHEALTHY, message=message)
     return Finding(status=Health.HEALTHY, message=f"{watermark.skipped_slots} slots skipped so far")
 
@@ -69,7 +69,7 @@ def check_workers() -> Finding:
     )
     alive = sum(stamp >= now - LATE_STAMP_AFTER for stamps in seen.values() for stamp in stamps)
     if missing:
-        return Finding(status=Health.UNHEALTHY, message=f"no probe worker for the region {', '.join(missing)}")
+        return Finding(status=Health.UNHEALTHY, message=f"no probe worker for region {', '.join(missing)}")
     return Finding(status=Health.HEALTHY, message=f"{alive} alive")
 
 
@@ -101,7 +101,7 @@ def check_clocks() -> Finding:
     words = []
     if off := clock_check.differing():
         names = ", ".join(map(str, off))
-        words.append(f"clocks differ from the broker's: {names}; run chrony or systemd-timesyncd there")
+        words.append(f"clocks differ from the broker's: {names}; run chrony or systemd-timesyncd on these machines")
     words += clock_check.refused_lately()
     return Finding(status=Health.DEGRADED if words else Health.HEALTHY, message="; ".join(words))
 
@@ -121,7 +121,7 @@ def check_messages() -> Finding:
 def check_targets() -> Finding:
     """Check whether our own settings forbid to probe services. Only their number is public."""
     if refused := refused_targets(clock.now()):
-        message = f"not checked, for our own settings refuse the address: {len(refused)} services; see manage.py doctor"
+        message = f"not checked because our settings refuse the address: {len(refused)} services; see manage.py doctor"
         return Finding(status=Health.DEGRADED, message=message)
     return Finding(status=Health.HEALTHY)
 

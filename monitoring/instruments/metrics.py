@@ -33,11 +33,13 @@ def of_dispatch() -> Iterable[Metric]:
     watermark = DispatchWatermark.objects.first()
     if watermark is None:
         return
-    yield _counter("slots_dispatched", "Slots handed out.", watermark.dispatched_slots)
-    yield _counter("slots_skipped", "Slots missed after a pause; they are gaps.", watermark.skipped_slots)
+    yield _counter("slots_dispatched", "Slots dispatched.", watermark.dispatched_slots)
+    yield _counter(
+        "slots_skipped", "Slots skipped after a pause of dispatching; they are gaps.", watermark.skipped_slots
+    )
     # A dispatch in the future has no known time, and its negative age must not look healthy.
     age_s = abs(watermark.age(clock.now()).total_seconds())
-    yield _gauge("last_dispatch_age_seconds", "Time since slots were handed out.", age_s)
+    yield _gauge("last_dispatch_age_seconds", "Time since slots were last dispatched.", age_s)
 
 
 def of_workers() -> Iterable[Metric]:
@@ -49,20 +51,22 @@ def of_workers() -> Iterable[Metric]:
         seen.add_metric([role], sum(worker.role == role for worker in workers))
     yield seen
     for name, words in {
-        "held": "Specs that probe workers hold, waiting or under way.",
-        "expired": "Specs dropped since the workers began, for they came too late.",
-        "ahead": "Specs refused since the workers began, for they were due too far ahead.",
-        "lost": "Results lost since the workers began, for the broker was away too long.",
-        "stalled": "Checks without a verdict since the workers began, for their worker stood still.",
-        "refused": "Checks without a verdict since the workers began, for our own settings refuse the address.",
-        "own_errors": "Checks that failed by a fault of ours since the workers began.",
+        "held": "Specs held by probe workers, waiting or in progress.",
+        "expired": "Specs dropped because they arrived too late, since the workers started.",
+        "ahead": "Specs refused because they were due too far in the future, since the workers started.",
+        "lost": "Results lost because the broker was unreachable for too long, since the workers started.",
+        "stalled": "Checks without a verdict because the worker was stalled, since the workers started.",
+        "refused": "Checks without a verdict because our settings refuse the address, since the workers started.",
+        "own_errors": "Checks that failed because of an internal error, since the workers started.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))
     off = [abs((worker.facts or {}).get("clock_ahead_ms") or 0) / 1000 for worker in workers]
     yield _gauge(
-        "worker_clock_offset_seconds", "Worst difference of a worker's clock from the broker's.", max(off, default=0.0)
+        "worker_clock_offset_seconds",
+        "Largest difference between a worker's clock and the broker's.",
+        max(off, default=0.0),
     )
-    words = "Messages refused since the workers began, for we did not sign them."
+    words = "Messages refused because they were not signed by us, since the workers started."
     yield _gauge("messages_refused", words, sum(worker.counters.get("refused_messages", 0) for worker in workers))
 
 
@@ -90,7 +94,7 @@ def of_queues() -> Iterable[Metric]:
         for name in names:
             pipeline.llen(name)
         depths = pipeline.execute()
-    found = GaugeMetricFamily(metrics.PREFIX + "queue_depth_messages", "Messages that wait.", labels=["queue"])
+    found = GaugeMetricFamily(metrics.PREFIX + "queue_depth_messages", "Messages waiting in queues.", labels=["queue"])
     for name, depth in zip(names, depths, strict=True):
         found.add_metric([name], depth)
     yield found
@@ -101,14 +105,14 @@ def of_upkeep() -> Iterable[Metric]:
     now = timezone.now()
     due = RollupRequest.objects.exclude(not_before__gt=now)
     days = due.values("date", "service").distinct().count()  # several may have asked for the same one
-    yield _gauge("rollup_due", "Days of services that wait to be accounted.", days)
+    yield _gauge("rollup_due", "Days of services waiting to be accounted.", days)
     oldest = due.aggregate(oldest=Min("date"))["oldest"]
     closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]
     age_s = max(0.0, (now - closed_at).total_seconds()) if closed_at else 0.0
-    yield _gauge("rollup_age_seconds", "Age of the oldest closed day that waits to be accounted, 0 without one.", age_s)
+    yield _gauge("rollup_age_seconds", "Age of the oldest closed day waiting to be accounted, or 0.", age_s)
     rare = CounterMetricFamily(
         metrics.PREFIX + "engine_events",
-        "What should be rare: refusals, rebuilt runs, differing figures.",
+        "Rare events: refusals, rebuilt runs, differing figures.",
         labels=["event"],
     )
     # Counters used in alerts exist from the start; otherwise their first increase would not be seen.

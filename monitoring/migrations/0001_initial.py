@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                         validators=[
                             django.core.validators.RegexValidator(
                                 "^[a-z0-9]+(-[a-z0-9]+)*\\Z",
-                                "Use lower-case letters, digits and single hyphens, like id-recognition.",
+                                "Use lowercase letters, digits and single hyphens, for example id-recognition.",
                             ),
                             django.core.validators.MaxLengthValidator(100),
                         ],
@@ -47,8 +47,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("o", "Operational"),
-                            ("po", "Partial outage"),
-                            ("mo", "Major outage"),
+                            ("po", "Degraded"),
+                            ("mo", "Down"),
                             ("nd", "No data"),
                         ],
                         default="nd",
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                             validators=[
                                 django.core.validators.RegexValidator(
                                     "^[a-z0-9]+(-[a-z0-9]+)*\\Z",
-                                    "Use lower-case letters, digits and single hyphens, like seoul.",
+                                    "Use lowercase letters, digits and single hyphens, for example seoul.",
                                 )
                             ]
                         ),
@@ -456,8 +456,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("o", "Operational"),
-                            ("po", "Partial outage"),
-                            ("mo", "Major outage"),
+                            ("po", "Degraded"),
+                            ("mo", "Down"),
                             ("nd", "No data"),
                         ],
                         default="nd",

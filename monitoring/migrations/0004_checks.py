@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 null=True,
                 validators=[monitoring.models.services.validate_threshold],
-                verbose_name="failures until down",
+                verbose_name="failure threshold",
             ),
         ),
         migrations.AddField(
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="children",
                 to="monitoring.service",
-                verbose_name="part of",
+                verbose_name="parent service",
             ),
         ),
         migrations.AddField(
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 null=True,
                 validators=[monitoring.models.services.validate_threshold],
-                verbose_name="good checks until up",
+                verbose_name="recovery threshold",
             ),
         ),
         migrations.AddField(

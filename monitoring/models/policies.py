@@ -34,20 +34,20 @@ class AccountingPolicy(models.Model):
     version = models.IntegerField(_("version"))
     effective_on = models.DateField(_("in force from"))  # the start of that day in the page's time zone
     failure_threshold = models.SmallIntegerField(
-        _("failures in a row that make a service down"), default=2, validators=[MinValueValidator(1)]
+        _("failure threshold (failed checks in a row)"), default=2, validators=[MinValueValidator(1)]
     )
     recovery_threshold = models.SmallIntegerField(
-        _("successes in a row that end it"), default=1, validators=[MinValueValidator(1)]
+        _("recovery threshold (good checks in a row)"), default=1, validators=[MinValueValidator(1)]
     )
     gap_factor = models.DecimalField(
-        _("intervals that one check speaks for"),
+        _("validity of a check (intervals)"),
         max_digits=4,
         decimal_places=2,
         default="2.50",
         validators=[MinValueValidator(1)],
     )
     partial_weight_percent = models.SmallIntegerField(
-        _("share of partial time that counts as up (%)"),
+        _("share of degraded time that counts as up (%)"),
         default=100,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
@@ -66,10 +66,12 @@ class AccountingPolicy(models.Model):
         db_default=LateMaintenance.COUNT,
     )
     major_below = models.DecimalField(  # a day with downtime is `mo` below this uptime, else `po`
-        _("a day is a major outage below (%)"), max_digits=5, decimal_places=2, default="95.00"
+        _("daily uptime below which a day is a major outage (%)"), max_digits=5, decimal_places=2, default="95.00"
     )
     reason = models.TextField(_("reason"), blank=True, default="")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountingPolicyQuerySet.as_manager()

@@ -12,18 +12,22 @@ from monitoring.models.services import Service
 
 class RestatedAs(models.TextChoices):
     OPERATIONAL = "operational", _("Operational")
-    PARTIAL = "partial", _("Partial outage")
+    PARTIAL = "partial", _("Degraded")
     DOWN = "down", _("Down")
     UNKNOWN = "unknown", _("Unknown")
 
 
 class Restatement(models.Model):
-    service = models.ForeignKey(Service, models.CASCADE, related_name="restatements", db_index=False)
+    service = models.ForeignKey(
+        Service, models.CASCADE, related_name="restatements", db_index=False, verbose_name=_("service")
+    )
     since = models.DateTimeField(_("from"))
     until = models.DateTimeField(_("until"))
     restated_as = models.TextField(_("restated as"), choices=RestatedAs.choices)
     reason = models.TextField(_("reason"))
-    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("proposed by")
+    )
     proposed_at = models.DateTimeField(_("proposed"))
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
@@ -64,4 +68,4 @@ class Restatement(models.Model):
 
     def clean(self) -> None:
         if self.since and self.until and self.until <= self.since:
-            raise ValidationError({"until": _("It must end after it begins.")})
+            raise ValidationError({"until": _("The end must be after the beginning.")})

@@ -20,7 +20,7 @@ from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
 from monitoring.probes.secrets import Place
 from monitoring.rules.state import Status
-from monitoring.words.statuses import STATUS_LABELS
+from monitoring.words.statuses import NOW_LABELS
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # `$` would allow a line break at the end
 SLUG_IN_SCHEMAS = SLUG.replace(r"\Z", "$")  # which in JSON Schema means the end of the text
@@ -32,7 +32,7 @@ THRESHOLD = (1, 100)
 # The columns that probes depend on: see `version`.
 PROBED_COLUMNS = ("kind", "endpoint_url", "check_settings", "check_interval", "timeout", "regions")
 SCHEMES = frozenset(scheme for kind in KINDS.values() for scheme in kind.schemes)
-REGION_WORDS = _("Use lower-case letters, digits and single hyphens, like seoul.")
+REGION_WORDS = _("Use lowercase letters, digits and single hyphens, for example seoul.")
 
 
 def default_regions() -> list[str]:
@@ -48,17 +48,19 @@ def validate_endpoint_url(url: str) -> None:
         raise ValidationError(_("%(url)r is not a URL: %(why)s."), params={"url": url, "why": error}) from error
     if parts.scheme not in SCHEMES or not host or any(character.isspace() for character in url):
         raise ValidationError(
-            _("%(url)r is not a URL that can be checked. Write it whole, like https://api.example.com/health"),
+            _("%(url)r is not a URL that can be checked. Enter a full URL, for example https://api.example.com/health"),
             params={"url": url},
         )
     if parts.username or parts.password:
-        raise ValidationError(_("The URL carries a user name or password. Leave them out: URLs are shown and logged."))
+        raise ValidationError(
+            _("The URL contains a user name or password. Remove them, because URLs are shown and logged.")
+        )
 
 
 def validate_threshold(number: int) -> None:
     if not THRESHOLD[0] <= number <= THRESHOLD[1]:
         params = {"lowest": THRESHOLD[0], "highest": THRESHOLD[1]}
-        raise ValidationError(_("Write a number of checks from %(lowest)s to %(highest)s."), params=params)
+        raise ValidationError(_("Enter a number of checks from %(lowest)s to %(highest)s."), params=params)
 
 
 def validate_check_interval(milliseconds: int) -> None:
@@ -74,11 +76,14 @@ def _validate_range(value: int, lowest: int, highest: int) -> None:
     if lowest <= value <= highest:
         return
     if value > highest:
-        message = _("%(value)s is above %(highest)s (%(highest_s)g s). Write at most that many milliseconds.")
+        message = _("%(value)s is more than %(highest)s (%(highest_s)g s). Enter %(highest)s milliseconds or less.")
     elif lowest <= value * 1000 <= highest:
-        message = _("%(value)s is below %(lowest)s (%(lowest_s)g s). Is it seconds? Write milliseconds: %(value)s000.")
+        message = _(
+            "%(value)s is less than %(lowest)s (%(lowest_s)g s). If you meant seconds, enter milliseconds:"
+            " %(value)s000."
+        )
     else:
-        message = _("%(value)s is below %(lowest)s (%(lowest_s)g s). Write at least that many milliseconds.")
+        message = _("%(value)s is less than %(lowest)s (%(lowest_s)g s). Enter %(lowest)s milliseconds or more.")
     limits = {"lowest": lowest, "lowest_s": lowest / 1000, "highest": highest, "highest_s": highest / 1000}
     raise ValidationError(message, params={"value": value, **limits})
 
@@ -101,7 +106,7 @@ class Service(models.Model):
         _("id"),
         primary_key=True,
         validators=[
-            RegexValidator(SLUG, _("Use lower-case letters, digits and single hyphens, like id-recognition.")),
+            RegexValidator(SLUG, _("Use lowercase letters, digits and single hyphens, for example id-recognition.")),
             MaxLengthValidator(100),
         ],
     )
@@ -114,7 +119,7 @@ class Service(models.Model):
     status = models.CharField(
         _("status"),
         max_length=2,
-        choices=[(status.value, label) for status, label in STATUS_LABELS.items()],
+        choices=[(status.value, label) for status, label in NOW_LABELS.items()],
         default=Status.UNKNOWN.value,
     )
     is_active = models.BooleanField(_("monitored"), default=True)
@@ -134,14 +139,14 @@ class Service(models.Model):
         _("settings of the check"), default=dict, blank=True
     )  # of the kind; secrets sealed
     failure_threshold = models.SmallIntegerField(  # bad checks in a row that make an outage; null: that of the policy
-        _("failures until down"), null=True, blank=True, validators=[validate_threshold]
+        _("failure threshold"), null=True, blank=True, validators=[validate_threshold]
     )
     recovery_threshold = models.SmallIntegerField(
-        _("good checks until up"), null=True, blank=True, validators=[validate_threshold]
+        _("recovery threshold"), null=True, blank=True, validators=[validate_threshold]
     )
     group_name = models.CharField(_("group"), max_length=100, blank=True, default="")
     parent = models.ForeignKey(  # what it is part of
-        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("part of")
+        "self", models.SET_NULL, null=True, blank=True, related_name="children", verbose_name=_("parent service")
     )
     tags = ArrayField(
         models.TextField(validators=[MaxLengthValidator(50)]), verbose_name=_("tags"), default=list, blank=True
@@ -251,11 +256,11 @@ class Service(models.Model):
     def clean(self) -> None:
         """Validate rules over several columns, and seal new secrets. No query."""
         if len(set(self.regions)) != len(self.regions):
-            raise ValidationError({"regions": _("A region is named twice.")})
+            raise ValidationError({"regions": _("A region is listed twice.")})
         if self.quorum is not None and not 1 <= self.quorum <= len(self.regions):
             raise ValidationError({"quorum": _("The quorum must be between 1 and the number of regions.")})
         if len(set(self.tags)) != len(self.tags):
-            raise ValidationError({"tags": _("A tag is there twice.")})
+            raise ValidationError({"tags": _("A tag is listed twice.")})
         self._check_target()
 
     def _check_target(self) -> None:

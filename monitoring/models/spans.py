@@ -41,13 +41,13 @@ class SpanQuerySet(models.QuerySet["Span"]):
 class Span(models.Model):
     kind = models.TextField(_("kind"), choices=SpanKind.choices)
     service = models.ForeignKey(  # null: all services
-        Service, models.CASCADE, null=True, blank=True, related_name="spans", db_index=False
+        Service, models.CASCADE, null=True, blank=True, related_name="spans", db_index=False, verbose_name=_("service")
     )
     since = models.DateTimeField(_("from"))
     until = models.DateTimeField(_("until"), null=True, blank=True)  # null: still open
     reason = models.TextField(_("reason"), blank=True, default="")
     author = models.ForeignKey(  # null: the monitor itself
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
     )
     created_at = models.DateTimeField(_("entered"), default=timezone.now)
     replaced_at = models.DateTimeField(_("in force until"), null=True, blank=True)  # null: in force
@@ -94,7 +94,7 @@ class Span(models.Model):
 
     def clean(self) -> None:
         if self.since and self.until and self.until <= self.since:
-            raise ValidationError({"until": _("It must end after it begins.")})
+            raise ValidationError({"until": _("The end must be after the beginning.")})
 
 
 class MaintenanceWindow(Span):

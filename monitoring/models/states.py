@@ -8,7 +8,7 @@ from django.db import models
 from monitoring.models.raw import VERDICTS
 from monitoring.models.services import Service
 from monitoring.rules.state import Status
-from monitoring.words.statuses import STATUS_LABELS
+from monitoring.words.statuses import NOW_LABELS
 
 
 class ServiceState(models.Model):
@@ -19,7 +19,7 @@ class ServiceState(models.Model):
 
     service = models.OneToOneField(Service, models.CASCADE, primary_key=True, related_name="state")
     status = models.CharField(
-        max_length=2, choices=[(s.value, label) for s, label in STATUS_LABELS.items()], default=Status.UNKNOWN.value
+        max_length=2, choices=[(s.value, label) for s, label in NOW_LABELS.items()], default=Status.UNKNOWN.value
     )
     is_down = models.BooleanField(default=False)
     verdict = models.TextField(choices=VERDICTS, null=True)

@@ -45,7 +45,7 @@ _TLS_WORDS = {
     "RECORD_LAYER_FAILURE": "server does not speak TLS on this port",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "server refused what we offer (no cipher in common, or it wants another name)",
     "TLSV1_UNRECOGNIZED_NAME": "server does not know this name",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "server wants a client certificate",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "server requires a client certificate",
     "DH_KEY_TOO_SMALL": "server's key exchange is too weak",
     "EE_KEY_TOO_SMALL": "server's certificate has a key that is too weak",
 }

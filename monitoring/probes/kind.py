@@ -41,7 +41,7 @@ class Kind:
     def url_problem(self, url: str) -> Problem | None:
         """Return why a target of this kind cannot have that URL, or None."""
         if not self.needs_url:
-            return Problem("endpoint_url", None, "a check of this kind has no address. Leave it out.") if url else None
+            return Problem("endpoint_url", None, "a check of this kind has no address. Remove it.") if url else None
         try:
             if self.check_url is not None:
                 self.check_url(url)

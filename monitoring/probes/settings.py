@@ -101,7 +101,7 @@ def degraded_over() -> Any:
     return setting(
         None,
         label="Slow after",
-        help="A good check that took longer than this in all is slow.",
+        help="A good check whose total time is longer than this is slow.",
         unit="ms",
         low=1,
         high=LONGEST_MS,
@@ -138,7 +138,7 @@ def read(settings: type[S], values: Mapping[str, Any]) -> tuple[S | None, list[P
 def _read_one(each: Described, value: Any, notes: Notes) -> Any:
     if value is None:
         if each.default is not None:
-            notes.add("it is empty. Write a value, or leave the line out.", None)
+            notes.add("it is empty. Enter a value, or remove the line.", None)
         return None
     return each.reader(value, notes)
 
@@ -147,8 +147,8 @@ def _unknown(key: Any, value: Any, known: Mapping[str, Described]) -> Problem:
     meant = " or ".join(near(str(key), known))
     value = None if any(each.setting.holds_secrets for each in known.values()) else value
     if meant:
-        return Problem(str(key), value, "this setting is not known. Did you mean %(meant)s?", {"meant": meant})
-    message = "this setting is not known. Known are %(known)s."
+        return Problem(str(key), value, "unknown setting. Did you mean %(meant)s?", {"meant": meant})
+    message = "unknown setting. Available settings: %(known)s."
     return Problem(str(key), value, message, {"known": ", ".join(known)})
 
 
@@ -174,14 +174,14 @@ def _flag(value: Any, notes: Notes) -> Any:
 def _number(about: Setting) -> Reader:
     def read_number(value: Any, notes: Notes) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
-            notes.add("%(value)s is not a whole number. Write digits only, without unit or quotes.", value)
+            notes.add("%(value)s is not a whole number. Enter digits only, without unit or quotes.", value)
         elif about.low is not None and about.high is not None and not about.low <= value <= about.high:
             limits: dict[str, Any] = {
                 "low": about.low,
                 "high": about.high,
                 "unit": f" {about.unit}" if about.unit else "",
             }
-            notes.add("%(value)s is out of range. Write a number from %(low)s to %(high)s%(unit)s.", value, **limits)
+            notes.add("%(value)s is out of range. Enter a number from %(low)s to %(high)s%(unit)s.", value, **limits)
         return value
 
     return read_number
@@ -192,7 +192,7 @@ def _text(about: Setting) -> Reader:
         if about.choices:
             if value not in about.choices:
                 choices = ", ".join(about.choices)
-                notes.add("%(value)s is not possible here. Write one of %(choices)s.", value, choices=choices)
+                notes.add("%(value)s is not a valid choice. Use one of %(choices)s.", value, choices=choices)
         elif is_text(value, notes) and len(value.encode()) > about.length:
             notes.add("it is longer than %(length)s bytes.", value, length=about.length)
         return value
@@ -207,7 +207,7 @@ def is_text(value: Any, notes: Notes, *, at: str = "", is_hidden: bool = False) 
         notes.add(message, value, at=at, is_hidden=is_hidden)
         return False
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        notes.add("it has a character that cannot be stored. Remove it.", value, at=at, is_hidden=is_hidden)
+        notes.add("it contains a character that cannot be stored. Remove it.", value, at=at, is_hidden=is_hidden)
         return False
     return True
 
@@ -216,7 +216,7 @@ def few(value: Any, notes: Notes, most: int = MOST) -> Sequence[Any]:
     """Return a list, or one value as a list of it; add a problem if it is too long."""
     found = value if isinstance(value, list | tuple) else [value]
     if len(found) > most:
-        notes.add("there are %(count)s values, more than %(most)s. Leave some out.", None, count=len(found), most=most)
+        notes.add("there are %(count)s values, more than %(most)s. Remove some.", None, count=len(found), most=most)
     return found[:most]
 
 

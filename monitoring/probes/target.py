@@ -29,7 +29,7 @@ class Target(NamedTuple):
 def read_host(value: Any, notes: Notes) -> str:
     """Read a host name and return its ASCII form. A settings `Reader`."""
     if not isinstance(value, str) or not _HOST.fullmatch(value):
-        notes.add("%(value)s is not a host name. Write one like www.example.com.", value)
+        notes.add("%(value)s is not a host name. Enter one like www.example.com.", value)
     return str(value)
 
 

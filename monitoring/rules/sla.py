@@ -289,7 +289,7 @@ def _last_of_each_second(checks: Iterable[tuple[int, Verdict, int]]) -> Iterator
 def _painted(span: Span) -> Kind:
     if span.kind is SpanKind.RESTATED:
         if span.restated_as is None:
-            raise ValueError("a restated span must say as what")
+            raise ValueError("a restated span needs a kind")
         return span.restated_as
     return {
         SpanKind.BLIND: Kind.UNKNOWN,

@@ -219,7 +219,7 @@ class ProbeLoop:
     def _tell_stalls(self) -> None:
         if self._stalls:
             told = {"probes": len(self._stalls), "why": str(self._stalls[0])}
-            logger.warning("no verdict, for this worker stood still", extra=told)
+            logger.warning("no verdict because this worker was stalled", extra=told)
             self._stalls.clear()
 
     def _finish(self, outcome: str) -> None:

@@ -31,11 +31,13 @@ def judge_connections(*, used: int, limit: int, ours: int, idle: int, longest_s:
     if used >= 0.95 * limit:
         return bad(says, _("Raise max_connections of PostgreSQL, or lower DB_MAX_CONNECTIONS."))
     if idle:
-        says = f"{says} {_('%(idle)s have done nothing in an open transaction for minutes.') % words}"
+        says = f"{says} {_('%(idle)s have been idle in an open transaction for minutes.') % words}"
         return warning(says, _("Find them: SELECT pid, query FROM pg_stat_activity WHERE state LIKE 'idle in%';"))
     if longest_s >= LONG_TRANSACTION_S:
         says = f"{says} {_('The oldest transaction has been open for %(minutes)s minutes.') % words}"
-        return warning(says, _("A dump may take that long. Anything else keeps vacuum from its work: end it."))
+        return warning(
+            says, _("A dump may take that long. End any other such transaction: it prevents vacuum from removing rows.")
+        )
     if used >= 0.8 * limit:
         return warning(says, _("Raise max_connections of PostgreSQL, or lower DB_MAX_CONNECTIONS."))
     return good(says)
@@ -58,15 +60,15 @@ def judge_dead_rows(found: Sequence[TableSize], vacuumed: Callable[[TableSize], 
         "dead": count(sum(each.dead_rows for each in found)),
     }
     if full:
-        says = _("Vacuum falls behind: %(tables)s") % {
+        says = _("Vacuum is falling behind: %(tables)s") % {
             "tables": ", ".join(f"{each.name} ({count(each.dead_rows)}, {vacuumed(each)})" for each in full)
         }
         return warning(
             says,
-            _("Run VACUUM %(table)s; and lower autovacuum_vacuum_scale_factor if it comes back.")
+            _("Run VACUUM %(table)s; and lower autovacuum_vacuum_scale_factor if this happens again.")
             % {"table": full[0].name},
         )
-    return good(_("%(live)s live rows, %(dead)s dead ones that vacuum will take.") % words)
+    return good(_("%(live)s live rows, %(dead)s dead rows that vacuum will remove.") % words)
 
 
 def slow_statements() -> Finding:
@@ -80,7 +82,7 @@ def judge_slow(logged_ms: int, slowest: Sequence[tuple[str, int, float, float]] 
     """Report the slowest statements (None: unknown), and whether PostgreSQL logs slow ones."""
     table = None
     if slowest is not None:
-        columns = [_("Statement"), _("Calls"), _("Mean, ms"), _("In all, s")]
+        columns = [_("Statement"), _("Calls"), _("Mean, ms"), _("Total, s")]
         rows = [[text, count(calls), f"{mean:,.1f}", f"{total / 1000:,.1f}"] for text, calls, mean, total in slowest]
         table = Table(columns=columns, rows=rows)
     slow = [row for row in slowest or () if row[2] > SLOW_MS]
@@ -91,11 +93,11 @@ def judge_slow(logged_ms: int, slowest: Sequence[tuple[str, int, float, float]] 
             table,
         )
     if not 0 <= logged_ms <= SLOW_MS:
-        says = _("PostgreSQL does not log statements over a second; ours are in our own log.")
+        says = _("PostgreSQL does not log statements slower than a second; SLA Monitor logs its own.")
         return note(says, _("ALTER SYSTEM SET log_min_duration_statement = 1000; SELECT pg_reload_conf();"), table)
     if slowest is None:
-        says = _("Statements over a second are logged. Which take most time in all is not counted.")
-        return good(f"{says} {_('The extension pg_stat_statements would.')}")
+        says = _("Statements slower than a second are logged. The total time by statement is not recorded.")
+        return good(f"{says} {_('To record it, install the extension pg_stat_statements.')}")
     return good(_("No statement takes more than a second on average, and slow ones are logged."), table)
 
 

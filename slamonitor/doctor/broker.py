@@ -27,7 +27,7 @@ def redis_answers() -> Finding:
         with impatient_client(settings.REDIS_URL) as client:
             return judge_redis({**client.info(), "policy": _policy(client)})
     except redis.RedisError as error:
-        remedy = _("Is Redis running, and does REDIS_URL name its host, port and password?")
+        remedy = _("Check that Redis is running and that REDIS_URL has the right host, port and password.")
         return bad(_("Redis cannot be reached: %(why)s") % {"why": error}, remedy)
 
 
@@ -41,21 +41,21 @@ def judge_redis(info: Mapping[str, Any]) -> Finding:
         "policy": info["policy"],
     }
     if tuple(map(int, words["version"].split(".")[:2])) < OLDEST:
-        return bad(_("Redis %(version)s is too old.") % words, _("Move to Redis 6.2 or newer."))
+        return bad(_("Redis %(version)s is too old.") % words, _("Upgrade to Redis 6.2 or newer."))
     says = _("Redis %(version)s uses %(used)s of %(limit)s.") % words
     if limit and used >= FULL * limit:
         return bad(
             says, _("It refuses messages when full: start the workers that empty the queues, or raise maxmemory.")
         )
     if info["policy"] not in ("", "noeviction"):
-        remedy = _("Set maxmemory-policy noeviction: a queue must not lose what it took.")
+        remedy = _("Set maxmemory-policy noeviction: a queue must not lose messages.")
         return bad(_("Redis drops messages when it is full (%(policy)s).") % words, remedy)
     if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
-        return bad(_("Redis could not write to its disk."), _("Make room on the disk of Redis."))
+        return bad(_("Redis could not write to its disk."), _("Free space on the disk of Redis."))
     if limit and used >= NEARLY_FULL * limit:
         return warning(says, _("Start the workers that empty the queues, or raise maxmemory."))
     if not info.get("aof_enabled"):
-        return note(says, _("What waits in the queues is lost with Redis: set appendonly yes."))
+        return note(says, _("Messages in the queues are lost when Redis stops: set appendonly yes."))
     return good(says)
 
 
@@ -93,11 +93,13 @@ def judge_queues(waiting: Mapping[str, int]) -> Finding:
     table = Table(columns=columns, rows=rows)
     behind = {name: number for name, number in waiting.items() if number > _may_wait(name)}
     if not behind:
-        return good(_("%(count)s messages wait.") % {"count": count(sum(waiting.values()))}, table)
-    says = _("These queues fall behind: %(queues)s") % {
+        return good(_("%(count)s messages are waiting.") % {"count": count(sum(waiting.values()))}, table)
+    says = _("These queues are falling behind: %(queues)s") % {
         "queues": ", ".join(f"{name} ({count(number)})" for name, number in behind.items())
     }
-    remedy = _("Is a worker of that queue running? If so, start another: docs/operations.md, “It falls behind”.")
+    remedy = _(
+        "Check that a worker for that queue is running. If so, start another: docs/operations.md, “It falls behind”."
+    )
     is_far = any(number > FAR_TOO_MANY * _may_wait(name) for name, number in behind.items())
     return (bad if is_far else warning)(says, remedy, table)
 

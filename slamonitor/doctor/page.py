@@ -54,13 +54,13 @@ def show(request: HttpRequest) -> HttpResponse:
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {
         **admin.site.each_context(request),
-        "title": _("Upkeep"),
+        "title": _("Diagnostics"),
         "is_fullwidth": "1",
         "urgent": [_row(each) for each in sorted(urgent, key=_worst_first)],
         "areas": areas(found),
         "examined_at": timezone.now(),
     }
-    return TemplateResponse(request, "admin/upkeep.html", context)
+    return TemplateResponse(request, "admin/diagnostics.html", context)
 
 
 def areas(found: Sequence[Examined]) -> list[Area]:
@@ -73,7 +73,7 @@ def areas(found: Sequence[Examined]) -> list[Area]:
 def _row(each: Examined) -> Row:
     words = {
         Verdict.GOOD: _("good"),
-        Verdict.NOTE: _("to know"),
+        Verdict.NOTE: _("information"),
         Verdict.WARNING: _("warning"),
         Verdict.BAD: _("bad"),
     }

@@ -45,8 +45,8 @@ def judge_versions(ours: str, of_workers: Collection[str]) -> Finding:
     }
     says = _("SLA Monitor %(ours)s on Python %(python)s, Django %(django)s, Celery %(celery)s.") % words
     if words["others"]:
-        says = f"{says} {_('Workers also run %(others)s.') % words}"
-        return note(says, _("Expected during an upgrade; afterwards restart the workers of the old release."))
+        says = f"{says} {_('Some workers run %(others)s.') % words}"
+        return note(says, _("This is expected during an upgrade; afterwards restart the workers of the old release."))
     return good(says)
 
 
@@ -58,12 +58,12 @@ def user() -> Finding:
 
 def judge_user(*, is_root: bool, workers: Sequence[str]) -> Finding:
     """Judge whether this process or a worker, which connects to foreign servers, runs as root."""
-    remedy = _("Run it as a user of its own, as the container and the units in deploy/systemd do.")
+    remedy = _("Run it as a dedicated user, as the container and the units in deploy/systemd do.")
     if workers:
         return warning(_("These workers run as root: %(names)s") % {"names": ", ".join(workers)}, remedy)
     if is_root:
         return note(_("This process runs as root."), remedy)
-    return good(_("Nothing runs as root."))
+    return good(_("No process runs as root."))
 
 
 def set_up() -> Finding:
@@ -74,19 +74,17 @@ def judge_set_up(problems: Sequence[CheckMessage], *, is_https: bool) -> Finding
     """Judge the problems that system checks found; without TLS, those about it are combined."""
     errors = [problem for problem in problems if problem.is_serious()]
     others = [problem for problem in problems if not problem.is_serious() and problem.id != "security.W018"]
-    table = Table(
-        columns=[_("Check"), _("What it says")], rows=[[str(p.id), str(p.msg)] for p in problems], numbers_from=2
-    )
+    table = Table(columns=[_("Check"), _("Details")], rows=[[str(p.id), str(p.msg)] for p in problems], numbers_from=2)
     if errors:
         return bad(str(errors[0].msg), str(errors[0].hint or _("Run: manage.py check")), table)
     if settings.DEBUG:
-        return bad(_("DEBUG shows internals to everybody."), _("Set DEBUG=false and restart."))
+        return bad(_("DEBUG shows internal details to everybody."), _("Set DEBUG=false and restart."))
     if not is_https:
-        remedy = _("Fine on a machine of your own. For visitors put TLS in front and set HTTPS=true.")
+        remedy = _("This is fine on your own machine. For a public page, put a TLS proxy in front and set HTTPS=true.")
         return note(_("The page is served without TLS."), remedy)
     if others:
-        return warning(_("The deployment checks have something to say."), str(others[0].hint or others[0].msg), table)
-    return good(_("The deployment checks have nothing to say."))
+        return warning(_("The deployment checks found problems."), str(others[0].hint or others[0].msg), table)
+    return good(_("The deployment checks found no problems."))
 
 
 def nights() -> Finding:
@@ -97,21 +95,24 @@ def nights() -> Finding:
 
 def judge_nights(runs: Mapping[str, NightlyRun | None], installed_at: datetime, now: datetime) -> Finding:
     """Judge the newest run of each nightly job; None: it never ran, which is normal on the first day."""
-    columns = [_("Work"), _("Last run"), _("Outcome")]
+    columns = [_("Job"), _("Last run"), _("Outcome")]
     rows = [[name, ago(run.begun_at if run else None, now), _outcome(run) if run else ""] for name, run in runs.items()]
     table = Table(columns=columns, rows=rows, numbers_from=3)
     if failed := [run for run in runs.values() if run and run.error]:
-        says = _("The nightly work “%(name)s” failed: %(error)s") % {"name": failed[0].name, "error": failed[0].error}
-        return bad(says, _("It is tried again every hour. Mend what the message names."), table)
+        says = _("The maintenance job “%(name)s” failed: %(error)s") % {
+            "name": failed[0].name,
+            "error": failed[0].error,
+        }
+        return bad(says, _("It is retried every hour. Fix the problem in the message."), table)
     begun = {name: run.begun_at if run else installed_at for name, run in runs.items()}
     if missed := [name for name, at in begun.items() if at < now - NIGHT_MISSED]:
-        says = _("The nightly work did not run: %(names)s") % {"names": ", ".join(missed)}
+        says = _("Maintenance jobs that did not run: %(names)s") % {"names": ", ".join(missed)}
         return warning(
-            says, _("Do beat and a worker of the queue “rollups” run? It is made up for when they do."), table
+            says, _("Make sure that beat and a worker for the queue “rollups” are running. They will catch up."), table
         )
     if None in runs.values():
-        return note(_("The nightly work runs for the first time some minutes after the start."), table=table)
-    return good(_("All the work of the night was done."), table)
+        return note(_("Maintenance jobs run for the first time a few minutes after the start."), table=table)
+    return good(_("All maintenance jobs have run."), table)
 
 
 def _outcome(run: NightlyRun) -> str:

@@ -27,20 +27,20 @@ def answers() -> Finding:
     except psycopg.OperationalError as error:
         return refused(str(error))
     took = {"ms": round((time.perf_counter() - began) * 1000)}
-    return good(_("It answers; a new connection took %(ms)s ms.") % took)
+    return good(_("It responds; a new connection took %(ms)s ms.") % took)
 
 
 def refused(why: str) -> Finding:
     """Return a finding with the remedy for a failed connection, by PostgreSQL's message."""
     remedies = {
         "password authentication failed": _("Compare DATABASE_URL or DB_PASSWORD with the password of the role."),
-        "does not exist": _("Make the database and the role first: docs/operations.md, “Install”."),
+        "does not exist": _("Create the database and the role first: docs/operations.md, “Install”."),
         "too many clients": _("Raise max_connections of PostgreSQL, or lower DB_MAX_CONNECTIONS."),
-        "No space left": _("Make room on the disk of PostgreSQL: docs/operations.md, “The disk is full”."),
-        "starting up": _("It recovers after a crash; wait and ask again."),
+        "No space left": _("Free space on the disk of PostgreSQL: docs/operations.md, “The disk is full”."),
+        "starting up": _("It is recovering after a crash. Wait, then run this again."),
     }
     fits = [remedy for words, remedy in remedies.items() if words in why]
-    otherwise = _("Is PostgreSQL running, and does DATABASE_URL name its host and port? See its log.")
+    otherwise = _("Check that PostgreSQL is running and that DATABASE_URL has the right host and port. See its log.")
     says = _("PostgreSQL cannot be reached: %(why)s") % {"why": why.strip().splitlines()[0] if why.strip() else "?"}
     return bad(says, fits[0] if fits else otherwise)
 
@@ -57,7 +57,7 @@ def judge_version(number: int) -> Finding:
     if number // 10_000 < OLDEST_MAJOR:
         return bad(
             _("PostgreSQL %(version)s is too old.") % words,
-            _("Move to PostgreSQL %(oldest)s or newer: back up, install it, restore.") % words,
+            _("Upgrade to PostgreSQL %(oldest)s or newer: back up, install it, restore.") % words,
         )
     return good(_("PostgreSQL %(version)s") % words)
 
@@ -83,7 +83,7 @@ def judge_migrations(missing: list[str], foreign: list[str]) -> Finding:
         return bad(says, _("Run: manage.py migrate"))
     if foreign:
         says = _("The database was migrated by a newer release: %(names)s") % {"names": ", ".join(foreign[:5])}
-        return note(says, _("Expected after rolling back; otherwise bring this process to the newer release."))
+        return note(says, _("This is expected after a rollback; otherwise update this process to the newer release."))
     return good(_("All migrations are applied."))
 
 
@@ -100,9 +100,9 @@ def judge_switches(switches: dict[str, str]) -> Finding:
     """Judge PostgreSQL's own settings of which data or speed depend."""
     off = sorted(name for name, value in switches.items() if value == "off")
     if not off:
-        return good(_("A power cut loses nothing that was stored, and vacuum runs by itself."))
-    says = _("Switched off in PostgreSQL: %(names)s.") % {"names": ", ".join(off)}
-    remedy = _("Switch it on: ALTER SYSTEM SET %(name)s = on; SELECT pg_reload_conf();") % {"name": off[0]}
+        return good(_("Stored data survives a power failure, and vacuum runs automatically."))
+    says = _("Turned off in PostgreSQL: %(names)s.") % {"names": ", ".join(off)}
+    remedy = _("Turn it on: ALTER SYSTEM SET %(name)s = on; SELECT pg_reload_conf();") % {"name": off[0]}
     return warning(says, remedy) if off == ["synchronous_commit"] else bad(says, remedy)
 
 
@@ -121,12 +121,14 @@ def judge_clock(ahead: timedelta, within: timedelta = timedelta(0)) -> Finding:
     """Judge by how much the clock of PostgreSQL is at least ahead of ours; `within` says how well that is known."""
     words = {"ms": round(ahead.total_seconds() * 1000)}
     if abs(ahead) >= SKEW_BAD:
-        remedy = _("Run a time service on both machines (chrony, systemd-timesyncd): slots are instants.")
+        remedy = _(
+            "Run a time service on both machines (chrony or systemd-timesyncd): checks are scheduled by the clock."
+        )
         return bad(_("The clock of PostgreSQL is %(ms)s ms ahead of ours.") % words, remedy)
     if abs(ahead) >= SKEW_NOTED:
         return note(_("The clock of PostgreSQL is %(ms)s ms ahead of ours.") % words)
     agree = {"ms": max(1, round((abs(ahead) + within).total_seconds() * 1000))}
-    return good(_("Our clock and that of PostgreSQL agree within %(ms)s ms.") % agree)
+    return good(_("Our clock and PostgreSQL's agree within %(ms)s ms.") % agree)
 
 
 def wraparound() -> Finding:
@@ -137,8 +139,8 @@ def wraparound() -> Finding:
 
 def judge_wraparound(age: int) -> Finding:
     """Judge the age of the oldest unfrozen transaction; at two thousand million PostgreSQL stops taking writes."""
-    says = _("%(count)s transaction numbers are in use, of two thousand million.") % {"count": count(age)}
-    remedy = _("Find what keeps vacuum from it (an open transaction, a replication slot), then: VACUUM FREEZE;")
+    says = _("%(count)s of 2,000,000,000 transaction ids are in use.") % {"count": count(age)}
+    remedy = _("Find what blocks vacuum (an open transaction or a replication slot), then run: VACUUM FREEZE;")
     if age >= WRAPAROUND_LATE:
         return bad(says, remedy)
     return warning(says, remedy) if age >= WRAPAROUND_NEAR else good(says)

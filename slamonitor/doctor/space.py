@@ -89,10 +89,10 @@ def judge_indexes(found: Sequence[IndexSize]) -> Finding:
     table = Table(columns=columns, rows=rows, numbers_from=2)
     broken = [each.name for each in found if not each.is_valid]
     if broken:
-        says = _("These indexes are not whole: %(names)s") % {"names": ", ".join(broken)}
-        return bad(says, _("Build it again: REINDEX INDEX CONCURRENTLY %(name)s;") % {"name": broken[0]}, table)
+        says = _("These indexes are invalid: %(names)s") % {"names": ", ".join(broken)}
+        return bad(says, _("Rebuild it: REINDEX INDEX CONCURRENTLY %(name)s;") % {"name": broken[0]}, table)
     words = {"size": size(sum(each.bytes for each in found)), "count": len(found)}
-    return good(_("%(size)s in %(count)s indexes, all whole") % words, table)
+    return good(_("%(size)s in %(count)s indexes, all valid") % words, table)
 
 
 def room() -> Finding:
@@ -134,8 +134,8 @@ def disk_of_database() -> Path | None:
 
 
 def unseen(daily: float | None) -> Finding:
-    says = _("The disk of PostgreSQL cannot be seen from here.")
-    remedy = _("Set DATABASE_DISK to a folder on the same disk, as this machine sees it.")
+    says = _("The disk of PostgreSQL is not visible from this machine.")
+    remedy = _("Set DATABASE_DISK to a directory on the same disk that this machine can see.")
     return note(f"{says} {grows(daily)}", remedy)
 
 
@@ -145,7 +145,7 @@ def judge_room(*, free: int, total: int, daily: float | None) -> Finding:
     words = {"free": size(free), "total": size(total)}
     says = " ".join([_("%(free)s of %(total)s are free.") % words, grows(daily), lasts(days)]).strip()
     remedy = _(
-        "Make the disk larger, or keep less: KEEP_CHECKS_DAYS, KEEP_RESPONSE_TIMES_DAYS, longer intervals of services."
+        "Use a larger disk, or store less data: KEEP_CHECKS_DAYS, KEEP_RESPONSE_TIMES_DAYS, or longer check intervals."
     )
     if free < FREE_NONE * total or (days is not None and days < DAYS_LEFT_LATE):
         return bad(says, remedy)
@@ -156,7 +156,7 @@ def judge_room(*, free: int, total: int, daily: float | None) -> Finding:
 
 def grows(daily: float | None) -> str:
     if daily is None:
-        return _("How fast the database grows is known after two nights.")
+        return _("The growth of the database is known after two nights.")
     if daily <= 0:
         return _("The database does not grow.")
     return _("The database grows by %(size)s a day.") % {"size": size(daily)}
@@ -166,5 +166,5 @@ def lasts(days: float | None) -> str:
     if days is None:
         return ""
     if days > 3650:
-        return _("That will do for more than ten years.")
-    return _("At that pace the disk is full in %(days)s days.") % {"days": count(days)}
+        return _("This is enough for more than ten years.")
+    return _("At this rate the disk will be full in %(days)s days.") % {"days": count(days)}

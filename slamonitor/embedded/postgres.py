@@ -207,7 +207,7 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
-            raise EmbeddedError(f"PostgreSQL cannot make its data folder in {self.folder}:\n{tail}")
+            raise EmbeddedError(f"PostgreSQL cannot create its data directory in {self.folder}:\n{tail}")
 
     def _refuse_other_version(self) -> None:
         found, ours = (self.data / "PG_VERSION").read_text().strip(), postgres_major(self.programs)

@@ -145,7 +145,7 @@ def celery_url(redis_url: str) -> str:
     parts = urlsplit(redis_url)
     if parts.scheme in ("redis", "rediss"):
         if not parts.hostname:
-            raise ValueError("it names no host")
+            raise ValueError("it contains no host")
         return redis_url
     if parts.scheme != "unix" or not parts.path:
         raise ValueError("it is neither redis://, rediss:// nor unix:///path")
@@ -166,7 +166,9 @@ def _free_port() -> int:
     for port in random.sample(PORTS, 100):
         if _is_free(port):
             return port
-    raise EmbeddedError("No free port for Redis on 127.0.0.1. Set REDIS_URL to a server that you run yourself.")
+    raise EmbeddedError(
+        "There is no free port for Redis on 127.0.0.1. Set REDIS_URL to a server that you run yourself."
+    )
 
 
 def _is_free(port: int) -> bool:

@@ -124,13 +124,13 @@ def servers_folder(state: StateDirectory, user: ServerUser) -> Path:
     if not place.exists():
         raise EmbeddedError(
             f"The data of this installation was kept in {place.readlink()}, which is gone. "
-            f"Put it back, or remove the link {place} to begin with an empty database."
+            f"Restore it, or remove the link {place} to begin with an empty database."
         )
     if user.is_other and place.stat().st_uid != user.uid:
         user.own(place.resolve())  # of a release that ran the servers as `nobody`
     if not user.can_use(place.resolve()):
         raise EmbeddedError(
-            f"The servers run as user {user.name or user.uid}, who can no longer enter {place.resolve()}. "
+            f"The servers run as user {user.name or user.uid}, which can no longer enter {place.resolve()}. "
             "Open the folders above it again (chmod o+x), or choose another --state-dir."
         )
     return place.resolve()

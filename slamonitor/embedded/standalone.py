@@ -52,5 +52,5 @@ def _wait_ready(child: subprocess.Popen[bytes], process: Process, log: Path) -> 
     while process.ready is not None and not process.ready():
         if child.poll() is not None or time.monotonic() > deadline:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-            raise EmbeddedError(f"{process.name} does not start. The end of its log:\n{tail}")
+            raise EmbeddedError(f"{process.name} does not start. End of its log:\n{tail}")
         time.sleep(0.02)

@@ -43,7 +43,7 @@ def judge(now_stands: Standing, at: time | None, now: datetime) -> Finding:
         return bad(_("The last backup was %(backup)s.") % told, _again("backup"))
     if trouble := _failure(now_stands.last_proof, now):
         return bad(_("The newest backup could not be restored: %(why)s") % {"why": trouble}, _again("verify_backup"))
-    says = _("Last backup %(backup)s, last proven restore %(proof)s.") % told
+    says = _("Last backup %(backup)s, last verified restore %(proof)s.") % told
     if now_stands.last_backup and now_stands.last_backup.size_bytes:
         says = f"{says} {_('Its size: %(size)s.') % {'size': size(now_stands.last_backup.size_bytes)}}"
     since = now_stands.proven_at or now_stands.installed_at or now
@@ -53,9 +53,9 @@ def judge(now_stands: Standing, at: time | None, now: datetime) -> Finding:
 def _none_yet(now_stands: Standing, at: time | None, now: datetime) -> Finding:
     if at is None:
         says = _("There is no backup, and nightly ones are off (BACKUP_AT).")
-        return warning(says, _("Let cron run backups/backup.sh, or set BACKUP_AT."))
+        return warning(says, _("Run backups/backup.sh from cron, or set BACKUP_AT."))
     if now_stands.installed_at and now_stands.installed_at < now - NIGHT_MISSED:
-        return bad(_("There is no backup yet, though a night has passed."), _again("backup"))
+        return bad(_("There is no backup yet, although a night has passed."), _again("backup"))
     return note(_("The first backup will be taken at %(time)s.") % {"time": f"{at:%H:%M}"})
 
 
@@ -69,7 +69,7 @@ def _failure(report: BackupReport | None, now: datetime) -> str:
 
 
 def _again(command: str) -> str:
-    return _("Mend what the message names, then: manage.py %(command)s") % {"command": command}
+    return _("Fix the problem in the message, then run: manage.py %(command)s") % {"command": command}
 
 
 health.checks.register("backups", check)

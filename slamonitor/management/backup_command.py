@@ -13,7 +13,7 @@ from database.backups.problem import BackupError
 from database.backups.progress import Progress
 from database.backups.server import Server, application_server
 
-FOREIGN = "take a file that is not signed with a key of this installation; its SQL is examined all the same"
+FOREIGN = "accept a file that is not signed with a key of this installation; its SQL is checked in any case"
 LEISURELY = 10  # of `nice`: the engine comes first
 
 
@@ -25,7 +25,7 @@ class BackupCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if self.is_leisurely:
             os.nice(LEISURELY)
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped. Nothing half-done is left."))
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped. No partial files are left."))
         try:
             self.work(application_server(), Folder(settings.BACKUP_DIR), Progress(sys.stderr), options)
         except BackupError as error:

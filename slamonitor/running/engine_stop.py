@@ -42,7 +42,7 @@ def _require_stopped(server: Server) -> None:
             count, places = _sessions(connection)
     if count:
         raise BackupError(
-            f"An engine is at work on {server.database} that cannot be stopped from here: {count} sessions from"
+            f"An engine is running on {server.database} that cannot be stopped from here: {count} sessions from"
             f" {places}. Nothing was changed. Stop it (systemctl stop, docker compose stop, or Ctrl-C), then try again;"
             " the page may go on."
         )

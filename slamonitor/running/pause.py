@@ -36,7 +36,7 @@ def paused(state: Path) -> Iterator[None]:
     try:
         while not _take(descriptor):  # a process that only checks the lock holds it for a moment, too
             if time.monotonic() > deadline - STOP_TIMEOUT_S + LOOKING_S:
-                raise NotPaused("Another command keeps the engine paused already.")
+                raise NotPaused("Another command has already paused the engine.")
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         while os.pread(descriptor, len(PAUSED), 0) != PAUSED:
@@ -51,12 +51,12 @@ def paused(state: Path) -> Iterator[None]:
 def watch(supervisor: Supervisor, state: Path, is_of_engine: Callable[[Process], bool]) -> None:
     """Keep all children running until a signal asks to stop; during a pause those of the engine are off."""
     while supervisor.watch(until=lambda: _is_held(state / "pause")):
-        supervisor.say("the engine pauses: a command asked for it")
+        supervisor.say("the engine pauses as requested by a command")
         processes = supervisor.end(is_of_engine)
         (state / "pause").write_bytes(PAUSED)
         if not supervisor.watch(until=lambda: not _is_held(state / "pause")):
             return
-        supervisor.say("the engine goes on")
+        supervisor.say("the engine continues")
         for process in processes:
             supervisor.start(process)
 

@@ -116,7 +116,7 @@ class Supervisor:
         self._bury(child)
         self._children.remove(child)
         if child.popen.returncode != 0:
-            raise ChildFailed(f"{process.name} {_ending(child)}; its reasons stand above.")
+            raise ChildFailed(f"{process.name} {_ending(child)}; see its output above.")
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> bool:
         """Keep all children running until a condition holds (True), or a signal asks to stop (False)."""
@@ -172,7 +172,7 @@ class Supervisor:
             self._pump(TICK_S / 5)
         late = [child for child in children if child.popen.poll() is None]
         for child in late:
-            self.say(f"{child.process.name} did not end in time and is killed")
+            self.say(f"{child.process.name} did not end in time and was killed")
         for child in children:
             self._bury(child)
         return not late
@@ -194,7 +194,7 @@ class Supervisor:
     def _restart_dead(self) -> None:
         for child in self._children:
             if child.restart_at is None and child.life is not None and child.life.is_silent(self._clock()):
-                self.say(f"{child.process.name} has not answered for {SILENT_S:g} s and is killed")
+                self.say(f"{child.process.name} has not answered for {SILENT_S:g} s and was killed")
                 signal_group(child.popen.pid, signal.SIGKILL)
                 child.popen.wait()
             if child.restart_at is None and child.popen.poll() is not None:

@@ -99,7 +99,7 @@ def test_a_restore_that_nobody_confirms_changes_nothing(folder: Folder, monkeypa
     run("backup")
     monkeypatch.setattr(sys, "stdin", StringIO())
 
-    with pytest.raises(CommandError, match=r"replaces all data.*Nothing was changed; with --yes"):
+    with pytest.raises(CommandError, match=r"replaces all data.*Nothing was changed; use --yes"):
         run("restore", folder.backups()[0].name)
 
 
@@ -126,7 +126,7 @@ def test_a_backup_that_we_did_not_sign_is_restored_and_proven_only_when_told_so(
     for command in (["verify_backup"], ["verify_backup", str(path), "--quick"], ["restore", path.name, "--yes"]):
         with pytest.raises(CommandError, match=r"not made by this installation.*add --foreign"):
             run(*command)
-    with pytest.raises(CommandError, match=r"--foreign is for a file that you name"):
+    with pytest.raises(CommandError, match=r"--foreign requires FILE"):
         run("verify_backup", "--foreign")
 
     assert run("verify_backup", str(path), "--foreign") == f"{path} can be restored.\n"

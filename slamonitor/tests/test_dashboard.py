@@ -59,7 +59,7 @@ def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person
 
     text = words(viewer)
 
-    assert "Down Payments 5 min ago connection refused by 10.0.0.5:443 No incident tells of this outage yet." in text
+    assert "Down Payments 5 min ago connection refused by 10.0.0.5:443 No incident describes this outage yet." in text
 
 
 def test_an_outage_with_an_incident_is_told_of(viewer: Person) -> None:
@@ -70,7 +70,7 @@ def test_an_outage_with_an_incident_is_told_of(viewer: Person) -> None:
     text = words(viewer)
 
     assert "P1 Payments fail Investigating" in text
-    assert "No incident tells" not in text
+    assert "No incident describes" not in text
 
 
 def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person) -> None:

@@ -48,10 +48,10 @@ def test_a_restore_pauses_the_engine_and_brings_the_old_data_back(installation: 
         told = installation.manage("restore", written.partition(":")[0], "--yes")
 
         # `up` notices the end of the pause on its own, so perhaps after the command has ended.
-        wait_until(lambda: "the engine goes on" in installation.log.read_text(), 20, installation.log.read_text)
+        wait_until(lambda: "the engine continues" in installation.log.read_text(), 20, installation.log.read_text)
         log = installation.log.read_text()
-        assert log.index("the engine pauses") < log.index("the engine goes on")
-        assert "Restored. What was there before is in" in told
+        assert log.index("the engine pauses") < log.index("the engine continues")
+        assert "Restored. The previous data is in" in told
         assert name(installation) == "Before"
         restored_at = datetime.now(UTC)
         wait_until(lambda: checks_since(installation, restored_at) >= 2, 30, installation.log.read_text)

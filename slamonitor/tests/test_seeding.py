@@ -62,7 +62,7 @@ def test_seeding_again_changes_nothing_and_says_so(capsys: pytest.CaptureFixture
 
     call_command("seed")
 
-    assert capsys.readouterr().out == "Everything is there already; nothing was changed.\n"
+    assert capsys.readouterr().out == "All sample data already exists; nothing was changed.\n"
     assert rows() == before
     assert changes.current("page") == counter
 

@@ -51,18 +51,18 @@ def test_good_settings_pass() -> None:
         ("REDIS_URL", "localhost:6379", "Write redis://"),
         ("DEBUG", "maybe", "'maybe' is neither true nor false"),
         ("ALLOWED_HOSTS", "*", "'*' lets anybody choose"),
-        ("DB_MAX_CONNECTIONS", "0", "Write one from 1 to 1000"),
-        ("PAGE_TIME_ZONE", "Mars/Base", "Write a name such as Asia/Seoul"),
-        ("LANGUAGE_CODE", "xx", "Write en or ko"),
+        ("DB_MAX_CONNECTIONS", "0", "Set it to a number from 1 to 1000"),
+        ("PAGE_TIME_ZONE", "Mars/Base", "Set it to a name such as Asia/Seoul"),
+        ("LANGUAGE_CODE", "xx", "Set it to en or ko"),
         ("LOG_LEVEL", "LOUD", "Write DEBUG, INFO"),
-        ("LOG_FORMAT", "xml", "Write json, line, or auto"),
-        ("BACKUP_AT", "2 o'clock", "Write a time such as 02:00, or off"),
-        ("BACKUP_BUCKET", "https://example.com/x", "Write s3://bucket"),
-        ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is no public key of age"),
-        ("PROBE_DNS_SERVERS", "dns.example", "Write ip or ip:port"),
-        ("PROBE_DNS_SERVERS", "192.0.2.53:99999", "Write ip or ip:port"),
+        ("LOG_FORMAT", "xml", "Set it to json, line, or auto"),
+        ("BACKUP_AT", "2 o'clock", "Set it to a time such as 02:00, or to off"),
+        ("BACKUP_BUCKET", "https://example.com/x", "Set it to s3://bucket"),
+        ("BACKUP_AGE_RECIPIENTS", "age1nonsense", "'age1nonsense' is not a public key of age"),
+        ("PROBE_DNS_SERVERS", "dns.example", "Set it to ip or ip:port"),
+        ("PROBE_DNS_SERVERS", "192.0.2.53:99999", "Set it to ip or ip:port"),
         ("CANARY_URLS", "https://example.com/, example.com", "'example.com' cannot be asked"),
-        ("REGION", "seoul,tokyo", "Use lower-case letters"),
+        ("REGION", "seoul,tokyo", "Use lowercase letters"),
     ],
 )
 def test_a_bad_value_stops_the_web_with_its_name_and_a_hint(name: str, value: str, words: str) -> None:
@@ -90,7 +90,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     [
         (None, {}, "SECRET_KEY_FILE: {path} cannot be read: No such file or directory"),
         ("\n", {}, "SECRET_KEY_FILE: {path} is empty"),
-        ("x" * 40, {"SECRET_KEY": "y" * 40}, "SECRET_KEY_FILE: SECRET_KEY is set as well"),
+        ("x" * 40, {"SECRET_KEY": "y" * 40}, "SECRET_KEY_FILE: SECRET_KEY is also set"),
     ],
 )
 def test_a_bad_file_stops_the_start_in_words(
@@ -110,7 +110,7 @@ def test_behind_tls_the_number_of_proxies_must_be_told() -> None:
     done = run("-c", "import slamonitor.wsgi", HTTPS="true")
 
     assert done.returncode != 0
-    assert "TRUSTED_PROXIES: it is 0, but HTTPS=true" in done.stderr and "mostly 1" in done.stderr
+    assert "TRUSTED_PROXIES: it is 0, but HTTPS=true" in done.stderr and "usually 1" in done.stderr
 
 
 def test_the_deployment_checks_have_nothing_to_say_of_a_production() -> None:

@@ -25,7 +25,7 @@ HEALTHY_AFTER_S = 60.0  # one that lived so long is started again after the firs
 ENDS_WITHIN_S = 0.3
 LOOKED_EVERY_S = 0.01
 
-_ended = metrics.counter("web_back_ended", "Back processes of the web that ended although they were needed.", ["why"])
+_ended = metrics.counter("web_back_ended", "Back processes of the web that ended unexpectedly.", ["why"])
 
 Done = Callable[[Response | None], None]
 

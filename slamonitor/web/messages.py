@@ -84,7 +84,7 @@ def split_url(url: bytes) -> tuple[str, str]:
     if not text.startswith("/"):
         parts = urlsplit(text)  # a proxy's form: the whole address
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"{text[:100]!r} is no address")
+            raise ValueError(f"{text[:100]!r} is not an address")
         text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     path, _, query = text.partition("#")[0].partition("?")
     return (unquote_to_bytes(path).decode("latin-1") if "%" in path else path), query

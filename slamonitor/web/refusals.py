@@ -79,6 +79,6 @@ def _template(status: int, code: str, wanted: str, is_of_api: bool, is_problem: 
 def _error(status: int, code: str) -> errors.ApiError:
     headers = {"Retry-After": str(RETRY_S)} if status == 503 else {}
     if code == OVERLOADED:
-        words = _("Too many requests of this kind are under way. Try again soon.")
+        words = _("Too many requests of this kind are in progress. Try again soon.")
         return errors.ApiError(code, words, status=status, headers=headers)
     return errors.of_status(status, headers=headers)

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 SWEPT_EVERY_S = 0.5
 
 _open = metrics.open_gauge("web_connections", "Connections to the web process.")
-_refused = metrics.counter("web_refused", "Requests that went no further than the event loop.", ["why"])
-_evicted = metrics.counter("web_evicted", "Connections closed to make room for others.", ["whose"])
+_refused = metrics.counter("web_refused", "Requests that were answered by the event loop itself.", ["why"])
+_evicted = metrics.counter("web_evicted", "Connections closed in favour of others.", ["whose"])
 
 Connections = OrderedDict[Connection, None]  # oldest first
 

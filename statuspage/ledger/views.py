@@ -75,7 +75,7 @@ def as_csv(request: HttpRequest, service_id: str) -> HttpResponse:
     except BadWindow as error:
         return HttpResponse(f"{error}\n", status=400, content_type="text/plain; charset=utf-8")
     except Http404:
-        words = _("There is no service of this name.")
+        words = _("There is no service with this name.")
         return HttpResponse(f"{words}\n", status=404, content_type="text/plain; charset=utf-8")
     name = f"{found.service.id}-{found.start_at:%Y%m%d}-{found.end_at:%Y%m%d}.csv"
     return HttpResponse(

@@ -34,7 +34,7 @@ def cause_words(entry: Entry) -> str:
     if entry.why is Why.ENTERED_LATE:
         return _("entered too late to be announced")
     if entry.why is Why.BLIND:
-        return _("our own network failed, so nobody is blamed")
+        return _("our own network failed; not counted as downtime")
     if entry.why is Why.NO_CHECKS:
         return _("no check arrived")
     words: dict[str, str] = {
@@ -49,12 +49,12 @@ def cause_words(entry: Entry) -> str:
 def terms_words(terms: Terms) -> Iterator[str]:
     """Yield the rules that held for a service, one sentence each."""
     if terms.has_own_thresholds:
-        yield _("This service has other thresholds than the policy; these are its own:")
+        yield _("This service has its own thresholds, which differ from the policy:")
     yield from policy_words(terms.version, terms.rules)
 
 
 def change_words() -> str:
-    return _("The rules of this service were changed today. Figures follow the new ones from tomorrow on.")
+    return _("The rules of this service were changed today. The new rules apply to figures from tomorrow on.")
 
 
 def _notice_words(policy: AccountingPolicy) -> Iterator[str]:
@@ -98,16 +98,16 @@ def bounds_words(seconds: int, bounds: Bounds | None) -> str:
 def policy_words(policy: AccountingPolicy, rules: Policy) -> Iterator[str]:
     """Yield the rules of a policy version, one sentence each; the thresholds are those of `rules`."""
     if (count := rules.failure_threshold) == 1:
-        yield _("A single failed check makes a service down, from that check on.")
+        yield _("A service is down from its first failed check.")
     else:
-        many = _("%(count)d failed checks in a row make a service down, and then from the first of them on.")
+        many = _("A service is down after %(count)d failed checks in a row, counted from the first of them.")
         yield many % {"count": count}
     if (count := rules.recovery_threshold) == 1:
         yield _("The first good check ends an outage.")
     else:
-        many = _("%(count)d good checks in a row end an outage, and then from the first of them on.")
+        many = _("An outage ends after %(count)d good checks in a row, counted from the first of them.")
         yield many % {"count": count}
-    yield _("A check speaks for at most %(factor)s intervals; time after that counts as not measured.") % {
+    yield _("A check is valid for at most %(factor)s intervals; later time counts as not measured.") % {
         "factor": f"{policy.gap_factor.normalize():f}"
     }
     yield _("%(percent)d %% of degraded time counts as up.") % {"percent": policy.partial_weight_percent}
@@ -120,4 +120,4 @@ def policy_words(policy: AccountingPolicy, rules: Policy) -> Iterator[str]:
         "percent": policy.major_below
     }
     yield _("Time that was not measured, paused or before the service existed counts neither as up nor as down.")
-    yield _("Uptime is seconds up divided by seconds up and down; percentages are floored, never rounded up.")
+    yield _("Uptime is seconds up divided by seconds up and down; percentages are always rounded down.")

@@ -113,7 +113,7 @@ def test_fault_of_ours_has_our_look(visit: Any, monkeypatch: pytest.MonkeyPatch)
 
     assert response.status_code == 500
     assert "Something went wrong on our side" in response.content.decode()
-    assert f"quote this number: <code>{trace_id}</code>" in response.content.decode()
+    assert f"quote this id: <code>{trace_id}</code>" in response.content.decode()
 
 
 class Door:

@@ -136,7 +136,7 @@ def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(
         desk = admin_client.get("/admin/monitoring/service/").content.decode()
 
     address, figure = re.search(
-        r'href="(/services/payments/ledger\?[^"]*)" class="desk-number">(.*?) %</a>', desk
+        r'href="(/services/payments/ledger\?[^"]*)" class="admin-number">(.*?) %</a>', desk
     ).groups()
     address = html.unescape(address)
     assert address == "/services/payments/ledger?from=2025-02-12&to=2025-03-13"
@@ -150,7 +150,7 @@ def test_ledger_shows_figures_with_bounds_and_the_sum(service: Service, get: Any
     assert "Uptime 95.31 %" in text and "Coverage 96.35 %" in text
     assert "connection failed" in text and "no check arrived" in text
     assert "+" in text and "= 24 h (" in text and "= 86400 s)" in text
-    assert "2 failed checks in a row make a service down, and then from the first of them on." in text
+    assert "A service is down after 2 failed checks in a row, counted from the first of them." in text
 
 
 def test_ledger_speaks_korean(service: Service, get: Any) -> None:
@@ -262,7 +262,7 @@ def test_who_is_signed_in_reads_who_entered_and_approved_it(
 
     assert f"on 2025-03-13 01:00:00 UTC by {admin.user.username}." in text
     assert f"proposed by {admin.user.username}, approved by {admin.user.username}" in text
-    assert "proposed and approved by the same person, since there was no other admin" in text
+    assert "proposed and approved by the same person because there was no other admin" in text
 
 
 def test_maintenance_that_was_announced_is_plain_maintenance(service: Service, get: Any) -> None:
@@ -339,7 +339,7 @@ def test_downtime_says_its_bounds_where_they_lie_apart(service: Service, get: An
     assert document["down"] == {"at_least_s": HOUR + 300, "at_most_s": HOUR + 1500}
     assert [row["at_least_s"] for row in rows if row["kind"] == "down"] == [str(HOUR - 300), "600"]
     assert "at least 10 min and at most 20 min" in text
-    assert "Down at least 1 h 05 min and at most 1 h 25 min, since nothing is measured between two checks." in text
+    assert "Down at least 1 h 05 min and at most 1 h 25 min, because nothing is measured between two checks." in text
 
 
 def test_downtime_whose_bounds_lie_close_says_nothing_of_them(get: Any) -> None:
@@ -412,7 +412,7 @@ def test_thresholds_that_are_changed_leave_the_ledger_of_days_that_are_over_as_i
 def test_ledger_of_today_says_that_other_rules_count_from_tomorrow(service: Service, get: Any) -> None:
     with time_machine.travel(NOW, tick=False):
         refresh_today(NOW, UTC)
-    day, words = "?from=2025-03-13&to=2025-03-13", "Figures follow the new ones from tomorrow on."
+    day, words = "?from=2025-03-13&to=2025-03-13", "The new rules apply to figures from tomorrow on."
     assert words not in words_of(get(f"/services/payments/ledger{day}"))
 
     Service.objects.update(failure_threshold=20)
@@ -428,8 +428,8 @@ def test_ledger_states_the_thresholds_of_the_service(service: Service, get: Any)
     text = words_of(get(f"/services/payments/ledger{day}"))
     document = get(f"/services/payments/ledger.json{day}").json()
 
-    assert "20 failed checks in a row make a service down" in text
-    assert "This service has other thresholds than the policy" in text
+    assert "A service is down after 20 failed checks in a row" in text
+    assert "This service has its own thresholds, which differ from the policy" in text
     assert [(p["failure_threshold"], p["recovery_threshold"]) for p in document["policies"]] == [(20, 1)]
 
 

@@ -111,7 +111,7 @@ def test_the_page_says_that_it_is_not_measured_now(service: Service) -> None:
 
     (row,) = _groups(model)[0].rows
 
-    assert (row.state, row.note, row.checked) == ("No data", "not measured now", None)
+    assert (row.state, row.note, row.checked) == ("No data", "not being measured", None)
 
 
 def test_the_api_lists_it_as_unknown_and_gives_no_instant(service: Service, viewer: Person) -> None:

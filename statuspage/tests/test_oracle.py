@@ -301,4 +301,4 @@ def hold_page_and_desk_to(truth: dict[str, object], stranger: Person, admin: Per
     page = stranger.client.get("/").content.decode()
     assert re.search(r'href="/services/payments/ledger">([^<]*)</a>', page)[1] == figure
     desk = html.unescape(admin.client.get("/admin/monitoring/service/").content.decode())
-    assert re.search(r'href="/services/payments/ledger\?[^"]*" class="desk-number">([^<]*)</a>', desk)[1] == figure
+    assert re.search(r'href="/services/payments/ledger\?[^"]*" class="admin-number">([^<]*)</a>', desk)[1] == figure

@@ -52,14 +52,14 @@ def test_one_service_down_is_named_with_its_begin(visit: Any) -> None:
 
     text = text_of(visit())
 
-    assert "Payments is down since 14:02 (23 min)" in text
+    assert "Payments has been down since 14:02 (23 min)" in text
     assert "Payments Down checked 12 s ago" in text
 
 
 def test_an_outage_since_yesterday_carries_its_date(visit: Any) -> None:
     make_service("Payments", Status.DOWN, since=timedelta(hours=27, minutes=4))
 
-    assert "Payments is down since 8 March 2025, 11:21 (1 d 3 h)" in text_of(visit())
+    assert "Payments has been down since 8 March 2025, 11:21 (1 d 3 h)" in text_of(visit())
 
 
 def test_two_services_down_are_both_named(visit: Any) -> None:
@@ -190,7 +190,7 @@ def test_figures_without_database_say_how_old_they_are(visit: Any, monkeypatch: 
     response = visit(after_s=185)
 
     assert response.status_code == 200
-    assert "We cannot reach our own database These figures are 3 min old." in text_of(response)
+    assert "We cannot reach our database These figures are 3 min old." in text_of(response)
     assert "Payments Operational" in text_of(response)
 
 

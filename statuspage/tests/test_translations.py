@@ -81,4 +81,4 @@ def test_extraction_finds_what_is_known_to_be_there() -> None:
 
     assert ("before a time or an age", "Updated") in found
     assert ("", "Powered by %(product)s") in found
-    assert ("", "%(name)s is down since %(time)s") in found
+    assert ("", "%(name)s has been down since %(time)s") in found

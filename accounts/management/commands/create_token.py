@@ -13,14 +13,17 @@ from accounts.permissions import Scope
 
 
 class Command(BaseCommand):
-    help = "Make an API token for a user and write it to standard output, once: it is kept nowhere."
+    help = "Create an API token for a user and print it to standard output. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username", help="whose token it is: it never may more than this user")
-        parser.add_argument("--for", dest="name", required=True, help="what it is for, such as “deploy script”")
+        parser.add_argument("username", help="owner of the token, whose permissions it cannot exceed")
+        parser.add_argument("--for", dest="name", required=True, help="purpose, for example “deploy script”")
         parser.add_argument("--scope", choices=Scope.values, default=Scope.READ.value, help="default: read")
         parser.add_argument(
-            "--days", type=int, default=tokens.USUAL_DAYS, help=f"valid for, 1 to {tokens.LONGEST_DAYS}; default: 90"
+            "--days",
+            type=int,
+            default=tokens.USUAL_DAYS,
+            help=f"days until it expires, 1 to {tokens.LONGEST_DAYS}; default: 90",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,7 +31,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user {options['username']!r}.")
         if not 1 <= options["days"] <= tokens.LONGEST_DAYS:
-            raise CommandError(f"--days {options['days']}: write a number from 1 to {tokens.LONGEST_DAYS}.")
+            raise CommandError(f"--days {options['days']}: enter a number from 1 to {tokens.LONGEST_DAYS}.")
         try:
             token, text = tokens.make(user, options["name"], options["scope"], days=options["days"], now=timezone.now())
         except ValidationError as error:

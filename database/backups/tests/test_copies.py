@@ -88,7 +88,7 @@ def test_who_cannot_read_old_backups_deletes_none_of_their_days(
 
 
 def test_a_recipient_that_is_none_is_named(settings: Settings) -> None:
-    with pytest.raises(BackupError, match="'age1nonsense' is no public key of age"):
+    with pytest.raises(BackupError, match="'age1nonsense' is not a public key of age"):
         encryption.read_recipients(["age1nonsense"])
 
 

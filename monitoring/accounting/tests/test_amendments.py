@@ -57,7 +57,7 @@ def test_an_approved_restatement_has_its_closed_days_accounted_again():
     restatement.refresh_from_db()
     assert (restatement.is_approved, restatement.decided_by) == (True, admin)
     assert days_asked_for() == [date(2025, 3, 10), date(2025, 3, 11)]
-    with pytest.raises(ValidationError, match="decided about this"):
+    with pytest.raises(ValidationError, match="decided on this"):
         amendments.decide(restatement, is_approved=False, by=admin, now=NOW, zone=UTC)
 
 
@@ -197,7 +197,7 @@ def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cas
     assert answer.status_code == 302, answer.content.decode()
     proposed = Restatement.objects.get()
     url = f"/admin/monitoring/restatement/{proposed.pk}/decide/"
-    assert "Public: the ledger shows it" in client.get("/admin/monitoring/restatement/add/").content.decode()
+    assert "Public: shown in the ledger" in client.get("/admin/monitoring/restatement/add/").content.decode()
     assert client.post(url, {"decision": "approve"}).status_code == 403
 
     client.force_login(admin)
@@ -253,7 +253,7 @@ def test_what_is_still_to_come_cannot_be_restated(client, cast_of_books):
 
     answer = client.post("/admin/monitoring/restatement/add/", form)
 
-    assert "Choose a time that is over" in answer.content.decode()
+    assert "Choose a time in the past" in answer.content.decode()
     assert not Restatement.objects.exists()
 
 

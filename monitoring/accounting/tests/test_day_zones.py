@@ -236,7 +236,7 @@ def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service, settin
 
 @pytest.mark.parametrize("option", ["--from=2025-03-10", "--service=payments", "--recount"])
 def test_rezoning_takes_all_days_of_all_services(service, option):
-    with pytest.raises(CommandError, match="takes all days of all services"):
+    with pytest.raises(CommandError, match="covers all days of all services"):
         command("--rezone", option)
 
 
@@ -250,7 +250,7 @@ def test_somebody_who_goes_on_in_the_old_zone_is_noticed(service, settings, monk
 
     monkeypatch.setattr(day_zones, "request_missing", with_an_old_engine)
 
-    with pytest.raises(CommandError, match="Somebody goes on storing days of UTC"):
+    with pytest.raises(CommandError, match="Another process still stores days of UTC"):
         command("--rezone")
 
 

@@ -85,7 +85,7 @@ def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin, time_mac
 @pytest.mark.parametrize(
     ("state", "columns", "word"),
     [
-        ({"status": "mo"}, {}, "Major outage"),
+        ({"status": "mo"}, {}, "Down"),
         ({"status": "o", "stale_at": timezone.now() - timedelta(minutes=1)}, {}, "No data"),
         ({"status": "o"}, {"is_active": False}, "Paused"),
     ],
@@ -135,18 +135,18 @@ def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("check_interval", "60", "Is it seconds? Write milliseconds: 60000."),
-        ("timeout", "5", "Is it seconds? Write milliseconds: 5000."),
-        ("endpoint_url", "payments.example", "Write it whole"),
-        ("endpoint_url", "", "A check of this kind needs an address"),
-        ("id", "Pay Ments", "Use lower-case letters, digits and single hyphens"),
-        ("http__expected_status", "99", "99 is not a status. Write codes like 200"),
-        ("http__degraded_over_ms", "soon", "&quot;soon&quot; is not a whole number. Write digits only"),
-        ("http__method", "GRAB", "&quot;GRAB&quot; is not possible here. Write one of GET, HEAD"),
+        ("check_interval", "60", "If you meant seconds, enter milliseconds: 60000."),
+        ("timeout", "5", "If you meant seconds, enter milliseconds: 5000."),
+        ("endpoint_url", "payments.example", "Enter a full URL"),
+        ("endpoint_url", "", "this kind of check needs one"),
+        ("id", "Pay Ments", "Use lowercase letters, digits and single hyphens"),
+        ("http__expected_status", "99", "99 is not a status. Enter codes like 200"),
+        ("http__degraded_over_ms", "soon", "&quot;soon&quot; is not a whole number. Enter digits only"),
+        ("http__method", "GRAB", "&quot;GRAB&quot; is not a valid choice. Use one of GET, HEAD"),
         ("http__headers", "Accept: [", "It cannot be read"),
-        ("http__headers", "Connection: close", "Connection: the monitor sets this header by itself"),
-        ("http__body", "hello", "a GET request carries no body"),
-        ("regions", "default,default", "A region is named twice"),
+        ("http__headers", "Connection: close", "Connection: the monitor sets this header itself"),
+        ("http__body", "hello", "a GET request has no body"),
+        ("regions", "default,default", "A region is listed twice"),
         ("quorum", "3", "between 1 and the number of regions"),
     ],
 )
@@ -250,7 +250,7 @@ def test_settings_and_what_is_wrong_with_them_are_korean(admin):
 
     page = admin.client.post(f"{LIST}add/", wrong, headers={"accept-language": "ko"}).content.decode()
 
-    assert "점검 방법: TCP 포트" in page
+    assert "점검 설정: TCP 포트" in page
     assert "정상 상태 코드" in page
     assert "여기에 쓸 수 없습니다. 다음 가운데 하나를 쓰십시오" in page
 
@@ -286,7 +286,7 @@ def test_id_of_a_removed_service_is_not_given_to_another(admin):
 
     page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
 
-    assert "bring it back" in page.content.decode()
+    assert "restore the service" in page.content.decode()
 
 
 def act(admin: Person, action: str, *ids: str, query: str = "", **values: str):
@@ -297,8 +297,8 @@ def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin):
     make_service("payments")
 
     asked = act(admin, "pause_services", "payments")
-    assert "nobody&#x27;s downtime" in asked.content.decode()
-    assert "Write a reason" in act(admin, "pause_services", "payments", confirmed="1").content.decode()
+    assert "neither as uptime nor as downtime" in asked.content.decode()
+    assert "Enter a reason" in act(admin, "pause_services", "payments", confirmed="1").content.decode()
     assert Service.objects.get().is_active
 
     done = act(admin, "pause_services", "payments", confirmed="1", reason="moving house")
@@ -344,7 +344,7 @@ def test_a_removed_service_offers_only_to_be_brought_back(admin):
 
     page = admin.client.get(f"{LIST}payments/change/").content.decode()
 
-    assert "Bring back…" in page
+    assert "Restore…" in page
     assert "Check now" not in page
 
 

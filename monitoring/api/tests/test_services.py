@@ -161,7 +161,7 @@ def test_everything_wrong_is_said_at_once(program):
     told = fields_of(program.post("services", wrong))
 
     assert set(told) == {"id", "name", "endpoint_url", "check_interval", "check.verify_tls", "colour"}
-    assert told["id"] == ["it is missing. Give the service a short name of its own, like payments."]
+    assert told["id"] == ["it is missing. Enter a short unique id, for example payments."]
 
 
 # --- Changing ---------------------------------------------------------------------------------------------------------
@@ -212,13 +212,13 @@ def test_what_the_monitor_keeps_by_itself_is_not_changed_by_others(program):
 
     told = fields_of(program.patch("services/payments", {"status": "o", "version": 9}))
 
-    assert told == {key: ["the monitor keeps this by itself. Leave the line out."] for key in ("status", "version")}
+    assert told == {key: ["the monitor sets this itself. Remove the line."] for key in ("status", "version")}
 
 
 def test_an_id_is_for_good(program):
     make_service("payments")
 
-    assert "An id is for good" in fields_of(program.patch("services/payments", {"id": "pay"}))["id"][0]
+    assert "An id cannot be changed" in fields_of(program.patch("services/payments", {"id": "pay"}))["id"][0]
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_dots_where_no_secret_is_are_refused(program):
     check = {"headers": {"Authorization": {"secret": sealing.MASK}}}
 
     assert (
-        "no secret yet"
+        "no stored secret"
         in fields_of(program.post("services", {**NEW, "check": check}))["check.headers.Authorization"][0]
     )
 

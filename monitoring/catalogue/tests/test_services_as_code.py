@@ -119,7 +119,7 @@ def test_every_wrong_setting_is_told_with_its_own_line():
 def test_an_unknown_kind_is_told_alone():
     (problem,) = problems(HEAD + "    check: {kind: htpp, method: FETCH}\n")
 
-    assert problem.startswith('5: check.kind: "htpp" is no kind of check. Did you mean http? Known are http,')
+    assert problem.startswith('5: check.kind: "htpp" is not a kind of check. Did you mean http? Available: http,')
 
 
 def test_a_heartbeat_needs_no_address_and_can_have_none():
@@ -129,7 +129,7 @@ def test_a_heartbeat_needs_no_address_and_can_have_none():
 
     found = problems(HEAD + "    check: {kind: heartbeat}\n")
     assert found == [
-        '4: endpoint_url: "https://pay.example.com/health": a check of this kind has no address. Leave it out.'
+        '4: endpoint_url: "https://pay.example.com/health": a check of this kind has no address. Remove it.'
     ]
 
 
@@ -168,7 +168,7 @@ def test_a_missing_variable_is_told_with_line_key_and_remedy():
 
     assert problem == (
         "7: check.headers.Authorization.secret: the environment has no variable SERVICE_TOKEN."
-        " Set it, or write $${SERVICE_TOKEN} if it is meant as such."
+        " Set it, or write $${SERVICE_TOKEN} if it is meant literally."
     )
 
 
@@ -188,7 +188,7 @@ def test_a_wrong_value_from_the_environment_is_not_repeated():
 
     assert (
         problem
-        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Write digits only, without unit or quotes."
+        == "5: timeout: ${SERVICE_TOKEN} is text, not a whole number. Enter digits only, without unit or quotes."
     )
 
 
@@ -234,7 +234,7 @@ def test_the_same_secret_again_changes_nothing():
 
 def test_an_unchanged_secret_is_kept_and_must_be_there():
     text = HEAD + "    check: {headers: {X-Key: {secret: %s}}}\n"
-    assert "there is no secret yet" in problems(text % "unchanged")[0]
+    assert "there is no stored secret" in problems(text % "unchanged")[0]
 
     sync(text % "literal")
     assert "X-Key:\n        secret: unchanged" in exported()
@@ -309,7 +309,7 @@ def test_a_service_is_no_part_of_itself():
 def test_a_parent_must_be_there():
     (problem,) = problems(FAMILY.replace("parent: shop", "parent: shopp"))
 
-    assert problem.startswith('3: parent: "shopp" is no service. Did you mean shop?')
+    assert problem.startswith('3: parent: "shopp" is not a service. Did you mean shop?')
 
 
 def test_pruning_removes_and_names_what_the_file_does_not():
@@ -324,7 +324,7 @@ def test_pruning_removes_and_names_what_the_file_does_not():
 def test_pruning_by_an_empty_file_is_refused():
     sync(HEAD)
 
-    assert "every service would be removed" in problems("services: []", prune=True)[0]
+    assert "--prune would remove all of them" in problems("services: []", prune=True)[0]
 
 
 def test_a_service_that_comes_back_is_unknown_until_it_is_checked():

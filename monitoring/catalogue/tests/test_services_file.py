@@ -195,20 +195,20 @@ services:
     )
 
     assert found == [
-        "5: check_interval: 500 is below 1000 (1 s). Is it seconds? Write milliseconds: 500000.",
-        '7: name: "Taken" is the name of the service other. Names are unique: choose another.',
+        "5: check_interval: 500 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 500000.",
+        '7: name: "Taken" is already the name of the service other. Choose another name.',
         "8: endpoint_url: 'ftp://files.example.com' is not a URL that can be checked."
-        " Write it whole, like https://api.example.com/health",
-        "9: time_out: this key is not known. Did you mean timeout? Known are id, name, display_name, description,"
+        " Enter a full URL, for example https://api.example.com/health",
+        "9: time_out: unknown key. Did you mean timeout? Available: id, name, display_name, description,"
         " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, failure_threshold,"
         " recovery_threshold, group, parent, tags, check, metadata.",
-        '10: is_active: "yes" is text, not true or false. Write true or false.',
-        '11: id: "second" is the id of the service in line 6 too. Each service has an id of its own.',
-        "14: check_interval: 60 is below 1000 (1 s). Is it seconds? Write milliseconds: 60000.",
-        "16: timeout: it is there twice in this service. Keep one of them.",
-        "17: status: the monitor keeps this by itself. Leave the line out.",
-        "18: endpoint_url: it is missing. Write the URL that is to be checked.",
-        "18: id: it is missing. Give the service a short name of its own, like payments.",
+        '10: is_active: "yes" is text, not true or false. Enter true or false.',
+        '11: id: "second" is the id of the service in line 6 too. Ids must be unique.',
+        "14: check_interval: 60 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 60000.",
+        "16: timeout: it is listed twice in this service. Keep one of them.",
+        "17: status: the monitor sets this itself. Remove the line.",
+        "18: endpoint_url: it is missing. Enter the URL to check.",
+        "18: id: it is missing. Enter a short unique id, for example payments.",
         '18: name: 404 is a number, not text. Put it in quotes: "404".',
     ]
     assert list(Service.objects.order_by("id").values()) == before
@@ -217,25 +217,25 @@ services:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("check_interval: 90000000", "90000000 is above 86400000 (86400 s). Write at most that many milliseconds."),
-        ("check_interval: 60s", "60s is text, not a whole number. Write digits only, without unit or quotes."),
-        ("check_interval: 1.5", "1.5 is a number, not a whole number. Write digits only, without unit or quotes."),
-        ("check_interval: 99999999999", "99999999999 is out of every range."),
-        ("check_interval: -1", "-1 is below 1000 (1 s). Write at least that many milliseconds."),
-        ("description:", "it is empty. Write a value, or leave the line out."),
+        ("check_interval: 90000000", "90000000 is more than 86400000 (86400 s). Enter 86400000 milliseconds or less."),
+        ("check_interval: 60s", "60s is text, not a whole number. Enter digits only, without unit or quotes."),
+        ("check_interval: 1.5", "1.5 is a number, not a whole number. Enter digits only, without unit or quotes."),
+        ("check_interval: 99999999999", "99999999999 is out of range."),
+        ("check_interval: -1", "-1 is less than 1000 (1 s). Enter 1000 milliseconds or more."),
+        ("description:", "it is empty. Enter a value, or remove the line."),
         ("description: yes", 'yes is true or false, not text. Put it in quotes: "yes".'),
         ("description: 2025-01-01", '2025-01-01 is a date, not text. Put it in quotes: "2025-01-01".'),
-        (r'description: "a\0b"', r'"a\u0000b" has a character that cannot be stored. Remove it.'),
+        (r'description: "a\0b"', r'"a\u0000b" contains a character that cannot be stored. Remove it.'),
         ("regions: seoul", "seoul is text, not a list of names. Write [seoul, tokyo]."),
         ("regions: []", "[]: This field cannot be blank."),
         ("quorum: 2", "2: The quorum must be between 1 and the number of regions."),
-        ("metadata: {since: 2025-01-01}", "2025-01-01 is a date, which is not kept as such. Put it in quotes."),
+        ("metadata: {since: 2025-01-01}", "2025-01-01 is a date, which cannot be stored as such. Put it in quotes."),
         ("metadata: {1: one}", "a key in it is a number, not text. Put it in quotes."),
         ("metadata: {ratio: .nan}", "nan is not a number that can be stored. Put it in quotes."),
-        ("metadata: {a: 1, a: 2}", "the mapping: the key a is there twice."),
-        ("url: http://a", "this key is not known. Did you mean endpoint_url? Known are id,"),
-        ("phase_ms: 5", "the monitor keeps this by itself. Leave the line out."),
-        ("check_interval: 0x" + "f" * 9999, "is out of every range."),
+        ("metadata: {a: 1, a: 2}", "the mapping: the key a is listed twice."),
+        ("url: http://a", "unknown key. Did you mean endpoint_url? Available: id,"),
+        ("phase_ms: 5", "the monitor sets this itself. Remove the line."),
+        ("check_interval: 0x" + "f" * 9999, "is out of range."),
         ("check_interval: " + "9" * 9999, "Put it in quotes if it is text."),
         ("description: !!python/name:os.system x", "could not determine a constructor"),
     ],
@@ -256,14 +256,14 @@ def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line, said):
         ("", "1: services: the file has no such key. Begin with `services:`"),
         ("- id: a", "1: services: the file has no such key."),
         ("services:\n", "1: services: there is no list under it."),
-        ("services: []\nservice: []\n", "2: service: this key is not known here. Did you mean services?"),
+        ("services: []\nservice: []\n", "2: service: unknown key. Did you mean services?"),
         ("services:\n  - payments\n", "2: services: payments is not a service."),
         ("services: []\n---\nservices: []\n", "2: YAML: expected a single document in the stream"),
-        ("services: &a []\nother: *a\n", "2: YAML: *a: aliases are not read. Write the value out."),
+        ("services: &a []\nother: *a\n", "2: YAML: *a: aliases are not supported. Write the value itself."),
         ("services: " + "[" * 100_000, "1: YAML: it is nested more than 20 levels deep."),
         ("services: []\n# \x07\n", "2: YAML: "),
         (b"services: []\n# \xff\n", "2: YAML: it is not UTF-8 text. Save the file as UTF-8."),
-        (b" " * (16 * 1024 * 1024 + 1), "1: YAML: more than 16 MiB are not read. Split the file."),
+        (b" " * (16 * 1024 * 1024 + 1), "1: YAML: more than 16 MiB cannot be read. Split the file."),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_with_the_line(text, said):
@@ -274,14 +274,14 @@ def test_an_id_is_a_slug_without_a_line_break():
     text = PAYMENTS.replace("id: payments", r'id: "payments\n"')
 
     assert problems(text) == [
-        r'2: id: "payments\n": Use lower-case letters, digits and single hyphens, like id-recognition.'
+        r'2: id: "payments\n": Use lowercase letters, digits and single hyphens, for example id-recognition.'
     ]
 
 
 def test_a_name_may_be_there_only_once():
     text = "services:\n- {id: a, name: One, endpoint_url: http://a}\n- {id: b, name: One, endpoint_url: http://b}\n"
 
-    assert problems(text) == ['3: name: "One" is the name of the service a. Names are unique: choose another.']
+    assert problems(text) == ['3: name: "One" is already the name of the service a. Choose another name.']
 
 
 @pytest.mark.parametrize("prepare", [b"services: []", None])
@@ -325,7 +325,7 @@ def test_the_command_names_file_and_line(tmp_path, capsys):
     with pytest.raises(CommandError, match=r"1 problem in .*; nothing was changed"):
         call_command("sync_services", str(file))
 
-    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is below 100 (0.1 s). Is it seconds? Write")
+    assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is less than 100 (0.1 s). If you meant seconds")
 
 
 def test_a_missing_file_is_told(tmp_path):

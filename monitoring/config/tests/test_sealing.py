@@ -28,7 +28,7 @@ HOME = "https://pay.example/health"
 PLACE = Place("payments", "https://pay.example:443", "headers.Authorization")
 SECRET = "hunter2-of-payments"
 WITH_SECRET = {"headers": {"Authorization": {"secret": SECRET}, "X-Key": {"secret": "another"}, "Accept": "*/*"}}
-WORDS = "leads to another origin (https://pay.example:443 → https://evil.example:443)"
+WORDS = "has another origin (https://pay.example:443 → https://evil.example:443)"
 
 texts = st.text(max_size=30)
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
@@ -95,7 +95,7 @@ def test_over_the_api_another_origin_asks_for_every_secret_again(payments, progr
     assert refused.status_code == 422
     found = fields_of(refused)
     assert set(found) == {"check.headers.Authorization", "check.headers.X-Key"}
-    assert all(WORDS in words and "Write the secret again" in words for (words,) in found.values())
+    assert all(WORDS in words and "Enter the secret again" in words for (words,) in found.values())
     assert Service.objects.get().endpoint_url == HOME
 
 
@@ -157,7 +157,7 @@ def test_a_seal_of_another_service_is_not_taken(payments, program):
     refused = program.patch("services/orders", {"check": {"headers": {"Authorization": {"secret": stolen}}}})
 
     assert refused.status_code == 422
-    assert "was not sealed here" in str(fields_of(refused))
+    assert "was sealed by another installation" in str(fields_of(refused))
 
 
 def test_what_bypasses_all_that_does_not_open(payments):

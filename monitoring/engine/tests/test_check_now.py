@@ -40,7 +40,7 @@ def test_every_hop_is_shown_with_its_phases_and_nothing_is_stored(admin, target)
 
     assert f"GET {target}/moved" in page
     assert f"GET {target}/ok" in page
-    assert page.count('class="desk-phases"') == 3, "two hops and the whole"
+    assert page.count('class="admin-phases"') == 3, "two hops and the whole"
     assert not WatchServerLog.objects.exists()
     assert not Transition.objects.exists()
 
@@ -58,7 +58,7 @@ def test_a_heartbeat_is_not_probed(admin):
 
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
 
-    assert "this service reports to us" in page
+    assert "it reports to us" in page
 
 
 def test_only_admins_may_check(reporter, viewer, target):

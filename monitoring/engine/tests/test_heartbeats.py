@@ -278,7 +278,7 @@ class TestCommand:
         url = capsys.readouterr().out.strip()
 
         assert ping(url.removeprefix("https://status.example.com/heartbeat/"), GOOD, START) is Answer.TAKEN
-        with pytest.raises(CommandError, match="only its hash is kept"):
+        with pytest.raises(CommandError, match="only its hash is stored"):
             call_command("heartbeat_url", "backup")
 
     def test_a_rotated_url_is_another_one(self, service, capsys):
@@ -291,7 +291,7 @@ class TestCommand:
     def test_what_is_probed_has_none(self):
         make_service("payments")
 
-        with pytest.raises(CommandError, match="payments is no heartbeat: it is checked by http"):
+        with pytest.raises(CommandError, match="payments is not a heartbeat: it is checked by http"):
             call_command("heartbeat_url", "payments")
 
     def test_probing_it_says_why_not(self, service, capsys):

@@ -121,7 +121,7 @@ def test_a_first_run_does_not_publish_us_as_unmeasured(url):
     call_command("first_run", page_url=url, stdout=said)
 
     assert not Service.objects.exists()
-    assert f"PROBE_ALLOW_PRIVATE=false keeps checks away from {url}/health" in said.getvalue()
+    assert f"PROBE_ALLOW_PRIVATE=false does not allow checks of {url}/health" in said.getvalue()
 
 
 def test_a_public_page_is_monitored_all_the_same():

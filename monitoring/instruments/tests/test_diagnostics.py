@@ -48,10 +48,10 @@ DEAD = make_worker("engine", seen_at=NOW - timedelta(minutes=1))
     [
         ([PROBE, ENGINE, DISPATCH], "good", "3 workers"),
         ([PROBE, ENGINE, DISPATCH, DEAD], "good", "3 workers"),
-        ([PROBE, ENGINE], "bad", "No process is there to dispatch"),
-        ([ENGINE], "bad", "Nobody probes from: seoul"),
-        ([PROBE, DEAD], "bad", "Nobody records"),
-        ([], "bad", "Nobody probes"),
+        ([PROBE, ENGINE], "bad", "No process is dedicated to dispatching"),
+        ([ENGINE], "bad", "No probe worker runs in: seoul"),
+        ([PROBE, DEAD], "bad", "No worker records"),
+        ([], "bad", "No probe worker runs"),
     ],
 )
 def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_who_dispatches(found, verdict, words):
@@ -167,10 +167,10 @@ def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy():
 @pytest.mark.parametrize(
     ("oldest", "held", "verdict", "words"),
     [
-        ([], [], "good", "Nothing is kept longer"),
-        ([TODAY - 91 * DAY], [], "good", "Nothing is kept longer"),
+        ([], [], "good", "No data is kept longer"),
+        ([TODAY - 91 * DAY], [], "good", "No data is kept longer"),
         ([TODAY - 93 * DAY], [], "warning", "not dropped: t"),
-        ([TODAY - 91 * DAY], [TODAY - 91 * DAY], "warning", "1 old days stay"),
+        ([TODAY - 91 * DAY], [TODAY - 91 * DAY], "warning", "1 old days are kept"),
     ],
 )
 def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], verdict, words):
@@ -188,5 +188,5 @@ def test_figures_that_differed_lately_are_a_finding_with_a_remedy():
 
     found = diagnostics.figures()
     assert found.verdict is Verdict.WARNING
-    assert "not those of the raw checks" in found.says
+    assert "did not match the raw checks" in found.says
     assert "manage.py rollup --audit" in found.remedy

@@ -11,7 +11,10 @@ from monitoring.rules.vectors import differences
 
 
 class Command(BaseCommand):
-    help = "Run vector files through the uptime arithmetic and show every difference; exit status 1 when there is one."
+    help = (
+        "Run vector files through the uptime calculation and print every difference. The exit status is"
+        " 1 if there are any."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from monitoring.rules.calendar_days import days_between
 
 
 class Command(BaseCommand):
-    help = "Decompress days of a service, so that SQL finds its checks; the next night compresses them again."
+    help = "Decompress days of a service so that SQL finds its checks. They are compressed again the next night."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("service", metavar="ID")

@@ -10,10 +10,12 @@ from monitoring.models import Service
 
 
 class Command(BaseCommand):
-    help = "Print the services as YAML that sync_services takes back; secrets only as where they came from."
+    help = (
+        "Print the services as YAML for sync_services. Secrets are replaced by the variables that they were read from."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("ids", nargs="*", help="ids of services; all of them where none is named")
+        parser.add_argument("ids", nargs="*", help="ids of services (default: all)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         services = Service.objects.present().order_by("id")

@@ -11,13 +11,17 @@ from monitoring.models import Service
 
 
 class Command(BaseCommand):
-    help = "Make the push URL of a heartbeat and print it. It is shown this once: only a hash of it is kept."
+    help = "Create the push URL of a heartbeat and print it. It cannot be shown again because only its hash is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", help="the service's id")
-        parser.add_argument("--rotate", action="store_true", help="make a new URL; the old one stops working at once")
         parser.add_argument(
-            "--page-url", default="http://localhost:8000", help="where the page is reached from the job"
+            "--rotate", action="store_true", help="create a new URL; the old one stops working immediately"
+        )
+        parser.add_argument(
+            "--page-url",
+            default="http://localhost:8000",
+            help="URL of the status page as seen from the job (default %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,11 +29,11 @@ class Command(BaseCommand):
         if service is None:
             raise CommandError(f"There is no service {options['id']!r}.")
         if service.kind != heartbeats.KIND:
-            raise CommandError(f"{service.id} is no heartbeat: it is checked by {service.kind}.")
+            raise CommandError(f"{service.id} is not a heartbeat: it is checked by {service.kind}.")
         if heartbeats.has_door(service) and not options["rotate"]:
             raise CommandError(
-                f"{service.id} has a push URL, which was shown when it was made; only its hash is kept."
-                " With --rotate a new one is made, and the old one stops working at once."
+                f"{service.id} already has a push URL. It cannot be shown again because only its hash is stored."
+                " Use --rotate to create a new one; the old one then stops working immediately."
             )
         path = reverse("monitoring:heartbeat", args=[heartbeats.open_door(service)])
         self.stdout.write(f"{options['page_url'].rstrip('/')}{path}")

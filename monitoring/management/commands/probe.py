@@ -18,7 +18,7 @@ HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(time
 
 
 class Command(BaseCommand):
-    help = "Check one service now, in this process, and print every phase in milliseconds; nothing is stored."
+    help = "Check one service now, in this process, and print each phase in milliseconds. The result is not stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", help="the service's id")
@@ -32,7 +32,10 @@ class Command(BaseCommand):
             attempt = check_now(service, timezone.now())
         except NotAllowed as error:
             self.stdout.write(f"{self.style.WARNING('NOT CHECKED')}  {service.id}  {error}")
-            self.stdout.write("  Our own settings say so, not the target: no check is stored, and the time is unknown.")
+            self.stdout.write(
+                "Our settings refuse this address; the target is not at fault. No check is stored, and the time"
+                " counts as unknown."
+            )
             sys.exit(2)
         result = attempt.result
         is_bad = result.verdict is Verdict.BAD
@@ -49,7 +52,7 @@ def _find(id: str) -> Service:
     if service is None:
         known = list(Service.objects.present().values_list("id", flat=True))
         hint = did_you_mean(id, known) or (
-            f"Known are {', '.join(sorted(known)[:10])}." if known else "There are none."
+            f"Available: {', '.join(sorted(known)[:10])}." if known else "There are none."
         )
         raise CommandError(f"There is no service {id!r}. {hint.strip()}")
     return service

@@ -20,7 +20,7 @@ from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
 class Command(BaseCommand):
-    help = "Account days of services again, by default yesterday, and store the figures; repeating it changes nothing."
+    help = "Account days of services again (default: yesterday) and store the figures. It is safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", dest="first", metavar="DAY", type=_day, help="first day (default: yesterday)")
@@ -29,17 +29,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--recount",
             action="store_true",
-            help="count compressed checks, too, and audit their runs; slow for many days",
+            help="also count compressed checks and audit their runs; slow for many days",
         )
         parser.add_argument(
             "--audit",
             action="store_true",
-            help="hold the recorded runs to every raw check and the stored days to the ledger; mend what differs",
+            help="compare recorded runs with all raw checks and stored days with the ledger, and correct differences",
         )
         parser.add_argument(
             "--rezone",
             action="store_true",
-            help="account all days of another time zone again, in PAGE_TIME_ZONE; goes on where it was interrupted",
+            help="account all days of another time zone again in PAGE_TIME_ZONE; continues if it was interrupted",
         )
         parser.add_argument("--dry-run", action="store_true", help="store nothing; print what would change")
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if first > last:
             raise CommandError(f"--from {first} is after --to {last}. Swap them.")
         if bounds(last, zone)[0] > now:
-            raise CommandError(f"--to {last} has not begun yet in {zone}. Write {day_of(now, zone)} or an earlier day.")
+            raise CommandError(f"--to {last} has not begun yet in {zone}. Enter {day_of(now, zone)} or an earlier day.")
         ids = _services(options["service"])
         days = list(days_between(first, last))
         changed = 0
@@ -87,13 +87,15 @@ class Command(BaseCommand):
         if rebuilt or differences:
             raise CommandError(
                 f"Runs of {len(rebuilt)} services and {len(differences)} stored days differed. They have been accounted"
-                " again; the log says what they were. Run it once more to see that nothing differs now."
+                " again; the log says what they were. Run the command again to check that nothing differs."
             )
         self.stdout.write(f"{len(ids)} services audited; nothing differs.")
 
     def _rezone(self, now: datetime, zone: tzinfo, options: Mapping[str, Any]) -> None:
         if any(options[name] for name in ("first", "last", "service", "recount")):
-            raise CommandError("--rezone takes all days of all services. Leave --from, --to, --service, --recount out.")
+            raise CommandError(
+                "--rezone covers all days of all services. Remove --from, --to, --service and --recount."
+            )
         is_dry_run, names = options["dry_run"], day_zones.others(zone)
         if not names:
             self.stdout.write(f"All stored days are days of {zone}. Nothing to do.")
@@ -124,10 +126,13 @@ class Command(BaseCommand):
         if is_dry_run:
             return
         if asked := day_zones.request_missing(min(days, default=day_of(now, zone)), now, zone):
-            self.stdout.write(f"{asked} days of services had no row in the other calendar: the engine accounts them.")
+            self.stdout.write(
+                f"{asked} days of services had no row in the other calendar: the engine will account them."
+            )
         if left := day_zones.others(zone):
             raise CommandError(
-                f"Somebody goes on storing days of {', '.join(left)}. Stop every process that still runs with another"
+                f"Another process still stores days of {', '.join(left)}. Stop every process that still runs"
+                " with another"
                 " PAGE_TIME_ZONE, then repeat: manage.py rollup --rezone"
             )
 

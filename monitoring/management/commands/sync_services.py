@@ -15,12 +15,15 @@ from monitoring.progress import Progress
 
 
 class Command(BaseCommand):
-    help = "Create and update services from a YAML file; with any mistake in it, change nothing and say where."
+    help = (
+        "Create and update services from a YAML file. If the file contains an error, report its line"
+        " and change nothing."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the YAML file, or - for standard input")
-        parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
-        parser.add_argument("--prune", action="store_true", help="archive the services that the file does not name")
+        parser.add_argument("--dry-run", action="store_true", help="show what would change without changing anything")
+        parser.add_argument("--prune", action="store_true", help="archive services that are not in the file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = "<stdin>" if options["file"] == "-" else options["file"]

@@ -50,7 +50,7 @@ class JsonEquals:
 def read_headers(value: Any, notes: Notes) -> tuple[Header, ...]:
     """Read a mapping of names to text or secrets. A `Reader`; no problem repeats a value, which may be a secret."""
     if not isinstance(value, Mapping):
-        notes.add("it is not a mapping. Write `Name: value` lines below it.", value, is_hidden=True)
+        notes.add("it is not a mapping. Enter `Name: value` lines below it.", value, is_hidden=True)
         return ()
     if len(value) > HEADERS:
         notes.add("there are more than %(count)s headers.", None, count=HEADERS)
@@ -65,9 +65,9 @@ def _judge_header_name(name: str, seen: set[str], notes: Notes) -> None:
     if not _TOKEN.fullmatch(name):
         notes.add("%(value)s is not the name of a header.", name, at=name)
     elif name.lower() in RESERVED:
-        notes.add("the monitor sets this header by itself. Leave it out.", name, at=name)
+        notes.add("the monitor sets this header itself. Remove it.", name, at=name)
     elif name.lower() in seen:
-        notes.add("this header is there twice.", name, at=name)
+        notes.add("this header is listed twice.", name, at=name)
     seen.add(name.lower())
 
 
@@ -77,7 +77,7 @@ def _judge_header_value(name: str, value: Any, notes: Notes) -> None:
     if len(value.encode()) > HEADER_BYTES:
         notes.add("it is longer than %(length)s bytes.", None, at=name, length=HEADER_BYTES)
     elif not value.replace("\t", " ").isprintable():
-        notes.add("it holds a line break or another control character.", None, at=name)
+        notes.add("it contains a line break or another control character.", None, at=name)
 
 
 def read_keywords(value: Any, notes: Notes) -> tuple[str, ...]:
@@ -93,16 +93,16 @@ def read_codes(value: Any, notes: Notes) -> tuple[Codes, ...]:
         match = _CODES.fullmatch(str(each).strip()) if isinstance(each, int | str) else None
         if match is None:
             notes.add(
-                '%(value)s is not a status. Write codes like 200, classes like "2xx", ranges like "200-204".', each
+                '%(value)s is not a status. Enter codes like 200, classes like "2xx", ranges like "200-204".', each
             )
         elif match[1]:
             found.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
         else:
             found.append((int(match[2]), int(match[3] or match[2])))
             if found[-1][0] > found[-1][1]:
-                notes.add("%(value)s is a range whose end comes before its beginning.", each)
+                notes.add("%(value)s is a range that ends before it begins.", each)
     if not written:
-        notes.add("it is empty. Write a value, or leave the line out.", value)
+        notes.add("it is empty. Enter a value, or remove the line.", value)
     return tuple(found)
 
 
@@ -111,11 +111,11 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
     found: list[JsonEquals] = []
     for each in few(value, notes):
         if not isinstance(each, Mapping) or each.keys() != {"path", "value"}:
-            notes.add('%(value)s is not complete. Write {path: "$.status", value: ok}.', each)
+            notes.add('%(value)s is not complete. Enter {path: "$.status", value: ok}.', each)
             continue
         if not isinstance(each["value"], str | int | float | None):
             notes.add(
-                "%(value)s is not one value. Write text, a number, true, false or null.", each["value"], at="value"
+                "%(value)s is not a single value. Enter text, a number, true, false or null.", each["value"], at="value"
             )
         path = str(each["path"])
         if len(path.encode()) > json_path.PATH_BYTES:
@@ -124,7 +124,7 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
         try:
             found.append(JsonEquals(path, json_path.parse(path), each["value"]))
         except ValueError as error:
-            message = "%(value)s is not understood from %(rest)s on. Write a path like $.checks[0].status."
+            message = "%(value)s cannot be parsed from %(rest)s on. Enter a path like $.checks[0].status."
             notes.add(message, path, at="path", rest=str(error))
     return tuple(found)
 
@@ -133,54 +133,57 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
 class HttpSettings(Settings):
     """Settings of `kind: http`."""
 
-    method: str = setting("GET", label="Method", help="The method of the request.", choices=METHODS)
+    method: str = setting("GET", label="Method", help="Method of the request.", choices=METHODS)
     headers: tuple[Header, ...] = setting(
         (),
         label="Headers",
-        help="Headers to send, a mapping; a value is text, or a secret that nobody gets to see again.",
+        help="Headers to send, as a mapping; a value is text, or a secret that is never shown again.",
         reader=read_headers,
         example={"Accept": "application/json"},
         holds_secrets=True,
     )
     body: str = setting(
-        "", label="Body", help="The body to send; its type goes into a header, Content-Type.", length=BODY_BYTES
+        "", label="Body", help="Body to send; set its type with the Content-Type header.", length=BODY_BYTES
     )
     expected_status: tuple[Codes, ...] = setting(
         ((200, 299),),
         label="Good status codes",
-        help="Status codes that are good: codes, classes and ranges.",
+        help="Status codes that count as good: codes, classes and ranges.",
         reader=read_codes,
         example=[200, "3xx", "400-404"],
         placeholder="2xx",
     )
     keyword_present: tuple[str, ...] = setting(
         (),
-        label="Text that must be there",
-        help="Text that must be in the body, or a list of texts that all must be.",
+        label="Required text",
+        help="Text that the body must contain, or a list of such texts.",
         reader=read_keywords,
         example="Welcome",
     )
     keyword_absent: tuple[str, ...] = setting(
         (),
-        label="Text that must not be there",
-        help="Text that must not be in the body, or a list of texts of which none may be.",
+        label="Forbidden text",
+        help="Text that the body must not contain, or a list of such texts.",
         reader=read_keywords,
         example=["Fatal error", "maintenance"],
     )
     json_equals: tuple[JsonEquals, ...] = setting(
         (),
         label="JSON value",
-        help="A value that a JSON body must have at a path, or a list of them.",
+        help="Value that the JSON body must have at a path, or a list of such values.",
         reader=read_json_equals,
         example={"path": "$.status", "value": "ok"},
     )
     follow_redirects: bool = setting(
-        True, label="Follow redirects", help="Whether a redirect is followed, rather than being the answer."
+        True,
+        label="Follow redirects",
+        help="Whether to follow redirects instead of treating a redirect as the response.",
     )
     verify_tls: bool = setting(
         True,
         label="Verify the certificate",
-        help="Whether a certificate must be trusted, in date and for that name; a fault is told in any case.",
+        help="Whether the certificate must be trusted, valid now and issued for the host; problems are shown"
+        " in any case.",
     )
     degraded_over_ms: int | None = degraded_over()
 
@@ -193,11 +196,13 @@ class HttpSettings(Settings):
 
     def problems(self) -> Iterator[Problem]:
         if self.method == "HEAD" and self.wants_body:
-            message = "an answer to HEAD has no body, so keywords and JSON cannot be looked for. Write GET."
+            message = "a response to HEAD has no body to search for text or JSON. Use GET."
             yield Problem("method", self.method, message)
         if self.body and self.method in ("GET", "HEAD"):
-            message = "a %(method)s request carries no body. Write POST, or leave the body out."
+            message = "a %(method)s request has no body. Use POST, or remove the body."
             yield Problem("body", None, message, {"method": self.method})
         if self.follow_redirects and all(low == high and low in REDIRECT_CODES for low, high in self.expected_status):
-            message = "a redirect is followed, so it is never the answer. Write follow_redirects: false as well."
+            message = (
+                "redirects are followed, so a redirect is never the response. Set follow_redirects: false as well."
+            )
             yield Problem("expected_status", None, message)

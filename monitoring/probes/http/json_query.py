@@ -48,7 +48,7 @@ class Effort:
     def spend(self, values: int = 1) -> None:
         self.left -= values * self.weight
         if self.left < 0:
-            raise TooCostly("the path looks at too many values. Name what leads to them instead of *, .. and filters")
+            raise TooCostly("the path matches too many values. Name the keys instead of using *, .. and filters")
 
 
 _effort: ContextVar[Effort] = ContextVar("effort")

@@ -31,7 +31,7 @@ def read_resolver(value: Any, notes: Notes) -> str:
     try:
         parse_nameserver(str(value))
     except ValueError:
-        notes.add("%(value)s is not the address of a DNS server. Write ip or ip:port.", value)
+        notes.add("%(value)s is not the address of a DNS server. Enter ip or ip:port.", value)
     return str(value)
 
 
@@ -39,24 +39,25 @@ def read_resolver(value: Any, notes: Notes) -> str:
 class DnsSettings(Settings):
     """Settings of `kind: dns`."""
 
-    type: str = setting("A", label="Record type", help="The type of the records to ask for.", choices=TYPES)
+    type: str = setting("A", label="Record type", help="Type of the records to query.", choices=TYPES)
     values: tuple[str, ...] = setting(
         (),
         label="Values",
-        help='Values as in a zone file, such as "10 mail.example.com" for MX; without any, one record is enough.',
+        help='Expected values as in a zone file, such as "10 mail.example.com" for MX; without values, any'
+        " record is accepted.",
         reader=texts,
         example=["192.0.2.1", "192.0.2.2"],
     )
     match: str = setting(
         "all",
         label="Match",
-        help="Whether all values must be among the records, any of them, or exactly these and no others.",
+        help="Whether the records must include all values (all), at least one (any), or exactly these values (exact).",
         choices=("all", "any", "exact"),
     )
     resolver: str | None = setting(
         None,
         label="DNS server",
-        help="The DNS server to ask, ip or ip:port, instead of those of the worker.",
+        help="DNS server to query (ip or ip:port) instead of the worker's own.",
         reader=read_resolver,
         example="192.0.2.53",
     )
@@ -64,7 +65,7 @@ class DnsSettings(Settings):
 
     def problems(self) -> Iterator[Problem]:
         if self.match != "all" and not self.values:
-            yield Problem("match", self.match, "there are no values to match. Write values as well.")
+            yield Problem("match", self.match, "there are no values to match. Enter values as well.")
 
 
 async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:

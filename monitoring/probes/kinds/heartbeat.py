@@ -20,10 +20,10 @@ def duration(value: Any, notes: Notes) -> int:
     elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         seconds = int(found[1]) * UNITS_S[found[2]]
     else:
-        notes.add("%(value)s is not a length of time. Write seconds, or a number and one of s, m, h, d, w: 15m.", value)
+        notes.add("%(value)s is not a duration. Enter seconds, or a number and one of s, m, h, d, w: 15m.", value)
         return 0
     if not 1 <= seconds <= LONGEST_S:
-        notes.add("%(value)s is out of range. Write at least 1 s and at most 62 days.", value)
+        notes.add("%(value)s is out of range. Enter at least 1 s and at most 62 days.", value)
     return seconds
 
 
@@ -33,7 +33,7 @@ class HeartbeatSettings(Settings):
         DAY_S,
         label="Reports every",
         placeholder="1d",
-        help="How often it reports at the latest; seconds, or text such as 15m, 12h, 1d.",
+        help="Longest time between two reports, in seconds or as text such as 15m, 12h, 1d.",
         unit="s",
         low=1,
         high=LONGEST_S,
@@ -42,9 +42,9 @@ class HeartbeatSettings(Settings):
     )
     grace: int = setting(
         3_600,
-        label="Grace after that",
+        label="Grace period",
         placeholder="1h",
-        help="How long after the period silence is a failure; written like the period.",
+        help="Additional time after the period before a missing report is a failure, in the same format.",
         unit="s",
         low=1,
         high=LONGEST_S,

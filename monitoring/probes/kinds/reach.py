@@ -28,10 +28,10 @@ def read_ports(value: Any, notes: Notes) -> tuple[int, ...]:
     """Read a port or a list of them. A `Reader`."""
     found = list(value) if isinstance(value, list | tuple) else [value]
     if not 0 < len(found) <= PORTS:
-        notes.add("write from 1 to %(count)s ports.", value, count=PORTS)
+        notes.add("enter from 1 to %(count)s ports.", value, count=PORTS)
     for each in found:
         if isinstance(each, bool) or not isinstance(each, int) or not 0 < each < 65536:
-            notes.add("%(value)s is not a port. Write whole numbers from 1 to 65535.", each)
+            notes.add("%(value)s is not a port. Enter whole numbers from 1 to 65535.", each)
     return tuple(found)
 
 
@@ -43,7 +43,7 @@ class ReachSettings(Settings):
         (443, 80, 22),
         label="Ports",
         placeholder="[443, 80, 22]",
-        help="Ports to try; one that answers is enough, be it with a refusal.",
+        help="Ports to try; one response is enough, even a refused connection.",
         reader=read_ports,
         example=[443, 22],
     )

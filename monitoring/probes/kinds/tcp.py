@@ -37,7 +37,7 @@ def escaped(value: Any, notes: Notes) -> bytes:
         elif match[2] in _ESCAPES:
             out += _ESCAPES[match[2]]
         else:
-            message = r"%(escape)s is no escape that is known. Known are \r, \n, \t, \0, \xNN, and \\ for a backslash."
+            message = r"%(escape)s is not a known escape. Available: \r, \n, \t, \0, \xNN, and \\ for a backslash."
             notes.add(message, value, escape=match[0])
     out += value[position:].encode()
     if not 0 < len(out) <= SENT_BYTES:
@@ -52,14 +52,14 @@ class TcpSettings(Settings):
     send: bytes | None = setting(
         None,
         label="Send",
-        help=r"What to send once connected; \r, \n, \t, \0, \\ and \xNN stand for bytes.",
+        help=r"Data to send after connecting; \r, \n, \t, \0, \\ and \xNN stand for bytes.",
         reader=escaped,
         example=r"PING\r\n",
     )
     expect: bytes | None = setting(
         None,
         label="Expect",
-        help="What must come within the first 64 KiB of the answer; escapes as in send.",
+        help="Data that the first 64 KiB of the response must contain; same escapes as in send.",
         reader=escaped,
         example="PONG",
     )
@@ -67,7 +67,7 @@ class TcpSettings(Settings):
 
     def problems(self) -> Iterator[Problem]:
         if self.send is not None and self.expect is None:
-            yield Problem("send", None, "nothing would listen for an answer. Write what to expect as well.")
+            yield Problem("send", None, "the response would not be read. Set expect as well.")
 
 
 class Expected:

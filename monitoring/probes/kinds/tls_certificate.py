@@ -29,7 +29,7 @@ SPOKEN = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 def read_version(value: Any, notes: Notes) -> str:
     """Read a protocol version, which YAML takes for a number. A `Reader`."""
     if str(value) not in VERSIONS:
-        notes.add("%(value)s is not possible here. Write one of %(choices)s.", value, choices=", ".join(VERSIONS))
+        notes.add("%(value)s is not a valid choice. Use one of %(choices)s.", value, choices=", ".join(VERSIONS))
     return str(value)
 
 
@@ -39,16 +39,16 @@ class TlsSettings(Settings):
 
     warn_days: int = setting(
         21,
-        label="Warn before its end",
-        help="A certificate that ends sooner than this is slow; 0 never warns.",
+        label="Warn before expiry",
+        help="A certificate that expires sooner than this is slow; 0 turns the warning off.",
         unit="days",
         low=0,
         high=3_650,
     )
     critical_days: int | None = setting(
         None,
-        label="Fail before its end",
-        help="A certificate that ends sooner than this is bad, not only an expired one.",
+        label="Fail before expiry",
+        help="A certificate that expires sooner than this is bad, as is an expired one.",
         unit="days",
         low=0,
         high=3_650,
@@ -56,21 +56,22 @@ class TlsSettings(Settings):
     server_name: str | None = setting(
         None,
         label="Server name",
-        help="The name to ask for and to find in the certificate, where it is not the host's.",
+        help="Server name to request (SNI) and to verify in the certificate, if it differs from the host.",
         reader=read_host,
         example="www.example.com",
     )
     min_version: str = setting(
         "1.2",
-        label="Oldest TLS version",
-        help="The version of TLS, 1.2 or 1.3, that the server must speak at least.",
+        label="Minimum TLS version",
+        help="Minimum TLS version that the server must use: 1.2 or 1.3.",
         reader=read_version,
         example="1.3",
     )
     verify_tls: bool = setting(
         True,
         label="Verify the certificate",
-        help="Whether it must be signed by a trusted authority for that name; its end counts in any case.",
+        help="Whether the certificate must be signed by a trusted authority for the name; its expiry is"
+        " checked in any case.",
     )
     degraded_over_ms: int | None = degraded_over()
 
@@ -115,7 +116,10 @@ async def _shake_hands(target: Target, settings: TlsSettings, hop: Hop, tools: T
 def judge(peer: Peer, settings: TlsSettings, now_s: float) -> Finding:
     """Judge a server whose certificate is trusted, if that is required."""
     if SPOKEN.get(peer.version, ssl.TLSVersion.TLSv1) < VERSIONS[settings.min_version]:
-        words = f"server speaks {peer.version.replace('v', ' ')} at best, at least TLS {settings.min_version} is wanted"
+        words = (
+            f"server supports {peer.version.replace('v', ' ')} at most, but TLS {settings.min_version} or"
+            " newer is required"
+        )
         return bad(ErrorType.CONNECTION, words)
     if not peer.chain:
         return bad(ErrorType.CONNECTION, "server showed no certificate")

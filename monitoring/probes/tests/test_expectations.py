@@ -143,7 +143,7 @@ def test_json_that_is_too_large_for_a_path_is_named(run: Run, tools: Tools) -> N
 
     result = run(ask(answer(json.dumps([[{}] * 300] * 300).encode()), tools, **settings))
 
-    words = "JSON is too large for $..status: the path looks at too many values."
+    words = "JSON is too large for $..status: the path matches too many values."
     assert why(result)[0] is ErrorType.HTTP and str(result.error_message).startswith(words)
 
 

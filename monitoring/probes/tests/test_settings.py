@@ -35,27 +35,27 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
 @pytest.mark.parametrize(
     ("kind", "values", "found"),
     [
-        ("http", {"metod": "GET"}, [("metod", "this setting is not known. Did you mean method?")]),
-        ("reach", {"q": 1}, [("q", "this setting is not known. Known are ports, degraded_over_ms.")]),
+        ("http", {"metod": "GET"}, [("metod", "unknown setting. Did you mean method?")]),
+        ("reach", {"q": 1}, [("q", "unknown setting. Available settings: ports, degraded_over_ms.")]),
         ("http", {"failure_threshold": 3}, None),  # policy, not a matter of the probe
         ("http", {"method": "get"}, None),
-        ("http", {"method": None}, [("method", "it is empty. Write a value, or leave the line out.")]),
+        ("http", {"method": None}, [("method", "it is empty. Enter a value, or remove the line.")]),
         ("http", {"verify_tls": "yes"}, [("verify_tls", '"yes" is neither true nor false.')]),
         (
             "http",
             {"degraded_over_ms": 0},
-            [("degraded_over_ms", "0 is out of range. Write a number from 1 to 600000 ms.")],
+            [("degraded_over_ms", "0 is out of range. Enter a number from 1 to 600000 ms.")],
         ),
         ("http", {"degraded_over_ms": True}, None),
         ("http", {"degraded_over_ms": "800"}, None),
         ("http", {"body": "x" * 70_000, "method": "POST"}, [("body", "it is longer than 65536 bytes.")]),
-        ("http", {"body": "x"}, [("body", "a GET request carries no body. Write POST, or leave the body out.")]),
+        ("http", {"body": "x"}, [("body", "a GET request has no body. Use POST, or remove the body.")]),
         ("http", {"body": "\0", "method": "PUT"}, None),
         ("http", {"headers": {"X": 5}}, [("headers.X", "it is not text. Put it in quotes.")]),
         ("http", {"headers": {"X": "a\r\nY: b"}}, None),
         ("http", {"headers": {"X Y": "a"}}, [("headers.X Y", '"X Y" is not the name of a header.')]),
         ("http", {"headers": {"Content-Length": "5"}}, None),
-        ("http", {"headers": {"X": "a", "x": "b"}}, [("headers.x", "this header is there twice.")]),
+        ("http", {"headers": {"X": "a", "x": "b"}}, [("headers.x", "this header is listed twice.")]),
         ("http", {"headers": {"X": {"secret": "a", "and": "more"}}}, None),
         ("http", {"headers": ["X: a"]}, None),
         ("http", {"headers": {f"X-{n}": "a" for n in range(51)}}, None),
@@ -82,11 +82,11 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
         ("http", {"json_equals": {"path": "a", "value": 1}}, None),
         ("tcp", {"expect": ""}, None),
         ("tcp", {"expect": "\\q"}, None),
-        ("tcp", {"send": "PING"}, [("send", "nothing would listen for an answer. Write what to expect as well.")]),
+        ("tcp", {"send": "PING"}, [("send", "the response would not be read. Set expect as well.")]),
         ("dns", {"type": "ANY"}, None),
         ("dns", {"resolver": "dns.example"}, None),
         ("dns", {"resolver": "10.0.0.1:99999"}, None),
-        ("dns", {"match": "exact"}, [("match", "there are no values to match. Write values as well.")]),
+        ("dns", {"match": "exact"}, [("match", "there are no values to match. Enter values as well.")]),
         ("tls", {"min_version": 1.1}, None),
         ("tls", {"server_name": "a b"}, None),
         ("tls", {"critical_days": 21}, [("critical_days", "it must be less than warn_days, which is 21.")]),
@@ -197,7 +197,7 @@ def test_a_full_cache_makes_room() -> None:
 
 
 def test_settings_that_cannot_be_read_are_ours_and_no_verdict(run: Run, tools: Tools) -> None:
-    with pytest.raises(WrongSettings, match=r"settings of api \(version 1\): metod: this setting is not known"):
+    with pytest.raises(WrongSettings, match=r"settings of api \(version 1\): metod: unknown setting"):
         run(probe(make_spec("http://x/", settings={"metod": "GET"}), tools))
     with pytest.raises(ValueError, match="heartbeat is not probed"):
         run(probe(make_spec("", kind="heartbeat"), tools))

@@ -82,7 +82,7 @@ def test_old_protocol_is_named(run: Run, tools: Tools, ca: trustme.CA) -> None:
     context = lasting(ca, days=99)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
-    words = (ErrorType.CONNECTION, "server speaks TLS 1.2 at best, at least TLS 1.3 is wanted")
+    words = (ErrorType.CONNECTION, "server supports TLS 1.2 at most, but TLS 1.3 or newer is required")
     assert why(run(ask(context, tools, min_version=1.3))) == words
     assert run(ask(context, tools, min_version="1.2")).verdict is Verdict.OK
 

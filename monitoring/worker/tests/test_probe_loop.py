@@ -190,7 +190,7 @@ def test_what_a_standstill_spoils_is_no_result_and_one_line(started, caplog):
 
     assert (loop.counters["stalled"], loop.counters["probes"], loop.counters["own_errors"]) == (50, 1, 0)
     loop.stop(PATIENCE_S)
-    assert caplog.text.count("no verdict, for this worker stood still") == 1
+    assert caplog.text.count("no verdict because this worker was stalled") == 1
 
 
 def test_there_is_room_for_so_many_and_the_next_batch_waits(started):

@@ -21,7 +21,7 @@ def test_a_quiet_server_is_good(ask: Any) -> None:
         ({}, "good", "20 of 97 connections are in use, 10 of them to this database"),
         ({"used": 80}, "warning", "80 of 97"),
         ({"used": 95}, "bad", "95 of 97"),
-        ({"idle": 2}, "warning", "2 have done nothing in an open transaction"),
+        ({"idle": 2}, "warning", "2 have been idle in an open transaction"),
         ({"longest_s": 7200}, "warning", "open for 120 minutes"),
         ({"longest_s": 7200, "used": 95}, "bad", "95 of 97"),
     ],

@@ -100,6 +100,6 @@ def test_a_real_installation_is_examined_whole() -> None:
         one["name"] for one in found
     }
     assert {one["area"] for one in found} <= set(AREAS)
-    broken = [one for one in found if "could not be found out" in one["says"]]
+    broken = [one for one in found if "could not be determined" in one["says"]]
     assert broken == []
     assert all(one["remedy"] for one in found if one["verdict"] in ("warning", "bad"))

@@ -9,7 +9,7 @@ from observability.diagnostics import Doctor, Table, bad, good, warning
 
 def words(person: Person, language: str = "en") -> str:
     body = person.client.get("/admin/upkeep/", headers={"Accept-Language": language}).content.decode()
-    return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="upkeep"') :]).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="diagnostics"') :]).split())
 
 
 def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
@@ -21,7 +21,7 @@ def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
 
     said = words(admin)
 
-    assert said.index("To be done") < said.index("Broken") < said.index("Soon full")
+    assert said.index("Action needed") < said.index("Broken") < said.index("Soon full")
     assert "&lt;gone&gt;" in said and "Mend it" in said
 
 
@@ -32,7 +32,7 @@ def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypat
 
     said = words(admin)
 
-    assert "Nothing is to be done" in said
+    assert "No action needed" in said
     assert "Figures (Tables) Table Rows services 7" in said
 
 

@@ -47,10 +47,10 @@ def test_a_server_that_is_not_there_is_found_at_once_with_a_remedy(monkeypatch: 
     ("why", "words"),
     [
         ('FATAL:  password authentication failed for user "sla_monitor"', "DB_PASSWORD"),
-        ('FATAL:  database "sla_monitor" does not exist', "Make the database"),
+        ('FATAL:  database "sla_monitor" does not exist', "Create the database"),
         ("FATAL:  sorry, too many clients already", "max_connections"),
         ("FATAL:  could not write init file: No space left on device", "disk is full"),
-        ("FATAL:  the database system is starting up", "wait"),
+        ("FATAL:  the database system is starting up", "Wait"),
         ("", "See its log"),
     ],
 )

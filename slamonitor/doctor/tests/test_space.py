@@ -44,7 +44,7 @@ def test_tables_and_indexes_come_with_their_figures(monkeypatch: pytest.MonkeyPa
 def test_an_index_that_is_not_whole_is_bad() -> None:
     found = space.judge_indexes([IndexSize("half", "services", 8192, 0, False), IndexSize("whole", "x", 1, 9, True)])
 
-    assert (found.verdict, found.remedy) == (Verdict.BAD, "Build it again: REINDEX INDEX CONCURRENTLY half;")
+    assert (found.verdict, found.remedy) == (Verdict.BAD, "Rebuild it: REINDEX INDEX CONCURRENTLY half;")
 
 
 def test_growth_is_known_after_a_day() -> None:

@@ -38,16 +38,16 @@ NEVER = {"backed_up_at": None, "proven_at": None, "last_backup": None, "last_pro
 @pytest.mark.parametrize(
     ("stood", "at", "verdict", "says"),
     [
-        (stands(), time(2), Verdict.GOOD, "Last backup 7 hours ago, last proven restore 7 hours ago."),
+        (stands(), time(2), Verdict.GOOD, "Last backup 7 hours ago, last verified restore 7 hours ago."),
         (stands(backed_up_at=NOW - 27 * HOUR), time(2), Verdict.BAD, "The last backup was 1 day ago."),
         (stands(backed_up_at=NOW - 27 * HOUR), None, Verdict.GOOD, "Last backup 1 day ago"),
-        (stands(proven_at=NOW - 51 * HOUR), time(2), Verdict.WARNING, "last proven restore 2 days ago"),
-        (stands(proven_at=None), time(2), Verdict.WARNING, "last proven restore never"),
+        (stands(proven_at=NOW - 51 * HOUR), time(2), Verdict.WARNING, "last verified restore 2 days ago"),
+        (stands(proven_at=None), time(2), Verdict.WARNING, "last verified restore never"),
         (stands(last_backup=report(HOUR, "the disk is full")), time(2), Verdict.BAD, "failed: the disk is full"),
         (stands(last_proof=report(HOUR, "it is damaged")), time(2), Verdict.BAD, "not be restored: it is damaged"),
         (stands(last_backup=report(HOUR, ended=False)), time(2), Verdict.GOOD, "Last backup 7 hours ago"),
         (stands(last_backup=report(13 * HOUR, ended=False)), time(2), Verdict.BAD, "failed: it was killed."),
-        (stands(**NEVER), time(2), Verdict.BAD, "There is no backup yet, though a night has passed."),
+        (stands(**NEVER), time(2), Verdict.BAD, "There is no backup yet, although a night has passed."),
         (stands(**{**NEVER, "installed_at": NOW - HOUR}), time(2), Verdict.NOTE, "will be taken at 02:00"),
         (stands(**NEVER), None, Verdict.WARNING, "nightly ones are off"),
     ],
@@ -70,10 +70,10 @@ def test_health_is_degraded_by_a_failed_backup_and_says_why(client: Client, db: 
     assert "The disk is full." in found["message"] and "manage.py backup" in found["message"]
 
 
-def test_the_desk_tells_of_the_last_proven_restore(viewer: Person) -> None:
+def test_the_admin_shows_the_last_verified_restore(viewer: Person) -> None:
     now = datetime.now(UTC)
     BackupReport.objects.create(subject="proof", began_at=now - HOUR, ended_at=now - HOUR, is_good=True)
 
     body = viewer.client.get("/admin/").content.decode()
 
-    assert re.search("<dt>Last proven restore</dt><dd>([^<]*)", body)[1] == "1 h 00 min ago"
+    assert re.search("<dt>Last verified restore</dt><dd>([^<]*)", body)[1] == "1 h 00 min ago"

@@ -17,15 +17,16 @@ from slamonitor.management.backup_command import BackupCommand
 
 class Command(BackupCommand):
     help = (
-        "Back the database up into BACKUP_DIR: everything, with each closed day of raw checks in a file of its own that"
-        " is written once. Copies it to BACKUP_BUCKET, and deletes what is older than BACKUP_KEEP_DAYS."
+        "Back up the whole database to BACKUP_DIR. Each closed day of raw checks has its own file,"
+        " which is written once. Copies the backup to BACKUP_BUCKET and deletes backups older than"
+        " BACKUP_KEEP_DAYS."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         part = parser.add_mutually_exclusive_group()
         part.add_argument("--tables", metavar="A,B", help="only these tables; nothing is copied or deleted")
         part.add_argument("--schema-only", action="store_true", help="no rows; nothing is copied or deleted")
-        part.add_argument("--without-raw", action="store_true", help="no raw checks and requests, whatever their day")
+        part.add_argument("--without-raw", action="store_true", help="no raw checks and requests of any day")
         parser.add_argument("--out", type=Path, metavar="DIR", help="another folder; nothing is copied or deleted")
 
     def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
@@ -52,5 +53,5 @@ def chosen(options: dict[str, Any]) -> tuple[Kind, list[str]]:
 def told(taken: Taken) -> str:
     """Return the message about the written backup."""
     rows = sum(content.rows for content in taken.manifest.tables.values())
-    days = f", with {len(taken.raw_paths)} closed days beside it" if taken.raw_paths else ""
+    days = f", with {len(taken.raw_paths)} closed days in separate files" if taken.raw_paths else ""
     return f"{taken.path}: {size(taken.size_bytes)}, {rows} rows of {len(taken.manifest.tables)} tables{days}"

@@ -13,16 +13,14 @@ from slamonitor.seeding import DAYS, password_lines
 
 
 class Command(BaseCommand):
-    help = "Add sample services with local targets, 90 days of sample checks and incidents. Repeats in peace."
+    help = "Add sample services with local targets, 90 days of sample checks, and incidents. It is safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--targets-port", type=int, required=True, help="where the targets listen on 127.0.0.1")
+        parser.add_argument("--targets-port", type=int, required=True, help="port of the targets on 127.0.0.1")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.PROBE_ALLOW_PRIVATE:
-            raise CommandError(
-                "PROBE_ALLOW_PRIVATE is off, and the targets of the demonstration are on 127.0.0.1. Turn it on."
-            )
+            raise CommandError("PROBE_ALLOW_PRIVATE is off, but the targets of the demo are on 127.0.0.1. Turn it on.")
         began = time.monotonic()
         try:
             staged = set_stage(options["targets_port"], timezone.now())

@@ -18,23 +18,24 @@ INDENT = " " * 6
 
 class Command(BaseCommand):
     help = (
-        "Examine database, queues, workers, partitions, retention and settings, each with a verdict and a remedy."
-        " Exit status: 0 all is well, 1 something will be trouble, 2 something is. Changes nothing."
+        "Check database, queues, workers, partitions, retention and settings, and print a verdict and a"
+        " remedy for each. Exit status: 0 if all is well, 1 for warnings, 2 for problems. Changes"
+        " nothing."
     )
     # It reports all problems itself, instead of stopping at the first.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("names", nargs="*", metavar="CHECK", help="only these checks (default: all)")
-        parser.add_argument("--quiet", action="store_true", help="print warnings and worse only: nothing on a good day")
-        parser.add_argument("--tables", action="store_true", help="print the figures behind the findings, too")
+        parser.add_argument("--quiet", action="store_true", help="print only warnings and problems")
+        parser.add_argument("--tables", action="store_true", help="also print the data behind the findings")
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = diagnostics.doctor.examine()
         known = [each.check.name for each in found]
         if unknown := [name for name in options["names"] if name not in known]:
-            raise CommandError(f"No check is named {unknown[0]!r}. There are: {', '.join(known)}", returncode=3)
+            raise CommandError(f"No check is named {unknown[0]!r}. Available: {', '.join(known)}", returncode=3)
         chosen = [each for each in found if not options["names"] or each.check.name in options["names"]]
         if options["json"]:
             self.stdout.write(json.dumps([as_json(each) for each in chosen], indent=2, ensure_ascii=False))

@@ -23,14 +23,17 @@ ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"
 
 
 class Command(BaseCommand):
-    help = "Where there is no user, create an admin; where there is no service, monitor the monitor. Repeats in peace."
+    help = (
+        "Create an admin if there is no user, and monitor the status page itself if there is no"
+        " service. It is safe to repeat."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--page-url", default="http://localhost:8000", help="where the status page is (default %(default)s)"
+            "--page-url", default="http://localhost:8000", help="URL of the status page (default %(default)s)"
         )
-        parser.add_argument("--rezone", action="store_true", help="then bring days of another time zone into ours")
-        parser.add_argument("--migrate", action="store_true", help="migrate first, in one process less")
+        parser.add_argument("--rezone", action="store_true", help="then account days of another time zone again")
+        parser.add_argument("--migrate", action="store_true", help="run migrations first, in the same process")
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         return {**super().get_check_kwargs(options), "databases": ["default"]}  # as `migrate` does, for both at once

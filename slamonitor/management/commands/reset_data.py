@@ -12,16 +12,16 @@ from slamonitor.seeding import COUNTED_ROWS, reset, rows_by_table
 
 
 class Command(BaseCommand):
-    help = "Delete ALL data, then seed as `manage.py seed` does. On a production setting only with --force."
+    help = "Delete ALL data, then add sample data like `manage.py seed`. If DEBUG is off, --force is required."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--force", action="store_true", help="do it even though DEBUG is off")
+        parser.add_argument("--force", action="store_true", help="delete even if DEBUG is off")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG and not options["force"]:
             raise CommandError(
                 f"DEBUG is off, so this looks like production. It would delete {_contents()}. Nothing was deleted;"
-                " if that is what you want: manage.py reset_data --force"
+                " to delete it anyway: manage.py reset_data --force"
             )
         try:
             seeded = reset(timezone.now())

@@ -23,17 +23,18 @@ TOLD = ("services", "users", "uptime_records", "incident")
 
 class Command(BackupCommand):
     help = (
-        "Restore a backup. In place: it is loaded and compared first, then the engine pauses, what is there now is"
-        " dumped for safety, and both change places at once; whatever fails leaves the data as they are."
+        "Restore a backup. In place, it is loaded and compared first; then the engine is paused, the"
+        " current data is dumped for safety, and both are swapped in one step. If anything fails, the"
+        " data is not changed."
     )
     is_leisurely = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a path, or the name of a backup in BACKUP_DIR or the bucket")
-        parser.add_argument("--into", metavar="DB", help="a database that does not exist yet; the present data stay")
-        parser.add_argument("--without-raw", action="store_true", help="leave closed days of raw checks out")
+        parser.add_argument("--into", metavar="DB", help="a new database; the current data is kept")
+        parser.add_argument("--without-raw", action="store_true", help="without closed days of raw checks")
         parser.add_argument("--foreign", action="store_true", help=FOREIGN)
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="don't ask for confirmation")
 
     def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
         path = find(options["file"], folder, progress, with_raw=not options["without_raw"])
@@ -51,7 +52,7 @@ class Command(BackupCommand):
                 server, found, folder, lambda: engine_stopped(server, settings.STATE_DIR), progress
             )
         connections.close_all()
-        self._tell(server, f"Restored. What was there before is in {safety.path}.")
+        self._tell(server, f"Restored. The previous data is in {safety.path}.")
 
     def _tell(self, server: Server, words: str) -> None:
         with server.connect() as connection:
@@ -83,9 +84,12 @@ def ask(server: Server, found: Source) -> None:
     what = f"the tables {', '.join(manifest.tables)}" if manifest.kind is Kind.TABLES else "all data"
     warning = (
         f"This replaces {what} of the database {server.database} by those of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC"
-        f" ({manifest.kind}, {sum(content.rows for content in found.tables.values())} rows). The engine pauses."
+        f" ({manifest.kind}, {sum(content.rows for content in found.tables.values())} rows). The engine is"
+        " paused meanwhile."
     )
     if not sys.stdin.isatty():
-        raise CommandError(f"{warning} Nobody is there to ask. Nothing was changed; with --yes it is done.")
-    if input(f"{warning}\nWhat is there now is dumped first. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError(
+            f"{warning} There is no terminal to ask for confirmation. Nothing was changed; use --yes to continue."
+        )
+    if input(f"{warning}\nThe current data is dumped first. Continue? [y/N] ").strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was changed.")

@@ -15,9 +15,9 @@ from slamonitor.running.processes import Options
 
 class Command(BaseCommand):
     help = (
-        "Become one process: web (page, desk and API), engine (records and accounts), dispatch (hands out slots), probe"
-        " (measures, needs no database) or beat (the clock). One dispatch and one beat are enough, two do no harm."
-        " It ends by SIGTERM, with what it has begun."
+        "Run one process: web (page, admin and API), engine (records and accounts), dispatch"
+        " (dispatches slots), probe (measures, needs no database) or beat (scheduler). One dispatch and"
+        " one beat are enough; more do no harm. On SIGTERM it finishes its work and exits."
     )
     # The process that this becomes checks the settings itself, and a probe worker has no database to check.
     requires_system_checks = ()

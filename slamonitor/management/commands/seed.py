@@ -11,12 +11,10 @@ from slamonitor.seeding import seed
 
 
 class Command(BaseCommand):
-    help = "Add five sample services, a user of each role and 90 days of sample uptime; what is there stays."
+    help = "Add five sample services, a user for each role and 90 days of sample uptime. Existing data is kept."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--activate", action="store_true", help="measure the services, too (they are off otherwise)"
-        )
+        parser.add_argument("--activate", action="store_true", help="also check the services (default: paused)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -27,7 +27,7 @@ from slamonitor.running.supervisor import ChildFailed, StopRequested, Supervisor
 class Command(BaseCommand):
     """Start database, Redis, web, workers and beat; everything ends with this command."""
 
-    help = "Start everything: PostgreSQL, Redis (each unless its URL is set), migrations, web, workers and beat."
+    help = "Start everything: PostgreSQL and Redis (unless their URLs are set), migrations, web, workers and beat."
     # The children check the settings; this process touches neither database nor secrets, which do not exist yet.
     requires_system_checks = ()
 
@@ -37,8 +37,8 @@ class Command(BaseCommand):
         # manage.py takes it from the command line before the settings are read; here it is for `--help`.
         parser.add_argument("--state-dir", metavar="DIR", help="data, secrets and lock (default var/)")
         parser.add_argument("--workers", type=int, default=1, help="probe workers, each one core (default %(default)s)")
-        parser.add_argument("--rezone", action="store_true", help="first account days of another time zone in ours")
-        parser.add_argument("--demo", action="store_true", help="show sample services with a made-up past")
+        parser.add_argument("--rezone", action="store_true", help="first account days of another time zone again")
+        parser.add_argument("--demo", action="store_true", help="show sample services with sample history")
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = Options(
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         except (EmbeddedError, ChildFailed) as error:
             raise CommandError(str(error)) from error
         if not supervisor.ended_cleanly:
-            raise CommandError("Stopped, but not everything ended by itself; the lines above name what was killed.")
+            raise CommandError("Stopped, but some processes had to be killed; see the lines above.")
 
 
 def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *, demo: bool, rezone: bool) -> None:
@@ -99,7 +99,7 @@ def free_port(preferred: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
-    raise CommandError("No port of 127.0.0.1 is free for the targets of the demonstration.")
+    raise CommandError("There is no free port on 127.0.0.1 for the targets of the demo.")
 
 
 def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, str]:

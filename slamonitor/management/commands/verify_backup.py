@@ -15,23 +15,26 @@ from slamonitor.management.backup_command import FOREIGN, BackupCommand
 
 class Command(BackupCommand):
     help = (
-        "Restore a backup into a database of its own, compare every table's rows and content with what was read, and"
-        " drop it again. Without FILE: the newest one, with the closed days that were not proven lately."
+        "Restore a backup into a separate database, compare the rows and content of every table with"
+        " the original, and drop the database. Without FILE: the newest backup, including closed days"
+        " that were not verified recently."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, metavar="FILE")
-        parser.add_argument("--quick", action="store_true", help="only whether the files are whole, without a restore")
+        parser.add_argument(
+            "--quick", action="store_true", help="check only that the files are complete, without a restore"
+        )
         parser.add_argument("--foreign", action="store_true", help=FOREIGN)
 
     def work(self, server: Server, folder: Folder, progress: Progress, options: dict[str, Any]) -> None:
         foreign = options["foreign"]
         if foreign and not options["file"]:
-            raise CommandError("--foreign is for a file that you name. The newest backup must be ours.")
+            raise CommandError("--foreign requires FILE. The newest backup must be signed by this installation.")
         path: Path | None = options["file"] and options["file"].absolute()
         if options["quick"]:
             with loading.source(path or nights.newest(folder), foreign=foreign) as found:
-                self.stdout.write(f"{found.path} and its {len(found.raw_files)} closed days are whole.")
+                self.stdout.write(f"{found.path} and its {len(found.raw_files)} closed days are complete.")
         elif path is None:
             self.stdout.write(f"{nights.prove_newest(server, folder, progress)} can be restored.")
         else:

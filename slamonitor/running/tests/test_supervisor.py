@@ -140,7 +140,7 @@ def test_a_child_that_stands_still_is_killed_and_restarted(watched: Watched) -> 
         os.kill(pids(watched.text)[0], signal.SIGSTOP)
         watched.watch_until(lambda: len(pids(watched.text)) == 2, within_s=60)
 
-    assert "web has not answered for 10 s and is killed" in watched.text
+    assert "web has not answered for 10 s and was killed" in watched.text
 
 
 def test_process_that_dies_while_starting_stops_the_start_with_its_words(watched: Watched) -> None:
@@ -198,7 +198,7 @@ def test_straggler_is_killed_at_the_deadline_of_its_stage(watched: Watched) -> N
         started = time.monotonic()
 
     assert time.monotonic() - started < PATIENCE_S, "it was waited for as long as for all stages together"
-    assert "stuck did not end in time and is killed" in watched.text
+    assert "stuck did not end in time and was killed" in watched.text
     assert not supervisor.ended_cleanly
 
 

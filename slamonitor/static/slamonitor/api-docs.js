@@ -1,4 +1,4 @@
-/* Draw the API's description. A token that somebody enters to try it stays in the page's memory. */
+/* Render the API description. A token entered to try it stays in the memory of the page. */
 import "../statuspage/errors.js";
 import { showTrouble, traced } from "../statuspage/trace.js";
 
@@ -16,7 +16,7 @@ function draw(spec) {
     validatorUrl: null, // asks nobody else
     presets: [SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
-    // Each answer shows its X-Trace-Id, each error its trace_id: this one. The curl command is shown without it.
+    // Each response shows this trace as X-Trace-Id, each error as trace_id. The curl command is shown without it.
     requestInterceptor: (request) => Object.assign(request, { headers: { ...request.headers, ...traced() } }),
     showMutatedRequest: false,
   });

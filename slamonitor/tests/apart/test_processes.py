@@ -233,8 +233,8 @@ def test_every_answer_in_production_has_its_headers(behind_tls: Site, path: str,
         assert value in answer.headers.get(name, ""), f"{name} of /{path}"
 
 
-def test_files_of_the_desk_have_the_headers_that_concern_files(behind_tls: Site) -> None:
-    answer = behind_tls.get("static/slamonitor/desk.css", **{"X-Forwarded-Proto": "https"})
+def test_files_of_the_admin_have_the_headers_that_concern_files(behind_tls: Site) -> None:
+    answer = behind_tls.get("static/slamonitor/admin.css", **{"X-Forwarded-Proto": "https"})
 
     assert answer.status_code == 200
     assert [name for name, value in HEADERS.items() if value not in answer.headers.get(name, "")] == []

@@ -24,12 +24,12 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(page: Page, installat
     page.locator("#id_old_password").fill(printed[1])
     page.locator("#id_new_password1").fill(PASSWORD)
     page.locator("#id_new_password2").fill(PASSWORD)
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
 
     expect(page).to_have_url(re.compile("/admin/$"))
     sign_out(page)
     sign_in(page, "admin", PASSWORD)
-    expect(page.get_by_role("heading", name="Services that are not well")).to_be_visible()
+    expect(page.get_by_role("heading", name="Services with problems")).to_be_visible()
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -56,7 +56,7 @@ FOR_ALL = ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Po
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
-    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Upkeep"],
+    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Diagnostics"],
 }
 
 

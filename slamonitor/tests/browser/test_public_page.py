@@ -93,7 +93,7 @@ def test_an_open_page_follows_a_target_by_itself(page: Page, broken: Target) -> 
 
     broken.status = 503
     expect(state).to_have_text("Down", timeout=FOLLOWS_MS)
-    expect(page.locator("#headline")).to_contain_text("Payments is down since")
+    expect(page.locator("#headline")).to_contain_text("Payments has been down since")
 
     broken.status = 200
     expect(state).to_have_text("Operational", timeout=FOLLOWS_MS)

@@ -133,9 +133,7 @@ def test_errors_of_what_a_browser_was_extended_with_are_none_of_ours(
     assert sent == []
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "cannot be brought up to date right now"), ("ko", "최신 상태로 갱신할 수 없어")]
-)
+@pytest.mark.parametrize(("language", "words"), [("en", "cannot be updated right now"), ("ko", "갱신할 수 없어")])
 def test_a_page_that_cannot_be_refreshed_says_so_with_the_number_to_quote(
     troubled: Page, installation: Installation, language: str, words: str
 ) -> None:
@@ -162,7 +160,7 @@ def test_a_page_that_cannot_be_refreshed_says_so_with_the_number_to_quote(
     assert line["metadata"]["kind"] == "fetch" and "refreshes failed" in line["metadata"]["says"]
 
 
-def test_the_desk_says_so_too(troubled: Page, installation: Installation) -> None:
+def test_the_admin_says_so_too(troubled: Page, installation: Installation) -> None:
     sign_in(troubled, "the-admin")
     troubled.goto("/admin/monitoring/service/payments/change/")
     notice = troubled.locator("#trouble")

@@ -1,9 +1,9 @@
-/* What the desk asks for without leaving a page (the theme does, for its search and its fields with suggestions) carries
-   the trace of the page; where it fails, a sentence says so with the number to quote. Errors of scripts go to our log. */
+/* Requests that the admin sends without leaving a page (for the theme's search and autocomplete fields) carry the trace
+   of the page. If one fails, a notice shows the id to quote. Errors of scripts go to our log. */
 import "../statuspage/errors.js";
 import { showTrouble, traced } from "../statuspage/trace.js";
 
-// The theme's two libraries have nothing in common but this.
+// The theme's two libraries have only this in common.
 const send = XMLHttpRequest.prototype.send;
 XMLHttpRequest.prototype.send = function (body) {
   for (const [name, value] of Object.entries(traced())) this.setRequestHeader(name, value);
