@@ -2,6 +2,7 @@ import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -36,7 +37,9 @@ def target() -> Iterator[str]:
         thread.join()
 
 
-def test_every_phase_of_a_good_check_is_printed_and_nothing_stored(target, capsys):
+def test_every_phase_of_a_good_check_is_printed_and_nothing_stored(
+    target: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_service(endpoint_url=f"{target}/200")
 
     call_command("probe", "payments")
@@ -48,7 +51,7 @@ def test_every_phase_of_a_good_check_is_printed_and_nothing_stored(target, capsy
     assert not WatchServerLog.objects.exists() and not Transition.objects.exists()
 
 
-def test_each_redirect_has_a_line_and_they_add_up_in_another(target, capsys):
+def test_each_redirect_has_a_line_and_they_add_up_in_another(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
     make_service(endpoint_url=f"{target}/moved")
 
     call_command("probe", "payments")
@@ -59,7 +62,7 @@ def test_each_redirect_has_a_line_and_they_add_up_in_another(target, capsys):
     )
 
 
-def test_a_bad_check_ends_with_exit_status_1_and_says_why(target, capsys):
+def test_a_bad_check_ends_with_exit_status_1_and_says_why(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
     make_service(endpoint_url=f"{target}/503")
 
     with pytest.raises(SystemExit) as ended:
@@ -71,7 +74,7 @@ def test_a_bad_check_ends_with_exit_status_1_and_says_why(target, capsys):
     assert re.search(r"  error type +http_error\n", out)
 
 
-def test_the_addresses_of_a_name_are_shown(target, capsys):
+def test_the_addresses_of_a_name_are_shown(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
     make_service(endpoint_url=f"{target}/200".replace("127.0.0.1", "localhost"))
 
     call_command("probe", "payments")
@@ -79,7 +82,7 @@ def test_the_addresses_of_a_name_are_shown(target, capsys):
     assert re.search(r"  localhost is +.*127\.0\.0\.1", capsys.readouterr().out)
 
 
-def test_a_name_without_address_is_told_before_any_phase(capsys):
+def test_a_name_without_address_is_told_before_any_phase(capsys: pytest.CaptureFixture[str]) -> None:
     make_service(endpoint_url="http://nowhere.invalid/")
 
     with pytest.raises(SystemExit):
@@ -90,14 +93,14 @@ def test_a_name_without_address_is_told_before_any_phase(capsys):
     assert re.match(r"  1 +– +– +– +– +– +\d+\.\d  GET http://nowhere.invalid/", lines[2])
 
 
-def test_an_unknown_id_is_answered_with_near_ones():
+def test_an_unknown_id_is_answered_with_near_ones() -> None:
     make_service()
 
     with pytest.raises(CommandError, match=r"There is no service 'paymnts'. Did you mean payments\?"):
         call_command("probe", "paymnts")
 
 
-def test_without_a_near_one_the_known_ids_are_listed():
+def test_without_a_near_one_the_known_ids_are_listed() -> None:
     with pytest.raises(CommandError, match="There are none"):
         call_command("probe", "x")
     make_service()

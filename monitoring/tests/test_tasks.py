@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 from celery.exceptions import Reject, SoftTimeLimitExceeded
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def failing_with(error: Exception) -> Callable[..., object]:
-    def fail(execute, sql, params, many, context):
+    def fail(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         if "INSERT INTO watch_server_logs" in sql:
             raise error
         return execute(sql, params, many, context)
@@ -25,7 +26,9 @@ def failing_with(error: Exception) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize("error", [OperationalError("terminating connection"), SoftTimeLimitExceeded()])
-def test_a_batch_that_the_database_keeps_waiting_goes_back_to_the_queue(error, monkeypatch, time_machine):
+def test_a_batch_that_the_database_keeps_waiting_goes_back_to_the_queue(
+    error: Any, monkeypatch: pytest.MonkeyPatch, time_machine: Any
+) -> None:
     make_service()
     time_machine.move_to("2025-03-10 00:01", tick=False)
     monkeypatch.setattr(tasks, "DATABASE_AWAY_S", 0)
@@ -39,7 +42,7 @@ def test_a_batch_that_the_database_keeps_waiting_goes_back_to_the_queue(error, m
     assert WatchServerLog.objects.count() == 1
 
 
-def test_a_batch_that_no_database_would_take_does_not_come_back(time_machine):
+def test_a_batch_that_no_database_would_take_does_not_come_back(time_machine: Any) -> None:
     time_machine.move_to("2025-03-10 00:01", tick=False)
     doctored = make_result(0, service_id=Random(1).randbytes(4000).hex())
 

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from monitoring.models import AccountingPolicy, ApiCallLog, UptimeRecord
 from monitoring.tests.factories import START, make_service
@@ -25,7 +27,7 @@ def migrate_again() -> None:
         migration.add(None, editor)
 
 
-def store(**fields) -> None:
+def store(**fields: Any) -> None:
     service, policy = make_service(), AccountingPolicy.objects.first()
     for number in (-1, 0, 1):
         day = {"service": service, "date": CHANGE + timedelta(days=number)}
@@ -37,12 +39,12 @@ def store(**fields) -> None:
         ApiCallLog.objects.create(**day)
 
 
-def zones(model: type) -> list[tuple[str, str]]:
+def zones(model: Any) -> list[tuple[str, str]]:
     return list(model.objects.order_by("date").values_list("time_zone", "counts_time_zone"))
 
 
 @pytest.mark.parametrize(("zone", "hours"), [("UTC", 24), ("Europe/Berlin", 25)])
-def test_rows_get_the_zone_of_the_settings(settings, zone, hours):
+def test_rows_get_the_zone_of_the_settings(settings: Settings, zone: Any, hours: Any) -> None:
     store(seconds=hours * HOUR)
     settings.PAGE_TIME_ZONE = ZoneInfo(zone)
 
@@ -52,7 +54,9 @@ def test_rows_get_the_zone_of_the_settings(settings, zone, hours):
 
 
 @pytest.mark.parametrize(("zone", "hours"), [("UTC", 25), ("Europe/Berlin", 24)])
-def test_a_day_of_another_length_proves_that_it_and_all_before_it_are_of_another_zone(settings, zone, hours):
+def test_a_day_of_another_length_proves_that_it_and_all_before_it_are_of_another_zone(
+    settings: Settings, zone: Any, hours: Any
+) -> None:
     store(seconds=hours * HOUR)
     settings.PAGE_TIME_ZONE = ZoneInfo(zone)
 
@@ -61,7 +65,7 @@ def test_a_day_of_another_length_proves_that_it_and_all_before_it_are_of_another
     assert zones(UptimeRecord) == zones(ApiCallLog) == [("unknown",) * 2, ("unknown",) * 2, (zone, zone)]
 
 
-def test_sample_days_prove_nothing(settings):
+def test_sample_days_prove_nothing(settings: Settings) -> None:
     store(seconds=24 * HOUR, metadata={"sample": True})
     settings.PAGE_TIME_ZONE = ZoneInfo("Europe/Berlin")
 
@@ -70,7 +74,7 @@ def test_sample_days_prove_nothing(settings):
     assert set(zones(UptimeRecord)) == {("Europe/Berlin", "Europe/Berlin")}
 
 
-def test_the_release_before_goes_on_storing_days():
+def test_the_release_before_goes_on_storing_days() -> None:
     migrate_again()
     make_service()
     with connection.cursor() as cursor:

@@ -1,8 +1,10 @@
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
@@ -21,7 +23,7 @@ def days_asked_for() -> list[date]:
     return sorted(RollupRequest.objects.values_list("date", flat=True))
 
 
-def make_restatement(**fields) -> Restatement:
+def make_restatement(**fields: Any) -> Restatement:
     values = {
         "since": START,
         "until": START + timedelta(days=1, hours=1),
@@ -31,7 +33,7 @@ def make_restatement(**fields) -> Restatement:
     return Restatement.objects.create(service=make_service(), proposed_at=NOW, **{**values, **fields})
 
 
-def test_a_changed_policy_is_the_next_version():
+def test_a_changed_policy_is_the_next_version() -> None:
     policy = AccountingPolicy(effective_on=TODAY + timedelta(days=1), failure_threshold=3)
 
     stored = amendments.next_version(policy, author=None, now=NOW, zone=UTC)
@@ -41,14 +43,14 @@ def test_a_changed_policy_is_the_next_version():
 
 
 @pytest.mark.parametrize("day", [TODAY - timedelta(days=1), TODAY])
-def test_a_version_cannot_change_the_past_hours_of_today_included(day):
+def test_a_version_cannot_change_the_past_hours_of_today_included(day: Any) -> None:
     policy = AccountingPolicy(effective_on=day)
 
     with pytest.raises(ValidationError, match=r"2025-03-1\d is too early.*Choose 2025-03-16 or a later day"):
         amendments.next_version(policy, author=None, now=NOW, zone=UTC)
 
 
-def test_an_approved_restatement_has_its_closed_days_accounted_again():
+def test_an_approved_restatement_has_its_closed_days_accounted_again() -> None:
     restatement = make_restatement()
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
 
@@ -61,7 +63,7 @@ def test_an_approved_restatement_has_its_closed_days_accounted_again():
         amendments.decide(restatement, is_approved=False, by=admin, now=NOW, zone=UTC)
 
 
-def test_nobody_approves_their_own_restatement_while_another_admin_could():
+def test_nobody_approves_their_own_restatement_while_another_admin_could() -> None:
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     other = User.objects.create_user("other", "other@example.com", role="admin")
     restatement = make_restatement(proposed_by=boss)
@@ -76,7 +78,7 @@ def test_nobody_approves_their_own_restatement_while_another_admin_could():
 
 
 @pytest.mark.parametrize("other", [{"role": "reporter"}, {"role": "admin", "is_active": False}])
-def test_the_only_admin_approves_their_own_and_the_row_says_so(other):
+def test_the_only_admin_approves_their_own_and_the_row_says_so(other: Any) -> None:
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     User.objects.create(username="other", email="other@example.com", **other)
     restatement = make_restatement(proposed_by=boss)
@@ -87,7 +89,7 @@ def test_the_only_admin_approves_their_own_and_the_row_says_so(other):
     assert (restatement.is_approved, restatement.is_self_approved) == (True, True)
 
 
-def test_anybody_takes_back_their_own_proposal():
+def test_anybody_takes_back_their_own_proposal() -> None:
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     User.objects.create_user("other", "other@example.com", role="admin")
     restatement = make_restatement(proposed_by=boss)
@@ -98,7 +100,7 @@ def test_anybody_takes_back_their_own_proposal():
     assert (restatement.is_approved, restatement.is_self_approved) == (False, False)
 
 
-def test_no_way_around_leaves_an_own_approval_unsaid():
+def test_no_way_around_leaves_an_own_approval_unsaid() -> None:
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     restatement = make_restatement(proposed_by=boss)
 
@@ -106,7 +108,7 @@ def test_no_way_around_leaves_an_own_approval_unsaid():
         Restatement.objects.filter(pk=restatement.pk).update(is_approved=True, decided_by=boss, decided_at=NOW)
 
 
-def test_a_changed_window_keeps_what_it_said_and_who_entered_it():
+def test_a_changed_window_keeps_what_it_said_and_who_entered_it() -> None:
     scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
     boss = User.objects.create_user("boss", "boss@example.com", role="admin")
     window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
@@ -126,7 +128,7 @@ def test_a_changed_window_keeps_what_it_said_and_who_entered_it():
     assert MaintenanceWindow.objects.maintenance().get() == window
 
 
-def test_only_what_is_late_is_warned_of():
+def test_only_what_is_late_is_warned_of() -> None:
     window = MaintenanceWindow(service=make_service(), since=NOW - timedelta(hours=1), until=NOW + timedelta(hours=1))
     amendments.keep_span(window, now=NOW - timedelta(hours=2), zone=UTC)
     window.until = NOW + timedelta(hours=5)
@@ -138,7 +140,7 @@ def test_only_what_is_late_is_warned_of():
     assert amendments.is_late(window, NOW, UTC)
 
 
-def test_to_word_a_window_otherwise_does_not_enter_it_again():
+def test_to_word_a_window_otherwise_does_not_enter_it_again() -> None:
     scribe = User.objects.create_user("scribe", "scribe@example.com", role="admin")
     window = MaintenanceWindow(service=make_service(), since=START, until=START + timedelta(hours=2), reason="disk")
     amendments.keep_span(window, by=scribe, now=START, zone=UTC)
@@ -151,7 +153,7 @@ def test_to_word_a_window_otherwise_does_not_enter_it_again():
     assert [row.reason for row in window.earlier.all()] == ["disk"]
 
 
-def test_a_rejected_restatement_changes_nothing():
+def test_a_rejected_restatement_changes_nothing() -> None:
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
 
     amendments.decide(make_restatement(), is_approved=False, by=admin, now=NOW, zone=UTC)
@@ -159,7 +161,7 @@ def test_a_rejected_restatement_changes_nothing():
     assert days_asked_for() == []
 
 
-def test_a_maintenance_window_in_the_past_has_its_days_accounted_again_also_the_ones_it_left():
+def test_a_maintenance_window_in_the_past_has_its_days_accounted_again_also_the_ones_it_left() -> None:
     service = make_service()
     window = MaintenanceWindow(service=service, since=START, until=START + timedelta(hours=2))
     amendments.keep_span(window, now=NOW, zone=UTC)
@@ -171,7 +173,7 @@ def test_a_maintenance_window_in_the_past_has_its_days_accounted_again_also_the_
     assert days_asked_for() == [date(2025, 3, 10), date(2025, 3, 12)]
 
 
-def test_windows_that_meet_are_found_those_of_all_services_too():
+def test_windows_that_meet_are_found_those_of_all_services_too() -> None:
     service, other = make_service(), make_service("other")
     hour = timedelta(hours=1)
     whole = MaintenanceWindow.objects.create(service=None, since=START, until=START + 2 * hour)
@@ -183,7 +185,7 @@ def test_windows_that_meet_are_found_those_of_all_services_too():
     assert [span.pk for span in amendments.overlapping(window)] == [whole.pk]
 
 
-def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cast_of_books):
+def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client: Client, cast_of_books: Any) -> None:
     admin, reporter, service = cast_of_books
     client.force_login(admin)
     answer = client.post("/admin/monitoring/accountingpolicy/add/", policy_form(failure_threshold=4))
@@ -205,7 +207,9 @@ def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client, cas
     assert Restatement.objects.get().is_approved
 
 
-def test_a_window_in_the_past_is_entered_in_the_admin_with_a_warning_and_keeps_its_history(client, cast_of_books):
+def test_a_window_in_the_past_is_entered_in_the_admin_with_a_warning_and_keeps_its_history(
+    client: Client, cast_of_books: Any
+) -> None:
     admin, _reporter, service = cast_of_books
     client.force_login(admin)
     form = {"service": service.pk, "reason": "disk", "since_0": "2025-03-10", "since_1": "00:00"}
@@ -222,7 +226,7 @@ def test_a_window_in_the_past_is_entered_in_the_admin_with_a_warning_and_keeps_i
     assert client.get(f"/admin/monitoring/maintenancewindow/{window.earlier.get().pk}/change/").status_code == 302
 
 
-def test_who_proposed_is_told_whom_to_ask(client, cast_of_books):
+def test_who_proposed_is_told_whom_to_ask(client: Client, cast_of_books: Any) -> None:
     admin, *_others = cast_of_books
     User.objects.create_user("second", "second@example.com", role="admin")
     client.force_login(admin)
@@ -245,7 +249,7 @@ def test_who_proposed_is_told_whom_to_ask(client, cast_of_books):
     assert Restatement.objects.get().is_approved is None
 
 
-def test_what_is_still_to_come_cannot_be_restated(client, cast_of_books):
+def test_what_is_still_to_come_cannot_be_restated(client: Client, cast_of_books: Any) -> None:
     _admin, reporter, service = cast_of_books
     client.force_login(reporter)
     form = {"service": service.pk, "restated_as": "operational", "reason": "our mistake"}
@@ -257,27 +261,27 @@ def test_what_is_still_to_come_cannot_be_restated(client, cast_of_books):
     assert not Restatement.objects.exists()
 
 
-def test_a_restatement_that_is_not_there_is_not_found(client, cast_of_books):
+def test_a_restatement_that_is_not_there_is_not_found(client: Client, cast_of_books: Any) -> None:
     client.force_login(cast_of_books[0])
 
     assert client.post("/admin/monitoring/restatement/99/decide/", {"decision": "approve"}).status_code == 404
 
 
 @pytest.fixture
-def cast_of_books():
+def cast_of_books() -> Any:
     admin = User.objects.create_user("boss", "boss@example.com", role="admin")
     reporter = User.objects.create_user("scribe", "scribe@example.com", role="reporter")
     return admin, reporter, make_service()
 
 
-def policy_form(**fields):
+def policy_form(**fields: Any) -> Any:
     day = timezone.now().date() + timedelta(days=2)  # today may be over when it is judged
     rules = {"name": "standard", "effective_on": day.isoformat(), "failure_threshold": 2, "recovery_threshold": 1}
     more = {"gap_factor": "2.5", "partial_weight_percent": 100, "major_below": "95", "reason": "as agreed"}
     return {**rules, **more, "maintenance_notice_hours": 24, "late_maintenance": "count", **fields}
 
 
-def test_the_engine_confirms_by_the_version_in_force():
+def test_the_engine_confirms_by_the_version_in_force() -> None:
     make_service()
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=date(2020, 1, 1), failure_threshold=3)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -23,13 +24,13 @@ HOUR = 3600
 NOW = START + timedelta(days=3)
 
 
-def make_old_service(**fields) -> Service:
+def make_old_service(**fields: Any) -> Service:
     service = make_service(check_interval=300_000, **fields)
     Service.objects.update(created_at=START - timedelta(days=2))
     return service
 
 
-def check(start: float, end: float, verdict: str = "ok", regions=("default",)) -> None:
+def check(start: float, end: float, verdict: str = "ok", regions: Any = ("default",)) -> None:
     results = [
         make_result(second, verdict, interval_ms=300_000, region=region)
         for second in range(round(start), round(end), 300)
@@ -38,7 +39,7 @@ def check(start: float, end: float, verdict: str = "ok", regions=("default",)) -
     recording.record(results, NOW)
 
 
-def an_outage(regions=("default",)) -> None:
+def an_outage(regions: Any = ("default",)) -> None:
     """Two hours of a day are down; the state then is that of a run that goes on for another day."""
     check(-6 * HOUR, 9 * HOUR, regions=regions)
     check(9 * HOUR, 11 * HOUR, "bad", regions)
@@ -74,7 +75,7 @@ TAMPERINGS = {
 
 @pytest.mark.parametrize("regions", [("default",), ("a", "b")], ids=["one region", "two regions"])
 @pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
-def test_the_roll_up_of_a_day_finds_runs_that_differ_and_makes_them_right(tampering, regions):
+def test_the_roll_up_of_a_day_finds_runs_that_differ_and_makes_them_right(tampering: Any, regions: Any) -> None:
     make_old_service(regions=list(regions))
     an_outage(regions)
     right = runs()
@@ -89,7 +90,7 @@ def test_the_roll_up_of_a_day_finds_runs_that_differ_and_makes_them_right(tamper
 
 
 @pytest.mark.parametrize("regions", [("default",), ("a", "b")], ids=["one region", "two regions"])
-def test_right_runs_raise_no_alarm(regions):
+def test_right_runs_raise_no_alarm(regions: Any) -> None:
     make_old_service(regions=list(regions))
     an_outage(regions)
     check(60, 120, regions=regions)  # between two others, and late
@@ -101,7 +102,7 @@ def test_right_runs_raise_no_alarm(regions):
     assert not EngineCounter.objects.filter(name="runs_differed").exists()
 
 
-def test_two_checks_in_one_second_raise_no_alarm():
+def test_two_checks_in_one_second_raise_no_alarm() -> None:
     make_old_service()
     check(0, HOUR)
     two = make_result(HOUR + 0.1, "bad", interval_ms=300_000), make_result(HOUR + 0.9, interval_ms=300_000)
@@ -113,7 +114,7 @@ def test_two_checks_in_one_second_raise_no_alarm():
     assert not EngineCounter.objects.filter(name="runs_differed").exists()
 
 
-def test_a_changed_quorum_raises_no_alarm():
+def test_a_changed_quorum_raises_no_alarm() -> None:
     service = make_old_service(regions=["a", "b"], quorum=1)
     check(0, HOUR, "bad", ["a"])
     check(HOUR, 2 * HOUR, "ok", ["a", "b"])
@@ -129,7 +130,7 @@ def test_a_changed_quorum_raises_no_alarm():
     assert not EngineCounter.objects.filter(name="runs_differed").exists()
 
 
-def test_runs_whose_checks_are_gone_are_kept_with_an_alarm():
+def test_runs_whose_checks_are_gone_are_kept_with_an_alarm() -> None:
     make_old_service()
     an_outage()
     right = runs()
@@ -141,7 +142,7 @@ def test_runs_whose_checks_are_gone_are_kept_with_an_alarm():
     assert EngineCounter.objects.get(name="runs_differed").value == 1
 
 
-def test_an_audit_of_all_checks_finds_what_no_day_shows():
+def test_an_audit_of_all_checks_finds_what_no_day_shows() -> None:
     make_old_service()
     an_outage()
     right = runs()
@@ -155,7 +156,7 @@ def test_an_audit_of_all_checks_finds_what_no_day_shows():
     assert run_audit.audit("payments", NOW, UTC) is False
 
 
-def test_checks_that_are_recorded_during_an_audit_stay_counted():
+def test_checks_that_are_recorded_during_an_audit_stay_counted() -> None:
     make_old_service()
     an_outage()
     right = runs()
@@ -166,7 +167,7 @@ def test_checks_that_are_recorded_during_an_audit_stay_counted():
     assert runs() == right
 
 
-def test_a_stored_day_that_differs_from_the_ledger_is_found_and_accounted_again():
+def test_a_stored_day_that_differs_from_the_ledger_is_found_and_accounted_again() -> None:
     make_old_service()
     an_outage()
     work_off()
@@ -181,7 +182,7 @@ def test_a_stored_day_that_differs_from_the_ledger_is_found_and_accounted_again(
     night_audit.run(NOW)
 
 
-def test_a_day_that_waits_to_be_accounted_again_is_no_difference():
+def test_a_day_that_waits_to_be_accounted_again_is_no_difference() -> None:
     make_old_service()
     an_outage()
     rollup.roll_up(DAY, ["payments"], NOW, UTC)
@@ -192,7 +193,7 @@ def test_a_day_that_waits_to_be_accounted_again_is_no_difference():
     assert RollupRequest.objects.filter(date=DAY).exists()
 
 
-def test_the_command_audits_everything_and_says_what_differed():
+def test_the_command_audits_everything_and_says_what_differed() -> None:
     make_old_service()
     an_outage()
     rollup.roll_up(DAY, ["payments"], NOW, UTC)
@@ -218,7 +219,7 @@ slots = st.lists(
 @settings(max_examples=settings.default.max_examples // 6)  # each accounts days
 @given(st.integers(1, 4), st.integers(1, 3), slots)
 @example(2, 1, [(10, "ok", 0), (11, "bad", 0), (12, "bad", 4), (56, "bad", 0), (57, "ok", 0)])
-def test_stored_days_are_those_of_the_ledger_whatever_arrives_late(failures, recoveries, found):
+def test_stored_days_are_those_of_the_ledger_whatever_arrives_late(failures: Any, recoveries: Any, found: Any) -> None:
     try:
         with transaction.atomic():
             service = make_service(check_interval=1_200_000, failure_threshold=failures, recovery_threshold=recoveries)
@@ -244,7 +245,7 @@ def test_stored_days_are_those_of_the_ledger_whatever_arrives_late(failures, rec
         pass
 
 
-def test_a_failure_that_comes_to_be_known_days_late_changes_the_days_that_it_reaches():
+def test_a_failure_that_comes_to_be_known_days_late_changes_the_days_that_it_reaches() -> None:
     service = make_service(check_interval=600_000)
     Service.objects.update(created_at=START - timedelta(days=1))
     service.refresh_from_db()

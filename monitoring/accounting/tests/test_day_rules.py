@@ -1,6 +1,7 @@
 """Today is accounted by the rules that it began with, whatever a service is given meanwhile."""
 
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -49,7 +50,7 @@ def by_a_file(service: Service) -> None:
 
 @pytest.mark.parametrize("is_row_there", [True, False])
 @pytest.mark.parametrize("change", [in_the_admin, by_a_file])
-def test_changed_thresholds_count_from_tomorrow_in_row_and_ledger(service, change, is_row_there):
+def test_changed_thresholds_count_from_tomorrow_in_row_and_ledger(service: Any, change: Any, is_row_there: Any) -> None:
     with time_machine.travel(NOW, tick=False):
         if is_row_there:
             refresh_today(NOW, UTC)
@@ -66,7 +67,7 @@ def test_changed_thresholds_count_from_tomorrow_in_row_and_ledger(service, chang
     assert [terms.rules.failure_threshold for terms in found.terms] == [2, 9]
 
 
-def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
+def test_another_policy_and_another_kind_count_from_tomorrow_too(service: Any) -> None:
     AccountingPolicy.objects.create(name="gold", version=1, effective_on=START.date(), failure_threshold=9)
     with time_machine.travel(NOW, tick=False):
         service.policy_name = "gold"
@@ -78,7 +79,7 @@ def test_another_policy_and_another_kind_count_from_tomorrow_too(service):
     assert (row.policy.name, row.down_s) == ("standard", 3600)
 
 
-def test_what_else_is_changed_makes_no_row(service):
+def test_what_else_is_changed_makes_no_row(service: Any) -> None:
     with time_machine.travel(NOW, tick=False):
         service.display_name = "Pay"
         lifecycle.save(service, {"display_name"})

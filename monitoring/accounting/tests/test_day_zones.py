@@ -2,12 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pytest_django import Settings
 
 from database import retention as database_retention
 from database.models import DroppedPartition
@@ -82,7 +84,7 @@ def from_the_start(zone: ZoneInfo, *fields: str) -> list[tuple]:
     return rows(*fields)
 
 
-def test_rows_say_the_zone_in_which_they_were_accounted(service):
+def test_rows_say_the_zone_in_which_they_were_accounted(service: Any) -> None:
     assert set(UptimeRecord.objects.values_list("time_zone", "counts_time_zone")) == {("UTC", "UTC")}
     assert set(ApiCallLog.objects.values_list("time_zone", "counts_time_zone")) == {("UTC", "UTC")}
 
@@ -92,7 +94,9 @@ def test_rows_say_the_zone_in_which_they_were_accounted(service):
 
 
 @pytest.mark.parametrize("zone", [SEOUL, LIMA, BERLIN, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Honolulu")])
-def test_rezoned_days_are_what_they_would_be_had_the_zone_always_been_this_one(service, settings, zone):
+def test_rezoned_days_are_what_they_would_be_had_the_zone_always_been_this_one(
+    service: Any, settings: Settings, zone: Any
+) -> None:
     settings.PAGE_TIME_ZONE = zone
 
     command("--rezone")
@@ -106,7 +110,7 @@ def test_rezoned_days_are_what_they_would_be_had_the_zone_always_been_this_one(s
     assert [(day.date, day.seconds[Kind.DOWN]) for day in days] == rows("down_s"), "page and ledger agree"
 
 
-def test_rezoning_is_done_once_and_goes_on_where_it_was_interrupted(service, settings):
+def test_rezoning_is_done_once_and_goes_on_where_it_was_interrupted(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = SEOUL
     day_zones.prepare(NOW, SEOUL)
     for _done in day_zones.rezone(START.date(), NOW, SEOUL):
@@ -119,7 +123,7 @@ def test_rezoning_is_done_once_and_goes_on_where_it_was_interrupted(service, set
     assert rows(*FIGURES, "updated_at") == before
 
 
-def test_a_dry_run_shows_what_would_change_and_changes_nothing(service, settings):
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = SEOUL
     before = rows(*FIGURES, "time_zone", "updated_at"), list(RollupWatermark.objects.values())
 
@@ -130,7 +134,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(service, settings
     assert (rows(*FIGURES, "time_zone", "updated_at"), list(RollupWatermark.objects.values())) == before
 
 
-def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service, settings):
+def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = LIMA
     RollupRequest.objects.create(date=date(2025, 3, 13), service=service)
 
@@ -143,7 +147,7 @@ def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service, settings):
     assert rollup_requests.plan(later, LIMA) == 1, "and is planned when it is over"
 
 
-def test_compressed_days_are_counted_again_and_compressed_again(committing, settings):
+def test_compressed_days_are_counted_again_and_compressed_again(committing: None, settings: Settings) -> None:
     settings.COMPRESS_AFTER_DAYS = 1
     make_service(check_interval=600_000)
     Service.objects.update(created_at=START)
@@ -164,7 +168,7 @@ def test_compressed_days_are_counted_again_and_compressed_again(committing, sett
             cursor.execute(f"TRUNCATE {kind.compressed}")
 
 
-def test_counts_of_days_whose_checks_are_gone_stay_those_of_the_other_zone(service, settings):
+def test_counts_of_days_whose_checks_are_gone_stay_those_of_the_other_zone(service: Any, settings: Settings) -> None:
     for table in RAW_TABLES:
         DroppedPartition.objects.create(table_name=table, day=START.date(), size_bytes=1, dropped_at=NOW)
     WatchServerLog.objects.filter(checked_at__lt=START + timedelta(days=1)).delete()
@@ -184,7 +188,7 @@ def test_counts_of_days_whose_checks_are_gone_stay_those_of_the_other_zone(servi
     assert not found.is_complete, "a histogram of another day is no part of the answer"
 
 
-def test_sample_days_are_only_relabelled(settings):
+def test_sample_days_are_only_relabelled(settings: Settings) -> None:
     make_service()
     day = UptimeRecord.objects.create(
         service_id="payments", date=START.date(), status="o", metadata={"sample": True}, operational_s=86_400
@@ -197,7 +201,7 @@ def test_sample_days_are_only_relabelled(settings):
     assert (day.time_zone, day.operational_s, day.metadata) == ("Asia/Seoul", 86_400, {"sample": True})
 
 
-def test_days_of_another_zone_are_read_by_nobody(service, settings):
+def test_days_of_another_zone_are_read_by_nobody(service: Any, settings: Settings) -> None:
     days = (START.date(), START.date() + timedelta(days=4))
     assert stored_days.recent([service.id], *days, UTC) and stored_days.figures([service.id], *days, UTC)
     assert retention.unaccounted(START.date()) == 0
@@ -209,7 +213,7 @@ def test_days_of_another_zone_are_read_by_nobody(service, settings):
     assert {table.name for table in database_retention.registered() if table.unfinished(START.date())} >= {*RAW_TABLES}
 
 
-def test_nothing_accounts_days_and_the_doctor_says_so_until_they_are_rezoned(service, settings):
+def test_nothing_accounts_days_and_the_doctor_says_so_until_they_are_rezoned(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = SEOUL
 
     with pytest.raises(day_zones.OtherZone, match=r"PAGE_TIME_ZONE: it is Asia/Seoul.*\(UTC\).*rollup --rezone"):
@@ -226,7 +230,7 @@ def test_nothing_accounts_days_and_the_doctor_says_so_until_they_are_rezoned(ser
     assert "time zone" not in diagnostics.rollups().says
 
 
-def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service, settings):
+def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = ZoneInfo("Etc/UTC")
     before = rows(*FIGURES, *COUNTS)
 
@@ -235,16 +239,18 @@ def test_a_name_with_the_same_rules_changes_nothing_but_the_name(service, settin
 
 
 @pytest.mark.parametrize("option", ["--from=2025-03-10", "--service=payments", "--recount"])
-def test_rezoning_takes_all_days_of_all_services(service, option):
+def test_rezoning_takes_all_days_of_all_services(service: Any, option: Any) -> None:
     with pytest.raises(CommandError, match="covers all days of all services"):
         command("--rezone", option)
 
 
-def test_somebody_who_goes_on_in_the_old_zone_is_noticed(service, settings, monkeypatch):
+def test_somebody_who_goes_on_in_the_old_zone_is_noticed(
+    service: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PAGE_TIME_ZONE = SEOUL
     request_missing = day_zones.request_missing
 
-    def with_an_old_engine(*arguments) -> int:
+    def with_an_old_engine(*arguments: Any) -> int:
         refresh_today(NOW, UTC)
         return request_missing(*arguments)
 
@@ -254,7 +260,7 @@ def test_somebody_who_goes_on_in_the_old_zone_is_noticed(service, settings, monk
         command("--rezone")
 
 
-def test_the_start_looks_at_no_row():
+def test_the_start_looks_at_no_row() -> None:
     """Two look-ups in an index, however many days are stored."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,6 +1,7 @@
 """Earlier figures of a settled day are kept, with the cause of the change, and never edited."""
 
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -37,7 +38,7 @@ def service() -> Service:
     return service
 
 
-def account(now) -> None:
+def account(now: Any) -> None:
     with time_machine.travel(now, tick=False):
         rollup.roll_up(DAY, ["payments"], now, UTC)
 
@@ -47,13 +48,13 @@ def kept() -> list[tuple[str, str, str]]:
     return [(row.cause, str(row.uptime_percentage), row.status) for row in rows]
 
 
-def test_to_account_a_day_again_with_the_same_outcome_keeps_nothing(service):
+def test_to_account_a_day_again_with_the_same_outcome_keeps_nothing(service: Any) -> None:
     account(NOW + HOUR)
 
     assert kept() == []
 
 
-def test_each_change_keeps_what_was_said_before_and_why(service):
+def test_each_change_keeps_what_was_said_before_and_why(service: Any) -> None:
     window = MaintenanceWindow(service=service, since=START + HOUR, until=START + 2 * HOUR)
     amendments.keep_span(window, now=NOW + HOUR, zone=UTC)
     account(NOW + 2 * HOUR)
@@ -80,28 +81,28 @@ def test_each_change_keeps_what_was_said_before_and_why(service):
     assert (first.replaced_at, first.down_s, first.operational_s) == (NOW + 2 * HOUR, 3600, 82_800)
 
 
-def test_other_rules_are_named(service):
+def test_other_rules_are_named(service: Any) -> None:
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=DAY, failure_threshold=9)
     account(NOW + HOUR)
 
     assert kept() == [("rules", "95.83", "po")]
 
 
-def test_a_day_that_had_not_settled_keeps_nothing(service):
+def test_a_day_that_had_not_settled_keeps_nothing(service: Any) -> None:
     UptimeRecord.objects.update(is_settled=False, down_s=1)
     account(NOW + HOUR)
 
     assert kept() == []
 
 
-def test_made_up_days_keep_nothing(service):
+def test_made_up_days_keep_nothing(service: Any) -> None:
     UptimeRecord.objects.update(metadata={"sample": True}, down_s=1)
     account(NOW + HOUR)
 
     assert kept() == []
 
 
-def test_earlier_figures_cannot_be_edited(service):
+def test_earlier_figures_cannot_be_edited(service: Any) -> None:
     UptimeRecord.objects.update(down_s=1)
     account(NOW + HOUR)
 

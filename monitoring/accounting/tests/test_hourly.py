@@ -35,7 +35,7 @@ def counts() -> list[tuple[int, int, int]]:
     return list(Hour.objects.order_by("hour_at").values_list("ok_count", "slow_count", "bad_count"))
 
 
-def test_checks_are_counted_by_hour_and_verdict():
+def test_checks_are_counted_by_hour_and_verdict() -> None:
     for hours, verdict in [(8.1, "ok"), (8.9, "bad"), (9.0, "slow"), (9.999, "ok"), (10.1, "ok")]:
         store(hours, verdict)
 
@@ -49,7 +49,7 @@ def test_checks_are_counted_by_hour_and_verdict():
     ]
 
 
-def test_response_times_of_answers_alone_are_counted():
+def test_response_times_of_answers_alone_are_counted() -> None:
     store(10.1, response_ms=100)
     store(10.2, "slow", response_ms=900)
     store(10.3, "bad", response_ms=5_000)
@@ -64,7 +64,7 @@ def test_response_times_of_answers_alone_are_counted():
     assert list(ServiceHour.objects.values_list("answered_count", "response_ms_sum")) == [(3, 1_300)]
 
 
-def test_twice_is_once_and_late_checks_are_counted_later():
+def test_twice_is_once_and_late_checks_are_counted_later() -> None:
     store(9.5)
     hourly.roll_up(NOW)
     hourly.roll_up(NOW + timedelta(minutes=1))
@@ -77,7 +77,7 @@ def test_twice_is_once_and_late_checks_are_counted_later():
     assert counts() == [(1, 0, 1), (1, 0, 0)]
 
 
-def test_a_long_pause_is_caught_up_and_old_hours_go():
+def test_a_long_pause_is_caught_up_and_old_hours_go() -> None:
     store(-7 * 24)
     hourly.roll_up(NOW)
     assert counts() == [(1, 0, 0)]
@@ -92,7 +92,7 @@ def test_a_long_pause_is_caught_up_and_old_hours_go():
     ]
 
 
-def test_failures_of_our_own_network_are_left_out():
+def test_failures_of_our_own_network_are_left_out() -> None:
     store(10.1, "bad")
     with connection.cursor() as cursor:
         cursor.execute("""UPDATE watch_server_logs SET metadata = '{"blind": "1.1.1.1"}'""")
@@ -102,7 +102,7 @@ def test_failures_of_our_own_network_are_left_out():
     assert counts() == []
 
 
-def test_what_takes_long_is_done_rarely():
+def test_what_takes_long_is_done_rarely() -> None:
     store(10.1)
     hourly.roll_up(NOW)
     Hour.objects.update(took_ms=6_000)
@@ -111,7 +111,7 @@ def test_what_takes_long_is_done_rarely():
     assert hourly.roll_up(NOW + timedelta(seconds=121)) > 0
 
 
-def test_hours_of_an_older_release_keep_their_response_times():
+def test_hours_of_an_older_release_keep_their_response_times() -> None:
     old = [0] * 64
     old[30], old[63] = 7, 2  # 181 to 215 ms, and 55 s or more
     with connection.cursor() as cursor:

@@ -3,10 +3,13 @@
 from collections import Counter
 from datetime import UTC, timedelta
 from math import ceil
+from typing import Any
 
 import pytest
 import time_machine
+from pytest_django import Settings
 
+from accounts.tests.cast import Person
 from database import partitions
 from monitoring.accounting import percentiles, rollup, time_range
 from monitoring.api.tests.api_client import Program
@@ -23,7 +26,7 @@ DAY_S = 86_400
 NOW = START + timedelta(days=2, hours=12)
 
 
-def make_check(second: int, milliseconds: float, *, is_final: bool = True):
+def make_check(second: int, milliseconds: float, *, is_final: bool = True) -> Any:
     phases = Phases(total_ms=milliseconds)
     result = make_result(second, phases=phases)
     request = MeasuredRequest(
@@ -68,7 +71,9 @@ def exact(times: list[float], percent: float) -> float:
         ({"from": "2025-03-10T23:45:00Z", "to": "2025-03-12T00:15:00Z"}, 95, 193),
     ],
 )
-def test_percentiles_of_any_window_are_within_one_percent(times, window, first, last, percent):
+def test_percentiles_of_any_window_are_within_one_percent(
+    times: Any, window: Any, first: Any, last: Any, percent: Any
+) -> None:
     found = read(**window)
 
     assert found.count == last - first
@@ -76,28 +81,28 @@ def test_percentiles_of_any_window_are_within_one_percent(times, window, first, 
 
 
 @pytest.mark.parametrize(("percent", "count"), [(99.9, 1000), (7, 100), (55, 180)])
-def test_the_rank_is_not_one_too_high_where_floats_are(percent, count):
+def test_the_rank_is_not_one_too_high_where_floats_are(percent: Any, count: Any) -> None:
     rank = round(count * percent / 100)
     found = percentiles.ResponseTimes(counts=Counter({1: rank, 500: count - rank}), is_complete=True)
 
     assert found.percentile(percent) == value_of(1)
 
 
-def test_whole_days_need_no_raw_requests(times):
+def test_whole_days_need_no_raw_requests(times: Any) -> None:
     before = read(**{"from": "2025-03-10", "to": "2025-03-11"})
     ApiResponseTime.objects.all().delete()
 
     assert read(**{"from": "2025-03-10", "to": "2025-03-11"}) == before
 
 
-def test_a_day_that_is_not_rolled_up_yet_is_read_raw(times):
+def test_a_day_that_is_not_rolled_up_yet_is_read_raw(times: Any) -> None:
     before = read()
     ApiCallLog.objects.all().delete()
 
     assert read() == before
 
 
-def test_days_that_are_kept_in_few_bytes_count_the_same(times):
+def test_days_that_are_kept_in_few_bytes_count_the_same(times: Any) -> None:
     window = {"from": "2025-03-10T06:00:00Z", "to": "2025-03-11T18:00:00Z"}
     before = read(**window)
 
@@ -109,13 +114,13 @@ def test_days_that_are_kept_in_few_bytes_count_the_same(times):
     assert read(**window) == before
 
 
-def test_a_window_without_requests_has_no_percentile(times):
+def test_a_window_without_requests_has_no_percentile(times: Any) -> None:
     found = read(**{"from": "2025-03-08", "to": "2025-03-08"})
 
     assert (found.count, found.percentile(50), found.is_complete) == (0, None, True)
 
 
-def test_raw_requests_that_are_gone_are_missed_where_days_are_cut(times):
+def test_raw_requests_that_are_gone_are_missed_where_days_are_cut(times: Any) -> None:
     from database.models import DroppedPartition
 
     DroppedPartition.objects.create(table_name="api_response_times", day=START.date(), size_bytes=1, dropped_at=NOW)
@@ -124,7 +129,7 @@ def test_raw_requests_that_are_gone_are_missed_where_days_are_cut(times):
     assert not read(**{"from": "2025-03-10T06:00:00Z", "to": "2025-03-11"}).is_complete
 
 
-def test_over_the_api_it_is_the_same(times, viewer, settings):
+def test_over_the_api_it_is_the_same(times: Any, viewer: Person, settings: Settings) -> None:
     settings.API_RATE_LIMIT = 0
     with time_machine.travel(NOW, tick=False):
         found = Program.of(viewer).get("services/payments/percentiles?p=50,99.9").json()

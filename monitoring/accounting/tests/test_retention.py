@@ -1,8 +1,11 @@
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pytest_django import Settings
 
+from accounts.tests.cast import Person
 from database import retention as database_retention
 from database.models import DroppedPartition
 from monitoring.accounting import retention, rollup, rollup_requests
@@ -30,7 +33,7 @@ def check(start: int = -600, end: int = 90_000) -> None:
     recording.record([make_result(s, interval_ms=300_000) for s in range(start, end, 300)], LATER)
 
 
-def account(*days: date, zone=UTC) -> None:
+def account(*days: date, zone: Any = UTC) -> None:
     for day in days:
         rollup.roll_up(day, ["payments"], LATER, zone)
         RollupRequest.objects.filter(date=day).delete()
@@ -43,7 +46,7 @@ def drop(*tables: str) -> None:
     WatchServerLog.objects.filter(checked_at__gte=START, checked_at__lt=START + timedelta(days=1)).delete()
 
 
-def test_a_day_is_unaccounted_until_it_is_settled(service):
+def test_a_day_is_unaccounted_until_it_is_settled(service: Any) -> None:
     check()
     assert retention.unaccounted(DAY) == 1
 
@@ -54,7 +57,7 @@ def test_a_day_is_unaccounted_until_it_is_settled(service):
     assert retention.unaccounted(DAY) == 1
 
 
-def test_a_day_that_somebody_asked_for_again_is_unaccounted(service):
+def test_a_day_that_somebody_asked_for_again_is_unaccounted(service: Any) -> None:
     check()
     account(DAY)
 
@@ -63,7 +66,7 @@ def test_a_day_that_somebody_asked_for_again_is_unaccounted(service):
     assert retention.unaccounted(DAY) == 1
 
 
-def test_every_page_day_that_a_utc_day_touches_must_be_accounted(service, settings):
+def test_every_page_day_that_a_utc_day_touches_must_be_accounted(service: Any, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = SEOUL
     check(-90_000, 180_000)
 
@@ -75,13 +78,13 @@ def test_every_page_day_that_a_utc_day_touches_must_be_accounted(service, settin
 
 
 @pytest.mark.parametrize(("zone", "days"), [(ZoneInfo("UTC"), 1), (SEOUL, 2), (HALF_AN_HOUR, 2)])
-def test_a_utc_day_touches_one_or_two_page_days(settings, zone, days):
+def test_a_utc_day_touches_one_or_two_page_days(settings: Settings, zone: Any, days: Any) -> None:
     settings.PAGE_TIME_ZONE = zone
 
     assert list(retention.page_days(DAY)) == [DAY + timedelta(days=n) for n in range(days)]
 
 
-def test_services_that_did_not_exist_then_do_not_hold_a_day(service):
+def test_services_that_did_not_exist_then_do_not_hold_a_day(service: Any) -> None:
     check()
     account(DAY)
     make_service("born-later")
@@ -94,13 +97,13 @@ def test_services_that_did_not_exist_then_do_not_hold_a_day(service):
     assert retention.unaccounted(DAY) == 0
 
 
-def test_what_holds_a_day_is_asked_for(service):
+def test_what_holds_a_day_is_asked_for(service: Any) -> None:
     retention.ask_for(DAY)
 
     assert list(RollupRequest.objects.values_list("date", flat=True)) == [DAY]
 
 
-def test_both_raw_tables_are_registered_with_their_settings(settings):
+def test_both_raw_tables_are_registered_with_their_settings(settings: Settings) -> None:
     settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS = 30, 7
 
     kept = {table.name: table.keep_days() for table in database_retention.registered() if table.name in RAW_TABLES}
@@ -108,7 +111,7 @@ def test_both_raw_tables_are_registered_with_their_settings(settings):
     assert kept == {"watch_server_logs": 30, "api_response_times": 7}
 
 
-def test_results_older_than_raw_rows_are_kept_are_refused(service, settings):
+def test_results_older_than_raw_rows_are_kept_are_refused(service: Any, settings: Settings) -> None:
     settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS = 30, 7
     now = START + timedelta(days=8)
 
@@ -118,7 +121,7 @@ def test_results_older_than_raw_rows_are_kept_are_refused(service, settings):
 
 
 @pytest.mark.parametrize("tables", [RAW_TABLES, RAW_TABLES[:1], RAW_TABLES[1:]])
-def test_accounting_a_day_again_without_its_raw_rows_keeps_what_was_counted(service, tables):
+def test_accounting_a_day_again_without_its_raw_rows_keeps_what_was_counted(service: Any, tables: Any) -> None:
     check()
     account(DAY)
     counted = list(UptimeRecord.objects.values_list("total_checks", "avg_response_time"))
@@ -133,7 +136,7 @@ def test_accounting_a_day_again_without_its_raw_rows_keeps_what_was_counted(serv
     assert list(CheckRun.objects.values_list("first_at", "last_at")) == runs
 
 
-def test_time_is_accounted_again_without_raw_rows(service, admin):
+def test_time_is_accounted_again_without_raw_rows(service: Any, admin: Person) -> None:
     check()
     account(DAY)
     drop(*RAW_TABLES)
@@ -147,7 +150,7 @@ def test_time_is_accounted_again_without_raw_rows(service, admin):
     assert calls.total_calls == 288
 
 
-def restate(since: datetime, until: datetime, author) -> None:
+def restate(since: datetime, until: datetime, author: Any) -> None:
     from monitoring.models import Restatement
 
     Restatement.objects.create(

@@ -3,11 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from monitoring.accounting import rollup, rollup_requests
 from monitoring.accounting.today import refresh_today
@@ -40,7 +42,7 @@ def service() -> Service:
     return make_old_service()
 
 
-def make_old_service(id: str = "payments", **fields) -> Service:
+def make_old_service(id: str = "payments", **fields: Any) -> Service:
     service = make_service(id, check_interval=300_000, **fields)
     Service.objects.filter(id=id).update(created_at=START - timedelta(days=9))
     return service
@@ -64,7 +66,7 @@ def roll_up(day: date = DAY, now: datetime = LATER) -> UptimeRecord:
     return UptimeRecord.objects.get(date=day)
 
 
-def test_a_good_day_is_a_hundred_percent(service):
+def test_a_good_day_is_a_hundred_percent(service: Any) -> None:
     check(-600, 90_000)
 
     record = roll_up()
@@ -74,7 +76,7 @@ def test_a_good_day_is_a_hundred_percent(service):
     assert (record.operational_s, record.is_settled, record.policy.version) == (86_400, True, 1)
 
 
-def test_downtime_is_counted_in_seconds_and_floored(service):
+def test_downtime_is_counted_in_seconds_and_floored(service: Any) -> None:
     check(-600, HOUR)
     check(HOUR, 2 * HOUR, "bad")
     check(2 * HOUR, 90_000)
@@ -85,14 +87,14 @@ def test_downtime_is_counted_in_seconds_and_floored(service):
     assert (record.failed_checks, calls.total_downtime_minutes, calls.uptime_percentage) == (12, 60, Decimal("95.83"))
 
 
-def test_a_day_below_the_bound_is_major(service):
+def test_a_day_below_the_bound_is_major(service: Any) -> None:
     check(-600, 2 * HOUR, "bad")
     check(2 * HOUR, 90_000)
 
     assert roll_up().status == "mo"
 
 
-def test_an_outage_over_midnight_that_is_confirmed_after_it_counts_before_it(service):
+def test_an_outage_over_midnight_that_is_confirmed_after_it_counts_before_it(service: Any) -> None:
     check(-600, 86_400 - 300)
     check(86_400 - 300, 86_400 + 600, "bad")
     check(86_400 + 600, 90_000)
@@ -100,26 +102,26 @@ def test_an_outage_over_midnight_that_is_confirmed_after_it_counts_before_it(ser
     assert roll_up().down_s == 300
 
 
-def test_an_outage_since_days_is_carried_in(service):
+def test_an_outage_since_days_is_carried_in(service: Any) -> None:
     check(-2 * 86_400, 600, "bad")
     check(600, 90_000)
 
     assert roll_up().down_s == 600
 
 
-def test_a_day_without_checks_is_no_data_and_no_figure(service):
+def test_a_day_without_checks_is_no_data_and_no_figure(service: Any) -> None:
     record = roll_up()
 
     assert (record.status, record.uptime_percentage, record.unknown_s) == ("nd", None, 86_400)
 
 
-def test_a_day_before_the_service_existed_is_empty(service):
+def test_a_day_before_the_service_existed_is_empty(service: Any) -> None:
     Service.objects.update(created_at=START + timedelta(days=5))
 
     assert (roll_up().status, UptimeRecord.objects.get().empty_s) == ("e", 86_400)
 
 
-def test_pauses_are_on_neither_side(service):
+def test_pauses_are_on_neither_side(service: Any) -> None:
     check(-600, HOUR)
     Span.objects.create(
         kind="paused", service=service, since=START + timedelta(hours=1), until=START + timedelta(hours=3)
@@ -131,7 +133,7 @@ def test_pauses_are_on_neither_side(service):
     assert (record.paused_s, record.uptime_percentage, record.coverage_percentage) == (2 * HOUR, 100, 100)
 
 
-def test_the_time_between_removal_and_return_is_a_pause(service):
+def test_the_time_between_removal_and_return_is_a_pause(service: Any) -> None:
     check(-600, 12 * HOUR)
     lifecycle.remove(["payments"], now=START + timedelta(hours=12))
     lifecycle.bring_back(["payments"], now=START + timedelta(hours=18))
@@ -143,7 +145,7 @@ def test_the_time_between_removal_and_return_is_a_pause(service):
     assert ServiceState.objects.get().status == "o"
 
 
-def test_the_days_between_removal_and_return_have_rows(service):
+def test_the_days_between_removal_and_return_have_rows(service: Any) -> None:
     check(-600, 12 * HOUR)
     lifecycle.remove(["payments"], now=START + timedelta(hours=12))
     for day in range(1, 4):
@@ -160,7 +162,7 @@ def test_the_days_between_removal_and_return_have_rows(service):
     assert [(row.date.day, row.paused_s) for row in between.order_by("date")] == [(11, 86_400), (12, 86_400)]
 
 
-def test_twice_is_once(service):
+def test_twice_is_once(service: Any) -> None:
     check(-600, 90_000)
     first = roll_up()
 
@@ -170,7 +172,7 @@ def test_twice_is_once(service):
     assert ApiCallLog.objects.count() == 1
 
 
-def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
+def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service: Any) -> None:
     times = [float(n) for n in range(1, 289)]
     batch = []
     for number, milliseconds in enumerate(times):
@@ -197,7 +199,7 @@ def test_percentiles_are_exact_and_the_histogram_is_within_one_percent(service):
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2025, 3, 9), 23), (date(2025, 11, 2), 25), (date(2025, 3, 10), 24)])
-def test_days_are_those_of_the_zone(day, hours):
+def test_days_are_those_of_the_zone(day: Any, hours: Any) -> None:
     make_old_service()
     Service.objects.update(created_at=START - timedelta(days=400))
 
@@ -206,7 +208,7 @@ def test_days_are_those_of_the_zone(day, hours):
     assert UptimeRecord.objects.get().unknown_s == hours * HOUR
 
 
-def test_a_missed_night_is_caught_up_and_done_once(service):
+def test_a_missed_night_is_caught_up_and_done_once(service: Any) -> None:
     check(-600, 90_000)
 
     late_at_night = LATER + timedelta(minutes=10)
@@ -221,7 +223,7 @@ def test_a_missed_night_is_caught_up_and_done_once(service):
     assert not RollupRequest.objects.exists()
 
 
-def test_an_unsettled_day_is_asked_for_again(service):
+def test_an_unsettled_day_is_asked_for_again(service: Any) -> None:
     check(-600, 86_400 - 300)
     check(86_400 - 300, 86_400 + 300, "bad")  # two failures, the second after midnight: confirmed
     check(2 * 86_400 - 300, 2 * 86_400, "bad")  # one failure at the end of the next day: not yet
@@ -236,7 +238,7 @@ def test_an_unsettled_day_is_asked_for_again(service):
     assert RollupRequest.objects.get().not_before == soon + rollup.UNSETTLED_WAIT
 
 
-def test_today_is_kept_up_to_date_from_runs(service):
+def test_today_is_kept_up_to_date_from_runs(service: Any) -> None:
     check(0, 7200)
 
     refresh_today(START + timedelta(hours=2), UTC)
@@ -245,7 +247,7 @@ def test_today_is_kept_up_to_date_from_runs(service):
     assert (record.date, record.operational_s, record.uptime_percentage, record.is_settled) == (DAY, 7200, 100, False)
 
 
-def test_where_time_is_short_today_is_refreshed_in_turns(service):
+def test_where_time_is_short_today_is_refreshed_in_turns(service: Any) -> None:
     make_service(name="Search", id="search")
 
     refreshed = [refresh_today(START + timedelta(hours=2), UTC, budget_s=0.0, batch_size=1) for _ in range(3)]
@@ -255,7 +257,7 @@ def test_where_time_is_short_today_is_refreshed_in_turns(service):
     assert (first, second) == ("search", "payments"), "payments was made first and again when both had a row"
 
 
-def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service):
+def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service: Any) -> None:
     make_old_service("search")
     after_midnight = START + timedelta(days=1, minutes=5)
 
@@ -267,7 +269,7 @@ def test_where_time_is_short_yesterday_is_refreshed_in_turns_too(service):
     assert found == [["payments"], ["payments", "search"]]
 
 
-def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service):
+def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(service: Any) -> None:
     check(-600, 86_400 + 300)
     refresh_today(START + timedelta(days=1, seconds=-30), UTC)
     assert UptimeRecord.objects.get().operational_s == 86_370
@@ -285,7 +287,7 @@ def test_yesterday_is_kept_up_to_date_until_it_closes_and_is_then_the_roll_ups(s
     assert (yesterday.total_checks, yesterday.is_settled) == (288, True)
 
 
-def test_days_that_are_over_keep_the_thresholds_they_were_accounted_with(service):
+def test_days_that_are_over_keep_the_thresholds_they_were_accounted_with(service: Any) -> None:
     check(-600, HOUR)
     check(HOUR, HOUR + 600, "bad")
     check(HOUR + 600, 90_000)
@@ -300,7 +302,7 @@ def test_days_that_are_over_keep_the_thresholds_they_were_accounted_with(service
     assert UptimeRecord.objects.get(date=DAY + timedelta(days=1)).failure_threshold == 3
 
 
-def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
+def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(30):
         make_old_service(f"service-{number:02}")
     ids = list(Service.objects.values_list("id", flat=True))
@@ -309,7 +311,7 @@ def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
         rollup.roll_up(DAY, ids, LATER, UTC)
 
 
-def test_a_policy_version_cannot_be_edited_or_deleted():
+def test_a_policy_version_cannot_be_edited_or_deleted() -> None:
     policy = AccountingPolicy.objects.get(version=1)
 
     with pytest.raises(IntegrityError, match="make the next version"), transaction.atomic():
@@ -318,7 +320,7 @@ def test_a_policy_version_cannot_be_edited_or_deleted():
         policy.delete()
 
 
-def test_the_version_in_force_depends_on_the_day():
+def test_the_version_in_force_depends_on_the_day() -> None:
     AccountingPolicy.objects.create(name="standard", version=2, effective_on=DAY, failure_threshold=3)
     book = PolicyBook()
 
@@ -328,7 +330,7 @@ def test_the_version_in_force_depends_on_the_day():
         book.in_force("gold", DAY)
 
 
-def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
+def test_a_check_that_arrives_days_late_asks_for_its_day_again(service: Any) -> None:
     check(-600, 3 * HOUR)
     check(4 * HOUR, 90_000)
     roll_up()
@@ -341,7 +343,7 @@ def test_a_check_that_arrives_days_late_asks_for_its_day_again(service):
     assert UptimeRecord.objects.get(date=DAY).unknown_s == 0
 
 
-def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_without_them(service):
+def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_without_them(service: Any) -> None:
     check(-600, 23 * HOUR)
     at_night = START + timedelta(days=1, minutes=11)
     rollup_requests.plan(at_night, UTC)
@@ -358,7 +360,7 @@ def test_checks_that_waited_over_midnight_change_the_day_that_was_settled_withou
     assert (UptimeRecord.objects.get(date=DAY).unknown_s, UptimeRecord.objects.get(date=DAY).total_checks) == (0, 288)
 
 
-def test_a_failure_that_is_confirmed_by_a_check_which_waited_counts_from_its_beginning(service):
+def test_a_failure_that_is_confirmed_by_a_check_which_waited_counts_from_its_beginning(service: Any) -> None:
     check(-600, 86_400 - 300)
     check(86_400 - 300, 86_400, "bad")
     at_night = START + timedelta(days=1, minutes=30)
@@ -372,7 +374,7 @@ def test_a_failure_that_is_confirmed_by_a_check_which_waited_counts_from_its_beg
     assert UptimeRecord.objects.get(date=DAY).down_s == 300
 
 
-def test_checks_that_come_in_time_ask_for_nothing(service):
+def test_checks_that_come_in_time_ask_for_nothing(service: Any) -> None:
     for number in range(3):
         second = 86_400 + 900 + 300 * number
         batch = [make_result(second, "bad", interval_ms=300_000)]
@@ -381,7 +383,7 @@ def test_checks_that_come_in_time_ask_for_nothing(service):
     assert not RollupRequest.objects.exists()
 
 
-def test_recorded_runs_that_differ_from_the_raw_checks_are_rebuilt_and_counted(service):
+def test_recorded_runs_that_differ_from_the_raw_checks_are_rebuilt_and_counted(service: Any) -> None:
     check(-600, HOUR)
     check(HOUR, 2 * HOUR, "bad")
     check(2 * HOUR, 90_000)
@@ -395,7 +397,7 @@ def test_recorded_runs_that_differ_from_the_raw_checks_are_rebuilt_and_counted(s
     assert EngineCounter.objects.get(name="runs_differed").value == 1
 
 
-def test_the_command_shows_what_would_change_and_then_changes_it(service):
+def test_the_command_shows_what_would_change_and_then_changes_it(service: Any) -> None:
     check(-600, 90_000)
     said = StringIO()
 
@@ -417,13 +419,13 @@ def test_the_command_shows_what_would_change_and_then_changes_it(service):
         (["--from", "tomorrow"], "invalid"),
     ],
 )
-def test_the_command_refuses_nonsense_in_words(service, arguments, words):
+def test_the_command_refuses_nonsense_in_words(service: Any, arguments: Any, words: Any) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("rollup", *arguments, stdout=StringIO())
 
 
 @pytest.mark.usefixtures("committing")
-def test_two_workers_at_once_do_each_day_once():
+def test_two_workers_at_once_do_each_day_once() -> None:
     service = make_old_service()
     check_in_time(-600, 90_000)
     rollup_requests.request([service.id], [DAY - timedelta(days=1), DAY])
@@ -435,7 +437,7 @@ def test_two_workers_at_once_do_each_day_once():
 
 
 @pytest.mark.usefixtures("committing")
-def test_who_asks_for_a_day_that_is_under_way_is_not_forgotten():
+def test_who_asks_for_a_day_that_is_under_way_is_not_forgotten() -> None:
     make_old_service()
     check_in_time(-600, 3 * HOUR)
     check_in_time(4 * HOUR, 90_000)

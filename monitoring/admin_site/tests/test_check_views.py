@@ -1,10 +1,13 @@
 """The browser of raw checks: pages by key, filters, one check with its relations, and an end to waiting."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from pytest_django import DjangoAssertNumQueries
 
+from accounts.tests.cast import Person
 from database import partitions
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted, read
@@ -24,7 +27,7 @@ def days() -> None:
         partitions.ensure(table, {NOW.date(), NOW.date() - timedelta(days=1)})
 
 
-def store(seconds_ago: float, service_id: str = "payments", verdict: str = "ok", **fields) -> WatchServerLog:
+def store(seconds_ago: float, service_id: str = "payments", verdict: str = "ok", **fields: Any) -> WatchServerLog:
     bad = {"error_type": "timeout", "error_message": "no answer within 5 s"} if verdict == "bad" else {}
     values = {"region": "default", "lateness_ms": 1, "interval_ms": 60_000, "response_time": 40, **bad, **fields}
     check = WatchServerLog(
@@ -45,7 +48,7 @@ def walk(wanted: Wanted, rows: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("wanted", [ALL, Wanted(since=ALL.since, until=NOW, service_id="payments")])
-def test_pages_show_every_check_once_newest_first_and_back_again(wanted):
+def test_pages_show_every_check_once_newest_first_and_back_again(wanted: Any) -> None:
     stored = [store(seconds) for seconds in (1, 30, 61, 62, 600, 4000, 40_000, 80_000)]
 
     pages = walk(wanted, rows=3)
@@ -58,7 +61,7 @@ def test_pages_show_every_check_once_newest_first_and_back_again(wanted):
     assert first.newer is None
 
 
-def test_checks_of_the_same_instant_are_neither_lost_nor_doubled():
+def test_checks_of_the_same_instant_are_neither_lost_nor_doubled() -> None:
     for name in "abcdefg":
         store(10, name)
         store(10, name, region="seoul")
@@ -82,7 +85,7 @@ def test_checks_of_the_same_instant_are_neither_lost_nor_doubled():
         ("until=2025-03-10T11:00", {"ledger"}),
     ],
 )
-def test_filters_choose_what_they_say(viewer, query, found):
+def test_filters_choose_what_they_say(viewer: Person, query: Any, found: Any) -> None:
     store(10)
     store(20, "search", "slow", region="seoul")
     store(7200, "ledger", "bad")
@@ -92,13 +95,13 @@ def test_filters_choose_what_they_say(viewer, query, found):
     assert {row.check.service_id for row in page.context["rows"]} == found
 
 
-def test_a_wrong_time_is_said_and_a_wrong_key_is_the_first_page(viewer):
+def test_a_wrong_time_is_said_and_a_wrong_key_is_the_first_page(viewer: Person) -> None:
     assert "not a date and time" in viewer.client.get("/admin/checks/?until=soon").content.decode()
     assert viewer.client.get("/admin/checks/?after=nonsense&before=1.2").status_code == 200
 
 
-def test_what_takes_too_long_is_given_up_in_words(viewer, monkeypatch):
-    def give_up(*_, **__):
+def test_what_takes_too_long_is_given_up_in_words(viewer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_: Any, **__: Any) -> None:
         raise TooMuch
 
     monkeypatch.setattr(check_search, "read", give_up)
@@ -109,7 +112,7 @@ def test_what_takes_too_long_is_given_up_in_words(viewer, monkeypatch):
     assert "The search took too long" in page.content.decode()
 
 
-def test_the_database_gives_up_after_the_time_that_a_page_may_take(monkeypatch):
+def test_the_database_gives_up_after_the_time_that_a_page_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_search, "TIMEOUT_MS", 50)
     slow = WatchServerLog.objects.extra(select={"nap": "pg_sleep(2)"})
     store(10)
@@ -120,7 +123,9 @@ def test_the_database_gives_up_after_the_time_that_a_page_may_take(monkeypatch):
     assert WatchServerLog.objects.count() == 1, "the connection can be used again"
 
 
-def test_list_takes_the_same_queries_for_many_checks_as_for_few(viewer, django_assert_num_queries):
+def test_list_takes_the_same_queries_for_many_checks_as_for_few(
+    viewer: Person, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with time_machine.travel(NOW, tick=False):
         viewer.client.get("/admin/checks/?service=payments")
         for seconds in range(200):
@@ -131,7 +136,9 @@ def test_list_takes_the_same_queries_for_many_checks_as_for_few(viewer, django_a
             viewer.client.get("/admin/checks/?service=payments")
 
 
-def test_one_check_is_shown_with_its_requests_its_service_and_the_change_it_began(viewer, admin):
+def test_one_check_is_shown_with_its_requests_its_service_and_the_change_it_began(
+    viewer: Person, admin: Person
+) -> None:
     service = make_service("payments")
     check = store(10, verdict="bad", response_time=5000, dns_ms=3)
     for hop, after in ((0, 5), (1, 2400)):
@@ -163,5 +170,5 @@ def test_one_check_is_shown_with_its_requests_its_service_and_the_change_it_bega
 
 
 @pytest.mark.parametrize("key", ["1.payments.default", "x.payments.default", "99999999999999999999.a.b", "1.a"])
-def test_a_key_that_leads_nowhere_is_not_found(viewer, key):
+def test_a_key_that_leads_nowhere_is_not_found(viewer: Person, key: Any) -> None:
     assert viewer.client.get(f"/admin/checks/{key}/").status_code == 404

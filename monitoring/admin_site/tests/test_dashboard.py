@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from pytest_django import DjangoAssertNumQueries
 
 from database import partitions
 from monitoring.accounting import hourly
@@ -39,7 +40,7 @@ def store(service_id: str, verdicts: str, *, until: timedelta = timedelta(0), re
     )
 
 
-def test_what_burns_is_listed_worst_first_with_since_and_why():
+def test_what_burns_is_listed_worst_first_with_since_and_why() -> None:
     for name in ("down", "fine", "silent", "slow", "unmeasured", "paused"):
         make_service(name, is_active=name != "paused")
     store("fine", "gg")
@@ -62,7 +63,7 @@ def test_what_burns_is_listed_worst_first_with_since_and_why():
     assert found[3].since is None
 
 
-def test_a_long_list_is_cut_and_counted(django_assert_num_queries):
+def test_a_long_list_is_cut_and_counted(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(25):
         make_service(f"service-{number}")
 
@@ -72,7 +73,7 @@ def test_a_long_list_is_cut_and_counted(django_assert_num_queries):
     assert (len(found), count) == (20, 25)
 
 
-def test_the_engine_says_how_it_is(django_assert_num_queries):
+def test_the_engine_says_how_it_is(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     make_service()
     store("payments", "ggg", until=timedelta(seconds=1))
     DispatchWatermark.objects.create(dispatched_until=NOW + timedelta(seconds=1.2), skipped_slots=7)
@@ -96,13 +97,13 @@ def test_the_engine_says_how_it_is(django_assert_num_queries):
     assert (engine.skipped_slots, engine.expired_probes) == (7, 6)
 
 
-def test_an_engine_that_never_ran_says_so():
+def test_an_engine_that_never_ran_says_so() -> None:
     engine = dashboard.engine(NOW)
 
     assert (engine.checks_per_s, engine.lateness_p50_ms, engine.last_dispatch_s) == (0, None, None)
 
 
-def test_lists_and_charts_of_the_day_and_the_week():
+def test_lists_and_charts_of_the_day_and_the_week() -> None:
     for name in ("payments", "search", "old"):
         make_service(name)
     store("payments", "ggbb", response_ms=100)
@@ -121,7 +122,7 @@ def test_lists_and_charts_of_the_day_and_the_week():
     assert day.hours[0].p50_ms is None
 
 
-def test_availability_is_time_and_a_single_failure_is_none():
+def test_availability_is_time_and_a_single_failure_is_none() -> None:
     make_service("payments")
     make_service("search")
     Service.objects.update(created_at=START)
@@ -135,7 +136,9 @@ def test_availability_is_time_and_a_single_failure_is_none():
     assert (found["search"].down_s, found["search"].uptime) == (0, 100_00)
 
 
-def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(django_assert_num_queries):
+def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     for number in range(8):
         make_service(f"service-{number}")
         store(f"service-{number}", "gb")
@@ -147,7 +150,7 @@ def test_trends_are_kept_and_read_in_a_fixed_number_of_queries(django_assert_num
         assert dashboard.trends(Period.DAY, NOW) == first
 
 
-def test_a_service_without_any_check_has_no_state():
+def test_a_service_without_any_check_has_no_state() -> None:
     make_service()
 
     assert not ServiceState.objects.exists()

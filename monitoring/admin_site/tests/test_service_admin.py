@@ -4,11 +4,13 @@ import ast
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.tests.cast import Person
 from database import changes
@@ -58,7 +60,7 @@ def queries_of(admin: Person) -> int:
     return len(captured)
 
 
-def test_list_takes_as_many_queries_for_300_services_as_for_3(admin):
+def test_list_takes_as_many_queries_for_300_services_as_for_3(admin: Person) -> None:
     make_many(3)
     admin.client.get(LIST)
     few = queries_of(admin)
@@ -70,7 +72,7 @@ def test_list_takes_as_many_queries_for_300_services_as_for_3(admin):
     assert few <= 14
 
 
-def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin, time_machine):
+def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin: Person, time_machine: Any) -> None:
     time_machine.move_to(timezone.now(), tick=False)
     make_many(1)
 
@@ -90,7 +92,7 @@ def test_a_row_says_state_name_last_check_and_draws_the_last_day(admin, time_mac
         ({"status": "o"}, {"is_active": False}, "Paused"),
     ],
 )
-def test_state_says_what_is_decided_then_what_is_known(admin, state, columns, word):
+def test_state_says_what_is_decided_then_what_is_known(admin: Person, state: Any, columns: Any, word: Any) -> None:
     ServiceState.objects.create(service=make_service(**columns), run_last_at=timezone.now(), **state)
 
     assert f"</svg>{word}</span>" in admin.client.get(LIST).content.decode()
@@ -109,7 +111,7 @@ def test_state_says_what_is_decided_then_what_is_known(admin, state, columns, wo
         ("?is_critical__exact=1", {"resting"}),
     ],
 )
-def test_list_is_narrowed_by_filters_and_search(admin, query, found):
+def test_list_is_narrowed_by_filters_and_search(admin: Person, query: Any, found: Any) -> None:
     make_service("running", group_name="Money")
     make_service("resting", is_active=False, is_critical=True, regions=["seoul"])
     make_service("removed", archived_at=timezone.now())
@@ -119,7 +121,7 @@ def test_list_is_narrowed_by_filters_and_search(admin, query, found):
     assert {service.pk for service in rows} == found
 
 
-def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit_callbacks):
+def test_a_new_service_is_judged_stored_and_told(admin: Person, django_capture_on_commit_callbacks: Any) -> None:
     before = changes.current("page")
     with django_capture_on_commit_callbacks() as told:
         answer = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
@@ -150,14 +152,14 @@ def test_a_new_service_is_judged_stored_and_told(admin, django_capture_on_commit
         ("quorum", "3", "between 1 and the number of regions"),
     ],
 )
-def test_mistakes_are_said_in_words_and_nothing_is_stored(admin, field, value, words):
+def test_mistakes_are_said_in_words_and_nothing_is_stored(admin: Person, field: Any, value: Any, words: Any) -> None:
     page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments", field: value})
 
     assert words in page.content.decode()
     assert not Service.objects.exists()
 
 
-def test_saving_raises_the_version_only_for_what_a_probe_must_know(admin):
+def test_saving_raises_the_version_only_for_what_a_probe_must_know(admin: Person) -> None:
     admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
     change = f"{LIST}payments/change/"
 
@@ -169,7 +171,7 @@ def test_saving_raises_the_version_only_for_what_a_probe_must_know(admin):
     assert (service.version, service.timeout, service.display_name) == (2, 2500, "Pay")
 
 
-def test_what_one_editor_leaves_alone_does_not_undo_what_another_wrote(admin):
+def test_what_one_editor_leaves_alone_does_not_undo_what_another_wrote(admin: Person) -> None:
     admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
     Service.objects.update(is_active=False, status="mo")
 
@@ -179,7 +181,7 @@ def test_what_one_editor_leaves_alone_does_not_undo_what_another_wrote(admin):
     assert (service.description, service.is_active, service.status) == ("Cards and wires", False, "mo")
 
 
-def test_settings_are_written_in_fields_of_their_kind(admin):
+def test_settings_are_written_in_fields_of_their_kind(admin: Person) -> None:
     written = {
         "http__method": "POST",
         "http__headers": "Accept: application/json\r\nX-Key: {secret: hunter2}",
@@ -219,7 +221,7 @@ def test_settings_are_written_in_fields_of_their_kind(admin):
         ("heartbeat", {"period": "1d", "grace": 60}),
     ],
 )
-def test_a_form_given_back_as_it_is_changes_nothing(admin, kind, settings):
+def test_a_form_given_back_as_it_is_changes_nothing(admin: Person, kind: Any, settings: Settings) -> None:
     scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind == "dns" else ":443"))
     url = None if kind == "heartbeat" else f"{scheme}://example.com{port}"
     service = make_service("payments", kind=kind, check_settings=settings, endpoint_url=url)
@@ -236,7 +238,7 @@ def test_a_form_given_back_as_it_is_changes_nothing(admin, kind, settings):
     assert (service.check_settings, service.version) == stored
 
 
-def test_another_kind_begins_with_its_own_settings(admin):
+def test_another_kind_begins_with_its_own_settings(admin: Person) -> None:
     make_service("payments", check_settings={"degraded_over_ms": 800})
 
     other = {"kind": "tcp", "endpoint_url": "tcp://payments.example:5432", "http__degraded_over_ms": "800"}
@@ -245,7 +247,7 @@ def test_another_kind_begins_with_its_own_settings(admin):
     assert Service.objects.get().check_settings == {}
 
 
-def test_settings_and_what_is_wrong_with_them_are_korean(admin):
+def test_settings_and_what_is_wrong_with_them_are_korean(admin: Person) -> None:
     wrong = {**FORM, "id": "payments", "http__method": "GRAB"}
 
     page = admin.client.post(f"{LIST}add/", wrong, headers={"accept-language": "ko"}).content.decode()
@@ -255,7 +257,7 @@ def test_settings_and_what_is_wrong_with_them_are_korean(admin):
     assert "여기에 쓸 수 없습니다. 다음 가운데 하나를 쓰십시오" in page
 
 
-def test_every_word_of_the_kinds_is_in_the_catalogue():
+def test_every_word_of_the_kinds_is_in_the_catalogue() -> None:
     said = {kind.label for kind in KINDS.values()}
     for kind in KINDS.values():
         for each in described(kind.settings):
@@ -281,7 +283,7 @@ def messages_of(module: ast.Module) -> Iterator[str]:
                 yield part.value
 
 
-def test_id_of_a_removed_service_is_not_given_to_another(admin):
+def test_id_of_a_removed_service_is_not_given_to_another(admin: Person) -> None:
     make_service("payments", archived_at=timezone.now())
 
     page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
@@ -289,11 +291,11 @@ def test_id_of_a_removed_service_is_not_given_to_another(admin):
     assert "restore the service" in page.content.decode()
 
 
-def act(admin: Person, action: str, *ids: str, query: str = "", **values: str):
+def act(admin: Person, action: str, *ids: str, query: str = "", **values: str) -> Any:
     return admin.client.post(LIST + query, {"action": action, "_selected_action": ids, "index": "0", **values})
 
 
-def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin):
+def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin: Person) -> None:
     make_service("payments")
 
     asked = act(admin, "pause_services", "payments")
@@ -307,7 +309,7 @@ def test_pausing_asks_for_a_reason_and_keeps_it_with_the_author(admin):
     assert (Span.objects.get().reason, Span.objects.get().author) == ("moving house", admin.user)
 
 
-def test_resuming_ends_the_pause(admin):
+def test_resuming_ends_the_pause(admin: Person) -> None:
     make_service("payments")
     act(admin, "pause_services", "payments", confirmed="1", reason="moving house")
 
@@ -317,7 +319,7 @@ def test_resuming_ends_the_pause(admin):
     assert Span.objects.get().until is not None
 
 
-def test_all_of_a_filter_are_paused_at_once_however_many(admin):
+def test_all_of_a_filter_are_paused_at_once_however_many(admin: Person) -> None:
     for number in range(60):
         make_service(f"s-{number:02d}", group_name="Money")
     make_service("other")
@@ -327,7 +329,7 @@ def test_all_of_a_filter_are_paused_at_once_however_many(admin):
     assert list(Service.objects.filter(is_active=True).values_list("id", flat=True)) == ["other"]
 
 
-def test_removing_archives_and_bringing_back_revives(admin):
+def test_removing_archives_and_bringing_back_revives(admin: Person) -> None:
     make_service("payments")
     assert "Nothing is deleted" in act(admin, "remove_services", "payments").content.decode()
 
@@ -339,7 +341,7 @@ def test_removing_archives_and_bringing_back_revives(admin):
     assert Service.objects.monitored().exists()
 
 
-def test_a_removed_service_offers_only_to_be_brought_back(admin):
+def test_a_removed_service_offers_only_to_be_brought_back(admin: Person) -> None:
     make_service("payments", archived_at=timezone.now())
 
     page = admin.client.get(f"{LIST}payments/change/").content.decode()
@@ -348,7 +350,7 @@ def test_a_removed_service_offers_only_to_be_brought_back(admin):
     assert "Check now" not in page
 
 
-def test_parents_are_looked_up_among_services_that_are_there(admin, reporter, viewer):
+def test_parents_are_looked_up_among_services_that_are_there(admin: Person, reporter: Person, viewer: Person) -> None:
     make_service("payments")
     make_service("paper", archived_at=timezone.now())
     query = "/admin/autocomplete/?app_label=monitoring&model_name=service&field_name=parent&term=pa"
@@ -358,7 +360,7 @@ def test_parents_are_looked_up_among_services_that_are_there(admin, reporter, vi
     assert viewer.client.get(query).status_code == 403
 
 
-def test_korean_list_is_korean(admin):
+def test_korean_list_is_korean(admin: Person) -> None:
     make_service()
 
     page = admin.client.get(LIST, headers={"accept-language": "ko"}).content.decode()
@@ -367,7 +369,7 @@ def test_korean_list_is_korean(admin):
     assert "필터" in page
 
 
-def test_a_service_cannot_be_part_of_itself_or_of_a_removed_one(admin):
+def test_a_service_cannot_be_part_of_itself_or_of_a_removed_one(admin: Person) -> None:
     make_service()
     make_service(id="cart", name="Cart", parent_id="payments")
     make_service(id="old", name="Old", archived_at=timezone.now())

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from monitoring.admin_site.sparklines import HOURS, draw, sparklines
 from monitoring.models import ServiceHour
@@ -8,13 +9,13 @@ from monitoring.models import ServiceHour
 NOW = datetime(2025, 3, 10, 14, 25, tzinfo=UTC)
 
 
-def test_nothing_measured_draws_nothing():
+def test_nothing_measured_draws_nothing() -> None:
     found = draw([(None, 0)] * HOURS)
 
     assert (found.lines, found.dots, found.bad, found.highest_ms) == ([], [], [], None)
 
 
-def test_hours_without_good_checks_part_the_line():
+def test_hours_without_good_checks_part_the_line() -> None:
     found = draw([(10, 0), (20, 0), (None, 3), (10, 0)])
 
     assert len(found.lines) == 1
@@ -23,19 +24,19 @@ def test_hours_without_good_checks_part_the_line():
     assert (found.lowest_ms, found.highest_ms, found.bad_count) == (10, 20, 3)
 
 
-def test_scale_begins_at_zero():
+def test_scale_begins_at_zero() -> None:
     [line] = draw([(50, 0), (100, 0)]).lines
     ys = [float(point.split(",")[1]) for point in line.split()]
 
     assert ys == [12.0, 1.0]
 
 
-def test_a_service_that_always_answers_at_once_is_drawn_too():
+def test_a_service_that_always_answers_at_once_is_drawn_too() -> None:
     assert draw([(0, 0), (0, 0)]).lines == ["3.0,23.0 9.0,23.0"]
 
 
 @pytest.mark.django_db
-def test_means_are_read_for_all_services_in_one_query(django_assert_num_queries):
+def test_means_are_read_for_all_services_in_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     hour = NOW.replace(minute=0)
     for id, at, bad in (("a", hour, 0), ("a", hour - timedelta(hours=1), 2), ("b", hour - timedelta(hours=24), 0)):
         ServiceHour.objects.create(

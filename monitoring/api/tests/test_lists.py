@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.tests.cast import Person
 from monitoring.api.tests.api_client import Program, error_of, fields_of
 from monitoring.engine import recording
 from monitoring.models import Service, Transition
@@ -16,14 +19,14 @@ NOW = START + timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def no_limit(settings) -> Iterator[None]:
+def no_limit(settings: Settings) -> Iterator[None]:
     settings.API_RATE_LIMIT = 0
     with time_machine.travel(NOW, tick=False):
         yield
 
 
 @pytest.fixture
-def program(viewer) -> Program:
+def program(viewer: Person) -> Program:
     return Program.of(viewer)
 
 
@@ -52,7 +55,7 @@ def check(start: int, end: int, verdict: str = "ok", service_id: str = "payments
 # --- Services and states ------------------------------------------------------------------------------------------
 
 
-def test_pages_of_services_are_all_services_once(program):
+def test_pages_of_services_are_all_services_once(program: Any) -> None:
     make_services(25)
 
     found = [[each["id"] for each in page] for page in pages(program, "services", limit=10)]
@@ -61,7 +64,7 @@ def test_pages_of_services_are_all_services_once(program):
     assert [id for page in found for id in page] == [f"s{number:03}" for number in range(25)]
 
 
-def test_a_page_stays_where_it_is_when_services_come_and_go(program):
+def test_a_page_stays_where_it_is_when_services_come_and_go(program: Any) -> None:
     make_services(20)
     following = pages(program, "services", limit=10)
 
@@ -75,7 +78,7 @@ def test_a_page_stays_where_it_is_when_services_come_and_go(program):
     assert [each["id"] for each in second] == ["s0095", *(f"s{number:03}" for number in range(10, 19))]
 
 
-def test_the_next_page_is_linked(program):
+def test_the_next_page_is_linked(program: Any) -> None:
     make_services(3)
 
     response = program.get("services?limit=2&is_active=true")
@@ -100,7 +103,7 @@ def test_the_next_page_is_linked(program):
         ("tag=core&kind=tcp", []),
     ],
 )
-def test_services_are_filtered(program, query, found):
+def test_services_are_filtered(program: Any, query: Any, found: Any) -> None:
     make_service("down", status="mo")
     make_service("grouped", group_name="Money")
     make_service("tagged", tags=["core", "eu"])
@@ -142,22 +145,22 @@ def test_services_are_filtered(program, query, found):
         ("services/s000/ledger?to=1", "to"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused_by_name(program, path, field):
+def test_what_is_asked_wrongly_is_refused_by_name(program: Any, path: Any, field: Any) -> None:
     make_services(1)
 
     assert list(fields_of(program.get(path))) == [field]
 
 
-def test_a_parameter_that_is_misspelt_says_what_is_meant(program):
+def test_a_parameter_that_is_misspelt_says_what_is_meant(program: Any) -> None:
     assert "Did you mean status?" in fields_of(program.get("services?staus=mo"))["staus"][0]
 
 
 @pytest.mark.parametrize("path", ["", "/state", "/checks", "/uptime", "/percentiles", "/ledger"])
-def test_a_service_that_is_not_there_is_missing(program, path):
+def test_a_service_that_is_not_there_is_missing(program: Any, path: Any) -> None:
     assert error_of(program.get(f"services/nobody{path}")) == (404, "SERVICE_NOT_FOUND")
 
 
-def test_states_tell_how_services_are_and_since_when(program):
+def test_states_tell_how_services_are_and_since_when(program: Any) -> None:
     make_services(2)
     make_service("payments")
     check(0, 600)
@@ -176,7 +179,7 @@ def test_states_tell_how_services_are_and_since_when(program):
     assert program.get("services/payments/state").json() == now
 
 
-def test_a_state_whose_checks_stay_away_is_unknown_at_once(program):
+def test_a_state_whose_checks_stay_away_is_unknown_at_once(program: Any) -> None:
     make_service("payments")
     check(0, 600)
 
@@ -188,7 +191,7 @@ def test_a_state_whose_checks_stay_away_is_unknown_at_once(program):
 # --- Checks and transitions -----------------------------------------------------------------------------------------
 
 
-def test_pages_of_checks_go_back_in_time_and_stay_where_they_are(program):
+def test_pages_of_checks_go_back_in_time_and_stay_where_they_are(program: Any) -> None:
     make_service("payments")
     check(0, 1500)
     following = pages(program, "services/payments/checks", limit=10)
@@ -202,7 +205,7 @@ def test_pages_of_checks_go_back_in_time_and_stay_where_they_are(program):
     assert times == sorted(times, reverse=True)
 
 
-def test_a_check_is_told_whole(program):
+def test_a_check_is_told_whole(program: Any) -> None:
     make_service("payments")
     check(0, 60, "bad")
 
@@ -239,7 +242,7 @@ def test_a_check_is_told_whole(program):
         ("?from=2025-03-09&to=2025-03-09", 0),
     ],
 )
-def test_checks_are_filtered(program, query, count):
+def test_checks_are_filtered(program: Any, query: Any, count: Any) -> None:
     make_service("payments")
     check(0, 1500)
     check(1500, 1800, "bad")
@@ -248,7 +251,7 @@ def test_checks_are_filtered(program, query, count):
         assert len(program.get(f"{path}{query}").json()["items"]) == count
 
 
-def test_transitions_tell_edges_newest_first(program):
+def test_transitions_tell_edges_newest_first(program: Any) -> None:
     make_service("payments")
     check(0, 600)
     check(600, 1200, "bad")
@@ -268,7 +271,7 @@ def test_transitions_tell_edges_newest_first(program):
     assert program.get("transitions?service=other").json()["items"] == []
 
 
-def test_transitions_of_one_instant_are_paged_one_by_one(program):
+def test_transitions_of_one_instant_are_paged_one_by_one(program: Any) -> None:
     make_service("payments")
     change = {"from_status": "o", "to_status": "mo", "cause": "failed", "edge_end_at": START, "created_at": NOW}
     Transition.objects.bulk_create(Transition(service_id="payments", **change) for _ in range(7))
@@ -295,7 +298,9 @@ def test_transitions_of_one_instant_are_paged_one_by_one(program):
         ("services/s000/ledger", 11),
     ],
 )
-def test_queries_do_not_grow_with_services(program, django_assert_num_queries, path, queries, count):
+def test_queries_do_not_grow_with_services(
+    program: Any, django_assert_num_queries: DjangoAssertNumQueries, path: Any, queries: Any, count: Any
+) -> None:
     make_services(count)
     program.get("token")  # its use is noted once a minute
 

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
-from accounts.tests.cast import make_person
+from accounts.tests.cast import Person, make_person
 from monitoring.api.tests.api_client import Program, error_of, fields_of
 from monitoring.catalogue.services_file import sync_file
 from monitoring.catalogue.sync import Refused
@@ -22,12 +24,12 @@ SECRET = "tr0ub4dor"
 
 
 @pytest.fixture(autouse=True)
-def no_limit(settings) -> None:
+def no_limit(settings: Settings) -> None:
     settings.API_RATE_LIMIT = 0
 
 
 @pytest.fixture
-def program(admin) -> Program:
+def program(admin: Person) -> Program:
     return Program.of(admin)
 
 
@@ -42,7 +44,7 @@ def make_with_secret(program: Program) -> str:
 # --- Making and reading ---------------------------------------------------------------------------------------------
 
 
-def test_a_service_is_made_with_the_usual_settings(program):
+def test_a_service_is_made_with_the_usual_settings(program: Any) -> None:
     response = program.post("services", NEW)
 
     assert response.status_code == 201
@@ -55,7 +57,7 @@ def test_a_service_is_made_with_the_usual_settings(program):
     assert (service.is_active, service.phase_ms is not None) == (True, True)
 
 
-def test_a_whole_service_can_be_written(program):
+def test_a_whole_service_can_be_written(program: Any) -> None:
     whole = {
         **NEW,
         "display_name": "결제",
@@ -81,13 +83,13 @@ def test_a_whole_service_can_be_written(program):
     assert {name: made[name] for name in whole} == whole
 
 
-def test_an_id_that_is_taken_is_a_conflict(program):
+def test_an_id_that_is_taken_is_a_conflict(program: Any) -> None:
     make_service("payments")
 
     assert error_of(program.post("services", NEW)) == (409, "SERVICE_EXISTS")
 
 
-def test_an_archived_service_is_restored_and_not_made_again(program):
+def test_an_archived_service_is_restored_and_not_made_again(program: Any) -> None:
     make_service("payments")
     assert program.delete("services/payments").status_code == 204
 
@@ -135,7 +137,7 @@ def test_an_archived_service_is_restored_and_not_made_again(program):
     ],
     ids=str,
 )
-def test_what_a_file_is_told_a_program_is_told(program, wrong):
+def test_what_a_file_is_told_a_program_is_told(program: Any, wrong: Any) -> None:
     """One rule, one sentence: the problems of a services file come with lines, and else are the same."""
     import yaml
 
@@ -155,7 +157,7 @@ def test_what_a_file_is_told_a_program_is_told(program, wrong):
     assert not Service.objects.filter(id="payments").exists()
 
 
-def test_everything_wrong_is_said_at_once(program):
+def test_everything_wrong_is_said_at_once(program: Any) -> None:
     wrong = {"endpoint_url": "nowhere", "check_interval": 1, "check": {"verify_tls": 1}, "colour": "red"}
 
     told = fields_of(program.post("services", wrong))
@@ -167,7 +169,7 @@ def test_everything_wrong_is_said_at_once(program):
 # --- Changing ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_patch_leaves_what_it_does_not_name(program):
+def test_a_patch_leaves_what_it_does_not_name(program: Any) -> None:
     program.post("services", {**NEW, "tags": ["core"], "timeout": 900})
 
     changed = program.patch("services/payments", {"description": "Cards"}).json()
@@ -177,7 +179,7 @@ def test_a_patch_leaves_what_it_does_not_name(program):
     assert program.patch("services/payments", {"timeout": 800}).json()["version"] == 2
 
 
-def test_a_put_gives_what_it_leaves_out_its_default_but_ends_no_pause(program):
+def test_a_put_gives_what_it_leaves_out_its_default_but_ends_no_pause(program: Any) -> None:
     program.post("services", {**NEW, "tags": ["core"], "timeout": 900, "check": {"method": "HEAD"}})
     program.post("services/payments/pause", {"reason": "moving"})
 
@@ -187,7 +189,7 @@ def test_a_put_gives_what_it_leaves_out_its_default_but_ends_no_pause(program):
     assert (changed["name"], changed["display_name"], changed["is_active"]) == ("Pay", "Pay", False)
 
 
-def test_what_was_read_can_be_put_back(program):
+def test_what_was_read_can_be_put_back(program: Any) -> None:
     tag = make_with_secret(program)
     shown = program.get("services/payments").json()
 
@@ -197,7 +199,7 @@ def test_what_was_read_can_be_put_back(program):
     assert response.headers["ETag"] == tag
 
 
-def test_what_was_read_of_a_heartbeat_can_be_put_back(program):
+def test_what_was_read_of_a_heartbeat_can_be_put_back(program: Any) -> None:
     check = {"kind": "heartbeat", "period": 60}
     made = program.post("services", {"id": "jobs", "name": "Jobs", "endpoint_url": None, "check": check})
     assert (made.status_code, made.json()["endpoint_url"]) == (201, None), made.content
@@ -207,7 +209,7 @@ def test_what_was_read_of_a_heartbeat_can_be_put_back(program):
     assert (response.status_code, response.json()) == (200, made.json())
 
 
-def test_what_the_monitor_keeps_by_itself_is_not_changed_by_others(program):
+def test_what_the_monitor_keeps_by_itself_is_not_changed_by_others(program: Any) -> None:
     make_service("payments")
 
     told = fields_of(program.patch("services/payments", {"status": "o", "version": 9}))
@@ -215,7 +217,7 @@ def test_what_the_monitor_keeps_by_itself_is_not_changed_by_others(program):
     assert told == {key: ["the monitor sets this itself. Remove the line."] for key in ("status", "version")}
 
 
-def test_an_id_is_for_good(program):
+def test_an_id_is_for_good(program: Any) -> None:
     make_service("payments")
 
     assert "An id cannot be changed" in fields_of(program.patch("services/payments", {"id": "pay"}))["id"][0]
@@ -224,7 +226,7 @@ def test_an_id_is_for_good(program):
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 
 
-def test_secrets_are_never_returned_and_stay_as_dots(program):
+def test_secrets_are_never_returned_and_stay_as_dots(program: Any) -> None:
     tag = make_with_secret(program)
 
     shown = program.put("services/payments", program.get("services/payments").json(), if_match=tag)
@@ -240,7 +242,7 @@ def test_secrets_are_never_returned_and_stay_as_dots(program):
     assert sealing.unseal(stored, service.place.at("headers.Authorization")) == SECRET
 
 
-def test_dots_where_no_secret_is_are_refused(program):
+def test_dots_where_no_secret_is_are_refused(program: Any) -> None:
     check = {"headers": {"Authorization": {"secret": sealing.MASK}}}
 
     assert (
@@ -249,7 +251,7 @@ def test_dots_where_no_secret_is_are_refused(program):
     )
 
 
-def test_how_a_service_is_checked_is_for_those_who_may_see_it(program, viewer):
+def test_how_a_service_is_checked_is_for_those_who_may_see_it(program: Any, viewer: Person) -> None:
     make_with_secret(program)
 
     one = Program.of(viewer).get("services/payments").json()
@@ -276,7 +278,7 @@ def test_how_a_service_is_checked_is_for_those_who_may_see_it(program, viewer):
 # --- Tags -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_put_needs_the_tag_that_it_is_meant_for(program):
+def test_a_put_needs_the_tag_that_it_is_meant_for(program: Any) -> None:
     make_service("payments")
     tag = program.get("services/payments").headers["ETag"]
     put = {"name": "Pay", "endpoint_url": "https://pay.example/"}
@@ -302,7 +304,7 @@ def test_a_put_needs_the_tag_that_it_is_meant_for(program):
         ("POST", "services/payments/restore", None),
     ],
 )
-def test_other_changes_heed_a_tag_where_there_is_one(program, method, path, body):
+def test_other_changes_heed_a_tag_where_there_is_one(program: Any, method: Any, path: Any, body: Any) -> None:
     make_service("payments")
     before = Service.objects.values().get()
 
@@ -312,7 +314,7 @@ def test_other_changes_heed_a_tag_where_there_is_one(program, method, path, body
     assert program.call(method, path, body, if_match=tag).status_code in (200, 204)
 
 
-def test_a_tag_saves_reading_again(program):
+def test_a_tag_saves_reading_again(program: Any) -> None:
     make_service("payments")
     tag = program.get("services/payments").headers["ETag"]
 
@@ -325,7 +327,7 @@ def test_a_tag_saves_reading_again(program):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_changes_for_one_tag_at_once_one_is_made():
+def test_of_two_changes_for_one_tag_at_once_one_is_made() -> None:
     program = Program.of(make_person("admin"))
     make_service("payments")
     tag = program.get("services/payments").headers["ETag"]
@@ -348,7 +350,7 @@ def test_of_two_changes_for_one_tag_at_once_one_is_made():
 # --- Pausing, archiving, checking at once ----------------------------------------------------------------------------
 
 
-def test_a_pause_keeps_who_began_it_and_why(program, admin):
+def test_a_pause_keeps_who_began_it_and_why(program: Any, admin: Person) -> None:
     make_service("payments")
 
     paused = program.post("services/payments/pause", {"reason": "deploying 2.4"})
@@ -361,7 +363,7 @@ def test_a_pause_keeps_who_began_it_and_why(program, admin):
     assert Span.objects.filter(until=None).count() == 0
 
 
-def test_a_pause_by_patch_keeps_who_began_it_too(program, admin):
+def test_a_pause_by_patch_keeps_who_began_it_too(program: Any, admin: Person) -> None:
     make_service("payments")
 
     program.patch("services/payments", {"is_active": False})
@@ -372,21 +374,21 @@ def test_a_pause_by_patch_keeps_who_began_it_too(program, admin):
 @pytest.mark.parametrize(
     "body", [None, {}, {"reason": ""}, {"reason": 7}, {"reason": "a\0b"}, {"reason": "x" * 501}, []]
 )
-def test_a_pause_needs_a_reason(program, body):
+def test_a_pause_needs_a_reason(program: Any, body: Any) -> None:
     make_service("payments")
 
     assert error_of(program.post("services/payments/pause", body)) == (422, "VALIDATION_FAILED")
     assert not Span.objects.exists()
 
 
-def test_archiving_twice_is_archiving_once(program):
+def test_archiving_twice_is_archiving_once(program: Any) -> None:
     make_service("payments")
 
     assert [program.delete("services/payments").status_code for _ in range(2)] == [204, 204]
     assert Service.objects.get().archived_at is not None
 
 
-def test_checking_now_tells_every_phase_and_stores_nothing(program):
+def test_checking_now_tells_every_phase_and_stores_nothing(program: Any) -> None:
     from monitoring.models import WatchServerLog
 
     make_service("payments", endpoint_url="http://127.0.0.1:9/")
@@ -399,13 +401,13 @@ def test_checking_now_tells_every_phase_and_stores_nothing(program):
     assert not WatchServerLog.objects.exists()
 
 
-def test_what_reports_to_us_cannot_be_checked_now(program):
+def test_what_reports_to_us_cannot_be_checked_now(program: Any) -> None:
     make_service("jobs", kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
 
     assert error_of(program.post("services/jobs/check_now")) == (409, "NOT_PROBED")
 
 
-def test_only_so_many_wait_for_checks_at_once(program):
+def test_only_so_many_wait_for_checks_at_once(program: Any) -> None:
     from monitoring.api.service_routes import _seats
 
     make_service("payments", endpoint_url="http://127.0.0.1:9/")
@@ -446,13 +448,13 @@ def test_only_so_many_wait_for_checks_at_once(program):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_body_that_is_none_is_refused(program, body, kind, expected):
+def test_a_body_that_is_none_is_refused(program: Any, body: Any, kind: Any, expected: Any) -> None:
     assert error_of(program.post("services", body, content_type=kind)) == expected
     assert not Service.objects.exists()
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", 1e400, 10**400])
-def test_what_cannot_be_stored_is_refused(program, value):
+def test_what_cannot_be_stored_is_refused(program: Any, value: Any) -> None:
     body = {**NEW, "metadata": {"key": value}}
 
     assert program.post("services", body).status_code in (400, 422)
@@ -462,7 +464,7 @@ def test_what_cannot_be_stored_is_refused(program, value):
 # --- Once -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_service_is_made_once_however_often_the_request_is_sent(program):
+def test_a_service_is_made_once_however_often_the_request_is_sent(program: Any) -> None:
     first = program.post("services", NEW, idempotency_key="deploy-7")
     again = program.post("services", NEW, idempotency_key="deploy-7")
 
@@ -471,14 +473,14 @@ def test_a_service_is_made_once_however_often_the_request_is_sent(program):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_key_means_nothing_to_another_token(program, admin):
+def test_a_key_means_nothing_to_another_token(program: Any, admin: Person) -> None:
     other = Program.of(admin)
     program.post("services", NEW, idempotency_key="deploy-7")
 
     assert error_of(other.post("services", NEW, idempotency_key="deploy-7")) == (409, "SERVICE_EXISTS")
 
 
-def test_a_stored_answer_is_for_nobody_whose_token_is_over(program):
+def test_a_stored_answer_is_for_nobody_whose_token_is_over(program: Any) -> None:
     from accounts.models import ApiToken
 
     program.post("services", NEW, idempotency_key="deploy-7")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 LATER = START + timedelta(hours=1)
 
 
-def test_a_pause_is_a_span_with_its_reason_until_it_is_resumed():
+def test_a_pause_is_a_span_with_its_reason_until_it_is_resumed() -> None:
     make_service()
 
     assert pause(["payments"], author=None, reason="moving house", now=START) == 1
@@ -26,7 +26,7 @@ def test_a_pause_is_a_span_with_its_reason_until_it_is_resumed():
     assert Service.objects.get().is_active
 
 
-def test_pausing_twice_is_pausing_once():
+def test_pausing_twice_is_pausing_once() -> None:
     make_service()
     pause(["payments"], author=None, reason="first", now=START)
 
@@ -36,7 +36,7 @@ def test_pausing_twice_is_pausing_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_pause_waits_for_whoever_changes_services(committing):
+def test_a_pause_waits_for_whoever_changes_services(committing: None) -> None:
     """A file or a program writes back whole rows that it has read: a pause in between would be lost."""
     make_service()
 

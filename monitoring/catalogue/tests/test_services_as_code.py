@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import logging
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +13,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from monitoring.catalogue.services_export import export
 from monitoring.catalogue.services_file import sync_file
@@ -49,11 +52,11 @@ WITH_SECRET = (
 VARIABLES = {"SERVICE_TOKEN": SECRET}
 
 
-def sync(text: str, **options) -> str:
+def sync(text: str, **options: Any) -> str:
     return str(sync_file(text.encode(), **{"variables": VARIABLES, **options}))
 
 
-def problems(text: str, **options) -> list[str]:
+def problems(text: str, **options: Any) -> list[str]:
     with pytest.raises(Refused) as refused:
         sync(text, **options)
     return [f"{problem.line}: {problem}" for problem in refused.value.problems]
@@ -89,7 +92,7 @@ def dispatched() -> list[ProbeSpec]:
 # --- kinds and settings ---------------------------------------------------------------------------------------------
 
 
-def test_a_check_has_a_kind_and_its_settings():
+def test_a_check_has_a_kind_and_its_settings() -> None:
     sync(HEAD + "    check: {kind: http, method: HEAD, expected_status: [200, 3xx]}\n    failure_threshold: 3\n")
 
     service = Service.objects.get()
@@ -97,7 +100,7 @@ def test_a_check_has_a_kind_and_its_settings():
     assert service.check_settings == {"method": "HEAD", "expected_status": [200, "3xx"]}
 
 
-def test_every_wrong_setting_is_told_with_its_own_line():
+def test_every_wrong_setting_is_told_with_its_own_line() -> None:
     text = (
         HEAD
         + """\
@@ -116,13 +119,13 @@ def test_every_wrong_setting_is_told_with_its_own_line():
     assert "Did you mean follow_redirects?" in problems(text)[2]
 
 
-def test_an_unknown_kind_is_told_alone():
+def test_an_unknown_kind_is_told_alone() -> None:
     (problem,) = problems(HEAD + "    check: {kind: htpp, method: FETCH}\n")
 
     assert problem.startswith('5: check.kind: "htpp" is not a kind of check. Did you mean http? Available: http,')
 
 
-def test_a_heartbeat_needs_no_address_and_can_have_none():
+def test_a_heartbeat_needs_no_address_and_can_have_none() -> None:
     sync("services:\n- {id: backup, name: Backup, check: {kind: heartbeat, period: 1d}}\n")
     service = Service.objects.get()
     assert (service.endpoint_url, service.phase_ms) == (None, None)
@@ -133,13 +136,13 @@ def test_a_heartbeat_needs_no_address_and_can_have_none():
     ]
 
 
-def test_an_address_must_be_one_of_the_kind():
+def test_an_address_must_be_one_of_the_kind() -> None:
     (problem,) = problems(HEAD + "    check: {kind: tcp}\n")
 
     assert problem.startswith("4: endpoint_url: ") and "tcp://" in problem
 
 
-def test_a_changed_setting_raises_the_version_and_is_told():
+def test_a_changed_setting_raises_the_version_and_is_told() -> None:
     sync(HEAD + "    check: {method: HEAD}\n")
 
     told = sync(HEAD + "    check: {method: GET}\n")
@@ -151,7 +154,7 @@ def test_a_changed_setting_raises_the_version_and_is_told():
 # --- variables and secrets ------------------------------------------------------------------------------------------
 
 
-def test_variables_are_filled_in_anywhere_and_numbers_stay_numbers():
+def test_variables_are_filled_in_anywhere_and_numbers_stay_numbers() -> None:
     text = (
         HEAD.replace("pay.example.com", "${SERVICE_HOST}")
         + "    timeout: ${SERVICE_MS}\n    description: 'costs $${SERVICE_MS}'\n"
@@ -163,7 +166,7 @@ def test_variables_are_filled_in_anywhere_and_numbers_stay_numbers():
     assert service.description == "costs ${SERVICE_MS}"
 
 
-def test_a_missing_variable_is_told_with_line_key_and_remedy():
+def test_a_missing_variable_is_told_with_line_key_and_remedy() -> None:
     (problem,) = problems(WITH_SECRET, variables={})
 
     assert problem == (
@@ -175,7 +178,7 @@ def test_a_missing_variable_is_told_with_line_key_and_remedy():
 @pytest.mark.parametrize(
     "name", ["SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PATH", "service_x"]
 )
-def test_no_variable_is_filled_in_that_was_not_meant_for_services(name):
+def test_no_variable_is_filled_in_that_was_not_meant_for_services(name: Any) -> None:
     for text in (HEAD.replace("pay.example.com", f"x.example/${{{name}}}"), WITH_SECRET.replace("SERVICE_TOKEN", name)):
         (problem,) = problems(text, variables={name: SECRET})
 
@@ -183,7 +186,7 @@ def test_no_variable_is_filled_in_that_was_not_meant_for_services(name):
         assert SECRET not in problem and not Service.objects.exists()
 
 
-def test_a_wrong_value_from_the_environment_is_not_repeated():
+def test_a_wrong_value_from_the_environment_is_not_repeated() -> None:
     (problem,) = problems(HEAD + "    timeout: ${SERVICE_TOKEN}\n")
 
     assert (
@@ -192,7 +195,7 @@ def test_a_wrong_value_from_the_environment_is_not_repeated():
     )
 
 
-def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
+def test_a_planted_secret_is_seen_nowhere(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
     caplog.set_level(logging.DEBUG)
     sync(WITH_SECRET)
     told = sync(WITH_SECRET, variables={"SERVICE_TOKEN": SECRET + "-new"})
@@ -208,7 +211,7 @@ def test_a_planted_secret_is_seen_nowhere(caplog, capsys):
     assert SECRET not in json.dumps(service.shown_settings)
 
 
-def test_a_probe_worker_opens_what_a_message_brings():
+def test_a_probe_worker_opens_what_a_message_brings() -> None:
     sync(WITH_SECRET)
 
     spec = dispatched()[0]
@@ -217,14 +220,14 @@ def test_a_probe_worker_opens_what_a_message_brings():
     assert unsealed(sealed, place.at("headers").at("Authorization")) == f"Bearer {SECRET}"
 
 
-def test_what_comes_from_a_variable_is_secret_where_secrets_may_stand():
+def test_what_comes_from_a_variable_is_secret_where_secrets_may_stand() -> None:
     sync(HEAD + "    check: {headers: {X-Key: '${SERVICE_TOKEN}', Accept: text/html}}\n")
 
     assert secret_of("X-Key") == SECRET
     assert Service.objects.get().check_settings["headers"]["Accept"] == "text/html"
 
 
-def test_the_same_secret_again_changes_nothing():
+def test_the_same_secret_again_changes_nothing() -> None:
     sync(WITH_SECRET)
     before = Service.objects.values().get()
 
@@ -232,7 +235,7 @@ def test_the_same_secret_again_changes_nothing():
     assert Service.objects.values().get() == before
 
 
-def test_an_unchanged_secret_is_kept_and_must_be_there():
+def test_an_unchanged_secret_is_kept_and_must_be_there() -> None:
     text = HEAD + "    check: {headers: {X-Key: {secret: %s}}}\n"
     assert "there is no stored secret" in problems(text % "unchanged")[0]
 
@@ -243,14 +246,14 @@ def test_an_unchanged_secret_is_kept_and_must_be_there():
     assert secret_of("X-Key") == "literal"
 
 
-def test_a_reference_that_holds_more_than_a_word_is_not_exported():
+def test_a_reference_that_holds_more_than_a_word_is_not_exported() -> None:
     sync(HEAD + "    check: {headers: {X-Key: {secret: 'user:pass-${SERVICE_TOKEN}'}}}\n")
 
     assert "secret: unchanged" in exported()
     assert "pass" not in exported()
 
 
-def test_a_saved_form_keeps_masked_secrets_and_seals_new_ones():
+def test_a_saved_form_keeps_masked_secrets_and_seals_new_ones() -> None:
     sync(WITH_SECRET)
     service = Service.objects.get()
     service.check_settings = service.shown_settings
@@ -263,7 +266,7 @@ def test_a_saved_form_keeps_masked_secrets_and_seals_new_ones():
     assert Service.objects.get().version == 2
 
 
-def test_keys_are_changed_by_syncing_under_the_new_one(settings):
+def test_keys_are_changed_by_syncing_under_the_new_one(settings: Settings) -> None:
     sync(WITH_SECRET)
     settings.SECRETS_KEYS = ["the-new-key-that-is-long-enough-for-us"]
     assert sync(WITH_SECRET).startswith("0 created, 1 updated")
@@ -273,7 +276,7 @@ def test_keys_are_changed_by_syncing_under_the_new_one(settings):
     assert secret_of("Authorization").endswith(SECRET)
 
 
-def test_a_secret_under_a_lost_key_is_an_error_without_the_text(settings):
+def test_a_secret_under_a_lost_key_is_an_error_without_the_text(settings: Settings) -> None:
     place = Place("payments", "https://pay.example.com:443", "headers.X-Key")
     sealed = sealing.seal(SECRET, place)
     settings.SECRET_KEY = "another-key-that-is-long-enough-for-us"
@@ -292,27 +295,27 @@ services:
 """
 
 
-def test_groups_parents_and_tags():
+def test_groups_parents_and_tags() -> None:
     sync(FAMILY)
 
     shop, cart = Service.objects.get(id="shop"), Service.objects.get(id="cart")
     assert (shop.group_name, shop.tags, cart.parent_id) == ("Sales", ["web", "eu"], "shop")
 
 
-def test_a_service_is_no_part_of_itself():
+def test_a_service_is_no_part_of_itself() -> None:
     sync(FAMILY)
     circle = FAMILY.replace("group: Sales", "parent: cart")
 
     assert problems(circle)[0] == "2: parent: a service cannot be part of itself: shop → cart → shop."
 
 
-def test_a_parent_must_be_there():
+def test_a_parent_must_be_there() -> None:
     (problem,) = problems(FAMILY.replace("parent: shop", "parent: shopp"))
 
     assert problem.startswith('3: parent: "shopp" is not a service. Did you mean shop?')
 
 
-def test_pruning_removes_and_names_what_the_file_does_not():
+def test_pruning_removes_and_names_what_the_file_does_not() -> None:
     sync(FAMILY)
     sync(HEAD)
 
@@ -321,13 +324,13 @@ def test_pruning_removes_and_names_what_the_file_does_not():
     assert Service.objects.count() == 3
 
 
-def test_pruning_by_an_empty_file_is_refused():
+def test_pruning_by_an_empty_file_is_refused() -> None:
     sync(HEAD)
 
     assert "--prune would remove all of them" in problems("services: []", prune=True)[0]
 
 
-def test_a_service_that_comes_back_is_unknown_until_it_is_checked():
+def test_a_service_that_comes_back_is_unknown_until_it_is_checked() -> None:
     sync(FAMILY)
     Service.objects.filter(id="cart").update(status="mo")
     ServiceState.objects.create(service_id="cart", status="mo", is_down=True)
@@ -341,7 +344,7 @@ def test_a_service_that_comes_back_is_unknown_until_it_is_checked():
     assert Transition.objects.get().to_status == "nd"
 
 
-def test_switching_off_and_on_in_the_file_is_a_pause():
+def test_switching_off_and_on_in_the_file_is_a_pause() -> None:
     sync(FAMILY)
     sync(FAMILY.replace("parent: shop", "is_active: false"))
     span = Span.objects.get()
@@ -357,14 +360,14 @@ def test_switching_off_and_on_in_the_file_is_a_pause():
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> Any:
     sync(FAMILY)
     file = tmp_path / "services.yaml"
     file.write_text(HEAD + "  - {id: shop, name: Shop, endpoint_url: http://shop, tags: [web], timeout: 3000}\n")
     return file
 
 
-def test_a_dry_run_shows_a_plan_and_changes_nothing(file, capsys):
+def test_a_dry_run_shows_a_plan_and_changes_nothing(file: Any, capsys: pytest.CaptureFixture[str]) -> None:
     before = list(Service.objects.order_by("id").values())
 
     call_command("sync_services", str(file), "--dry-run", "--prune")
@@ -380,7 +383,9 @@ def test_a_dry_run_shows_a_plan_and_changes_nothing(file, capsys):
     assert list(Service.objects.order_by("id").values()) == before
 
 
-def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
+def test_what_is_exported_is_unchanged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     sync(WITH_SECRET + FAMILY.removeprefix("services:\n"))
     call_command("export_services")
@@ -393,7 +398,7 @@ def test_what_is_exported_is_unchanged(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out == "0 created, 0 updated, 3 unchanged\n"
 
 
-def test_nothing_is_exported_as_an_empty_list(capsys):
+def test_nothing_is_exported_as_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("export_services")
 
     assert capsys.readouterr().out == "services: []\n"
@@ -414,7 +419,7 @@ URLS = {"http": "https://a.example/", "tcp": "tcp://a.example:25", "dns": "dns:/
     tags=st.lists(texts, unique=True),
     data=st.data(),
 )
-def test_every_service_comes_back_as_it_was(kind, name, description, tags, data):
+def test_every_service_comes_back_as_it_was(kind: Any, name: Any, description: Any, tags: Any, data: Any) -> None:
     examples = {
         each: setting.metadata["setting"].example for each, setting in KINDS[kind].settings.__dataclass_fields__.items()
     }
@@ -437,11 +442,11 @@ def test_every_service_comes_back_as_it_was(kind, name, description, tags, data)
 
 
 class Terminal(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> Any:
         return True
 
 
-def test_progress_is_shown_on_a_terminal_once_it_takes_longer(monkeypatch):
+def test_progress_is_shown_on_a_terminal_once_it_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("monitoring.progress.time.monotonic", lambda: now[0])
     terminal, pipe = Terminal(), io.StringIO()
@@ -456,7 +461,7 @@ def test_progress_is_shown_on_a_terminal_once_it_takes_longer(monkeypatch):
     assert pipe.getvalue() == ""
 
 
-def test_problems_end_the_command(tmp_path):
+def test_problems_end_the_command(tmp_path: Path) -> None:
     file = tmp_path / "services.yaml"
     file.write_text(HEAD + "    check: {kind: nothing}\n")
 

@@ -1,6 +1,7 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -50,7 +51,7 @@ def many(count: int, timeout: int = 5000) -> bytes:
     return f"services:\n{''.join(lines)}".encode()
 
 
-def test_a_service_needs_an_id_a_name_and_a_url():
+def test_a_service_needs_an_id_a_name_and_a_url() -> None:
     assert sync(PAYMENTS) == "1 created, 0 updated, 0 unchanged"
 
     service = Service.objects.get()
@@ -59,7 +60,7 @@ def test_a_service_needs_an_id_a_name_and_a_url():
     assert (service.phase_ms, service.version) == (phase_of("payments", 60_000), 1)
 
 
-def test_every_column_can_be_written():
+def test_every_column_can_be_written() -> None:
     sync(
         """
 services:
@@ -75,7 +76,7 @@ services:
     assert service.metadata == {"team": {"mail": ["a", 1, 2.5, None]}}
 
 
-def test_twice_is_once():
+def test_twice_is_once() -> None:
     sync(PAYMENTS)
     before, counter = Service.objects.values().get(), changes.current("page")
 
@@ -84,7 +85,7 @@ def test_twice_is_once():
     assert changes.current("page") == counter
 
 
-def test_a_change_is_told_and_counted():
+def test_a_change_is_told_and_counted() -> None:
     sync(PAYMENTS)
     counter = changes.current("page")
 
@@ -104,7 +105,7 @@ def test_a_change_is_told_and_counted():
         ("metadata: {team: money}", 1),
     ],
 )
-def test_the_version_grows_only_when_a_probe_must_know(line, version):
+def test_the_version_grows_only_when_a_probe_must_know(line: Any, version: Any) -> None:
     sync(PAYMENTS)
 
     sync(f"{PAYMENTS}    {line}\n")
@@ -112,7 +113,7 @@ def test_the_version_grows_only_when_a_probe_must_know(line, version):
     assert Service.objects.get().version == version
 
 
-def test_the_phase_follows_the_interval():
+def test_the_phase_follows_the_interval() -> None:
     sync(PAYMENTS)
 
     sync(f"{PAYMENTS}    check_interval: 1000\n")
@@ -120,7 +121,7 @@ def test_the_phase_follows_the_interval():
     assert Service.objects.get().phase_ms == phase_of("payments", 1000)
 
 
-def test_keys_left_out_stay_as_they_are():
+def test_keys_left_out_stay_as_they_are() -> None:
     sync(PAYMENTS)
     Service.objects.update(description="by hand", display_name="결제", status="o")
 
@@ -132,7 +133,7 @@ def test_keys_left_out_stay_as_they_are():
     assert (service.name, service.display_name) == ("Payments API", "결제")
 
 
-def test_a_display_name_that_followed_goes_on_following():
+def test_a_display_name_that_followed_goes_on_following() -> None:
     sync(PAYMENTS)
 
     sync(PAYMENTS.replace("Payments", "Payments API"))
@@ -140,14 +141,14 @@ def test_a_display_name_that_followed_goes_on_following():
     assert Service.objects.get().display_name == "Payments API"
 
 
-def test_services_that_the_file_does_not_name_stay():
+def test_services_that_the_file_does_not_name_stay() -> None:
     sync(PAYMENTS)
 
     assert sync("services: []") == "0 created, 0 updated, 0 unchanged"
     assert Service.objects.count() == 1
 
 
-def test_a_removed_service_that_is_named_again_is_revived(django_capture_on_commit_callbacks):
+def test_a_removed_service_that_is_named_again_is_revived(django_capture_on_commit_callbacks: Any) -> None:
     sync(PAYMENTS)
     created_at = Service.objects.get().created_at
     Service.objects.update(archived_at=created_at)
@@ -157,7 +158,7 @@ def test_a_removed_service_that_is_named_again_is_revived(django_capture_on_comm
     assert (service.archived_at, service.created_at) == (None, created_at)
 
 
-def test_two_services_may_swap_their_names():
+def test_two_services_may_swap_their_names() -> None:
     text = "services:\n- {id: a, name: One, endpoint_url: http://a}\n- {id: b, name: Two, endpoint_url: http://b}\n"
     sync(text)
 
@@ -166,7 +167,7 @@ def test_two_services_may_swap_their_names():
     assert dict(Service.objects.values_list("id", "name")) == {"a": "Two", "b": "One"}
 
 
-def test_all_problems_are_told_at_once_and_nothing_is_changed():
+def test_all_problems_are_told_at_once_and_nothing_is_changed() -> None:
     sync(PAYMENTS)
     Service.objects.create(id="other", name="Taken", display_name="Taken", endpoint_url="http://other")
     before = list(Service.objects.order_by("id").values())
@@ -240,7 +241,7 @@ services:
         ("description: !!python/name:os.system x", "could not determine a constructor"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line, said):
+def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line: Any, said: Any) -> None:
     found = problem_of(line)
 
     assert found.startswith(f"6: {line.partition(':')[0]}: ")
@@ -266,11 +267,11 @@ def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line, said):
         (b" " * (16 * 1024 * 1024 + 1), "1: YAML: more than 16 MiB cannot be read. Split the file."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_the_line(text, said):
+def test_a_file_that_cannot_be_read_is_told_with_the_line(text: Any, said: Any) -> None:
     assert problems(text)[0].startswith(said)
 
 
-def test_an_id_is_a_slug_without_a_line_break():
+def test_an_id_is_a_slug_without_a_line_break() -> None:
     text = PAYMENTS.replace("id: payments", r'id: "payments\n"')
 
     assert problems(text) == [
@@ -278,14 +279,14 @@ def test_an_id_is_a_slug_without_a_line_break():
     ]
 
 
-def test_a_name_may_be_there_only_once():
+def test_a_name_may_be_there_only_once() -> None:
     text = "services:\n- {id: a, name: One, endpoint_url: http://a}\n- {id: b, name: One, endpoint_url: http://b}\n"
 
     assert problems(text) == ['3: name: "One" is already the name of the service a. Choose another name.']
 
 
 @pytest.mark.parametrize("prepare", [b"services: []", None])
-def test_the_number_of_queries_does_not_grow_with_the_services(prepare):
+def test_the_number_of_queries_does_not_grow_with_the_services(prepare: Any) -> None:
     """Once for creating, once for updating every one of them."""
     counts = []
     for count in (10, 1000):
@@ -300,7 +301,7 @@ def test_the_number_of_queries_does_not_grow_with_the_services(prepare):
     assert counts[0] == counts[1] <= 8
 
 
-def test_the_consumers_are_nudged_only_after_a_change(django_capture_on_commit_callbacks):
+def test_the_consumers_are_nudged_only_after_a_change(django_capture_on_commit_callbacks: Any) -> None:
     with django_capture_on_commit_callbacks() as first:
         sync(PAYMENTS)
     with django_capture_on_commit_callbacks() as second:
@@ -310,7 +311,7 @@ def test_the_consumers_are_nudged_only_after_a_change(django_capture_on_commit_c
     assert second == []
 
 
-def test_the_command_reads_standard_input(monkeypatch, capsys):
+def test_the_command_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PAYMENTS.encode())))
 
     call_command("sync_services", "-")
@@ -318,7 +319,7 @@ def test_the_command_reads_standard_input(monkeypatch, capsys):
     assert capsys.readouterr().out == "1 created, 0 updated, 0 unchanged\n"
 
 
-def test_the_command_names_file_and_line(tmp_path, capsys):
+def test_the_command_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "services.yaml"
     file.write_text(PAYMENTS.replace("5000", "5"))
 
@@ -328,12 +329,12 @@ def test_the_command_names_file_and_line(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"{file}:5: timeout: 5 is less than 100 (0.1 s). If you meant seconds")
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"Cannot read .*: No such file"):
         call_command("sync_services", str(tmp_path / "none.yaml"))
 
 
-def test_each_key_of_a_service_has_its_line_in_the_docs():
+def test_each_key_of_a_service_has_its_line_in_the_docs() -> None:
     text = (Path(__file__).parents[3] / "docs" / "checks.md").read_text()
     part = text.partition("\n## A service\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", part, re.MULTILINE)

@@ -5,6 +5,7 @@ import importlib
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.tests.cast import Person
 from monitoring.api.tests.api_client import Program, fields_of
 from monitoring.catalogue.services_file import sync_file
 from monitoring.catalogue.sync import Refused
@@ -36,7 +38,7 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]) 
 
 @patient
 @given(st.builds(Place, texts, texts, texts), st.builds(Place, texts, texts, texts), texts, st.none() | texts)
-def test_a_seal_opens_at_its_place_alone(place, other, value, reference):
+def test_a_seal_opens_at_its_place_alone(place: Any, other: Any, value: Any, reference: Any) -> None:
     sealed = sealing.seal(value, place, reference)
 
     assert sealing.opened(sealed, place) == sealing.Opened(value, reference)
@@ -47,7 +49,7 @@ def test_a_seal_opens_at_its_place_alone(place, other, value, reference):
 
 @patient
 @given(st.text() | st.text("ABCab01-_=", max_size=60).map(lambda text: sealing.BOUND + text))
-def test_what_is_no_seal_does_not_open(text):
+def test_what_is_no_seal_does_not_open(text: Any) -> None:
     with pytest.raises(sealing.Unsealable):
         sealing.opened(text, PLACE)
 
@@ -66,7 +68,7 @@ def test_what_is_no_seal_does_not_open(text):
         ("", ""),
     ],
 )
-def test_the_origin_of_an_address(url, origin):
+def test_the_origin_of_an_address(url: Any, origin: Any) -> None:
     assert origin_of(url) == origin
 
 
@@ -89,7 +91,7 @@ def program(admin: Any, settings: Any) -> Program:
     return Program.of(admin)
 
 
-def test_over_the_api_another_origin_asks_for_every_secret_again(payments, program):
+def test_over_the_api_another_origin_asks_for_every_secret_again(payments: Service, program: Any) -> None:
     refused = program.patch("services/payments", {"endpoint_url": "https://evil.example/collect"})
 
     assert refused.status_code == 422
@@ -99,7 +101,7 @@ def test_over_the_api_another_origin_asks_for_every_secret_again(payments, progr
     assert Service.objects.get().endpoint_url == HOME
 
 
-def test_masked_secrets_are_not_taken_to_another_origin(payments, program):
+def test_masked_secrets_are_not_taken_to_another_origin(payments: Service, program: Any) -> None:
     check = {"headers": {"Authorization": {"secret": sealing.MASK}, "X-Key": {"secret": "unchanged"}}}
 
     refused = program.patch("services/payments", {"endpoint_url": "https://evil.example/", "check": check})
@@ -107,7 +109,7 @@ def test_masked_secrets_are_not_taken_to_another_origin(payments, program):
     assert set(fields_of(refused)) == {"check.headers.Authorization", "check.headers.X-Key"}
 
 
-def test_with_its_secrets_written_again_the_address_may_change(payments, program):
+def test_with_its_secrets_written_again_the_address_may_change(payments: Service, program: Any) -> None:
     check = {"headers": {"Authorization": {"secret": SECRET}}}
 
     changed = program.patch("services/payments", {"endpoint_url": "https://new.example/", "check": check})
@@ -118,17 +120,17 @@ def test_with_its_secrets_written_again_the_address_may_change(payments, program
 
 
 @pytest.mark.parametrize("url", ["https://pay.example/", "https://pay.example:443/v2?x", "https://PAY.example/health"])
-def test_another_path_of_the_same_origin_keeps_them(payments, program, url):
+def test_another_path_of_the_same_origin_keeps_them(payments: Service, program: Any, url: Any) -> None:
     assert program.patch("services/payments", {"endpoint_url": url}).status_code == 200
     assert stored_secret() == SECRET
 
 
 @pytest.mark.parametrize("url", ["http://pay.example/health", "https://pay.example:444/health"])
-def test_another_scheme_or_port_is_another_origin(payments, program, url):
+def test_another_scheme_or_port_is_another_origin(payments: Service, program: Any, url: Any) -> None:
     assert program.patch("services/payments", {"endpoint_url": url}).status_code == 422
 
 
-def test_at_the_desk_another_origin_asks_for_them_again(payments, admin):
+def test_at_the_desk_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
     page = admin.client.get("/admin/monitoring/service/payments/change/")
     form = page.context["adminform"].form
     shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}
@@ -141,7 +143,7 @@ def test_at_the_desk_another_origin_asks_for_them_again(payments, admin):
     assert Service.objects.get().endpoint_url == HOME
 
 
-def test_in_a_file_unchanged_means_where_it_is(payments):
+def test_in_a_file_unchanged_means_where_it_is(payments: Service) -> None:
     text = "services: [{id: payments, name: Pay, endpoint_url: %s, check: {headers: {Authorization: {secret: %s}}}}]"
     with pytest.raises(Refused, match="another origin"):
         sync_file((text % ("https://evil.example/", "unchanged")).encode(), variables={})
@@ -150,7 +152,7 @@ def test_in_a_file_unchanged_means_where_it_is(payments):
     assert stored_secret() == SECRET
 
 
-def test_a_seal_of_another_service_is_not_taken(payments, program):
+def test_a_seal_of_another_service_is_not_taken(payments: Service, program: Any) -> None:
     make_service("orders", endpoint_url=HOME)
     stolen = payments.check_settings["headers"]["Authorization"]["secret"]
 
@@ -160,7 +162,7 @@ def test_a_seal_of_another_service_is_not_taken(payments, program):
     assert "was sealed by another installation" in str(fields_of(refused))
 
 
-def test_what_bypasses_all_that_does_not_open(payments):
+def test_what_bypasses_all_that_does_not_open(payments: Service) -> None:
     Service.objects.update(endpoint_url="https://evil.example/")
 
     with pytest.raises(sealing.Unsealable):
@@ -188,7 +190,7 @@ def migrate() -> None:
     importlib.import_module("monitoring.migrations.0019_seals_bound").bind(apps, None)
 
 
-def test_the_upgrade_binds_them(older):
+def test_the_upgrade_binds_them(older: Any) -> None:
     with pytest.raises(sealing.Unsealable):
         stored_secret()
 
@@ -202,7 +204,7 @@ def test_the_upgrade_binds_them(older):
     assert Service.objects.values().get() == before
 
 
-def test_the_upgrade_names_those_that_no_key_opens(older, capsys):
+def test_the_upgrade_names_those_that_no_key_opens(older: Any, capsys: pytest.CaptureFixture[str]) -> None:
     lost = {"headers": {"Authorization": {"secret": older_seal(SECRET, key="a-lost-key-that-was-long-enough-too")}}}
     Service.objects.update(check_settings=lost)
 
@@ -212,7 +214,7 @@ def test_the_upgrade_names_those_that_no_key_opens(older, capsys):
     assert Service.objects.get().check_settings == lost
 
 
-def test_saved_once_more_they_are_bound(older, program):
+def test_saved_once_more_they_are_bound(older: Any, program: Any) -> None:
     check = {"headers": {"Authorization": {"secret": sealing.MASK}}}
 
     assert program.patch("services/payments", {"check": check}).status_code == 200
@@ -220,11 +222,11 @@ def test_saved_once_more_they_are_bound(older, program):
     assert stored_secret() == SECRET
 
 
-def test_they_are_not_taken_to_another_origin_either(older, program):
+def test_they_are_not_taken_to_another_origin_either(older: Any, program: Any) -> None:
     assert program.patch("services/payments", {"endpoint_url": "https://evil.example/"}).status_code == 422
 
 
-def test_a_seal_says_nothing_of_the_secret(caplog):
+def test_a_seal_says_nothing_of_the_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     sealed = sealing.seal(SECRET, PLACE)
 
@@ -241,7 +243,9 @@ PLAIN = {"headers": HEADERS, "body": "password=hunter2"}
 HINTS = ("check.headers.X-Note: ", "check.headers.X-Api-Key: ", "check.body: ", "endpoint_url: ")
 
 
-def test_plain_values_that_look_secret_are_told_and_never_repeated(program, admin, capsys, tmp_path):
+def test_plain_values_that_look_secret_are_told_and_never_repeated(
+    program: Any, admin: Person, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     file = tmp_path / "services.json"  # JSON is YAML
     check = {**PLAIN, "method": "POST"}
     wanted = {"id": "plain", "name": "Plain", "endpoint_url": "https://a.example/?access_token=hunter2", "check": check}
@@ -263,5 +267,5 @@ def test_plain_values_that_look_secret_are_told_and_never_repeated(program, admi
     assert "check.headers.X-Api-Key" in after.content.decode()
 
 
-def test_what_is_sealed_or_harmless_is_not_told(payments, program):
+def test_what_is_sealed_or_harmless_is_not_told(payments: Service, program: Any) -> None:
     assert program.get("services/payments").json()["warnings"] == []

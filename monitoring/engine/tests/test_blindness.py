@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from monitoring.accounting import rollup
 from monitoring.engine import blindness
@@ -30,7 +32,7 @@ def look(seconds: float, has_answer: bool = False) -> Look:
     return Look(looked_at_ms=START_MS + round(seconds * 1000), has_answer=has_answer, canaries="http://router/")
 
 
-def batch(seconds: float, verdicts: str, has_answer: bool | None = False, now: datetime | None = None):
+def batch(seconds: float, verdicts: str, has_answer: bool | None = False, now: datetime | None = None) -> Any:
     """Record a check of each service, bad where its letter is b; the canaries are asked right after.
 
     It is recorded a second after the checks were due, or at `now`, where it waited.
@@ -45,17 +47,17 @@ def batch(seconds: float, verdicts: str, has_answer: bool | None = False, now: d
 
 
 @pytest.fixture(autouse=True)
-def services():
+def services() -> None:
     for id in SERVICES:
         make_service(id)
     record([make_result(0, "ok", id) for id in SERVICES], START)
 
 
-def statuses():
+def statuses() -> Any:
     return [Service.objects.get(id=id).status for id in SERVICES]
 
 
-def test_failures_open_outages_while_a_canary_answers():
+def test_failures_open_outages_while_a_canary_answers() -> None:
     batch(60, "bbbb", has_answer=True)
     batch(65, "bbbb", has_answer=True)
 
@@ -63,7 +65,7 @@ def test_failures_open_outages_while_a_canary_answers():
     assert not Span.objects.exists()
 
 
-def test_no_outage_opens_while_all_canaries_and_most_services_fail(caplog):
+def test_no_outage_opens_while_all_canaries_and_most_services_fail(caplog: pytest.LogCaptureFixture) -> None:
     batch(60, "bbb-")
     batch(65, "bbb-")
     batch(120, "bbbb")
@@ -77,7 +79,7 @@ def test_no_outage_opens_while_all_canaries_and_most_services_fail(caplog):
     assert WatchServerLog.objects.speaking().filter(verdict="bad").count() == 3, "those before it was decided"
 
 
-def test_services_become_unknown_as_their_last_checks_cease_to_speak():
+def test_services_become_unknown_as_their_last_checks_cease_to_speak() -> None:
     batch(60, "bbbb")
     batch(65, "bbbb")
     batch(300, "bbbb")
@@ -87,7 +89,7 @@ def test_services_become_unknown_as_their_last_checks_cease_to_speak():
     assert statuses() == ["nd"] * 4
 
 
-def test_the_span_ends_when_a_canary_answers_and_failures_count_again():
+def test_the_span_ends_when_a_canary_answers_and_failures_count_again() -> None:
     batch(60, "bbbb")
     batch(65, "bbbb")
     batch(300, "oobo", has_answer=True)
@@ -98,7 +100,7 @@ def test_the_span_ends_when_a_canary_answers_and_failures_count_again():
     assert RegionSight.objects.get().blind_since is None
 
 
-def test_the_same_batches_again_change_nothing():
+def test_the_same_batches_again_change_nothing() -> None:
     for _ in range(2):
         batch(60, "bbbb", now=START + timedelta(seconds=66))
         batch(65, "bbbb")
@@ -113,7 +115,7 @@ def test_the_same_batches_again_change_nothing():
     assert statuses() == ["o"] * 4
 
 
-def test_canaries_that_fail_by_themselves_do_not_hide_an_outage():
+def test_canaries_that_fail_by_themselves_do_not_hide_an_outage() -> None:
     batch(60, "booo")
     batch(61, "-ooo")
     batch(65, "b---")
@@ -122,7 +124,7 @@ def test_canaries_that_fail_by_themselves_do_not_hide_an_outage():
     assert not Span.objects.exists()
 
 
-def test_an_outage_is_put_off_until_it_is_known_whose_fault_it_is():
+def test_an_outage_is_put_off_until_it_is_known_whose_fault_it_is() -> None:
     batch(60, "b---")
     batch(65, "b---")
     assert statuses()[0] == "o"
@@ -135,7 +137,7 @@ def test_an_outage_is_put_off_until_it_is_known_whose_fault_it_is():
     assert Transition.objects.get(to_status="mo").edge_end_at == START + timedelta(seconds=60)
 
 
-def test_a_service_that_is_down_with_its_first_failure_is_put_off_as_well():
+def test_a_service_that_is_down_with_its_first_failure_is_put_off_as_well() -> None:
     Service.objects.update(failure_threshold=1)
 
     batch(60, "bbbb")
@@ -143,7 +145,7 @@ def test_a_service_that_is_down_with_its_first_failure_is_put_off_as_well():
     assert statuses() == ["o"] * 4
 
 
-def test_time_in_which_services_answered_though_no_canary_did_is_not_blind():
+def test_time_in_which_services_answered_though_no_canary_did_is_not_blind() -> None:
     for second in range(60, 3600, 60):
         batch(second, "oooo")
     batch(3600, "bbbb")
@@ -152,7 +154,7 @@ def test_time_in_which_services_answered_though_no_canary_did_is_not_blind():
     assert Span.objects.get().since == START + timedelta(seconds=3600)
 
 
-def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
+def test_closed_days_that_turn_out_to_be_blind_are_accounted_again() -> None:
     yesterday = START.date() - timedelta(days=1)
     batch(-7200, "bbbb", now=START)
     rollup.roll_up(yesterday, SERVICES, START + timedelta(hours=1), UTC)
@@ -164,7 +166,7 @@ def test_closed_days_that_turn_out_to_be_blind_are_accounted_again():
     assert set(RollupRequest.objects.values_list("date", "service")) >= {(yesterday, id) for id in SERVICES}
 
 
-def test_the_few_services_of_a_small_installation_are_enough():
+def test_the_few_services_of_a_small_installation_are_enough() -> None:
     Service.objects.exclude(id="alpha").update(is_active=False)
 
     batch(60, "b---")
@@ -173,7 +175,7 @@ def test_the_few_services_of_a_small_installation_are_enough():
     assert Span.objects.exists()
 
 
-def test_one_region_of_two_is_blind_without_a_span():
+def test_one_region_of_two_is_blind_without_a_span() -> None:
     Service.objects.update(regions=["default", "seoul"])
 
     batch(60, "bbbb")
@@ -183,7 +185,7 @@ def test_one_region_of_two_is_blind_without_a_span():
     assert not Span.objects.exists()
 
 
-def test_runs_are_rebuilt_without_the_checks_of_a_blind_region():
+def test_runs_are_rebuilt_without_the_checks_of_a_blind_region() -> None:
     batch(60, "bbbb")
     batch(65, "bbbb")
     batch(300, "oooo", has_answer=True)
@@ -194,7 +196,7 @@ def test_runs_are_rebuilt_without_the_checks_of_a_blind_region():
     assert [(run.verdict, run.check_count) for run in runs] == [("ok", 2), ("bad", 1)]
 
 
-def test_a_worker_that_fell_silent_leaves_nobody_blind():
+def test_a_worker_that_fell_silent_leaves_nobody_blind() -> None:
     batch(60, "bbbb")
     batch(65, "bbbb")
 
@@ -203,7 +205,7 @@ def test_a_worker_that_fell_silent_leaves_nobody_blind():
     assert Span.objects.get().until == START + timedelta(seconds=65.1)
 
 
-def test_health_says_since_when():
+def test_health_says_since_when() -> None:
     assert check_network().status is Health.HEALTHY
 
     batch(60, "bbbb")
@@ -214,6 +216,6 @@ def test_health_says_since_when():
     assert finding.message == "our own network seems down since 2025-03-10 00:01 UTC (region default)"
 
 
-def test_without_canaries_nothing_is_asked(django_assert_num_queries):
+def test_without_canaries_nothing_is_asked(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         assert blindness.judge([make_result(0, "bad")], None, now=START) == {}

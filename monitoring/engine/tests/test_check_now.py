@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 
+from accounts.tests.cast import Person
 from monitoring.models import Transition, WatchServerLog
 from monitoring.tests.factories import make_service
 
@@ -33,7 +35,7 @@ def target() -> Iterator[str]:
         thread.join()
 
 
-def test_every_hop_is_shown_with_its_phases_and_nothing_is_stored(admin, target):
+def test_every_hop_is_shown_with_its_phases_and_nothing_is_stored(admin: Person, target: Any) -> None:
     make_service(endpoint_url=f"{target}/moved")
 
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
@@ -45,7 +47,7 @@ def test_every_hop_is_shown_with_its_phases_and_nothing_is_stored(admin, target)
     assert not Transition.objects.exists()
 
 
-def test_a_failure_is_said_in_words(admin, target):
+def test_a_failure_is_said_in_words(admin: Person, target: Any) -> None:
     make_service(endpoint_url=f"{target}/bad")
 
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
@@ -53,7 +55,7 @@ def test_a_failure_is_said_in_words(admin, target):
     assert "answered 500 Internal Server Error" in page
 
 
-def test_a_heartbeat_is_not_probed(admin):
+def test_a_heartbeat_is_not_probed(admin: Person) -> None:
     make_service(kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
 
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
@@ -61,12 +63,12 @@ def test_a_heartbeat_is_not_probed(admin):
     assert "it reports to us" in page
 
 
-def test_only_admins_may_check(reporter, viewer, target):
+def test_only_admins_may_check(reporter: Person, viewer: Person, target: Any) -> None:
     make_service(endpoint_url=f"{target}/ok")
 
     for person in (reporter, viewer):
         assert person.client.post("/admin/monitoring/service/payments/check-now/").status_code == 403
 
 
-def test_a_removed_service_is_not_found(admin):
+def test_a_removed_service_is_not_found(admin: Person) -> None:
     assert admin.client.post("/admin/monitoring/service/payments/check-now/").status_code == 404

@@ -1,11 +1,13 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from monitoring.engine.dispatch import dispatch_due, ranges
 from monitoring.models import DispatchWatermark, ServiceState
@@ -19,14 +21,14 @@ SECOND = timedelta(seconds=1)
 class Queue:
     """Keep what was published."""
 
-    def __init__(self):
-        self.batches = []
+    def __init__(self) -> None:
+        self.batches: list[Any] = []
 
-    def __call__(self, region, specs):
+    def __call__(self, region: Any, specs: Any) -> None:
         self.batches.append((region, list(specs)))
 
     @property
-    def slots(self):
+    def slots(self) -> Any:
         return Counter((spec.service_id, spec.region, spec.due_at_ms) for _, specs in self.batches for spec in specs)
 
 
@@ -36,7 +38,7 @@ class Queue:
     since=st.integers(10**12, 10**12 + 10**6),
     length=st.integers(0, 5000),
 )
-def test_ranges_hold_exactly_the_slots_of_the_window(interval_ms, phase, since, length):
+def test_ranges_hold_exactly_the_slots_of_the_window(interval_ms: Any, phase: Any, since: Any, length: Any) -> None:
     phase %= interval_ms
     expected = [slot for slot in range(since, since + length) if (slot - phase) % interval_ms == 0]
 
@@ -46,7 +48,7 @@ def test_ranges_hold_exactly_the_slots_of_the_window(interval_ms, phase, since, 
 
 
 @pytest.mark.django_db
-def test_ticks_hand_out_every_slot_once_whatever_their_rhythm():
+def test_ticks_hand_out_every_slot_once_whatever_their_rhythm() -> None:
     for number, interval in enumerate((1000, 1000, 5000, 7000, 60_000)):
         make_service(f"service-{number}", check_interval=interval)
     queue = Queue()
@@ -63,7 +65,7 @@ def test_ticks_hand_out_every_slot_once_whatever_their_rhythm():
 
 
 @pytest.mark.django_db
-def test_two_beats_hand_out_nothing_twice():
+def test_two_beats_hand_out_nothing_twice() -> None:
     make_service(check_interval=1000)
     queue = Queue()
 
@@ -74,7 +76,7 @@ def test_two_beats_hand_out_nothing_twice():
 
 
 @pytest.mark.django_db
-def test_slots_missed_in_a_pause_are_counted_and_not_made_up():
+def test_slots_missed_in_a_pause_are_counted_and_not_made_up() -> None:
     make_service(check_interval=1000)
     queue = Queue()
     dispatch_due(NOW, queue)
@@ -87,7 +89,7 @@ def test_slots_missed_in_a_pause_are_counted_and_not_made_up():
 
 
 @pytest.mark.django_db
-def test_a_clock_set_back_does_not_stop_the_engine():
+def test_a_clock_set_back_does_not_stop_the_engine() -> None:
     make_service(check_interval=1000)
     dispatch_due(NOW, Queue())
 
@@ -97,7 +99,7 @@ def test_a_clock_set_back_does_not_stop_the_engine():
 
 
 @pytest.mark.django_db
-def test_a_recheck_is_taken_once_and_cleared():
+def test_a_recheck_is_taken_once_and_cleared() -> None:
     service = make_service(check_interval=86_400_000)
     ServiceState.objects.create(service=service, recheck_at=NOW + SECOND)
     queue = Queue()
@@ -110,13 +112,13 @@ def test_a_recheck_is_taken_once_and_cleared():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_tick_that_comes_second_leaves_the_rechecks_to_the_first():
+def test_a_tick_that_comes_second_leaves_the_rechecks_to_the_first() -> None:
     service = make_service(check_interval=86_400_000)
     ServiceState.objects.create(service=service, recheck_at=NOW + SECOND)
     dispatch_due(NOW - 60 * SECOND, Queue())
     queue = Queue()
 
-    def be_quicker(execute, sql, params, many, context):
+    def be_quicker(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         if 'UPDATE "dispatch_watermark"' in sql:  # another beat, while this one has the re-check in its hands
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(move_watermark).result()
@@ -129,13 +131,13 @@ def test_a_tick_that_comes_second_leaves_the_rechecks_to_the_first():
     assert ServiceState.objects.get().recheck_at == NOW + SECOND
 
 
-def move_watermark():
+def move_watermark() -> None:
     DispatchWatermark.objects.update(dispatched_until=NOW + SECOND / 2)
     connection.close()
 
 
 @pytest.mark.django_db
-def test_a_recheck_that_is_overdue_becomes_a_slot_of_the_window():
+def test_a_recheck_that_is_overdue_becomes_a_slot_of_the_window() -> None:
     service = make_service(check_interval=86_400_000)
     ServiceState.objects.create(service=service, recheck_at=NOW - 30 * SECOND)
     queue = Queue()
@@ -146,7 +148,7 @@ def test_a_recheck_that_is_overdue_becomes_a_slot_of_the_window():
 
 
 @pytest.mark.django_db
-def test_inactive_and_removed_services_are_left_alone():
+def test_inactive_and_removed_services_are_left_alone() -> None:
     make_service("inactive", check_interval=1000, is_active=False)
     make_service("removed", check_interval=1000, archived_at=NOW)
 
@@ -154,7 +156,7 @@ def test_inactive_and_removed_services_are_left_alone():
 
 
 @pytest.mark.django_db
-def test_a_batch_has_one_region_and_at_most_a_hundred_specs(django_assert_num_queries):
+def test_a_batch_has_one_region_and_at_most_a_hundred_specs(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(120):
         make_service(f"service-{number}", check_interval=1000, regions=["seoul", "tokyo"])
     dispatch_due(NOW, Queue())

@@ -44,7 +44,7 @@ def held(sql: str) -> Iterator[None]:
         yield
 
 
-def test_a_batch_goes_back_to_its_queue_and_is_stored_after_the_lock():
+def test_a_batch_goes_back_to_its_queue_and_is_stored_after_the_lock() -> None:
     make_service()
     batch = messages.pack_results([make_result(0)])
 
@@ -69,7 +69,9 @@ STAMP = {"name": "probe1", "role": "probe", "region": "default", "started_at": "
         ("LOCK TABLE watch_server_logs IN ACCESS EXCLUSIVE MODE", tasks.roll_up_hours),
     ],
 )
-def test_what_comes_often_leaves_a_lock_to_its_next_call(lock: str, task: Callable[[], None], caplog):
+def test_what_comes_often_leaves_a_lock_to_its_next_call(
+    lock: str, task: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
     make_service()
     recording.record([make_result(0)], NOW)
 
@@ -82,7 +84,7 @@ def test_what_comes_often_leaves_a_lock_to_its_next_call(lock: str, task: Callab
     assert "a lock held up a task" not in caplog.text
 
 
-def test_transitions_stay_unhandled_behind_a_lock():
+def test_transitions_stay_unhandled_behind_a_lock() -> None:
     def claim() -> list[Transition]:
         with transitions.claimed("anybody", now=NOW) as found:
             return found
@@ -94,7 +96,7 @@ def test_transitions_stay_unhandled_behind_a_lock():
     assert claim() == []
 
 
-def test_who_makes_a_partition_waits_briefly_for_another_who_does():
+def test_who_makes_a_partition_waits_briefly_for_another_who_does() -> None:
     table, day = "watch_server_logs", date(2031, 1, 1)
 
     with held(f"SELECT pg_advisory_lock({locks.key_of(f'partitions of {table}')})"), pytest.raises(OperationalError):

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -29,7 +30,7 @@ def store(ids: list[str], seconds: range) -> None:
     recording.record(batch, NOW)
 
 
-def test_an_engine_that_stores_what_is_due_keeps_up(services):
+def test_an_engine_that_stores_what_is_due_keeps_up(services: Any) -> None:
     store(services, range(60, 70))
 
     found = pace(NOW)
@@ -38,7 +39,7 @@ def test_an_engine_that_stores_what_is_due_keeps_up(services):
 
 
 @time_machine.travel(NOW, tick=False)
-def test_an_engine_past_its_capacity_says_how_far_behind_it_is(services):
+def test_an_engine_past_its_capacity_says_how_far_behind_it_is(services: Any) -> None:
     store(services[:-1], range(60, 70))
 
     finding = check_pace()
@@ -48,13 +49,13 @@ def test_an_engine_past_its_capacity_says_how_far_behind_it_is(services):
 
 
 @time_machine.travel(NOW, tick=False)
-def test_services_changed_lately_are_not_expected_yet(services):
+def test_services_changed_lately_are_not_expected_yet(services: Any) -> None:
     Service.objects.update(updated_at=START + timedelta(seconds=65))
 
     assert check_pace().status is Health.HEALTHY
 
 
-def test_of_a_few_slots_no_share_is_told(services):
+def test_of_a_few_slots_no_share_is_told(services: Any) -> None:
     Service.objects.exclude(id=services[0]).delete()
 
     assert not pace(NOW).is_behind

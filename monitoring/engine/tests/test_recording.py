@@ -1,8 +1,10 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from database import changes
 from monitoring.config.clock import AHEAD
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.django_db
 NOW = START + timedelta(hours=1)
 
 
-def record(*results):
+def record(*results: Any) -> Any:
     return recording.record(results, NOW)
 
 
@@ -43,7 +45,7 @@ def runs() -> list[tuple[str, float, float, int]]:
     return [(v, (a - START).total_seconds(), (b - START).total_seconds(), n) for v, a, b, n in found]
 
 
-def test_a_check_is_stored_with_its_phases_and_its_request():
+def test_a_check_is_stored_with_its_phases_and_its_request() -> None:
     make_service()
 
     recorded = record(make_result(0))
@@ -56,7 +58,7 @@ def test_a_check_is_stored_with_its_phases_and_its_request():
     assert (request.is_success, request.is_final, request.endpoint, request.status_code) == (True, True, None, 200)
 
 
-def test_times_are_kept_in_hundredths_of_a_millisecond():
+def test_times_are_kept_in_hundredths_of_a_millisecond() -> None:
     make_service()
     noisy = Phases(dns_ms=0.123456, connect_ms=2, first_byte_ms=30.0049, total_ms=40.505000001)
 
@@ -67,7 +69,7 @@ def test_times_are_kept_in_hundredths_of_a_millisecond():
     assert check.lateness_ms == 0.01
 
 
-def test_the_same_batch_again_neither_stores_nor_counts():
+def test_the_same_batch_again_neither_stores_nor_counts() -> None:
     make_service()
     batch = [make_result(0), make_result(60, "bad"), make_result(120, "bad")]
     record(*batch)
@@ -80,13 +82,13 @@ def test_the_same_batch_again_neither_stores_nor_counts():
     assert Transition.objects.count() == 2
 
 
-def test_a_twin_within_one_batch_is_stored_once():
+def test_a_twin_within_one_batch_is_stored_once() -> None:
     make_service()
 
     assert record(make_result(0), make_result(0)).duplicates == 1
 
 
-def test_the_second_failure_in_a_row_becomes_a_transition_with_its_evidence():
+def test_the_second_failure_in_a_row_becomes_a_transition_with_its_evidence() -> None:
     make_service()
     before = changes.current("page")
 
@@ -101,7 +103,7 @@ def test_the_second_failure_in_a_row_becomes_a_transition_with_its_evidence():
     assert changes.current("page") > before
 
 
-def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callbacks):
+def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callbacks: Any) -> None:
     make_service()
 
     with django_capture_on_commit_callbacks() as callbacks:
@@ -111,13 +113,13 @@ def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callb
     assert [callback.__name__ for callback in callbacks].count("nudge_for_transitions") == 1
 
 
-def test_checks_of_a_removed_service_are_kept_without_a_state():
+def test_checks_of_a_removed_service_are_kept_without_a_state() -> None:
     assert record(make_result(0, service_id="gone")).stored == 1
 
     assert not ServiceState.objects.exists()
 
 
-def test_a_result_of_the_future_is_refused_and_counted():
+def test_a_result_of_the_future_is_refused_and_counted() -> None:
     make_service()
     ahead_s = (NOW - START + AHEAD).total_seconds()
 
@@ -128,7 +130,7 @@ def test_a_result_of_the_future_is_refused_and_counted():
     assert counter.value == 1 and counter.raised_at is not None
 
 
-def test_a_result_long_past_is_refused_and_counted():
+def test_a_result_long_past_is_refused_and_counted() -> None:
     make_service()
 
     recorded = record(make_result(-100 * 86_400), make_result(0))
@@ -172,7 +174,7 @@ def test_a_result_long_past_is_refused_and_counted():
         ),
     ],
 )
-def test_late_checks_are_worked_into_the_runs(why, in_order, late, expected):
+def test_late_checks_are_worked_into_the_runs(why: Any, in_order: Any, late: Any, expected: Any) -> None:
     make_service()
     for seconds, verdict in in_order:
         record(make_result(seconds, verdict))
@@ -184,7 +186,7 @@ def test_late_checks_are_worked_into_the_runs(why, in_order, late, expected):
     assert Transition.objects.count() == transitions
 
 
-def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
+def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(40):
         make_service(f"service-{number}")
     record(*[make_result(0, service_id=f"service-{number}") for number in range(40)])
@@ -193,7 +195,7 @@ def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
         record(*[make_result(60, service_id=f"service-{number}") for number in range(40)])
 
 
-def test_several_regions_fold_by_quorum():
+def test_several_regions_fold_by_quorum() -> None:
     make_service(regions=["a", "b", "c"])
     three = ("a", "b", "c")
 
@@ -207,7 +209,7 @@ def test_several_regions_fold_by_quorum():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
+def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed: Any) -> None:
     random = Random(seed)
     make_service()
     checks = [(60 * slot, random.choice(["ok", "ok", "ok", "slow", "bad"])) for slot in random.sample(range(80), 50)]
@@ -224,7 +226,7 @@ def test_runs_are_those_of_the_raw_checks_in_whatever_order_they_arrive(seed):
     assert list(join_all(recorded)) == list(join_all(single))
 
 
-def test_one_slot_is_one_check_however_many_regions_answer():
+def test_one_slot_is_one_check_however_many_regions_answer() -> None:
     make_service(regions=["a", "b", "c"])
     three = ("a", "b", "c")
     record(*[make_result(0, region=region) for region in three])
@@ -237,7 +239,7 @@ def test_one_slot_is_one_check_however_many_regions_answer():
     assert runs() == [("ok", 0, 0, 1), ("bad", 60, 120, 2)]
 
 
-def test_a_verdict_that_another_region_of_the_slot_overrules_leaves_no_trace():
+def test_a_verdict_that_another_region_of_the_slot_overrules_leaves_no_trace() -> None:
     make_service(regions=["a", "b", "c"])
     record(*[make_result(0, "bad" if region in "ab" else "ok", region=region) for region in "abc"])
 
@@ -249,7 +251,7 @@ def test_a_verdict_that_another_region_of_the_slot_overrules_leaves_no_trace():
     assert runs() == [("bad", 0, 0, 1), ("ok", 60, 60, 1)]
 
 
-def test_a_hang_that_only_late_results_show_is_told_after_the_fact():
+def test_a_hang_that_only_late_results_show_is_told_after_the_fact() -> None:
     make_service(check_interval=1000, timeout=30_000)
     fields = {"interval_ms": 1000, "timeout_ms": 30_000}
     record(*[make_result(second, **fields) for second in range(10)])
@@ -265,7 +267,7 @@ def test_a_hang_that_only_late_results_show_is_told_after_the_fact():
     assert Service.objects.get().status == ServiceState.objects.get().status == "o"
 
 
-def test_a_late_failure_that_confirms_an_outage_under_way_is_told_at_once():
+def test_a_late_failure_that_confirms_an_outage_under_way_is_told_at_once() -> None:
     make_service()
     record(make_result(0), make_result(120, "bad"))
     assert Service.objects.get().status == "o"
@@ -276,7 +278,7 @@ def test_a_late_failure_that_confirms_an_outage_under_way_is_told_at_once():
     assert Transition.objects.order_by("id").last().edge_end_at == at(60)
 
 
-def test_an_older_outage_known_late_leaves_a_service_down_that_is():
+def test_an_older_outage_known_late_leaves_a_service_down_that_is() -> None:
     make_service()
     record(*[make_result(60 * slot, "bad" if slot in (20, 21) else "ok") for slot in (*range(3), *range(6, 22))])
 

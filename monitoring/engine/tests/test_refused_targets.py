@@ -5,11 +5,15 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
+from accounts.tests.cast import Person
 from monitoring.api.tests.api_client import Program, error_of
 from monitoring.engine import workers
 from monitoring.engine.refused_targets import refused_targets
@@ -25,7 +29,7 @@ WHY = "refused to connect to 127.0.0.1: it is a loopback address; set PROBE_ALLO
 
 
 @pytest.fixture(autouse=True)
-def public_only(settings):
+def public_only(settings: Settings) -> None:
     settings.PROBE_ALLOW_PRIVATE = False
     settings.API_RATE_LIMIT = 0
 
@@ -42,10 +46,12 @@ def refused() -> Service:
     return make_service(endpoint_url="http://127.0.0.1:1/health")
 
 
-def test_a_worker_notes_whom_it_may_not_probe_until_it_may(caplog, settings):
+def test_a_worker_notes_whom_it_may_not_probe_until_it_may(
+    caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
     spec = replace(SPEC, url="http://127.0.0.1:1/", timeout_ms=5_000, due_at_ms=int(time.time() * 1000))
 
-    async def attempt():
+    async def attempt() -> Any:
         return await make_probe()(spec, 0.0)
 
     for _ in range(3):
@@ -59,7 +65,7 @@ def test_a_worker_notes_whom_it_may_not_probe_until_it_may(caplog, settings):
     assert unprobed.shown() == {}
 
 
-def test_so_many_are_named_and_no_more():
+def test_so_many_are_named_and_no_more() -> None:
     notes = Unprobed()
     for number in range(1000):
         notes.note(f"service-{number}", WHY)
@@ -67,7 +73,7 @@ def test_so_many_are_named_and_no_more():
     assert len(notes.shown()) == MOST
 
 
-def test_only_what_is_monitored_and_told_lately_counts(refused):
+def test_only_what_is_monitored_and_told_lately_counts(refused: Service) -> None:
     stamp({"payments": WHY, "gone": WHY}, "probe2")
     assert refused_targets(timezone.now()) == {"payments": WHY}
 
@@ -75,13 +81,13 @@ def test_only_what_is_monitored_and_told_lately_counts(refused):
     assert refused_targets(timezone.now()) == {}
 
 
-def test_a_worker_that_may_again_says_nothing(refused):
+def test_a_worker_that_may_again_says_nothing(refused: Service) -> None:
     stamp({})
 
     assert refused_targets(timezone.now()) == {}
 
 
-def test_health_counts_and_doctor_names_them(refused, client):
+def test_health_counts_and_doctor_names_them(refused: Service, client: Client) -> None:
     targets = {each["name"]: each for each in client.get("/health").json()["dependencies"]}["targets"]
     said = StringIO()
     with pytest.raises(SystemExit):
@@ -92,7 +98,7 @@ def test_health_counts_and_doctor_names_them(refused, client):
     assert "payments" in said.getvalue() and "PROBE_ALLOW_PRIVATE=true" in said.getvalue()
 
 
-def test_the_page_of_the_service_and_check_now_say_why(refused, admin):
+def test_the_page_of_the_service_and_check_now_say_why(refused: Service, admin: Person) -> None:
     address = "/admin/monitoring/service/payments"
 
     for page in (admin.client.get(f"{address}/change/"), admin.client.post(f"{address}/check-now/")):
@@ -100,14 +106,14 @@ def test_the_page_of_the_service_and_check_now_say_why(refused, admin):
         assert "Not checked:" in page.content.decode() and "PROBE_ALLOW_PRIVATE=true" in page.content.decode()
 
 
-def test_programs_are_told_by_a_code(refused, admin):
+def test_programs_are_told_by_a_code(refused: Service, admin: Person) -> None:
     answer = Program.of(admin).post("services/payments/check_now")
 
     assert error_of(answer) == (409, "ADDRESS_REFUSED")
     assert "PROBE_ALLOW_PRIVATE=true" in answer.content.decode()
 
 
-def test_the_command_says_it_and_ends_with_two(refused, capsys):
+def test_the_command_says_it_and_ends_with_two(refused: Service, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("probe", "payments")
 
@@ -116,7 +122,7 @@ def test_the_command_says_it_and_ends_with_two(refused, capsys):
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000", "http://127.0.0.1:8000", "http://web.invalid:8000"])
-def test_a_first_run_does_not_publish_us_as_unmeasured(url):
+def test_a_first_run_does_not_publish_us_as_unmeasured(url: Any) -> None:
     said = StringIO()
     call_command("first_run", page_url=url, stdout=said)
 
@@ -124,13 +130,13 @@ def test_a_first_run_does_not_publish_us_as_unmeasured(url):
     assert f"PROBE_ALLOW_PRIVATE=false does not allow checks of {url}/health" in said.getvalue()
 
 
-def test_a_public_page_is_monitored_all_the_same():
+def test_a_public_page_is_monitored_all_the_same() -> None:
     call_command("first_run", page_url="http://192.88.100.1", stdout=StringIO())
 
     assert Service.objects.get().endpoint_url == "http://192.88.100.1/health"
 
 
-def test_where_private_addresses_are_allowed_we_monitor_ourselves(settings):
+def test_where_private_addresses_are_allowed_we_monitor_ourselves(settings: Settings) -> None:
     settings.PROBE_ALLOW_PRIVATE = True
     call_command("first_run", page_url="http://localhost:8000", stdout=StringIO())
 

@@ -4,6 +4,7 @@ import itertools
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ NOW = START + timedelta(hours=1)
 
 @pytest.mark.parametrize("batch", [1, 2, 100])
 @pytest.mark.parametrize("vector", VECTORS, ids=NAMES)
-def test_vector(vector, batch):
+def test_vector(vector: Any, batch: Any) -> None:
     make_service(regions=vector["regions"], quorum=vector["quorum"], **vector.get("policy", {}))
     arrived = results(vector)
 
@@ -42,7 +43,7 @@ def test_vector(vector, batch):
 
 @pytest.mark.parametrize("order", range(6))
 @pytest.mark.parametrize("vector", VECTORS, ids=NAMES)
-def test_regions_answer_a_slot_in_any_order(vector, order):
+def test_regions_answer_a_slot_in_any_order(vector: Any, order: Any) -> None:
     make_service(regions=vector["regions"], quorum=vector["quorum"], **vector.get("policy", {}))
 
     recording.record(results(vector, order), NOW)

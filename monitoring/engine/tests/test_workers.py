@@ -1,6 +1,7 @@
 """Stamps, sent from a thread of their own."""
 
 import queue
+from typing import Any
 
 import pytest
 
@@ -18,25 +19,25 @@ PATIENCE_S = 10
         (["dispatch", "results", "alerts", "rollups"], "engine"),  # as before dispatch had a process of its own
     ],
 )
-def test_a_worker_is_for_what_its_queues_hold(queues, role):
+def test_a_worker_is_for_what_its_queues_hold(queues: Any, role: Any) -> None:
     assert role_of(queues) == role
 
 
 @pytest.fixture
-def sent():
+def sent() -> Any:
     return queue.Queue()
 
 
-def stamper(sent, **about):
+def stamper(sent: Any, **about: Any) -> Any:
     return Stamper(
         name="probe1", role="probe", region="seoul", send=sent.put, **{"counters": dict, "every_s": 0.01, **about}
     )
 
 
-def test_a_worker_is_not_taken_for_dead_because_one_stamp_failed(sent, caplog):
+def test_a_worker_is_not_taken_for_dead_because_one_stamp_failed(sent: Any, caplog: pytest.LogCaptureFixture) -> None:
     failures = [RuntimeError("a bug"), OSError("too many open files")]
 
-    def counters():
+    def counters() -> Any:
         if failures:
             raise failures.pop()
         return {"probes": 3}

@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,13 +18,13 @@ TODAY = NOW.date()
 DAY = timedelta(days=1)
 
 
-def make_worker(role: str, region: str | None = None, seen_at: datetime = NOW, **facts) -> EngineWorker:
+def make_worker(role: str, region: str | None = None, seen_at: datetime = NOW, **facts: Any) -> EngineWorker:
     name = f"{role} {region}"
     return EngineWorker(name=name, role=role, region=region, started_at=seen_at, seen_at=seen_at, facts=facts or None)
 
 
 @pytest.mark.django_db
-def test_beat_is_judged_only_where_something_is_monitored():
+def test_beat_is_judged_only_where_something_is_monitored() -> None:
     assert diagnostics.beat().verdict is Verdict.NOTE
 
     make_service()
@@ -33,7 +34,7 @@ def test_beat_is_judged_only_where_something_is_monitored():
     assert diagnostics.beat().verdict is Verdict.GOOD
 
 
-def test_a_silent_beat_is_bad_after_seconds():
+def test_a_silent_beat_is_bad_after_seconds() -> None:
     found = diagnostics.judge_beat(DispatchWatermark(dispatched_until=NOW - timedelta(seconds=40)), NOW)
 
     assert (found.verdict, "42 s" in found.says, "beat" in found.remedy) == (Verdict.BAD, True, True)
@@ -54,7 +55,9 @@ DEAD = make_worker("engine", seen_at=NOW - timedelta(minutes=1))
         ([], "bad", "No probe worker runs"),
     ],
 )
-def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_who_dispatches(found, verdict, words):
+def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_who_dispatches(
+    found: Any, verdict: Any, words: Any
+) -> None:
     judged = diagnostics.judge_workers(found, ["seoul"], NOW)
 
     assert (judged.verdict, words in judged.says) == (verdict, True), judged.says
@@ -62,7 +65,7 @@ def test_every_region_needs_somebody_who_probes_and_all_one_who_records_and_one_
 
 
 @pytest.mark.django_db
-def test_a_stamp_brings_release_user_and_the_difference_of_clocks():
+def test_a_stamp_brings_release_user_and_the_difference_of_clocks() -> None:
     stamp = {
         "name": "probe1",
         "role": "probe",
@@ -89,7 +92,7 @@ def test_a_stamp_brings_release_user_and_the_difference_of_clocks():
 @pytest.mark.parametrize(
     ("ahead_s", "verdict"), [(0.15, "good"), (-1.9, "good"), (2.5, "warning"), (60, "warning"), (-3600, "warning")]
 )
-def test_a_clock_may_be_off_by_two_seconds(ahead_s, verdict):
+def test_a_clock_may_be_off_by_two_seconds(ahead_s: Any, verdict: Any) -> None:
     found = diagnostics.judge_clocks({"probe1": timedelta(seconds=ahead_s)}, {"probe1": 0})
 
     assert found.verdict == verdict
@@ -97,7 +100,7 @@ def test_a_clock_may_be_off_by_two_seconds(ahead_s, verdict):
         assert f"probe1 ({ahead_s:+.1f} s)" in found.says
 
 
-def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock():
+def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock() -> None:
     found = diagnostics.judge_clocks({"probe1": timedelta()}, {"probe1": 2_500})
 
     assert found.verdict == "warning"
@@ -105,7 +108,7 @@ def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock():
 
 
 @pytest.mark.django_db
-def test_days_that_wait_to_be_accounted_are_noted():
+def test_days_that_wait_to_be_accounted_are_noted() -> None:
     assert diagnostics.rollups().verdict is Verdict.GOOD
 
     make_service()
@@ -116,7 +119,7 @@ def test_days_that_wait_to_be_accounted_are_noted():
     assert (found.verdict, "2025-03-10" in found.says) == (Verdict.NOTE, True)
 
 
-def test_days_that_nobody_asked_for_are_bad():
+def test_days_that_nobody_asked_for_are_bad() -> None:
     assert diagnostics.judge_rollups(waiting=0, oldest=None, is_planned=False).verdict is Verdict.BAD
 
 
@@ -130,18 +133,18 @@ def test_days_that_nobody_asked_for_are_bad():
         (set(), "bad"),
     ],
 )
-def test_partitions_are_needed_for_today_and_tomorrow(days, verdict):
+def test_partitions_are_needed_for_today_and_tomorrow(days: Any, verdict: Any) -> None:
     assert diagnostics.judge_partitions({"watch_server_logs": days}, TODAY).verdict == verdict
 
 
-def test_days_without_a_partition_are_counted():
+def test_days_without_a_partition_are_counted() -> None:
     found = diagnostics.judge_partitions({"watch_server_logs": {TODAY - 9 * DAY, TODAY, TODAY + DAY}}, TODAY)
 
     assert found.table.rows == [["watch_server_logs", "3", "2025-03-01", "2025-03-11", "8"]]
 
 
 @pytest.mark.django_db
-def test_partitions_and_retention_are_those_of_the_registered_tables():
+def test_partitions_and_retention_are_those_of_the_registered_tables() -> None:
     for table in RAW_TABLES:
         partitions.ensure_ahead(table, timezone.now())
 
@@ -153,7 +156,7 @@ def test_partitions_and_retention_are_those_of_the_registered_tables():
 
 
 @pytest.mark.django_db
-def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy():
+def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy() -> None:
     service = make_service()
     old = timezone.now() - 200 * DAY
     type(service).objects.update(created_at=old - DAY)
@@ -173,7 +176,7 @@ def test_an_old_day_that_is_not_accounted_is_held_with_a_remedy():
         ([TODAY - 91 * DAY], [TODAY - 91 * DAY], "warning", "1 old days are kept"),
     ],
 )
-def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], verdict, words):
+def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], verdict: Any, words: Any) -> None:
     found = diagnostics.judge_retention({"t": 90}, {"t": oldest}, {"t": held}, {"t": TODAY - 95 * DAY}, NOW)
 
     assert (found.verdict, words in found.says) == (verdict, True), found.says
@@ -181,7 +184,7 @@ def test_retention_has_two_nights_grace(oldest: list[date], held: list[date], ve
 
 
 @pytest.mark.django_db
-def test_figures_that_differed_lately_are_a_finding_with_a_remedy():
+def test_figures_that_differed_lately_are_a_finding_with_a_remedy() -> None:
     assert diagnostics.figures().verdict is Verdict.GOOD
 
     counters.add("runs_differed", 1)

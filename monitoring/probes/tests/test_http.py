@@ -218,7 +218,7 @@ def test_an_answer_is_slow_only_without_the_time_our_loop_stood_still(
             standing = replace(tools, standstill=Standstill(clock), clock=stopwatch)
             spec = make_spec(target.url(), settings={"degraded_over_ms": 500})
             running = asyncio.ensure_future(probe(spec, standing))
-            await until(lambda: target.requests or clock.looks > 0)
+            await until(lambda: bool(target.requests) or clock.looks > 0)
             clock.ahead_s, stopwatch.ahead_s = TICK_S + stood_s, 40.0
             answers.set()
             with pytest.raises(Stalled, match=said) if said else contextlib.nullcontext():

@@ -82,7 +82,7 @@ def calls(field: str) -> float | None:
     return getattr(ApiCallLog.objects.get(), f"{field}_response_time")
 
 
-def test_fifty_refusals_do_not_make_an_outage_fast(service):
+def test_fifty_refusals_do_not_make_an_outage_fast(service: Any) -> None:
     refused = Attempt("refused", False, "bad", ErrorType.CONNECTION)
     slow = [answered_500(600 * n, 2_000 + n) for n in range(5)]
     record([*(refused.result(60 * n + 30, 0.4) for n in range(50)), *slow], NOW)
@@ -98,7 +98,7 @@ def test_fifty_refusals_do_not_make_an_outage_fast(service):
     assert min(row.response_ms_sum / row.answered_count for row in ServiceHour.objects.all()) >= 2_000
 
 
-def test_a_day_of_refusals_has_no_response_time_and_neither_has_the_newest_check(service):
+def test_a_day_of_refusals_has_no_response_time_and_neither_has_the_newest_check(service: Any) -> None:
     record([ATTEMPTS[4].result(60 * n, 0.4) for n in range(50)], NOW)
 
     rollup.roll_up(DAY, [service.id], NOW, UTC)
@@ -109,7 +109,7 @@ def test_a_day_of_refusals_has_no_response_time_and_neither_has_the_newest_check
     assert WatchServerLog.objects.first().response_time == pytest.approx(0.4), "the raw row tells how long it took"
 
 
-def test_a_ping_that_tells_no_time_counts_none(service):
+def test_a_ping_that_tells_no_time_counts_none(service: Any) -> None:
     record([make_result(0, phases=Phases(total_ms=0.0), requests=())], NOW)
 
     rollup.roll_up(DAY, [service.id], NOW, UTC)
@@ -119,13 +119,13 @@ def test_a_ping_that_tells_no_time_counts_none(service):
     assert ServiceHour.objects.get().answered_count == 0
 
 
-def test_the_newest_answer_is_shown_with_its_time(service):
+def test_the_newest_answer_is_shown_with_its_time(service: Any) -> None:
     record([answered_500(0, 812.5)], NOW)
 
     assert ServiceState.objects.get().last_response_ms == 812.5
 
 
-def test_the_answer_before_a_redirect_that_fails_keeps_its_time(service):
+def test_the_answer_before_a_redirect_that_fails_keeps_its_time(service: Any) -> None:
     failed = ATTEMPTS[4].result(0, 900.0)
     first = replace(failed.requests[0], status_code=302, error_message=None, phases=Phases(total_ms=20.0))
     record([replace(failed, requests=(first, failed.requests[0]))], NOW)
@@ -165,7 +165,7 @@ ONES = st.tuples(st.sampled_from(ATTEMPTS), st.integers(1, 3_000_000))
 
 @settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=st.lists(ONES, min_size=1, max_size=40))
-def test_raw_compressed_and_recounted_figures_are_those_of_a_simple_oracle(made):
+def test_raw_compressed_and_recounted_figures_are_those_of_a_simple_oracle(made: Any) -> None:
     with transaction.atomic():
         compare_with_oracle(made)
         transaction.set_rollback(True)
@@ -198,7 +198,7 @@ def compare_with_oracle(made: list[tuple[Attempt, int]]) -> None:
 
 
 @given(st.integers(1, 5_000), st.integers(0, 100))
-def test_ranks_are_the_nearest(count, percent):
+def test_ranks_are_the_nearest(count: Any, percent: Any) -> None:
     index = nearest_rank(percent, count)
 
     assert 100 * (index + 1) >= percent * count, "at least this share reach it"
@@ -206,12 +206,12 @@ def test_ranks_are_the_nearest(count, percent):
 
 
 @pytest.mark.parametrize(("count", "hundredths", "average"), [(0, 0, None), (2, 3, 0.02), (3, 4, 0.01), (3, 5, 0.02)])
-def test_averages_are_rounded_to_the_nearest_hundredth_half_up(count, hundredths, average):
+def test_averages_are_rounded_to_the_nearest_hundredth_half_up(count: Any, hundredths: Any, average: Any) -> None:
     assert average_ms(count, hundredths) == average
 
 
 @pytest.mark.parametrize(("percent", "count"), [(95, 20), (99, 100), (50, 7), (50, 8), (95, 19), (99, 201)])
-def test_ranks_are_those_of_percentile_disc(percent, count):
+def test_ranks_are_those_of_percentile_disc(percent: Any, count: Any) -> None:
     query = "SELECT percentile_disc(%s::float8 / 100) WITHIN GROUP (ORDER BY n) FROM generate_series(1, %s) AS n"
     with connection.cursor() as cursor:
         cursor.execute(query, [percent, count])

@@ -1,5 +1,7 @@
 """The bounds of downtime: against cases, against worlds that could have given the checks, and what must always hold."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ OK, BAD = Verdict.OK, Verdict.BAD
 DAY_S = 86_400
 
 
-def bounded(checks, spans=(), policy=POLICY, window=(0, LENGTH)):
+def bounded(checks: Any, spans: Any = (), policy: Any = POLICY, window: Any = (0, LENGTH)) -> Any:
     stretches = sla.encode(checks)
     found = edges.apart_from(
         edges.edges(stretches, policy, window), [span for span in spans if span.kind is SpanKind.RESTATED]
@@ -25,11 +27,11 @@ def bounded(checks, spans=(), policy=POLICY, window=(0, LENGTH)):
     return intervals, Bounded(intervals, found)
 
 
-def down_of(intervals) -> int:
+def down_of(intervals: Any) -> int:
     return sum(interval.seconds for interval in intervals if interval.kind is Kind.DOWN)
 
 
-def test_two_failures_of_a_daily_check_are_a_day_of_which_five_seconds_are_certain():
+def test_two_failures_of_a_daily_check_are_a_day_of_which_five_seconds_are_certain() -> None:
     hold_s = 216_000
     checks = [(0, OK, hold_s), (DAY_S, BAD, hold_s), (DAY_S + 5, BAD, hold_s), (2 * DAY_S, OK, hold_s)]
 
@@ -61,11 +63,11 @@ def test_two_failures_of_a_daily_check_are_a_day_of_which_five_seconds_are_certa
         ),
     ],
 )
-def test_cases(name, checks, policy, bounds):
+def test_cases(name: Any, checks: Any, policy: Any, bounds: Any) -> None:
     assert bounded(checks, policy=policy)[1].whole() == bounds
 
 
-def test_what_was_restated_has_no_edges():
+def test_what_was_restated_has_no_edges() -> None:
     checks = [(0, OK, 30), (10, BAD, 30), (20, BAD, 30), (30, OK, 30)]
     restated = Span(kind=SpanKind.RESTATED, since=0, until=25, restated_as=Kind.DOWN)
 
@@ -75,7 +77,7 @@ def test_what_was_restated_has_no_edges():
     assert found.whole() == Bounds(25, 30)
 
 
-def test_maintenance_hides_the_edge_that_lies_in_it():
+def test_maintenance_hides_the_edge_that_lies_in_it() -> None:
     checks = [(0, OK, 30), (10, BAD, 30), (20, BAD, 30), (30, OK, 30)]
 
     intervals, found = bounded(checks, [Span(kind=SpanKind.MAINTENANCE, since=2, until=12)])
@@ -85,7 +87,7 @@ def test_maintenance_hides_the_edge_that_lies_in_it():
 
 @PATIENT
 @given(checks_strategy, spans_strategy, policy_strategy)
-def test_least_is_no_more_than_published_and_that_no_more_than_most(checks, spans, policy):
+def test_least_is_no_more_than_published_and_that_no_more_than_most(checks: Any, spans: Any, policy: Any) -> None:
     intervals, found = bounded(checks, spans, policy)
 
     down = [interval for interval in intervals if interval.kind is Kind.DOWN]
@@ -99,8 +101,8 @@ def test_least_is_no_more_than_published_and_that_no_more_than_most(checks, span
 
 @PATIENT
 @given(checks_strategy, spans_strategy, policy_strategy, st.integers(0, LENGTH))
-def test_bounds_of_split_windows_add_up(checks, spans, policy, middle):
-    def bounds(start, end):
+def test_bounds_of_split_windows_add_up(checks: Any, spans: Any, policy: Any, middle: Any) -> None:
+    def bounds(start: Any, end: Any) -> Any:
         return bounded(checks, spans, policy, (start, end))[1].whole()
 
     # `bounded` makes the service begin where the window does, so the parts are windows of the same service.
@@ -109,7 +111,7 @@ def test_bounds_of_split_windows_add_up(checks, spans, policy, middle):
 
 @PATIENT
 @given(st.data())
-def test_any_world_that_gives_these_checks_lies_between_the_bounds(data):
+def test_any_world_that_gives_these_checks_lies_between_the_bounds(data: Any) -> None:
     """Between two checks a world changes once if they differ, and not if they agree: so nobody looks away."""
     times = sorted(data.draw(st.sets(st.integers(0, LENGTH), min_size=2, max_size=20)) | {0, LENGTH})
     verdicts = [data.draw(st.sampled_from([OK, BAD])) for _at in times]

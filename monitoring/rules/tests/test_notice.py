@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,36 +21,36 @@ RESTATES, COUNTS = Policy(), Policy(counts_late=True)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-def test_vector(vector):
+def test_vector(vector: Any) -> None:
     assert differences(vector) == []
 
 
-def window(since, until, entered=None, replaced=None, kind=SpanKind.MAINTENANCE) -> Span:
+def window(since: Any, until: Any, entered: Any = None, replaced: Any = None, kind: Any = SpanKind.MAINTENANCE) -> Span:
     return Span(kind=kind, since=since, until=until, entered=entered, replaced=replaced)
 
 
-def late_of(spans, policy=RESTATES) -> list[tuple[int, int, bool]]:
+def late_of(spans: Any, policy: Any = RESTATES) -> list[tuple[int, int, bool]]:
     return [(each.since, each.until, each.is_withdrawn) for each in notice.late(spans, policy, (0, 1000))]
 
 
-def test_only_the_part_that_was_over_is_late():
+def test_only_the_part_that_was_over_is_late() -> None:
     assert late_of([window(10, 20, entered=14)]) == [(10, 14, False)]
     assert late_of([window(10, 20, entered=10)]) == late_of([window(10, 20)]) == []
 
 
-def test_an_open_window_that_is_ended_now_is_not_late():
+def test_an_open_window_that_is_ended_now_is_not_late() -> None:
     assert late_of([window(10, 100, entered=10, replaced=30), window(10, 30, entered=30)]) == []
 
 
-def test_to_shorten_a_window_afterwards_takes_back_what_was_said():
+def test_to_shorten_a_window_afterwards_takes_back_what_was_said() -> None:
     assert late_of([window(10, 20, entered=5, replaced=25), window(10, 15, entered=25)]) == [(15, 20, True)]
 
 
-def test_to_move_the_beginning_back_is_late():
+def test_to_move_the_beginning_back_is_late() -> None:
     assert late_of([window(10, 20, entered=5, replaced=25), window(4, 20, entered=25)]) == [(4, 10, False)]
 
 
-def test_a_late_stretch_is_of_who_said_it_first():
+def test_a_late_stretch_is_of_who_said_it_first() -> None:
     first, second = window(10, 20, entered=30, replaced=40), window(10, 25, entered=40)
 
     assert notice.late([second, first], RESTATES, (0, 100)) == [
@@ -58,7 +59,7 @@ def test_a_late_stretch_is_of_who_said_it_first():
     ]
 
 
-def test_with_notice_a_window_counts_only_when_it_was_entered_so_long_before_it_begins():
+def test_with_notice_a_window_counts_only_when_it_was_entered_so_long_before_it_begins() -> None:
     day = Policy(maintenance_notice_s=100)
 
     assert late_of([window(200, 300, entered=100)], day) == []
@@ -70,7 +71,7 @@ def test_with_notice_a_window_counts_only_when_it_was_entered_so_long_before_it_
     assert late_of([window(200, 300, entered=200, kind=SpanKind.PAUSED)], day) == []
 
 
-def test_where_maintenance_counts_as_measured_nothing_of_it_is_late():
+def test_where_maintenance_counts_as_measured_nothing_of_it_is_late() -> None:
     assert late_of([window(10, 20, entered=30)], Policy(counts_maintenance=True)) == []
 
 
@@ -88,11 +89,11 @@ entries = st.builds(
 policies = st.builds(Policy, maintenance_notice_s=st.sampled_from([0, 3, 10]), counts_late=st.booleans())
 
 
-def walk(spans, policy, kind, second) -> tuple[bool, bool]:
+def walk(spans: Any, policy: Any, kind: Any, second: Any) -> tuple[bool, bool]:
     """Say in the slowest way whether a second was said in time to be of a kind, and whether it stands so now."""
     ours = [span for span in spans if span.kind is kind and span.since <= second < span.until]
 
-    def stood_at(span, instant) -> bool:
+    def stood_at(span: Any, instant: Any) -> bool:
         return (span.entered is None or span.entered <= instant) and (span.replaced is None or instant < span.replaced)
 
     said = any(stood_at(span, second) for span in ours)
@@ -103,7 +104,7 @@ def walk(spans, policy, kind, second) -> tuple[bool, bool]:
 
 @PATIENT
 @given(st.lists(entries, max_size=5), policies)
-def test_every_second_is_what_a_slow_walk_says(spans, policy):
+def test_every_second_is_what_a_slow_walk_says(spans: Any, policy: Any) -> None:
     found = notice.late(spans, policy, (0, LENGTH))
     for kind in notice.SAID_BY_PEOPLE:
         for second in range(LENGTH):
@@ -117,14 +118,14 @@ def test_every_second_is_what_a_slow_walk_says(spans, policy):
     ]
 
 
-def covers(spans, kind, second) -> bool:
+def covers(spans: Any, kind: Any, second: Any) -> bool:
     return any(span.kind is kind and span.since <= second < span.until for span in spans)
 
 
 @PATIENT
 @given(st.lists(entries, max_size=5), policies)
-def test_the_two_readings_differ_only_where_something_was_said_late(spans, policy):
-    def kinds(read) -> list[Kind]:
+def test_the_two_readings_differ_only_where_something_was_said_late(spans: Any, policy: Any) -> None:
+    def kinds(read: Any) -> list[Kind]:
         intervals = sla.account([], read, policy, window=(0, LENGTH), created_at=0)
         return [interval.kind for interval in intervals for _second in range(interval.seconds)]
 

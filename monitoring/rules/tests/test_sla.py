@@ -4,6 +4,7 @@ import itertools
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -43,11 +44,11 @@ policy_strategy = st.builds(
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-def test_vector(vector):
+def test_vector(vector: Any) -> None:
     assert differences(vector) == []
 
 
-def test_the_command_agrees_and_shows_a_difference_readably(tmp_path):
+def test_the_command_agrees_and_shows_a_difference_readably(tmp_path: Path) -> None:
     said = StringIO()
     call_command("check_sla_vectors", FILE, stdout=said)
     assert said.getvalue() == f"{len(VECTORS)} vectors agree.\n"
@@ -61,7 +62,7 @@ def test_the_command_agrees_and_shows_a_difference_readably(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"vectors": 3}', '{"vectors": [{}]}'])
-def test_the_command_refuses_other_files_in_words(tmp_path, content):
+def test_the_command_refuses_other_files_in_words(tmp_path: Path, content: Any) -> None:
     file = tmp_path / "other.json"
     file.write_text(content)
 
@@ -69,11 +70,11 @@ def test_the_command_refuses_other_files_in_words(tmp_path, content):
         call_command("check_sla_vectors", file, stdout=StringIO())
 
 
-def walk(checks, spans, policy, created_at) -> list[Kind]:
+def walk(checks: Any, spans: Any, policy: Any, created_at: Any) -> list[Kind]:
     """Say the kind of each second of [0, LENGTH), in the slowest and most obvious way."""
     last = {at: verdict for at, verdict, _hold in checks}
     times = sorted(last)
-    is_down, streak, kind_of = False, [], {}
+    is_down, streak, kind_of = False, list[Any](), dict[Any, Any]()
     for index, at in enumerate(times):
         if index and at - times[index - 1] > HOLD_S:
             streak = []
@@ -109,7 +110,7 @@ def walk(checks, spans, policy, created_at) -> list[Kind]:
 
 
 @given(checks_strategy, spans_strategy, policy_strategy, st.integers(-5, 70))
-def test_every_second_is_what_a_slow_walk_says(checks, spans, policy, created_at):
+def test_every_second_is_what_a_slow_walk_says(checks: Any, spans: Any, policy: Any, created_at: Any) -> None:
     intervals = account(encode(checks), spans, policy, window=(0, LENGTH), created_at=created_at)
 
     found = [interval.kind for interval in intervals for _ in range(interval.seconds)]
@@ -117,8 +118,8 @@ def test_every_second_is_what_a_slow_walk_says(checks, spans, policy, created_at
 
 
 @given(checks_strategy, spans_strategy, policy_strategy, st.integers(0, LENGTH))
-def test_parts_sum_to_the_window_and_split_windows_add_up(checks, spans, policy, middle):
-    def seconds(start, end):
+def test_parts_sum_to_the_window_and_split_windows_add_up(checks: Any, spans: Any, policy: Any, middle: Any) -> None:
+    def seconds(start: Any, end: Any) -> Any:
         return seconds_by_kind(account(encode(checks), spans, policy, window=(start, end), created_at=3))
 
     whole, left, right = seconds(0, LENGTH), seconds(0, middle), seconds(middle, LENGTH)
@@ -128,7 +129,7 @@ def test_parts_sum_to_the_window_and_split_windows_add_up(checks, spans, policy,
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=len(Kind), max_size=len(Kind)), policy_strategy)
-def test_figures_lie_in_order(values, policy):
+def test_figures_lie_in_order(values: Any, policy: Any) -> None:
     seconds = dict(zip(Kind, values, strict=True))
 
     found = figures(seconds, policy)
@@ -143,7 +144,7 @@ def test_figures_lie_in_order(values, policy):
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Kind)), st.integers(-5, 25), st.integers(-5, 25)), max_size=12))
-def test_later_paint_covers_earlier(strokes):
+def test_later_paint_covers_earlier(strokes: Any) -> None:
     canvas, plain = Canvas(0, 20), [Kind.UNKNOWN] * 20
     for kind, start, end in strokes:
         canvas.paint(kind, start, end)
@@ -157,21 +158,21 @@ def test_later_paint_covers_earlier(strokes):
 
 
 @given(checks_strategy, policy_strategy)
-def test_what_was_measured_never_overlaps(checks, policy):
+def test_what_was_measured_never_overlaps(checks: Any, policy: Any) -> None:
     intervals = list(measured(encode(checks), policy))
 
     assert all(a.end <= b.start for a, b in itertools.pairwise(intervals))
 
 
-def test_one_second_in_ninety_days_is_not_a_hundred_percent():
+def test_one_second_in_ninety_days_is_not_a_hundred_percent() -> None:
     seconds = dict.fromkeys(Kind, 0) | {Kind.OPERATIONAL: 90 * 86_400 - 1, Kind.DOWN: 1}
 
     assert sla.percentage(figures(seconds, POLICY).uptime) == "99.99"
 
 
-def test_no_data_is_no_figure():
+def test_no_data_is_no_figure() -> None:
     assert figures(dict.fromkeys(Kind, 0), POLICY).uptime is None
 
 
-def test_an_empty_window_has_no_intervals():
+def test_an_empty_window_has_no_intervals() -> None:
     assert account([], [], POLICY, window=(10, 10), created_at=0) == []

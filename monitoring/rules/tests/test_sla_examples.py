@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,9 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCU
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(1, len(EXAMPLES) + 1))
-def test_example(example):
+def test_example(example: Any) -> None:
     assert differences(example) == []
 
 
-def test_there_are_examples():
+def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 11

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -31,14 +32,14 @@ def statuses(*checks: tuple[float, Verdict], policy: Policy = DEFAULT) -> str:
     return " ".join(step.state.status for step in walk(*checks, policy=policy))
 
 
-def test_the_first_good_check_makes_a_service_operational():
+def test_the_first_good_check_makes_a_service_operational() -> None:
     (change,) = walk((0, OK))[0].changes
 
     assert (change.from_status, change.to_status, change.cause) == (Status.UNKNOWN, Status.OPERATIONAL, Cause.MEASURED)
     assert (change.edge_start_at, change.edge_end_at) == (None, at(0))
 
 
-def test_a_single_failure_changes_nothing_but_asks_for_a_recheck():
+def test_a_single_failure_changes_nothing_but_asks_for_a_recheck() -> None:
     step = walk((0, OK), (60, BAD))[1]
 
     assert step.changes == ()
@@ -46,7 +47,7 @@ def test_a_single_failure_changes_nothing_but_asks_for_a_recheck():
     assert step.state.recheck_at == at(65)
 
 
-def test_the_second_failure_in_a_row_is_an_outage_since_the_first():
+def test_the_second_failure_in_a_row_is_an_outage_since_the_first() -> None:
     step = walk((0, OK), (60, BAD), (65, BAD))[2]
 
     assert (step.changes[0].to_status, step.changes[0].cause) == (Status.DOWN, Cause.FAILED)
@@ -54,7 +55,7 @@ def test_the_second_failure_in_a_row_is_an_outage_since_the_first():
     assert step.state.recheck_at is None
 
 
-def test_the_first_good_check_ends_an_outage():
+def test_the_first_good_check_ends_an_outage() -> None:
     step = walk((0, OK), (60, BAD), (65, BAD), (120, OK))[3]
 
     assert (step.changes[0].to_status, step.changes[0].cause) == (Status.OPERATIONAL, Cause.RECOVERED)
@@ -74,11 +75,11 @@ def test_the_first_good_check_ends_an_outage():
         ("a second more is one", [(0, BAD), (151, BAD)], "nd nd"),
     ],
 )
-def test_status_after_each_check(why, checks, expected):
+def test_status_after_each_check(why: Any, checks: Any, expected: Any) -> None:
     assert statuses(*checks) == expected, why
 
 
-def test_recovery_must_hold_as_long_as_the_policy_asks():
+def test_recovery_must_hold_as_long_as_the_policy_asks() -> None:
     policy = Policy(recovery_threshold=2)
 
     assert statuses((0, BAD), (60, BAD), (120, OK), (180, BAD), (240, OK), (300, OK), policy=policy) == (
@@ -86,7 +87,7 @@ def test_recovery_must_hold_as_long_as_the_policy_asks():
     )
 
 
-def test_equal_verdicts_without_a_gap_are_one_run():
+def test_equal_verdicts_without_a_gap_are_one_run() -> None:
     steps = walk((0, OK), (60, OK), (120, BAD), (125, OK), (1000, OK))
 
     closed = [step.closed_run for step in steps if step.closed_run]
@@ -98,14 +99,14 @@ def test_equal_verdicts_without_a_gap_are_one_run():
     assert steps[-1].state.run.hold_s == 150
 
 
-def test_an_older_check_is_refused():
+def test_an_older_check_is_refused() -> None:
     state = walk((60, OK))[0].state
 
     with pytest.raises(ValueError, match="does not follow the newest"):
         advance(state, check(0, BAD), Policy())
 
 
-def test_a_service_goes_silent_after_its_hold_and_timeout():
+def test_a_service_goes_silent_after_its_hold_and_timeout() -> None:
     state = walk((0, OK))[0].state
 
     assert fall_silent(state, at(154)).changes == ()
@@ -119,7 +120,7 @@ def test_a_service_goes_silent_after_its_hold_and_timeout():
     assert fall_silent(step.state, at(156)).changes == ()
 
 
-def test_a_service_that_was_down_is_down_again_after_silence():
+def test_a_service_that_was_down_is_down_again_after_silence() -> None:
     silent = fall_silent(walk((0, BAD), (60, BAD))[1].state, at(1000)).state
 
     step = advance(silent, check(1020, BAD), Policy())
@@ -129,11 +130,11 @@ def test_a_service_that_was_down_is_down_again_after_silence():
 
 
 @pytest.mark.parametrize(("interval_ms", "hold_s"), [(1000, 3), (5000, 13), (60_000, 150), (1200, 3)])
-def test_hold_is_rounded_up_to_whole_seconds(interval_ms, hold_s):
+def test_hold_is_rounded_up_to_whole_seconds(interval_ms: Any, hold_s: Any) -> None:
     assert Policy().hold_s(interval_ms) == hold_s
 
 
-def test_a_short_interval_needs_no_recheck():
+def test_a_short_interval_needs_no_recheck() -> None:
     step = advance(State(), Check(at=START, verdict=BAD, interval_ms=5000, timeout_ms=100, hold_s=13), Policy())
 
     assert step.state.recheck_at is None
@@ -149,5 +150,5 @@ def test_a_short_interval_needs_no_recheck():
         ([BAD], 2, BAD),
     ],
 )
-def test_regions_fold_by_quorum(verdicts, quorum, folded):
+def test_regions_fold_by_quorum(verdicts: Any, quorum: Any, folded: Any) -> None:
     assert fold_verdicts(verdicts, quorum) is folded

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -34,21 +35,21 @@ EVERY_S = 10
 HOLD_S = 25
 
 
-def at(seconds):
+def at(seconds: Any) -> Any:
     return START + timedelta(seconds=seconds)
 
 
-def check(seconds, verdict="ok", service_id="payments", **fields):
+def check(seconds: Any, verdict: str = "ok", service_id: str = "payments", **fields: Any) -> Any:
     """Record a check a second after its slot, by the clock that made it."""
     result = make_result(seconds, verdict, service_id, interval_ms=EVERY_S * 1000, **fields)
     return record([result], at(seconds + 1))
 
 
-def status(id="payments"):
+def status(id: str = "payments") -> Any:
     return Service.objects.get(id=id).status
 
 
-def kinds(since, until, id="payments"):
+def kinds(since: Any, until: Any, id: str = "payments") -> Any:
     """Return the kind of each second of a window, as it is published."""
     service, window = Service.objects.get(id=id), (at(since), at(until))
     rules = Policy(failure_threshold=service.failure_threshold or 2)
@@ -57,7 +58,7 @@ def kinds(since, until, id="payments"):
     return [each.kind for each in account.intervals for _ in range(each.seconds)]
 
 
-def old_service(id="payments", **fields):
+def old_service(id: str = "payments", **fields: Any) -> Any:
     """Make a service that existed before all that is checked here."""
     service = make_service(id, **fields)
     Service.objects.filter(id=id).update(created_at=at(-86_400))
@@ -65,11 +66,11 @@ def old_service(id="payments", **fields):
 
 
 @pytest.fixture
-def service():
+def service() -> Any:
     return old_service()
 
 
-def test_an_outage_after_a_leap_ahead_is_told_at_once(service):
+def test_an_outage_after_a_leap_ahead_is_told_at_once(service: Any) -> None:
     for seconds in range(0, 60, EVERY_S):
         check(seconds)
     for seconds in range(60, 90, EVERY_S):
@@ -85,7 +86,7 @@ def test_an_outage_after_a_leap_ahead_is_told_at_once(service):
     assert EngineCounter.objects.get(name="states_ahead").value == 1
 
 
-def test_without_another_check_the_sweep_corrects_it(service):
+def test_without_another_check_the_sweep_corrects_it(service: Any) -> None:
     for seconds in (0, 10, HOUR_S + 20):
         check(seconds)
     assert status() == "o"
@@ -99,7 +100,7 @@ def test_without_another_check_the_sweep_corrects_it(service):
     assert not CheckRun.objects.exists()
 
 
-def test_a_stretch_that_passes_twice_is_what_was_measured_last(service):
+def test_a_stretch_that_passes_twice_is_what_was_measured_last(service: Any) -> None:
     for seconds in range(0, 300, EVERY_S):
         check(seconds)
 
@@ -122,7 +123,7 @@ def test_a_stretch_that_passes_twice_is_what_was_measured_last(service):
     assert WatchServerLog.objects.count() == 31, "one for each slot"
 
 
-def test_rows_of_the_future_stay_and_say_nothing(service):
+def test_rows_of_the_future_stay_and_say_nothing(service: Any) -> None:
     check(0)
     check(HOUR_S, "bad")
 
@@ -133,7 +134,7 @@ def test_rows_of_the_future_stay_and_say_nothing(service):
     assert not WatchServerLog.objects.speaking().filter(checked_at=at(HOUR_S)).exists()
 
 
-def test_a_batch_that_comes_again_does_not_bring_them_back(service):
+def test_a_batch_that_comes_again_does_not_bring_them_back(service: Any) -> None:
     check(0)
     check(HOUR_S, "bad")
     check(10)
@@ -142,7 +143,7 @@ def test_a_batch_that_comes_again_does_not_bring_them_back(service):
     assert record([make_result(HOUR_S, "bad")], at(20)).ahead == 1
 
 
-def test_a_confirmed_outage_goes_on_after_it(service):
+def test_a_confirmed_outage_goes_on_after_it(service: Any) -> None:
     for seconds in (0, 10):
         check(seconds, "bad")
     check(HOUR_S)
@@ -154,7 +155,7 @@ def test_a_confirmed_outage_goes_on_after_it(service):
     assert set(kinds(0, 30)) == {Kind.DOWN}
 
 
-def test_regions_are_taken_back_as_well():
+def test_regions_are_taken_back_as_well() -> None:
     old_service(regions=["a", "b"])
     for seconds in (0, 10):
         for region in "ab":
@@ -171,7 +172,7 @@ def test_regions_are_taken_back_as_well():
     }
 
 
-def test_a_few_seconds_ahead_are_no_reason(service):
+def test_a_few_seconds_ahead_are_no_reason(service: Any) -> None:
     check(0)
     ahead_s = AHEAD.total_seconds()
 
@@ -181,7 +182,7 @@ def test_a_few_seconds_ahead_are_no_reason(service):
     assert correct({service.id}, at(-ahead_s)) == 0
 
 
-def test_what_a_region_saw_in_the_future_is_forgotten():
+def test_what_a_region_saw_in_the_future_is_forgotten() -> None:
     RegionSight.objects.create(region="a", answered_at=at(HOUR_S))
     RegionSight.objects.create(
         region="b", failing_since=at(HOUR_S), failed_at=at(HOUR_S), blind_since=at(HOUR_S), canaries="http://router/"
@@ -193,7 +194,7 @@ def test_what_a_region_saw_in_the_future_is_forgotten():
     assert all(sight.answered_at is None or sight.answered_at <= at(0) for sight in RegionSight.objects.all())
 
 
-def test_days_closed_too_soon_are_closed_again(service):
+def test_days_closed_too_soon_are_closed_again(service: Any) -> None:
     today = START.date()
     rollup_requests.plan(at(86_400 + 1000), START.tzinfo)
     UptimeRecord.objects.create(service=service, date=today, status="nd", is_settled=True, policy_id=1)
@@ -206,7 +207,7 @@ def test_days_closed_too_soon_are_closed_again(service):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_whatever_leaps_ahead_ends_in_what_was_true_or_in_nothing(seed):
+def test_whatever_leaps_ahead_ends_in_what_was_true_or_in_nothing(seed: Any) -> None:
     """A clock leaps ahead and is set right, once or more; a twin is measured by one that is right all along."""
     random = Random(seed)
     for id in ("payments", "twin"):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from math import ceil
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -43,7 +44,7 @@ delays = st.lists(st.sampled_from([0, 0, 0, 0, 1, 3, 40]), min_size=120, max_siz
 cuts = st.lists(st.integers(1, 20), min_size=120, max_size=120)
 
 
-def slots(first: int, last: int, verdict: str, regions: str = "ab"):
+def slots(first: int, last: int, verdict: str, regions: str = "ab") -> Any:
     return [(slot, region, verdict, 60, 0) for slot in range(first, last + 1) for region in regions]
 
 
@@ -71,7 +72,9 @@ class Undo(Exception):
     [(0, "a", "ok", 1, 73.345), (0, "a", "bad", 1, 72.345), (0, "a", "ok", 1, 73.983), (0, "a", "bad", 1, 70.345)],
     [0, 0, 0, 9] + [0] * 116, [3] * 120,
 )  # fmt: skip
-def test_what_is_recorded_follows_from_the_raw_checks(regions, quorum, failures, recoveries, found, delays, cuts):
+def test_what_is_recorded_follows_from_the_raw_checks(
+    regions: Any, quorum: Any, failures: Any, recoveries: Any, found: Any, delays: Any, cuts: Any
+) -> None:
     try:
         with transaction.atomic():
             service = make_service(
@@ -94,7 +97,7 @@ def test_what_is_recorded_follows_from_the_raw_checks(regions, quorum, failures,
         pass
 
 
-def deliver(found, delays, cuts) -> None:
+def deliver(found: Any, delays: Any, cuts: Any) -> None:
     """Record the checks in batches of any cut, each check so many slots late, and every fourth twice."""
     arriving = [
         (slot + delay, make_result(slot * 60 + offset, verdict, region=region, interval_ms=interval_s * 1000))
@@ -118,7 +121,7 @@ def runs_recorded() -> list[sla.Stretch]:
     return [sla.Stretch(Verdict(v), second(first), second(last), count, hold) for v, first, last, count, hold in rows]
 
 
-def runs_of_raw(service) -> list[sla.Stretch]:
+def runs_of_raw(service: Any) -> list[sla.Stretch]:
     """Fold the raw checks slowly and obviously: second by second, over all regions."""
     rows = list(WatchServerLog.objects.order_by("checked_at", "region"))
     quorum = service.quorum or len(service.regions) // 2 + 1
@@ -135,7 +138,7 @@ def runs_of_raw(service) -> list[sla.Stretch]:
     return sla.encode(slots)
 
 
-def untold(service, policy: Policy) -> list:
+def untold(service: Any, policy: Policy) -> list:
     """Return the outages without a transition."""
     told = [second(at) for at in Transition.objects.filter(to_status="mo").values_list("edge_end_at", flat=True)]
     found = late_outages.outages(runs_of_raw(service), policy)
@@ -147,12 +150,12 @@ def confirmed() -> tuple[bool, int]:
     return (state.is_down, state.streak_count) if state else (False, 0)
 
 
-def accounted(service, policy: Policy) -> list[sla.Interval]:
+def accounted(service: Any, policy: Policy) -> list[sla.Interval]:
     found = evidence.fetch([service], *WINDOW, [policy])[service.id]
     return list(evidence.account(service.id, found, policy, WINDOW, LATER + timedelta(days=1)).intervals)
 
 
-def accounted_by_raw(service, policy: Policy) -> list[sla.Interval]:
+def accounted_by_raw(service: Any, policy: Policy) -> list[sla.Interval]:
     start, end = map(second, WINDOW)
     return sla.account(runs_of_raw(service), [], policy, window=(start, end), created_at=start - 86_400)
 
@@ -161,5 +164,5 @@ def hold_s(row: WatchServerLog) -> int:
     return ceil(2.5 * row.interval_ms / 1000)
 
 
-def second(at) -> int:
+def second(at: Any) -> int:
     return int(at.timestamp() // 1)

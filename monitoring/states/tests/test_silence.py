@@ -10,7 +10,7 @@ from monitoring.tests.factories import START, make_result, make_service
 pytestmark = pytest.mark.django_db
 
 
-def test_a_service_without_checks_becomes_unknown_once():
+def test_a_service_without_checks_becomes_unknown_once() -> None:
     make_service()
     make_service("fresh")
     recording.record([make_result(0), make_result(100, service_id="fresh")], START + timedelta(seconds=100))
@@ -25,7 +25,7 @@ def test_a_service_without_checks_becomes_unknown_once():
     assert (transition.cause, transition.edge_start_at) == ("silent", START)
 
 
-def test_it_is_operational_again_with_the_next_good_check():
+def test_it_is_operational_again_with_the_next_good_check() -> None:
     make_service()
     recording.record([make_result(0)], START)
     mark_silent(START + timedelta(hours=1))

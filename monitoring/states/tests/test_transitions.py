@@ -1,5 +1,6 @@
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -22,7 +23,7 @@ def make_transition(id: str = "payments") -> Transition:
 
 
 @pytest.mark.django_db
-def test_a_consumer_handles_each_transition_once():
+def test_a_consumer_handles_each_transition_once() -> None:
     transition = make_transition()
 
     with transitions.claimed("system_status", START) as first:
@@ -32,7 +33,7 @@ def test_a_consumer_handles_each_transition_once():
 
 
 @pytest.mark.django_db
-def test_what_a_consumer_fails_at_is_left_for_the_next_call():
+def test_what_a_consumer_fails_at_is_left_for_the_next_call() -> None:
     transition = make_transition()
 
     with pytest.raises(RuntimeError), transitions.claimed("system_status", START):
@@ -43,7 +44,7 @@ def test_what_a_consumer_fails_at_is_left_for_the_next_call():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_consumers_at_once_never_handle_the_same_transition():
+def test_two_consumers_at_once_never_handle_the_same_transition() -> None:
     make_transition()
     taken, release, seen = threading.Event(), threading.Event(), []
 
@@ -67,7 +68,7 @@ def test_two_consumers_at_once_never_handle_the_same_transition():
 
 
 @pytest.mark.django_db
-def test_the_sweep_nudges_whoever_has_something_left(celery_calls):
+def test_the_sweep_nudges_whoever_has_something_left(celery_calls: Any) -> None:
     make_transition()
     assert transitions.sweep() == ["system_status"]
     assert celery_calls == ["incidents.follow_transitions"]
@@ -79,7 +80,9 @@ def test_the_sweep_nudges_whoever_has_something_left(celery_calls):
 
 
 @pytest.mark.django_db
-def test_each_way_to_a_transition_tells_its_event_once(caplog, django_capture_on_commit_callbacks):
+def test_each_way_to_a_transition_tells_its_event_once(
+    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
     make_service()
     later, archived_at = START + timedelta(days=1), START + timedelta(minutes=1)
     with caplog.at_level("INFO", "observability.events"), django_capture_on_commit_callbacks(execute=True):
@@ -97,7 +100,7 @@ def test_each_way_to_a_transition_tells_its_event_once(caplog, django_capture_on
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_tells_no_event(caplog):
+def test_what_is_rolled_back_tells_no_event(caplog: pytest.LogCaptureFixture) -> None:
     make_service()
 
     with caplog.at_level("INFO", "observability.events"), transaction.atomic():

@@ -1,5 +1,7 @@
 """Causes in the reader's language."""
 
+from typing import Any
+
 import pytest
 from django.utils import translation
 
@@ -18,10 +20,10 @@ from monitoring.words.causes import in_words
         (None, ""),
     ],
 )
-def test_a_cause_is_said_in_korean_where_its_form_is_known(said, korean):
+def test_a_cause_is_said_in_korean_where_its_form_is_known(said: Any, korean: Any) -> None:
     with translation.override("ko"):
         assert in_words(said) == korean
 
 
-def test_english_stays_as_it_is_stored():
+def test_english_stays_as_it_is_stored() -> None:
     assert in_words("answered 502 Bad Gateway") == "answered 502 Bad Gateway"

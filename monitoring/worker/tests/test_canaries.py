@@ -2,8 +2,10 @@
 
 import errno
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -14,17 +16,17 @@ from monitoring.worker.probe_loop import ProbeLoop
 
 
 class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         self.send_response(503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *_):
+    def log_message(self, *_: Any) -> None:
         pass
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Any]:
     server = HTTPServer(("127.0.0.1", 0), Answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -35,19 +37,19 @@ def server():
 
 
 @pytest.fixture
-def loop():
+def loop() -> Iterator[Any]:
     loop = ProbeLoop(probe_worker.make_probe, lambda results: None, max_held=10)
     yield loop
     loop.stop(2)
 
 
-def asking(loop, monkeypatch, *urls):
+def asking(loop: Any, monkeypatch: Any, *urls: Any) -> Any:
     now = [1_000.0]
     monkeypatch.setattr(probe_worker, "loop", lambda: loop)
     return Canaries(urls, probe_worker._ask_canaries, lambda: now[0]), now
 
 
-def test_any_status_of_any_canary_is_an_answer(server, loop, monkeypatch):
+def test_any_status_of_any_canary_is_an_answer(server: Any, loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = HTTPServer(("127.0.0.1", 0), Answer)
     closed.server_close()
     alive, dead = (f"http://127.0.0.1:{each.server_port}/" for each in (server, closed))
@@ -58,15 +60,17 @@ def test_any_status_of_any_canary_is_an_answer(server, loop, monkeypatch):
     assert said.canaries == dead
 
 
-def test_a_stopping_worker_says_nothing(loop, monkeypatch):
+def test_a_stopping_worker_says_nothing(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     canaries, _now = asking(loop, monkeypatch, "http://127.0.0.1:1/")
     loop.stop(2)
 
     assert canaries.look(has_failures=True) is None
 
 
-def test_a_fault_of_ours_says_nothing_of_the_network(monkeypatch, caplog):
-    async def broken(spec, lateness_ms):
+def test_a_fault_of_ours_says_nothing_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(spec: Any, lateness_ms: Any) -> Any:
         raise OSError(errno.EMFILE, "too many open files")
 
     loop = ProbeLoop(lambda: broken, lambda results: None, max_held=10)
@@ -79,11 +83,11 @@ def test_a_fault_of_ours_says_nothing_of_the_network(monkeypatch, caplog):
     assert "too many open files" in caplog.text
 
 
-def test_they_are_asked_when_checks_fail_and_rarely_else():
+def test_they_are_asked_when_checks_fail_and_rarely_else() -> None:
     answers, now = [True, True, False, False, True, True], [1_000.0]
     canaries = Canaries(["http://router/"], lambda urls: answers.pop(0), lambda: now[0])
 
-    def asked(has_failures, after_s):
+    def asked(has_failures: Any, after_s: Any) -> Any:
         now[0] += after_s
         before = len(answers)
         canaries.look(has_failures=has_failures)
@@ -99,9 +103,9 @@ def test_they_are_asked_when_checks_fail_and_rarely_else():
     assert asked(False, 10) == 0, "all is well again"
 
 
-def test_what_they_say_travels_with_the_results():
+def test_what_they_say_travels_with_the_results() -> None:
     look = Canaries(["http://router/"], lambda urls: False, lambda: 1_000.0).look(has_failures=True)
 
     assert messages.look_of(messages.pack_results([make_result(0)], look)) == look
     assert messages.look_of(messages.pack_results([make_result(0)])) is None
-    assert look == replace(look, looked_at_ms=1_000_000)
+    assert look is not None and look == replace(look, looked_at_ms=1_000_000)

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,10 +22,11 @@ PATIENCE_S = 10
 class Broker:
     """Take batches, or refuse the first so many."""
 
-    def __init__(self, refusals=0):
-        self.batches, self.refusals, self.arrived = [], refusals, threading.Condition()
+    def __init__(self, refusals: int = 0) -> None:
+        self.batches: list[Any] = []
+        self.refusals, self.arrived = refusals, threading.Condition()
 
-    def __call__(self, results):
+    def __call__(self, results: Any) -> None:
         with self.arrived:
             if self.refusals:
                 self.refusals -= 1
@@ -32,31 +35,31 @@ class Broker:
             self.arrived.notify_all()
 
     @property
-    def results(self):
+    def results(self) -> Any:
         return [result for batch in self.batches for result in batch]
 
-    def wait_for(self, count):
+    def wait_for(self, count: Any) -> None:
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.results) >= count, PATIENCE_S), len(self.results)
 
 
-def specs(count, due_in_s=0.0):
+def specs(count: Any, due_in_s: float = 0.0) -> Any:
     due = round((time.time() + due_in_s) * 1000)
     return [replace(SPEC, service_id=f"service-{n}", due_at_ms=due, expires_at_ms=due + 10_000) for n in range(count)]
 
 
-def answering(make=None):
-    async def probe(spec, lateness_ms):
+def answering(make: Any = None) -> Any:
+    async def probe(spec: Any, lateness_ms: Any) -> Any:
         return make_result((spec.due_at_ms - START_MS) / 1000, service_id=spec.service_id, lateness_ms=lateness_ms)
 
     return lambda: make or probe
 
 
 @pytest.fixture
-def started():
+def started() -> Iterator[Any]:
     loops = []
 
-    def start(broker, probe=None, max_held=1000):
+    def start(broker: Any, probe: Any = None, max_held: int = 1000) -> Any:
         loops.append(ProbeLoop(answering(probe), broker, max_held=max_held))
         return loops[-1]
 
@@ -65,7 +68,7 @@ def started():
         loop.stop(5)
 
 
-def test_every_spec_becomes_a_result_in_batches(started, monkeypatch):
+def test_every_spec_becomes_a_result_in_batches(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe_loop, "BATCH_WAIT_S", 3600)  # else a busy machine might send a batch that is not full yet
     broker = Broker()
     loop = started(broker)
@@ -78,7 +81,7 @@ def test_every_spec_becomes_a_result_in_batches(started, monkeypatch):
     assert loop.counters["probes"] == BATCH + 30
 
 
-def test_a_batch_that_is_not_full_leaves_after_a_moment(started):
+def test_a_batch_that_is_not_full_leaves_after_a_moment(started: Any) -> None:
     broker = Broker()
 
     started(broker).submit(specs(3))
@@ -86,15 +89,15 @@ def test_a_batch_that_is_not_full_leaves_after_a_moment(started):
     broker.wait_for(3)
 
 
-def test_a_loop_that_cannot_begin_says_so_to_whoever_wants_it():
-    def make_probe():
+def test_a_loop_that_cannot_begin_says_so_to_whoever_wants_it() -> None:
+    def make_probe() -> None:
         raise OSError("no file of trusted authorities")
 
     with pytest.raises(OSError, match="no file of trusted authorities"):
         ProbeLoop(make_probe, Broker(), max_held=10)
 
 
-def test_a_probe_does_not_start_before_it_is_due(started):
+def test_a_probe_does_not_start_before_it_is_due(started: Any) -> None:
     broker = Broker()
 
     started(broker).submit(specs(1, due_in_s=0.3))
@@ -104,7 +107,7 @@ def test_a_probe_does_not_start_before_it_is_due(started):
     assert broker.results[0].checked_at_ms <= time.time() * 1000
 
 
-def test_an_expired_spec_is_dropped_and_counted(started):
+def test_an_expired_spec_is_dropped_and_counted(started: Any) -> None:
     broker = Broker()
     loop = started(broker)
 
@@ -115,7 +118,7 @@ def test_an_expired_spec_is_dropped_and_counted(started):
     assert len(broker.results) == 1
 
 
-def test_a_spec_of_a_far_future_is_refused_and_takes_no_place(started, caplog):
+def test_a_spec_of_a_far_future_is_refused_and_takes_no_place(started: Any, caplog: pytest.LogCaptureFixture) -> None:
     broker = Broker()
     loop = started(broker, max_held=10)
 
@@ -129,7 +132,7 @@ def test_a_spec_of_a_far_future_is_refused_and_takes_no_place(started, caplog):
 
 
 @pytest.mark.parametrize("back_s", [3.0, 3600.0])
-def test_nothing_begins_too_soon_because_the_clock_was_set_back(back_s):
+def test_nothing_begins_too_soon_because_the_clock_was_set_back(back_s: Any) -> None:
     now, broker = [1_700_000_000.0], Broker()
     loop = ProbeLoop(answering(), broker, max_held=10, clock=lambda: now[0])
     try:
@@ -149,8 +152,8 @@ def test_nothing_begins_too_soon_because_the_clock_was_set_back(back_s):
         loop.stop(5)
 
 
-def test_a_fault_of_ours_is_no_result(started, caplog):
-    async def broken(spec, lateness_ms):
+def test_a_fault_of_ours_is_no_result(started: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(spec: Any, lateness_ms: Any) -> Any:
         if spec.service_id == "service-0":
             raise RuntimeError("a bug")
         return make_result(0, service_id=spec.service_id)
@@ -164,8 +167,10 @@ def test_a_fault_of_ours_is_no_result(started, caplog):
     assert "probe failed by a fault of ours" in caplog.text
 
 
-def test_an_address_that_our_own_rules_refuse_is_no_result_and_no_fault(started, caplog):
-    async def refuse(spec, lateness_ms):
+def test_an_address_that_our_own_rules_refuse_is_no_result_and_no_fault(
+    started: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(spec: Any, lateness_ms: Any) -> None:
         raise NotAllowed("refused to connect to 127.0.0.1")
 
     broker = Broker()
@@ -177,8 +182,8 @@ def test_an_address_that_our_own_rules_refuse_is_no_result_and_no_fault(started,
     assert "fault of ours" not in caplog.text
 
 
-def test_what_a_standstill_spoils_is_no_result_and_one_line(started, caplog):
-    async def stalled(spec, lateness_ms):
+def test_what_a_standstill_spoils_is_no_result_and_one_line(started: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def stalled(spec: Any, lateness_ms: Any) -> Any:
         if spec.service_id != "service-0":
             raise Stalled("our loop stood still for 900 of 1000 ms")
         return make_result(0, service_id=spec.service_id)
@@ -193,10 +198,10 @@ def test_what_a_standstill_spoils_is_no_result_and_one_line(started, caplog):
     assert caplog.text.count("no verdict because this worker was stalled") == 1
 
 
-def test_there_is_room_for_so_many_and_the_next_batch_waits(started):
+def test_there_is_room_for_so_many_and_the_next_batch_waits(started: Any) -> None:
     release = threading.Event()
 
-    async def waiting(spec, lateness_ms):
+    async def waiting(spec: Any, lateness_ms: Any) -> Any:
         await asyncio.to_thread(release.wait, PATIENCE_S)
         return make_result(0, service_id=spec.service_id)
 
@@ -212,7 +217,7 @@ def test_there_is_room_for_so_many_and_the_next_batch_waits(started):
     broker.wait_for(15)
 
 
-def test_a_batch_that_the_broker_refuses_is_sent_again(started, caplog):
+def test_a_batch_that_the_broker_refuses_is_sent_again(started: Any, caplog: pytest.LogCaptureFixture) -> None:
     broker = Broker(refusals=2)
 
     started(broker).submit(specs(1))
@@ -221,10 +226,10 @@ def test_a_batch_that_the_broker_refuses_is_sent_again(started, caplog):
     assert caplog.text.count("results not published") == 2
 
 
-def test_finishing_waits_for_what_was_taken_over(started):
+def test_finishing_waits_for_what_was_taken_over(started: Any) -> None:
     broker, may_answer = Broker(), threading.Event()
 
-    async def slow(spec, lateness_ms):
+    async def slow(spec: Any, lateness_ms: Any) -> Any:
         await asyncio.to_thread(may_answer.wait, PATIENCE_S)
         return make_result(1, service_id=spec.service_id)
 
@@ -238,10 +243,10 @@ def test_finishing_waits_for_what_was_taken_over(started):
     assert len(broker.results) == 3
 
 
-def test_stopping_publishes_what_is_finished_and_drops_the_rest(started):
+def test_stopping_publishes_what_is_finished_and_drops_the_rest(started: Any) -> None:
     began = threading.Event()
 
-    async def some_hang(spec, lateness_ms):
+    async def some_hang(spec: Any, lateness_ms: Any) -> Any:
         if spec.service_id == "service-1":
             began.set()
             await asyncio.sleep(3600)

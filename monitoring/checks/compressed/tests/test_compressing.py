@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from pytest_django import Settings
 
+from accounts.tests.cast import Person
 from database import partitions, retention
 from monitoring.accounting import compressing, rollup
 from monitoring.checks import check_search
@@ -58,7 +60,7 @@ def runs() -> list[tuple[Any, ...]]:
     return [*closed, (state.verdict, state.run_first_at, state.run_last_at, state.run_count)]
 
 
-def test_every_column_of_the_raw_tables_is_compressed():
+def test_every_column_of_the_raw_tables_is_compressed() -> None:
     for kind, model in ((CHECKS, WatchServerLog), (REQUESTS, ApiResponseTime)):
         known = {"service_id", "region", "is_healthy", *kind.columns}
         assert {field.attname for field in model._meta.concrete_fields} - known == set()
@@ -76,7 +78,7 @@ def test_every_column_of_the_raw_tables_is_compressed():
         {"region": "elsewhere"},
     ],
 )
-def test_compressed_checks_are_listed_as_before(past, wanted):
+def test_compressed_checks_are_listed_as_before(past: Any, wanted: Any) -> None:
     before = listed(**wanted)
 
     compress()
@@ -86,7 +88,7 @@ def test_compressed_checks_are_listed_as_before(past, wanted):
     assert CompressedChecks.objects.get().row_count == 288
 
 
-def test_pages_lead_back_over_compressed_days(past):
+def test_pages_lead_back_over_compressed_days(past: Any) -> None:
     compress()
     wanted = Wanted(since=START, until=START + timedelta(days=2), service_id="payments")
     first = check_search.read(wanted, rows=100)
@@ -98,7 +100,7 @@ def test_pages_lead_back_over_compressed_days(past):
     assert [str(Key.of(check)) for check in back.checks] == [str(Key.of(check)) for check in second.checks]
 
 
-def test_one_compressed_check_is_shown_with_its_requests(past, viewer):
+def test_one_compressed_check_is_shown_with_its_requests(past: Any, viewer: Person) -> None:
     key = f"{START_MS}.payments.default"
     before = viewer.client.get(f"/admin/checks/{key}/").content
 
@@ -109,7 +111,7 @@ def test_one_compressed_check_is_shown_with_its_requests(past, viewer):
     assert viewer.client.get(f"/admin/checks/{START_MS + 1}.payments.default/").status_code == 404
 
 
-def test_compressed_requests_come_back_whole(past):
+def test_compressed_requests_come_back_whole(past: Any) -> None:
     before = [columns(row) for row in ApiResponseTime.objects.order_by("measured_at", "hop")]
 
     compress()
@@ -121,7 +123,7 @@ def test_compressed_requests_come_back_whole(past):
     assert not CompressedRequests.objects.exists()
 
 
-def test_a_page_that_would_open_too_many_checks_is_refused(past, monkeypatch):
+def test_a_page_that_would_open_too_many_checks_is_refused(past: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     compress()
     monkeypatch.setattr(reading, "MOST_CHECKS", 287)
 
@@ -129,7 +131,7 @@ def test_a_page_that_would_open_too_many_checks_is_refused(past, monkeypatch):
         listed(verdict="bad")
 
 
-def test_figures_percentiles_and_audit_are_the_same_before_and_after(past):
+def test_figures_percentiles_and_audit_are_the_same_before_and_after(past: Any) -> None:
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
     before, runs_before = figures(), runs()
 
@@ -144,7 +146,7 @@ def test_figures_percentiles_and_audit_are_the_same_before_and_after(past):
     assert CompressedChecks.objects.count() == 0
 
 
-def test_a_compressed_day_without_figures_is_counted(past):
+def test_a_compressed_day_without_figures_is_counted(past: Any) -> None:
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
     before = figures()
     compress()
@@ -156,7 +158,7 @@ def test_a_compressed_day_without_figures_is_counted(past):
     assert figures() == before
 
 
-def test_compressing_again_finds_nothing_and_changes_nothing(past):
+def test_compressing_again_finds_nothing_and_changes_nothing(past: Any) -> None:
     compress()
     content = bytes(CompressedChecks.objects.get().content)
 
@@ -164,7 +166,7 @@ def test_compressing_again_finds_nothing_and_changes_nothing(past):
     assert bytes(CompressedChecks.objects.get().content) == content
 
 
-def test_a_crash_in_the_middle_leaves_all_as_it_was(past, monkeypatch):
+def test_a_crash_in_the_middle_leaves_all_as_it_was(past: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = listed()
     monkeypatch.setattr(moving, "copy_rows", lambda *_: 1 / 0)
 
@@ -175,7 +177,7 @@ def test_a_crash_in_the_middle_leaves_all_as_it_was(past, monkeypatch):
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
 
 
-def test_a_result_for_a_compressed_day_is_neither_doubled_nor_lost(past):
+def test_a_result_for_a_compressed_day_is_neither_doubled_nor_lost(past: Any) -> None:
     compress()
     known, new = make_result(300, interval_ms=300_000), make_result(450, "bad", interval_ms=300_000)
 
@@ -188,7 +190,7 @@ def test_a_result_for_a_compressed_day_is_neither_doubled_nor_lost(past):
     assert CompressedChecks.objects.get().row_count == 289
 
 
-def test_a_late_result_leaves_the_same_runs_whether_its_day_is_compressed_or_not(past):
+def test_a_late_result_leaves_the_same_runs_whether_its_day_is_compressed_or_not(past: Any) -> None:
     late = make_result(450, "bad", interval_ms=300_000)
     with transaction.atomic():
         recording.record([late], LATER)
@@ -202,7 +204,7 @@ def test_a_late_result_leaves_the_same_runs_whether_its_day_is_compressed_or_not
     assert runs() == expected
 
 
-def test_a_request_that_began_the_next_day_is_compressed_there(past):
+def test_a_request_that_began_the_next_day_is_compressed_there(past: Any) -> None:
     slow = hops(A_DAY + 1, Phases(total_ms=5))
     recording.record([make_result(A_DAY - 1, requests=slow)], LATER)
 
@@ -214,7 +216,7 @@ def test_a_request_that_began_the_next_day_is_compressed_there(past):
     assert ApiResponseTime.objects.filter(measured_at=START + timedelta(days=1, seconds=1)).count() == 1
 
 
-def test_decompress_command_brings_a_day_back(past):
+def test_decompress_command_brings_a_day_back(past: Any) -> None:
     compress()
     out = StringIO()
 
@@ -231,7 +233,7 @@ def test_decompress_command_brings_a_day_back(past):
         (["payments", "--from", "2025-03-10", "--to", "2025-03-09"], "Swap them"),
     ],
 )
-def test_decompress_command_refuses_nonsense(past, arguments, message):
+def test_decompress_command_refuses_nonsense(past: Any, arguments: Any, message: Any) -> None:
     with pytest.raises(CommandError, match=message):
         call_command("decompress", *arguments)
 
@@ -245,14 +247,14 @@ def test_decompress_command_refuses_nonsense(past, arguments, message):
         (datetime(2025, 5, 1, 12, 0, tzinfo=UTC), [DAY, DAY + timedelta(days=1)]),
     ],
 )
-def test_a_day_is_due_the_night_after_it_is_a_week_old(now, expected):
+def test_a_day_is_due_the_night_after_it_is_a_week_old(now: Any, expected: Any) -> None:
     mine = {DAY, DAY + timedelta(days=1)}
     partitions.ensure(CHECKS.raw, mine)
 
     assert [day for day in compressing.due(now, UTC) if day in mine] == expected
 
 
-def test_compressed_days_are_kept_as_long_as_raw_ones(settings):
+def test_compressed_days_are_kept_as_long_as_raw_ones(settings: Settings) -> None:
     settings.KEEP_CHECKS_DAYS, settings.KEEP_RESPONSE_TIMES_DAYS = 50, 40
 
     kept = {table.name: table.keep_days() for table in retention.registered()}

@@ -2,6 +2,7 @@
 
 import struct
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,17 +68,17 @@ REQUESTS = st.builds(
 
 
 @given(st.lists(CHECKS, max_size=30))
-def test_compressed_checks_come_back(checks):
+def test_compressed_checks_come_back(checks: Any) -> None:
     assert decompress_checks(compress_checks(checks)) == checks
 
 
 @given(st.lists(REQUESTS, max_size=30))
-def test_compressed_requests_come_back(requests):
+def test_compressed_requests_come_back(requests: Any) -> None:
     assert decompress_requests(compress_requests(requests)) == requests
 
 
 @given(st.lists(BIGINT, max_size=300))
-def test_a_column_of_whole_numbers_comes_back(values):
+def test_a_column_of_whole_numbers_comes_back(values: Any) -> None:
     writer = Writer()
     writer.integers(values)
 
@@ -85,7 +86,7 @@ def test_a_column_of_whole_numbers_comes_back(values):
 
 
 @given(st.lists(REAL, max_size=50))
-def test_reals_come_back_with_sign_and_every_bit(values):
+def test_reals_come_back_with_sign_and_every_bit(values: Any) -> None:
     writer = Writer()
     writer.reals(values)
 
@@ -94,13 +95,13 @@ def test_reals_come_back_with_sign_and_every_bit(values):
     assert list(map(repr, found)) == list(map(repr, values)), "also -0.0, which equals 0.0"
 
 
-def test_a_real_with_the_noise_of_a_double_comes_back_as_the_database_writes_it():
+def test_a_real_with_the_noise_of_a_double_comes_back_as_the_database_writes_it() -> None:
     noisy = steady_check(0)._replace(dns_ms=struct.unpack("f", bits(0.1))[0])
 
     assert decompress_checks(compress_checks([noisy]))[0].dns_ms == 0.1
 
 
-def test_a_day_of_a_check_a_minute_takes_less_than_twelve_bytes_a_check():
+def test_a_day_of_a_check_a_minute_takes_less_than_twelve_bytes_a_check() -> None:
     random = Random(7)
     checks = [steady_check(number, random) for number in range(1440)]
 
@@ -109,19 +110,19 @@ def test_a_day_of_a_check_a_minute_takes_less_than_twelve_bytes_a_check():
     assert len(content) / 1440 < 12
 
 
-def test_nothing_folds_to_nothing():
+def test_nothing_folds_to_nothing() -> None:
     assert decompress_checks(compress_checks([])) == decompress_requests(compress_requests([])) == []
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, 60])
-def test_bytes_cut_short_are_refused(cut):
+def test_bytes_cut_short_are_refused(cut: Any) -> None:
     whole = compress_checks([steady_check(number) for number in range(100)])
 
     with pytest.raises(Damaged, match=r"ends after|plane"):
         decompress_checks(whole[:cut])
 
 
-def test_bytes_of_a_later_version_are_refused():
+def test_bytes_of_a_later_version_are_refused() -> None:
     with pytest.raises(Damaged, match="written as version 9; this release reads version 1"):
         decompress_requests(b"\x09" + compress_requests([])[1:])
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -39,7 +40,7 @@ def past(tables: None) -> Service:
     return make_past()
 
 
-def test_the_space_of_a_compressed_day_comes_back(past):
+def test_the_space_of_a_compressed_day_comes_back(past: Any) -> None:
     before = listed()
     rollup.roll_up(DAY, ["payments"], LATER, UTC)
 
@@ -50,7 +51,7 @@ def test_the_space_of_a_compressed_day_comes_back(past):
     assert moving.compress_day(DAY, ENOUGH), "again, there is nothing to do"
 
 
-def test_a_late_result_makes_the_dropped_partition_again(past):
+def test_a_late_result_makes_the_dropped_partition_again(past: Any) -> None:
     assert moving.compress_day(DAY, ENOUGH)
 
     recorded = recording.record([make_result(300), make_result(450)], LATER)
@@ -61,7 +62,7 @@ def test_a_late_result_makes_the_dropped_partition_again(past):
     assert CompressedChecks.objects.get(day=DAY).row_count == 289
 
 
-def test_a_day_waits_until_it_is_accounted(past):
+def test_a_day_waits_until_it_is_accounted(past: Any) -> None:
     assert DAY not in compressing.compress_due(LATER, UTC, ENOUGH)
 
     for day in range(-1, 3):
@@ -71,7 +72,7 @@ def test_a_day_waits_until_it_is_accounted(past):
     assert DAY in compressing.compress_due(LATER, UTC, ENOUGH)
 
 
-def test_what_is_made_raw_again_stays_so_until_the_next_night(past):
+def test_what_is_made_raw_again_stays_so_until_the_next_night(past: Any) -> None:
     for day in range(-1, 13):  # of other tests, too, there may be partitions
         rollup.roll_up(DAY + timedelta(days=day), ["payments"], LATER, UTC)
     RollupRequest.objects.all().delete()
@@ -84,7 +85,9 @@ def test_what_is_made_raw_again_stays_so_until_the_next_night(past):
     assert DAY in compressing.compress_due(LATER + timedelta(days=1), UTC, ENOUGH)
 
 
-def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past, monkeypatch):
+def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(
+    past: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(partitions, "ATTEMPTS", 1)
     reads, may_end = threading.Event(), threading.Event()
 
@@ -107,7 +110,7 @@ def test_a_day_that_somebody_reads_keeps_its_partition_until_the_next_time(past,
     assert moving.compress_day(DAY, ENOUGH)
 
 
-def test_two_that_compress_at_once_lose_and_double_nothing(past):
+def test_two_that_compress_at_once_lose_and_double_nothing(past: Any) -> None:
     make_service("search", check_interval=300_000)
     recording.record([make_result(s, service_id="search") for s in range(0, A_DAY, 300)], LATER)
     before = listed()
@@ -133,6 +136,6 @@ def test_two_that_compress_at_once_lose_and_double_nothing(past):
     ]
 
 
-def test_no_time_left_means_later(past):
+def test_no_time_left_means_later(past: Any) -> None:
     assert not moving.compress_day(DAY, time.monotonic())
     assert WatchServerLog.objects.filter(checked_at__date=DAY).count() == 288
