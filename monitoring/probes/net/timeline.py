@@ -89,7 +89,7 @@ def total(parts: Sequence[Phases], total_ms: float) -> Phases:
 
 
 def longest(phases: Phases) -> str:
-    """Return the longest phase for a message, `; 800 ms of it to connect`, or an empty text if none is known."""
+    """Return the longest phase for a message, `, of which 800 ms to connect`, or an empty text if none is known."""
     known = {
         "to resolve the name": phases.dns_ms,
         "to connect": phases.connect_ms,
