@@ -105,5 +105,5 @@ def test_without_a_near_one_the_known_ids_are_listed() -> None:
         call_command("probe", "x")
     make_service()
 
-    with pytest.raises(CommandError, match=r"Known are payments\."):
+    with pytest.raises(CommandError, match=r"Available: payments\."):
         call_command("probe", "x")

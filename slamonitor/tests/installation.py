@@ -43,6 +43,7 @@ class Installation:
         wait_until(
             lambda: self._is_served(began), 60, lambda: f"the installation did not start: {self.log.read_text()}"
         )
+        wait_until(self._answers, 60, lambda: f"its back process does not answer: {self.log.read_text()}")
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit status."""
@@ -62,11 +63,20 @@ class Installation:
             return connection.execute(sql, parameters or None).fetchall()
 
     def page(self, path: str = "") -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}/{path}", headers={"Accept-Language": "en"}, trust_env=False)
+        return httpx.get(
+            f"http://127.0.0.1:{self.port}/{path}", headers={"Accept-Language": "en"}, timeout=20, trust_env=False
+        )
 
     def processes(self, pattern: str = "") -> list[int]:
         """Return the ids of its processes whose command line has the pattern, itself included."""
         return sorted(pid for pid in family(self.pid) if re.search(pattern, command_line(pid)))
+
+    def _answers(self) -> bool:
+        """Return whether the back process of the web is there; the page is served before."""
+        try:
+            return self.page("api/v1/token").status_code < 500
+        except httpx.TransportError:
+            return False
 
     def _is_served(self, began: int) -> bool:
         assert self.process.poll() is None, self.log.read_text()[began:]

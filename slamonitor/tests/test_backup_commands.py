@@ -80,7 +80,7 @@ def test_a_proof_without_a_backup_says_what_to_do(folder: Folder) -> None:
 def test_the_quick_look_finds_damage(folder: Folder) -> None:
     run("backup")
     (path,) = folder.backups()
-    assert "whole" in run("verify_backup", "--quick")
+    assert "complete" in run("verify_backup", "--quick")
 
     path.write_bytes(path.read_bytes()[:-1])
 

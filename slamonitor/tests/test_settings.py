@@ -144,7 +144,7 @@ def test_only_a_worker_that_stores_needs_a_database(queue: str, tmp_path: Path) 
         "from slamonitor.celery import app, stop_on_wrong_settings\n"
         f"app.amqp.queues.select(['{queue}'])\n"
         "stop_on_wrong_settings()\n"
-        "from monitoring import tasks, probe_worker\n"
+        "from monitoring import tasks\nfrom monitoring.worker import probe_worker\n"
         "print('started', probe_worker.loop().counters['probes'])\n"
     )
 

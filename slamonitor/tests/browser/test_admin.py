@@ -106,7 +106,7 @@ def test_a_service_paused_leaves_the_page_and_comes_back(page: Page) -> None:
     page.goto("/admin/monitoring/service/search/change/")
 
     page.get_by_role("button", name="Pause…").click()
-    page.get_by_label("Why?").fill("It moves to another house.")
+    page.get_by_label("Reason").fill("It moves to another house.")
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
     page.goto("/")
