@@ -6,7 +6,7 @@ session, no token and no database, so they also work during an outage.
 
 import logging
 import math
-from time import monotonic as now_s
+from time import monotonic
 from typing import Literal
 
 from django.contrib.auth.decorators import login_not_required
@@ -68,7 +68,7 @@ limits = Limits()
 def report_error(request: HttpRequest) -> HttpResponse:
     """Log a report, and answer 204 whether or not the line could be written."""
     try:
-        _admit(request, now_s())
+        _admit(request, monotonic())
         report = _read(request)
     except ApiError as error:
         _count("limited" if error.status == 429 else "refused")

@@ -43,7 +43,7 @@ class Lines(logging.Handler):
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limits]:
     """Full buckets, and a clock that stands still."""
     monkeypatch.setattr(browser_errors, "limits", Limits())
-    monkeypatch.setattr(browser_errors, "now_s", lambda: 0.0)
+    monkeypatch.setattr(browser_errors, "monotonic", lambda: 0.0)
     with time_machine.travel(0, tick=False):
         yield browser_errors.limits
 
