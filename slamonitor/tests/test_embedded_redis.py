@@ -73,7 +73,7 @@ def test_password_is_among_no_arguments(state: StateDirectory) -> None:
 
 def test_server_left_by_a_killed_up_is_ended_first(state: StateDirectory) -> None:
     with started(state) as (_, left), started(state) as (server, _):
-        assert left.wait(5) is not None
+        assert left.wait(60) is not None
         assert server.is_ready()
 
 

@@ -26,7 +26,7 @@ def checks_since(site: Site, since: datetime) -> int:
 def wait_for_checks(site: Site, number: int = 3) -> None:
     """Wait until every service was checked so often from now on."""
     since = datetime.now(UTC)
-    wait_until(lambda: checks_since(site, since) >= number * SERVICE_COUNT, 40, site.logs)
+    wait_until(lambda: checks_since(site, since) >= number * SERVICE_COUNT, site.logs)
 
 
 def test_the_containers_commands_check_record_and_serve(site: Site) -> None:
@@ -35,10 +35,10 @@ def test_the_containers_commands_check_record_and_serve(site: Site) -> None:
     assert site.query("SELECT count(*) FROM watch_server_logs WHERE verdict <> 'ok' AND service_id LIKE 'steady%%'")[
         0
     ] == (0,)
-    wait_until(lambda: "Steady 9" in site.get(**{"Accept-Language": "en"}).text, 10)
+    wait_until(lambda: "Steady 9" in site.get(**{"Accept-Language": "en"}).text)
     done = subprocess.run([sys.executable, "deploy/healthcheck.py", str(site.web_port)], cwd=CHECKOUT, check=False)
     assert done.returncode == 0
-    wait_until(lambda: site.get("health").json()["status"] == "healthy", 20, lambda: site.get("health").text)
+    wait_until(lambda: site.get("health").json()["status"] == "healthy", lambda: site.get("health").text)
 
 
 def test_the_health_check_fails_where_nobody_answers() -> None:
@@ -93,11 +93,11 @@ def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) 
         for name, is_ready in READY.items():
             old = next(process for process in site.running if process.poll() is None and name in process.args)
             new = site.start({"engine": "worker"}.get(name, name))
-            wait_until(lambda: is_ready(site, new), 30, site.logs)  # noqa: B023  asked before the next turn
+            wait_until(lambda: is_ready(site, new), site.logs)  # noqa: B023  asked before the next turn
             assert end(old) == 0, f"{name}: {site.logs()}"
         wait_for_checks(site)
     until = datetime.now(UTC) - SECOND
-    wait_until(lambda: gaps(site, began, until) == [], 10, lambda: f"{gaps(site, began, until)} {site.logs()}")
+    wait_until(lambda: gaps(site, began, until) == [], lambda: f"{gaps(site, began, until)} {site.logs()}")
 
     assert failures == []
     doubled = "SELECT service_id, measured_at FROM api_response_times GROUP BY 1, 2 HAVING count(*) > 1"
@@ -198,7 +198,7 @@ def behind_tls(site: Site) -> Iterator[Site]:
     """A second web process, as it runs behind a proxy that speaks TLS."""
     other = Site(site.folder, site.servers, site.services)
     process = other.start("web", **TLS)
-    wait_until(lambda: _status(other, "health") in (200, 503), 30, site.logs)
+    wait_until(lambda: _status(other, "health") in (200, 503), site.logs)
     yield other
     end(process)
 
@@ -224,7 +224,7 @@ def _status(site: Site, path: str) -> int:
     ],
 )
 def test_every_answer_in_production_has_its_headers(behind_tls: Site, path: str, status: int) -> None:
-    wait_until(lambda: behind_tls.get("", **{"X-Forwarded-Proto": "https"}).status_code == 200, 10)
+    wait_until(lambda: behind_tls.get("", **{"X-Forwarded-Proto": "https"}).status_code == 200)
 
     answer = behind_tls.get(path, **{"X-Forwarded-Proto": "https"})
 
