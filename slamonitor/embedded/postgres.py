@@ -151,10 +151,15 @@ class EmbeddedPostgres:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, path: Path | None = None, *, durable: bool = False) -> Iterator[str]:
-        """Run a server for a test and yield its URL; without a path, in a temporary folder removed at the end."""
+    def running(cls, path: Path | None = None, *, durable: bool = False, copy_of: Path | None = None) -> Iterator[str]:
+        """Run a server for a test and yield its URL; without a path, in a temporary folder removed at the end.
+
+        It begins with a copy of the data folder `copy_of`, if there is one.
+        """
         with standalone.state_directory(path) as state:
             server = cls(state, durable=durable)
+            if copy_of is not None:
+                shutil.copytree(copy_of, server.data)
             server.prepare()
             state.update_env(server.env)
             with standalone.running(server.process(), log=server.folder / "postgres.log"):
