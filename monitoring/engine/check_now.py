@@ -13,6 +13,7 @@ from django.conf import settings
 from monitoring.models import Service
 from monitoring.probes import probe
 from monitoring.probes.model import ProbeResult, ProbeSpec
+from monitoring.probes.net.names import parse_url
 from monitoring.probes.tools import Tools
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.probe_worker import make_tools
@@ -64,7 +65,7 @@ async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str
     urls = [each.url for each in result.requests if each.phases.dns_ms is not None]
     if not result.requests and result.phases.dns_ms is not None:
         urls = [spec.url]
-    hosts = {httpx.URL(url).host for url in urls}
+    hosts = {parse_url(url).raw_host.decode("ascii") for url in urls}  # `host` fails for names that IDNA 2008 refuses
     return result, {host: found for host in hosts if (found := await _addresses(host, tools)) != [host]}
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from monitoring.probes.net.names import parse_url, to_ascii
 from monitoring.probes.settings import Notes
 
 _HOST = re.compile(r"(?!.{254})[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63})*")
@@ -28,18 +29,19 @@ class Target(NamedTuple):
 
 def read_host(value: Any, notes: Notes) -> str:
     """Read a host name and return its ASCII form. A settings `Reader`."""
-    if not isinstance(value, str) or not _HOST.fullmatch(value):
+    try:
+        name = to_ascii(value) if isinstance(value, str) else ""
+    except httpx.InvalidURL:
+        name = ""
+    if not _HOST.fullmatch(name):
         notes.add("%(value)s is not a host name. Enter one like www.example.com.", value)
-    return str(value)
+    return name
 
 
 def read_target(text: str, scheme: str, port: Port) -> Target:
     """Read the `endpoint_url` of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
     example = f"{scheme}://name" if port is Port.NONE else f"{scheme}://name:port"
-    try:
-        url = httpx.URL(text)
-    except UnicodeError as error:  # what the idna library raises for some names
-        raise httpx.InvalidURL(f"host name is not valid: {error}") from error
+    url = parse_url(text)
     if url.scheme != scheme:
         raise httpx.UnsupportedProtocol(f"address does not have the form {example}")
     if not url.raw_host:

@@ -6,8 +6,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from accounts.tests.cast import Person
+from monitoring.api.tests.api_client import Program
 from monitoring.models import Transition, WatchServerLog
 from monitoring.tests.factories import make_service
 
@@ -16,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 class Target(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response({"/moved": 302, "/bad": 500}.get(self.path, 200))
-        self.send_header("Location", "/ok")
+        self.send_response({"/moved": 302, "/bad": 500, "/emoji": 302}.get(self.path, 200))
+        self.send_header("Location", "http://xn--53h.localhost:1/" if self.path == "/emoji" else "/ok")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -53,6 +55,24 @@ def test_a_failure_is_said_in_words(admin: Person, target: Any) -> None:
     page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
 
     assert "answered 500 Internal Server Error" in page
+
+
+EMOJI = ("http://☕.localhost:1/", "http://xn--53h.localhost:1/", "http://xn--a.localhost:1/", "/emoji")
+
+
+@pytest.mark.parametrize("url", EMOJI)
+def test_names_that_idna_refuses_are_checked_everywhere(
+    url: str, admin: Person, target: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_service(endpoint_url=url if url.startswith("http") else target + url).full_clean()
+
+    page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
+    answer = Program.of(admin).post("services/payments/check_now").json()
+    with pytest.raises(SystemExit):
+        call_command("probe", "payments")
+
+    for said in (page, str(answer), capsys.readouterr().out):
+        assert "none of 2 addresses accepts a connection" in said and "127.0.0.1" in said
 
 
 def test_a_heartbeat_is_not_probed(admin: Person) -> None:

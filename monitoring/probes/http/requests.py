@@ -13,6 +13,7 @@ from monitoring.probes.failures import printable
 from monitoring.probes.http.content import ACCEPT_ENCODING
 from monitoring.probes.http.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.model import ProbeSpec
+from monitoring.probes.net.names import parse_url
 from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools
 
@@ -104,7 +105,7 @@ class Requests:
 @lru_cache(maxsize=65_536)  # about 1.5 KB each; parsing takes a tenth of a whole plain check
 def _taken_apart(text: str) -> tuple[httpx.URL, Origin, bytes | None]:
     """Return the URL to ask, its origin, and the value of Authorization where the URL holds credentials."""
-    url = _parse(text)
+    url = parse_url(text)
     first = _checked(url)
     return first, _origin(first), _basic(url.userinfo) if url.userinfo else None
 
@@ -120,15 +121,15 @@ def _cut_off(secret: str, text: str) -> str:
 
 def check_url(text: str) -> None:
     """Judge the URL of a service. Raises `httpx.InvalidURL` or `httpx.UnsupportedProtocol`."""
-    _checked(_parse(text))
+    _checked(parse_url(text))
 
 
 @lru_cache(maxsize=65_536)
 def origin_of(text: str) -> str:
     """Return scheme, host and port of a URL, such as https://api.example.com:443; empty for one without them."""
     try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, UnicodeError):
+        url = parse_url(text)
+    except httpx.InvalidURL:
         return ""
     port = url.port or DEFAULT_PORTS.get(url.scheme)
     host = url.raw_host.decode("ascii", "replace")
@@ -141,7 +142,7 @@ def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.U
         return None
     location = response.headers["location"]
     try:
-        url = _checked(request.url.join(_parse(location)))
+        url = _checked(request.url.join(parse_url(location)))
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise httpx.RemoteProtocolError(f"redirected to {shown(location)}: {error}") from error
     becomes_get = response.status_code == 303 or (response.status_code < 303 and request.method == "POST")
@@ -159,13 +160,6 @@ def shown(text: str) -> str:
 def span_id(trace_id: str, number: int) -> str:
     """Derive the span of hop `number`, so that it need not be stored."""
     return hashlib.blake2b(f"{trace_id}:{number}".encode(), digest_size=8).hexdigest()
-
-
-def _parse(text: str) -> httpx.URL:
-    try:
-        return httpx.URL(text)
-    except UnicodeError as error:  # what the idna library raises for some names
-        raise httpx.InvalidURL(f"host name is not valid: {error}") from error
 
 
 def _checked(url: httpx.URL) -> httpx.URL:
