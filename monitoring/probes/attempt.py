@@ -2,14 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.net.timeline import Hop, longest, total
+from monitoring.probes.net.timeline import Hop, Stage, longest, total
 from monitoring.probes.tools import Tools
 
 STALL_MS = 1_000  # a deadline that fires later than this shows that our loop stalled
 STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one during which the loop stalled for so much of the time
+
+
+class Names(Protocol):
+    """DNS servers, and who is to blame when they are too slow."""
+
+    @property
+    def servers(self) -> str: ...
+    async def check_servers(self, host: str, /) -> None:
+        """Raise `NoNameServer` if our own servers are to blame."""
 
 
 class Stalled(RuntimeError):
@@ -19,17 +29,18 @@ class Stalled(RuntimeError):
 class Attempt:
     """The hops of one probe; a kind begins them, and returns its finding at the end."""
 
-    __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "dns_servers", "hops", "redact", "spec", "tools")
+    __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "_total_ms", "dns", "hops", "redact", "spec", "tools")
 
     def __init__(self, spec: ProbeSpec, tools: Tools, lateness_ms: float) -> None:
         self.spec = spec
         self.tools = tools
         self.hops: list[Hop] = []
-        self.dns_servers = tools.resolver.servers
+        self.dns: Names = tools.resolver  # who resolves names for this attempt
         self.redact: Callable[[str], str] | None = None  # removes secrets from the final message
         self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
         self._started = tools.clock()
         self._stood_still_s = tools.standstill.seconds()
+        self._total_ms: float | None = None  # set when the deadline has passed
 
     async def run(
         self, look: Callable[[], Awaitable[Finding]], *, degraded_over_ms: int | None = None, is_http: bool = False
@@ -45,10 +56,17 @@ class Attempt:
             if not deadline.expired():
                 raise
             self._check_stall()
-            finding = out_of_time(self.hops[-1], self.spec.timeout_ms, self.dns_servers)
+            finding = await self._out_of_time(self.hops[-1])
         except TARGET_ERRORS as error:
             finding = classify(error)
         return self._result(finding, degraded_over_ms, is_http)
+
+    async def _out_of_time(self, hop: Hop) -> Finding:
+        """Return which phase took too long. Raises `NoNameServer` if our own DNS servers did."""
+        self._total_ms = self._elapsed_ms()
+        if hop.stage is Stage.DNS:
+            await self.dns.check_servers(hop.host)
+        return out_of_time(hop, self.spec.timeout_ms, self.dns.servers)
 
     def begin(self, url: str, host: str, method: str) -> Hop:
         """Start to measure a request or connection."""
@@ -81,7 +99,7 @@ class Attempt:
             raise Stalled(f"took {total_ms:.0f} ms, for {stood_ms:.0f} of which our loop stood still")
 
     def _result(self, finding: Finding, degraded_over_ms: int | None, is_http: bool) -> ProbeResult:
-        total_ms = self._elapsed_ms()
+        total_ms = self._elapsed_ms() if self._total_ms is None else self._total_ms
         for hop in self.hops:
             hop.end()
         if finding.message is not None and self.redact is not None:

@@ -13,8 +13,16 @@ class ResolutionFailed(httpx.ConnectError):
     """The name of the target has no address."""
 
 
-class NotAllowed(RuntimeError):
-    """Our own rules forbid to connect to an address, so there is no verdict about the target."""
+class NoVerdict(RuntimeError):
+    """A reason of our own kept us from probing, so there is no verdict about the target."""
+
+
+class NotAllowed(NoVerdict):
+    """Our own rules forbid to connect to an address."""
+
+
+class NoNameServer(NoVerdict):
+    """Our own DNS servers refuse our questions, cannot be reached, or answer nobody."""
 
 
 # Exceptions caused by the target; all others from the transport are bugs of ours.

@@ -15,7 +15,7 @@ from monitoring.probes.failures import NotAllowed, bad, printable
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import literal, refusal
-from monitoring.probes.net.dns_client import DnsClient
+from monitoring.probes.net.dns_client import Asked, DnsClient
 from monitoring.probes.net.resolver import parse_nameserver
 from monitoring.probes.net.timeline import Stage
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting, texts
@@ -75,13 +75,27 @@ async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_m
     async def look() -> Finding:
         target = _read_target(spec.url)
         hop = attempt.begin(spec.url, target.host, "DNS")
-        client = _client(settings, tools)
-        attempt.dns_servers = client.servers
-        answer = await client.ask(target.host, dns.rdatatype.from_text(settings.type))
+        attempt.dns = query = Query(_client(settings, tools), {})
+        answer = await query.client.ask(target.host, dns.rdatatype.from_text(settings.type), query.asked)
         hop.enter(Stage.CONNECT)
         return judge(answer, target.host, settings)
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The servers that a check asks. As `attempt.Names`."""
+
+    client: DnsClient
+    asked: Asked
+
+    @property
+    def servers(self) -> str:
+        return self.client.servers
+
+    async def check_servers(self, _host: str) -> None:
+        await self.client.check_servers(self.asked)
 
 
 def _client(settings: DnsSettings, tools: Tools) -> DnsClient:
@@ -91,7 +105,7 @@ def _client(settings: DnsSettings, tools: Tools) -> DnsClient:
     server = parse_nameserver(settings.resolver)
     if reason := refusal(server[0], tools.policy):
         raise NotAllowed(reason)
-    return DnsClient([server])
+    return DnsClient([server], is_own=False)
 
 
 def judge(answer: dns.message.QueryMessage, name: str, settings: DnsSettings) -> Finding:

@@ -5,12 +5,16 @@ have to guess both.
 """
 
 import asyncio
+import contextlib
+import itertools
 import os
 import secrets
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NoReturn
 
 import dns.exception
 import dns.flags
@@ -19,61 +23,186 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from monitoring.probes.failures import OWN_LIMITS, ResolutionFailed, seconds
+from monitoring.probes.failures import OWN_LIMITS, NoNameServer, ResolutionFailed
+from monitoring.probes.net.resolv_conf import Nameserver, ResolvConf
 
-ATTEMPT_S = 1.0  # before the query is sent again, or to the next server
 LIFETIME_S = 30.0  # of a look-up; the deadline of a probe is usually shorter and ends it first
 STRAY_ANSWERS = 32  # that do not match the query, before a server counts as broken
 RECORDS = 256  # of an answer; parsing 64 KB takes 280 ms, which would delay all other probes
 INTERNET = 1
+TRUNCATED = 0x02  # of the third byte of a message
+ASKED_LAST_S = 10.0  # so long a server is asked after the others once it has been silent
+SILENCE_S = 0.25  # an abandoned query that waited for so long counts as unanswered
+PING_S = 0.5  # for a server to prove that it answers anything
+ROOT = struct.pack("!5H", dns.flags.RD, 1, 0, 0, 0) + b"\0" + struct.pack("!2H", dns.rdatatype.NS, INTERNET)
+EDNS0 = b"\0" + struct.pack("!2HIH", dns.rdatatype.OPT, 1232, 0, 0)
+# What a server says about itself, not about the name.
+ITS_OWN_FAULT = frozenset({dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.NOTAUTH})
 
-Nameserver = tuple[str, int]
+Asked = dict[Nameserver, float]  # when each server was last asked for a name, on the clock of the client
+
+
+class NoAnswer(ResolutionFailed):
+    """All servers that did not fail were silent."""
 
 
 class _ServerFailed(Exception):
     """A server gave no usable answer; the text says what happened."""
 
+    def __init__(self, words: str, *, is_its_fault: bool) -> None:
+        super().__init__(words)
+        self.is_its_fault = is_its_fault  # rather than that of the name
+
 
 class DnsClient:
-    """Query servers in turn. Belongs to no loop, and keeps nothing open between queries."""
+    """Query servers in turn. Keeps nothing open between queries.
 
-    def __init__(self, nameservers: Sequence[Nameserver]) -> None:
+    Our own servers may be to blame when a name is not resolved; servers of a target are part of the target.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[Nameserver],
+        conf: ResolvConf | None = None,
+        *,
+        is_own: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.nameservers = tuple(nameservers)
-
-    @property
-    def servers(self) -> str:
-        """Name the servers in a message."""
+        self._conf = conf or ResolvConf()
+        self._is_own = is_own
+        self._clock = clock
+        self._turn = itertools.count()
+        self._heard_at: dict[Nameserver, float] = {}  # the last answer of any kind
+        self._silent_at: dict[Nameserver, float] = {}  # the last query without one, if nothing was heard since
+        self._pings: dict[Nameserver, asyncio.Task[bool]] = {}
         shown = " or ".join(server_words(server) for server in self.nameservers)
-        return f"DNS server {shown}" if shown else "DNS (no server is configured)"
+        self.servers = f"DNS server {shown}" if shown else "DNS (no server is configured)"  # for messages
 
-    async def ask(self, name: str, record: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
-        """Return the first answer with NOERROR or NXDOMAIN. Raises `ResolutionFailed` with a message.
+    async def ask(
+        self, name: str, record: dns.rdatatype.RdataType, asked: Asked | None = None
+    ) -> dns.message.QueryMessage:
+        """Return the first answer with NOERROR or NXDOMAIN, and note in `asked` which servers were asked.
 
-        Has no deadline except `LIFETIME_S`, as the caller has one.
+        Raises `ResolutionFailed`, or `NoNameServer` when our own servers are to blame. Has no deadline except
+        `LIFETIME_S`, as the caller has one; a caller who gives up asks `check_servers` who is to blame.
         """
         if not self.nameservers:
-            raise ResolutionFailed(f"cannot resolve {name}: no DNS server is configured")
-        wire = question(name, record)
-        try:
-            async with asyncio.timeout(LIFETIME_S):
-                return await self._ask_in_turn(wire, name)
-        except TimeoutError:
-            raise ResolutionFailed(f"{self.servers} did not answer within {seconds(int(LIFETIME_S * 1000))}") from None
+            raise NoNameServer(f"cannot resolve {name}: no DNS server is configured")
+        return await self._ask_in_turn(question(name, record), name, {} if asked is None else asked)
 
-    async def _ask_in_turn(self, wire: bytes, name: str) -> dns.message.QueryMessage:
+    async def check_servers(self, asked: Asked) -> None:
+        """Raise `NoNameServer` if none of our own servers that were asked in vain answers anything.
+
+        A server that answered others since, or does so now, is alive: then it is the name that nobody answers for.
+        """
+        if self._is_own and asked and not await self._is_any_alive(asked):
+            shown = " or ".join(server_words(server) for server in asked)
+            raise NoNameServer(f"DNS server {shown} does not answer")
+
+    async def _ask_in_turn(self, wire: bytes, name: str, asked: Asked) -> dns.message.QueryMessage:
         """Query silent servers again, but not failing ones. Raises `ResolutionFailed` when all have failed."""
-        servers, reasons = list(self.nameservers), list[str]()
-        while servers:
+        servers, failures = self._in_order(), dict[Nameserver, _ServerFailed]()
+        until = self._clock() + LIFETIME_S
+        rounds = itertools.count() if self._conf.attempts is None else range(self._conf.attempts)
+        for _ in rounds:
             for server in tuple(servers):
+                asked[server] = self._clock()
                 try:
-                    async with asyncio.timeout(ATTEMPT_S):
-                        return await _ask_one(server, wire)
+                    return await self._ask_patiently(server, wire)
                 except TimeoutError:
                     continue
                 except _ServerFailed as error:
-                    reasons.append(f"DNS server {server_words(server)} failed ({error})")
+                    failures[server] = error
                     servers.remove(server)
-        raise ResolutionFailed(f"{'; '.join(reasons)} for {name}")
+            if not servers or self._clock() >= until:
+                break
+        return await self._fail(name, failures, {server: asked[server] for server in servers})
+
+    async def _fail(self, name: str, failures: dict[Nameserver, _ServerFailed], silent: Asked) -> NoReturn:
+        words = [f"DNS server {server_words(server)} failed ({error})" for server, error in failures.items()]
+        words += [f"DNS server {server_words(server)} did not answer" for server in silent]
+        message = f"{'; '.join(words)} for {name}"
+        is_ours = self._is_own and all(error.is_its_fault for error in failures.values())
+        if is_ours and not (silent and await self._is_any_alive(silent)):
+            raise NoNameServer(message)
+        raise (NoAnswer if silent else ResolutionFailed)(message)
+
+    def _in_order(self) -> list[Nameserver]:
+        """Return the servers, those that were silent a moment ago at the end."""
+        servers = list(self.nameservers)
+        if self._conf.rotate:
+            first = next(self._turn) % len(servers)
+            servers = servers[first:] + servers[:first]
+        if self._silent_at:
+            since = self._clock() - ASKED_LAST_S
+            servers.sort(key=lambda server: self._silent_at.get(server, since) > since)
+        return servers
+
+    async def _ask_patiently(self, server: Nameserver, wire: bytes) -> dns.message.QueryMessage:
+        """Ask one server and note whether it is silent. Raises TimeoutError or `_ServerFailed`."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout(self._conf.attempt_s):
+                return await self._ask_one(server, wire)
+        finally:
+            now = self._clock()
+            if self._heard_at.get(server, began - 1) >= began:
+                self._silent_at.pop(server, None)
+            elif now - began >= SILENCE_S:
+                self._silent_at[server] = now
+
+    async def _ask_one(self, server: Nameserver, wire: bytes) -> dns.message.QueryMessage:
+        """Ask one server once. Raises `_ServerFailed`, or what is a limit of our own machine."""
+        extra = EDNS0 if self._conf.edns0 else b""
+        answer = await self._answer_of(server, wire, extra)
+        if extra and answer.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS):
+            answer = await self._answer_of(server, wire, b"")  # RFC 6891, 6.2.2
+        code = answer.rcode()
+        if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise _ServerFailed(dns.rcode.to_text(code), is_its_fault=code in ITS_OWN_FAULT)
+        return answer
+
+    async def _answer_of(self, server: Nameserver, wire: bytes, extra: bytes) -> dns.message.QueryMessage:
+        query = secrets.token_bytes(2) + wire
+        try:
+            data = b"" if self._conf.use_tcp else await _by_udp(server, query, extra)
+            if not data or data[2] & TRUNCATED:
+                data = await _by_tcp(server, query, extra)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            if error.errno in OWN_LIMITS:
+                raise
+            raise _ServerFailed(_why(error), is_its_fault=True) from error
+        except asyncio.IncompleteReadError as error:
+            raise _ServerFailed("connection lost", is_its_fault=True) from error
+        self._heard_at[server] = self._clock()
+        try:
+            return _read(data)
+        except dns.exception.DNSException as error:
+            raise _ServerFailed("its answer cannot be read", is_its_fault=False) from error
+
+    async def _is_any_alive(self, asked: Asked) -> bool:
+        """Return whether a server answered anything after it was last asked for a name, or does now."""
+        if any(self._heard_at.get(server, at - 1) >= at for server, at in asked.items()):
+            return True
+        return any(await asyncio.gather(*(self._is_alive(server) for server in asked)))
+
+    async def _is_alive(self, server: Nameserver) -> bool:
+        """Ask a server for the root, which every resolver can answer or refuse; at most one query at a time."""
+        ping = self._pings.get(server)
+        if ping is None:
+            ping = self._pings[server] = asyncio.create_task(self._ping(server))
+            ping.add_done_callback(lambda _: self._pings.pop(server, None))
+        return await asyncio.shield(ping)
+
+    async def _ping(self, server: Nameserver) -> bool:
+        began = self._clock()
+        with contextlib.suppress(TimeoutError, _ServerFailed):
+            async with asyncio.timeout(PING_S):
+                await self._ask_one(server, ROOT)
+        return self._heard_at.get(server, began - 1) >= began
 
 
 def question(name: str, record: dns.rdatatype.RdataType) -> bytes:
@@ -96,38 +225,23 @@ def server_words(server: Nameserver) -> str:
     return address if port == 53 else f"{address}:{port}"
 
 
-async def _ask_one(server: Nameserver, wire: bytes) -> dns.message.QueryMessage:
-    """Ask one server once. Raises `_ServerFailed`, or what is a limit of our own machine."""
-    try:
-        answer = await _exchange(server, secrets.token_bytes(2) + wire)
-    except TimeoutError:
-        raise
-    except OSError as error:
-        if error.errno in OWN_LIMITS:
-            raise
-        raise _ServerFailed(os.strerror(error.errno) if error.errno else "connection lost") from error
-    except asyncio.IncompleteReadError as error:
-        raise _ServerFailed("connection lost") from error
-    except dns.exception.DNSException as error:
-        raise _ServerFailed("its answer cannot be read") from error
-    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise _ServerFailed(dns.rcode.to_text(answer.rcode()))
-    return answer
+def _why(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):  # an address with a scope that is no interface here
+        return str(error.strerror)
+    return os.strerror(error.errno) if error.errno else "connection lost"
 
 
-async def _exchange(server: Nameserver, query: bytes) -> dns.message.QueryMessage:
-    answer = _read(await _by_udp(server, query))
-    if answer.flags & dns.flags.TC:
-        answer = _read(await _by_tcp(server, query))
-    return answer
+def _with(query: bytes, extra: bytes) -> bytes:
+    """Add a record to the end of a query."""
+    return query[:10] + b"\0\1" + query[12:] + extra if extra else query
 
 
-async def _by_udp(server: Nameserver, query: bytes) -> bytes:
+async def _by_udp(server: Nameserver, query: bytes, extra: bytes = b"") -> bytes:
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         sock.connect(server)  # from here on, the kernel drops datagrams of others
-        sock.send(query)
+        sock.send(_with(query, extra))
         arrived: asyncio.Future[bytes] = loop.create_future()
         loop.add_reader(sock, _Receiver(sock, query, arrived))
         try:
@@ -162,19 +276,20 @@ class _Receiver:
         else:
             self._strays += 1
             if self._strays > STRAY_ANSWERS:
-                self._arrived.set_exception(_ServerFailed("its answers do not fit the question"))
+                self._arrived.set_exception(_ServerFailed("its answers do not fit the question", is_its_fault=True))
 
 
-async def _by_tcp(server: Nameserver, query: bytes) -> bytes:
+async def _by_tcp(server: Nameserver, query: bytes, extra: bytes = b"") -> bytes:
     reader, writer = await asyncio.open_connection(*server)
     try:
-        writer.write(len(query).to_bytes(2, "big") + query)
+        message = _with(query, extra)
+        writer.write(len(message).to_bytes(2, "big") + message)
         length = int.from_bytes(await reader.readexactly(2), "big")
         data = await reader.readexactly(length)
     finally:
         writer.transport.abort()
     if not fits(data, query):
-        raise _ServerFailed("its answer does not fit the question")
+        raise _ServerFailed("its answer does not fit the question", is_its_fault=True)
     return data
 
 
@@ -190,8 +305,8 @@ def fits(data: bytes, query: bytes) -> bool:
 
 def _read(data: bytes) -> dns.message.QueryMessage:
     if sum(struct.unpack("!3H", data[6:12])) > RECORDS:
-        raise _ServerFailed(f"its answer has more than {RECORDS} records")
+        raise _ServerFailed(f"its answer has more than {RECORDS} records", is_its_fault=False)
     answer = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
     if not isinstance(answer, dns.message.QueryMessage):
-        raise _ServerFailed("its answer is not one to a query")
+        raise _ServerFailed("its answer is not one to a query", is_its_fault=True)
     return answer

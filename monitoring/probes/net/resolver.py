@@ -1,7 +1,7 @@
-"""Resolve names without blocking: by the hosts file, then by DNS.
+"""Resolve names without blocking, as glibc does: by the hosts file, then by DNS with the search list.
 
-Search domains of resolv.conf are not applied: a monitored name is complete. Answers are cached for their TTL, at most
-`MAX_TTL_S`. Failures are not cached, so that a recheck after a failure queries again.
+Answers are cached for their TTL, at most `MAX_TTL_S`, and until resolv.conf or the hosts file changes. Failures are not
+cached, so that a recheck after a failure queries again.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import dns.resolver
 
-from monitoring.probes.failures import ResolutionFailed
+from monitoring.probes.failures import NoNameServer, ResolutionFailed
 from monitoring.probes.net.address import literal
-from monitoring.probes.net.dns_client import DnsClient, Nameserver
-from monitoring.probes.net.hosts import system_hosts
+from monitoring.probes.net.dns_client import Asked, DnsClient, NoAnswer
+from monitoring.probes.net.resolv_conf import Nameserver, ResolvConf, candidates
+from monitoring.probes.net.system_names import SystemNames
 
 MAX_TTL_S = 60.0
 CACHED_NAMES = 10_000
@@ -36,13 +36,18 @@ class Found:
     until_s: float
 
 
+class NoAddress(ResolutionFailed):
+    """A name exists, without an address."""
+
+
 class _Flight:
-    """A running look-up, and the number of probes that wait for it."""
+    """A running look-up, the number of probes that wait for it, and the servers that it asked."""
 
-    __slots__ = ("task", "waiters")
+    __slots__ = ("asked", "task", "waiters")
 
-    def __init__(self, task: asyncio.Task[tuple[str, ...]]) -> None:
+    def __init__(self, task: asyncio.Task[tuple[str, ...]], asked: Asked) -> None:
         self.task = task
+        self.asked = asked
         self.waiters = 0
 
 
@@ -54,83 +59,124 @@ class Resolver:
 
     def __init__(
         self,
-        nameservers: Sequence[Nameserver],
+        nameservers: Sequence[Nameserver] = (),
         *,
+        conf: ResolvConf | None = None,
         hosts: Mapping[str, tuple[str, ...]] | None = None,
+        system: SystemNames | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.client = DnsClient(nameservers)
+        """Given `system`, everything else but the clock comes from its files, now and whenever they change."""
+        self._conf = conf or ResolvConf()
+        self._client = DnsClient(nameservers, self._conf)
         self._hosts = hosts or {}
+        self._system = system
         self._clock = clock
         self._cache: dict[str, Found] = {}
         self._flights: dict[str, _Flight] = {}
+        self._abandoned: dict[str, Asked] = {}  # of look-ups that ended with their last waiter
 
     @classmethod
     def from_system(cls, nameservers: Sequence[Nameserver] = ()) -> "Resolver":
-        """Read the hosts file, and resolv.conf unless servers are given. Done once, so both need a restart."""
-        return cls(nameservers or _system_nameservers(), hosts=system_hosts())
+        """Use the hosts file and resolv.conf of this machine; given servers take the place of those written there."""
+        return cls(system=SystemNames(tuple(nameservers)))
+
+    @property
+    def client(self) -> DnsClient:
+        """The client of our own servers, for questions without cache and search."""
+        self._follow_system()
+        return self._client
 
     @property
     def servers(self) -> str:
         """Name the DNS servers in a message."""
-        return self.client.servers
+        return self._client.servers
+
+    def _follow_system(self) -> None:
+        """Take over changed files: look-ups that run already end with the servers they began with."""
+        if self._system is None or (names := self._system.changed()) is None:
+            return
+        self._hosts = names.hosts
+        self._cache.clear()
+        if names.conf != self._conf or names.conf.servers != self._client.nameservers:
+            self._conf, self._client = names.conf, DnsClient(names.conf.servers, names.conf)
+            self._flights.clear()
 
     async def resolve(self, host: str) -> tuple[str, ...]:
-        """Return at least one address. Raises `ResolutionFailed`, also for text that only looks like an address."""
+        """Return at least one address. Raises `ResolutionFailed`, also for text that only looks like an address.
+
+        Raises `NoNameServer` when our own servers are to blame.
+        """
         if (address := literal(host)) is not None:
             return (address,)
-        name = host.lower().removesuffix(".")
+        self._follow_system()
+        name = host.lower()
         if known := self._hosts.get(name):
             return known
         # RFC 6761: these two never go to DNS.
-        if name == "localhost" or name.endswith(".localhost"):
+        whole = name.removesuffix(".")
+        if whole == "localhost" or whole.endswith(".localhost"):
             return LOOPBACK
-        if name == "invalid" or name.endswith(".invalid"):
+        if whole == "invalid" or whole.endswith(".invalid"):
             raise ResolutionFailed(f"no such host: {host}")
         found = self._cache.get(name)
         if found is not None and found.until_s > self._clock():
             return found.addresses
         return await self._join(name)
 
+    async def check_servers(self, host: str) -> None:
+        """Raise `NoNameServer` if our own servers are to blame that a host was not resolved in time."""
+        name = host.lower()
+        flight = self._flights.get(name)
+        asked = flight.asked if flight else self._abandoned.pop(name, {})
+        await self._client.check_servers(dict(asked))
+
     async def _join(self, name: str) -> tuple[str, ...]:
         flight = self._flights.get(name)
         if flight is None:
-            flight = self._flights[name] = _Flight(asyncio.create_task(self._look_up(name)))
+            asked: Asked = {}
+            flight = self._flights[name] = _Flight(asyncio.create_task(self._look_up(name, asked)), asked)
         flight.waiters += 1
         try:
             return await asyncio.shield(flight.task)
         finally:
             flight.waiters -= 1
             if flight.waiters == 0:
-                flight.task.cancel()  # does nothing to one that is done
+                if flight.task.cancel():  # otherwise it is done
+                    self._abandoned[name] = flight.asked
                 if self._flights.get(name) is flight:
                     del self._flights[name]
 
-    async def _look_up(self, name: str) -> tuple[str, ...]:
+    async def _look_up(self, host: str, asked: Asked) -> tuple[str, ...]:
+        """Look up a host under its names in the search list, until one has an address."""
+        names, failures = candidates(host, self._conf), list[ResolutionFailed]()
+        client, no_aaaa = self._client, self._conf.no_aaaa
+        for name in names:
+            try:
+                found = await self._ask_both(client, name, asked, no_aaaa=no_aaaa)
+            except NoAnswer:
+                raise
+            except ResolutionFailed as failure:
+                failures.append(failure)
+            else:
+                if client is self._client:
+                    self._remember(host, found)
+                return found.addresses
+        raise _most_telling(host, names, failures)
+
+    async def _ask_both(self, client: DnsClient, name: str, asked: Asked, *, no_aaaa: bool) -> Found:
         """Query both families at once; an answer for one does not wait long for the other."""
-        v6 = asyncio.create_task(self._ask(name, "AAAA"))
-        v4 = asyncio.create_task(self._ask(name, "A"))
+        records = ("A",) if no_aaaa else ("AAAA", "A")
+        tasks = [asyncio.create_task(self._ask(client, name, record, asked)) for record in records]
         try:
-            done, pending = await asyncio.wait((v6, v4), return_when=asyncio.FIRST_COMPLETED)
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if pending:
                 has_addresses = any(task.exception() is None and task.result().addresses for task in done)
                 await asyncio.wait(pending, timeout=RESOLUTION_DELAY_S if has_addresses else None)
-            return self._gather(name, [task for task in (v6, v4) if task.done()])
+            return _gather(name, [task for task in tasks if task.done()], len(tasks))
         finally:
-            v6.cancel()
-            v4.cancel()
-
-    def _gather(self, name: str, done: Sequence[asyncio.Task[Found]]) -> tuple[str, ...]:
-        failures = [error for task in done if (error := task.exception()) is not None]
-        found = [task.result() for task in done if task.exception() is None]
-        addresses = tuple(address for each in found for address in each.addresses)
-        if addresses:
-            if len(found) == 2:  # a partial answer must not be cached
-                self._remember(name, Found(addresses, min(each.until_s for each in found)))
-            return addresses
-        for failure in failures:
-            raise failure
-        raise ResolutionFailed(f"{name} has no address (neither A nor AAAA record)")
+            for task in tasks:
+                task.cancel()
 
     def _remember(self, name: str, found: Found) -> None:
         if len(self._cache) >= CACHED_NAMES:
@@ -139,8 +185,8 @@ class Resolver:
         if len(self._cache) < CACHED_NAMES:
             self._cache[name] = found
 
-    async def _ask(self, name: str, record: str) -> Found:
-        answer = await self.client.ask(name, _FAMILIES[record])
+    async def _ask(self, client: DnsClient, name: str, record: str, asked: Asked) -> Found:
+        answer = await client.ask(name, _FAMILIES[record], asked)
         if answer.rcode() == dns.rcode.NXDOMAIN:
             raise ResolutionFailed(f"no such host: {name}")
         try:
@@ -149,6 +195,26 @@ class Resolver:
             raise ResolutionFailed(f"answer for {name} makes no sense ({type(error).__name__})") from error
         ttl_s = min(chain.minimum_ttl, MAX_TTL_S)
         return Found(tuple(record.to_text() for record in chain.answer or ()), self._clock() + ttl_s)
+
+
+def _gather(name: str, done: Sequence[asyncio.Task[Found]], wanted: int) -> Found:
+    """Join what was found. Raises what was not: failures of the name before those of our own servers."""
+    failures = [error for task in done if (error := task.exception()) is not None]
+    found = [task.result() for task in done if task.exception() is None]
+    if addresses := tuple(address for each in found for address in each.addresses):
+        is_whole = len(found) == wanted  # a partial answer must not be cached
+        return Found(addresses, min(each.until_s for each in found) if is_whole else 0.0)
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, NoNameServer)):
+        raise failure
+    raise NoAddress(f"{name} has no address (neither A nor AAAA record)")
+
+
+def _most_telling(host: str, names: Sequence[str], failures: Sequence[ResolutionFailed]) -> ResolutionFailed:
+    """Return what to say of a host that no name led to an address, as glibc chooses."""
+    if names[0] == host.removesuffix("."):
+        return failures[0]
+    best = next((each for each in failures if isinstance(each, NoAddress)), failures[-1])
+    return ResolutionFailed(f"{best} (tried as {', '.join(names)})")
 
 
 def parse_nameserver(text: str) -> Nameserver:
@@ -163,11 +229,3 @@ def parse_nameserver(text: str) -> Nameserver:
     if address is None or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"not the address of a DNS server: {text!r}")
     return address, int(port)
-
-
-def _system_nameservers() -> list[Nameserver]:
-    try:
-        system = dns.resolver.Resolver(configure=True)
-    except dns.resolver.NoResolverConfiguration:
-        return []
-    return [(str(server), system.port) for server in system.nameservers]

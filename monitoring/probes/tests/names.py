@@ -15,6 +15,7 @@ import dns.rrset
 
 SILENT = "silent"  # in place of addresses
 SERVFAIL = "servfail"
+REFUSED = "refused"
 TRUNCATED = "truncated"  # over UDP, then the addresses that follow over TCP
 
 
@@ -24,6 +25,10 @@ class NameServer(asyncio.DatagramProtocol):
 
     records: Mapping[tuple[str, str], list[str]]
     ttl_s: int = 60
+    is_dead: bool = False  # answers nothing at all
+    knows_edns: bool = True
+    sizes: list[int] = field(default_factory=list)  # of the answers that the questions allow; 0 without EDNS
+    over_tcp: int = 0  # questions
     questions: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
     transport: asyncio.DatagramTransport | None = None
@@ -45,12 +50,20 @@ class NameServer(asyncio.DatagramProtocol):
         question = query.question[0]
         name, record = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
         self.questions.append((name, record))
+        self.sizes.append(query.payload)
+        self.over_tcp += is_tcp
+        if self.is_dead:
+            return None
         response = dns.message.make_response(query, recursion_available=True)
         found = self.records.get((name, record), [])
         if SILENT in found:
             return None
         if SERVFAIL in found:
             response.set_rcode(dns.rcode.SERVFAIL)
+        elif REFUSED in found:
+            response.set_rcode(dns.rcode.REFUSED)
+        elif query.edns >= 0 and not self.knows_edns:
+            response.set_rcode(dns.rcode.FORMERR)
         elif TRUNCATED in found and not is_tcp:
             response.flags |= dns.flags.TC
         elif not any(name == known for known, _ in self.records):

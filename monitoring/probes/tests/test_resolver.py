@@ -4,7 +4,7 @@ import time
 import pytest
 
 from monitoring.probes import probe
-from monitoring.probes.failures import ResolutionFailed
+from monitoring.probes.failures import NoNameServer, ResolutionFailed
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net import dns_client
 from monitoring.probes.net.hosts import parse_hosts
@@ -136,7 +136,7 @@ def test_names_that_never_go_to_dns(run: Run) -> None:
     assert run(resolver.resolve("localhost")) == ("127.0.0.1", "::1")
     assert run(resolver.resolve("api.localhost")) == ("127.0.0.1", "::1")
     assert run(resolver.resolve("0x7f.1")) == ("127.0.0.1",)
-    with pytest.raises(ResolutionFailed, match="no DNS server is configured"):
+    with pytest.raises(NoNameServer, match="no DNS server is configured"):
         run(resolver.resolve("api.test"))
 
 
