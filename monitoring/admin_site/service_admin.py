@@ -37,9 +37,9 @@ from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
-from monitoring.engine.refused_targets import refused_targets
+from monitoring.engine.refused_targets import refused_targets, unresolved_targets
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed
 from monitoring.probes.model import Phases
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
@@ -193,6 +193,7 @@ class ServiceAdmin(ModelAdmin):
         if service is not None:
             context["sign"] = signs.service_sign(service, timezone.now())
             context["refused"] = refused_targets(timezone.now()).get(service.pk)
+            context["unresolved"] = unresolved_targets(timezone.now()).get(service.pk)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     # --- What can be done ---------------------------------------------------------------------------------------------
@@ -244,6 +245,8 @@ class ServiceAdmin(ModelAdmin):
                 context |= _attempt_shown(service)
             except NotAllowed as error:
                 context["refused"] = str(error)
+            except NoNameServer as error:
+                context["unresolved"] = str(error)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 

@@ -1,10 +1,13 @@
-"""Find services that are not checked because our own rules refuse their addresses, as reported by the workers."""
+"""Find services that are not checked for a reason of our own, as reported by the workers.
+
+Either our rules refuse their addresses, or our DNS servers don't work.
+"""
 
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from monitoring.engine.workers import LATE_STAMP_AFTER, UNPROBED_FACT
+from monitoring.engine.workers import LATE_STAMP_AFTER, UNPROBED_FACT, UNRESOLVED_FACT
 from monitoring.models import EngineWorker, Service
 from observability.diagnostics import Finding, Table, good, warning
 
@@ -13,8 +16,17 @@ MOST_SERVICES_NAMED = 5
 
 def refused_targets(now: datetime) -> dict[str, str]:
     """Return the reasons by id of the monitored services that a worker may not probe. Two queries at most."""
-    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_key=UNPROBED_FACT)
-    why = {id: words for worker in alive if worker.facts for id, words in worker.facts[UNPROBED_FACT].items()}
+    return _reported(UNPROBED_FACT, now)
+
+
+def unresolved_targets(now: datetime) -> dict[str, str]:
+    """Return the reasons by id of the monitored services whose names our DNS servers fail to resolve. As above."""
+    return _reported(UNRESOLVED_FACT, now)
+
+
+def _reported(fact: str, now: datetime) -> dict[str, str]:
+    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_key=fact)
+    why = {id: words for worker in alive if worker.facts for id, words in worker.facts[fact].items()}
     if not why:
         return {}
     monitored = Service.objects.monitored().filter(id__in=why).order_by("id").values_list("id", flat=True)
@@ -25,9 +37,29 @@ def judge(refused: dict[str, str]) -> Finding:
     """Return a finding with the services that are not checked, and the reason that each worker reports."""
     if not refused:
         return good(_("Our settings refuse no service address."))
-    named = ", ".join([*list(refused)[:MOST_SERVICES_NAMED], *(["…"] if len(refused) > MOST_SERVICES_NAMED else [])])
-    says = _("Not checked because our settings refuse the address: %(names)s.") % {"names": named}
-    table = Table(columns=[_("Service"), _("Why")], rows=[[id, why] for id, why in refused.items()], numbers_from=2)
+    says = _("Not checked because our settings refuse the address: %(names)s.") % {"names": _named(refused)}
     return warning(
-        f"{says} {next(iter(refused.values()))}", _("Change the address, or the setting in the message."), table
+        f"{says} {next(iter(refused.values()))}",
+        _("Change the address, or the setting in the message."),
+        _table(refused),
     )
+
+
+def judge_names(unresolved: dict[str, str]) -> Finding:
+    """Return a finding with the services whose names our own DNS servers fail to resolve."""
+    if not unresolved:
+        return good(_("Our DNS servers answer."))
+    says = _("Not checked because our own DNS servers don't work: %(names)s.") % {"names": _named(unresolved)}
+    remedy = _(
+        "Repair the DNS server, or enter another one in /etc/resolv.conf (read again within seconds) or in"
+        " PROBE_DNS_SERVERS on the machine of the worker."
+    )
+    return warning(f"{says} {next(iter(unresolved.values()))}", remedy, _table(unresolved))
+
+
+def _named(why: dict[str, str]) -> str:
+    return ", ".join([*list(why)[:MOST_SERVICES_NAMED], *(["…"] if len(why) > MOST_SERVICES_NAMED else [])])
+
+
+def _table(why: dict[str, str]) -> Table:
+    return Table(columns=[_("Service"), _("Why")], rows=[[id, words] for id, words in why.items()], numbers_from=2)

@@ -16,7 +16,9 @@ from monitoring.worker.canaries import unpacked
 
 LATE_STAMP_AFTER = timedelta(seconds=20)  # four stamps missed
 WORKER_FORGOTTEN_AFTER = timedelta(days=7)
-UNPROBED_FACT = "unprobed"  # key in a worker's facts: reasons by id of services that it may not probe
+# Keys in a worker's facts, of reasons by id of the services that it cannot probe.
+UNPROBED_FACT = "unprobed"  # our rules forbid the address
+UNRESOLVED_FACT = "unresolved"  # our DNS servers don't work
 
 
 @transaction.atomic
@@ -70,7 +72,7 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     behind = now - datetime.fromisoformat(sent_at) if sent_at else timedelta(0)
     facts = {**stamp.get("facts", {}), "behind_ms": round(behind.total_seconds() * 1000)}
     facts["clock_ahead_ms"] = stamp.get("clock_ahead_ms")
-    return {**facts, UNPROBED_FACT: stamp["unprobed"]} if stamp.get("unprobed") else facts
+    return facts | {key: stamp[key] for key in (UNPROBED_FACT, UNRESOLVED_FACT) if stamp.get(key)}
 
 
 def forget(now: datetime) -> int:

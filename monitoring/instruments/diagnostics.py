@@ -15,7 +15,7 @@ from monitoring.accounting import day_zones
 from monitoring.accounting.rollup_requests import DAY_CLOSES_AFTER
 from monitoring.config import clock
 from monitoring.engine.clock_check import CLOCK_DIFFERS_FROM, workers_ahead
-from monitoring.engine.refused_targets import judge, refused_targets
+from monitoring.engine.refused_targets import judge, judge_names, refused_targets, unresolved_targets
 from monitoring.engine.workers import LATE_STAMP_AFTER, is_alive, seen_since
 from monitoring.instruments.health import needed_regions
 from monitoring.models import DispatchWatermark, EngineCounter, EngineWorker, RollupRequest, RollupWatermark, Service
@@ -245,6 +245,7 @@ doctor.register("beat", gettext_lazy("Beat"), beat, area=AREA)
 doctor.register("workers", gettext_lazy("Workers"), workers, area=AREA)
 doctor.register("worker_clocks", gettext_lazy("Clocks of the workers"), clocks, area=AREA)
 doctor.register("targets", gettext_lazy("Addresses"), lambda: judge(refused_targets(timezone.now())), area=AREA)
+doctor.register("names", gettext_lazy("Names"), lambda: judge_names(unresolved_targets(timezone.now())), area=AREA)
 doctor.register("rollups", gettext_lazy("Daily figures"), rollups, area=AREA)
 doctor.register("partitions", gettext_lazy("Partitions"), days_ahead, area=AREA)
 doctor.register("retention", gettext_lazy("Retention"), retained, area=AREA)

@@ -10,7 +10,7 @@ from django.db import connection
 from monitoring.config import clock
 from monitoring.engine import clock_check
 from monitoring.engine.pace import pace
-from monitoring.engine.refused_targets import refused_targets
+from monitoring.engine.refused_targets import refused_targets, unresolved_targets
 from monitoring.engine.workers import LATE_STAMP_AFTER, seen_since
 from monitoring.models import DispatchWatermark, RegionSight, Service
 from monitoring.rules.unix_time import to_ms
@@ -126,6 +126,14 @@ def check_targets() -> Finding:
     return Finding(status=Health.HEALTHY)
 
 
+def check_names() -> Finding:
+    """Check whether our own DNS servers work. Only the number of services is public."""
+    if unresolved := unresolved_targets(clock.now()):
+        message = f"not checked because our own DNS servers fail: {len(unresolved)} services; see manage.py doctor"
+        return Finding(status=Health.DEGRADED, message=message)
+    return Finding(status=Health.HEALTHY)
+
+
 checks.register("database", check_database, needed_to_serve=True)
 if settings.REDIS_URL:
     checks.register("redis", check_redis)
@@ -136,3 +144,4 @@ checks.register("network", check_network)
 checks.register("clocks", check_clocks)
 checks.register("messages", check_messages)
 checks.register("targets", check_targets)
+checks.register("names", check_names)

@@ -57,6 +57,7 @@ def of_workers() -> Iterable[Metric]:
         "lost": "Results lost because the broker was unreachable for too long, since the workers started.",
         "stalled": "Checks without a verdict because the worker was stalled, since the workers started.",
         "refused": "Checks without a verdict because our settings refuse the address, since the workers started.",
+        "unresolved": "Checks without a verdict because our own DNS servers failed, since the workers started.",
         "own_errors": "Checks that failed because of an internal error, since the workers started.",
     }.items():
         yield _gauge(f"probe_{name}", words, sum(worker.counters.get(name, 0) for worker in workers))

@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from monitoring.probes.attempt import Stalled
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
@@ -71,9 +71,11 @@ class ProbeLoop:
         """Return the counters since the start, and the specs held now.
 
         Counted are probes, expired specs, specs refused because they were due too far ahead, probes without a verdict
-        because this loop stalled or our own rules forbid the address, errors of ours, and lost results.
+        because this loop stalled, our own rules forbid the address or our DNS servers don't work, errors of ours, and
+        lost results.
         """
-        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "refused", "own_errors", "lost"), 0)
+        names = ("probes", "expired", "ahead", "stalled", "refused", "unresolved", "own_errors", "lost")
+        counts = dict.fromkeys(names, 0)
         return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
@@ -85,11 +87,20 @@ class ProbeLoop:
             self._held += len(specs)
         self._loop.call_soon_threadsafe(self._plan, specs)
 
-    def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult] | None:
-        """Probe immediately, apart from due specs; None if it fails or takes too long. Don't call it in the loop."""
+    def ask(self, specs: Sequence[ProbeSpec], timeout_s: float) -> list[ProbeResult | None] | None:
+        """Probe immediately, apart from due specs; None if it fails or takes too long. Don't call it in the loop.
 
-        async def attempts() -> list[ProbeResult]:
-            return await asyncio.gather(*(self._probe(spec, 0.0) for spec in specs))
+        The result is None where our own DNS servers don't work.
+        """
+
+        async def attempt(spec: ProbeSpec) -> ProbeResult | None:
+            try:
+                return await self._probe(spec, 0.0)
+            except NoNameServer:
+                return None
+
+        async def attempts() -> list[ProbeResult | None]:
+            return await asyncio.gather(*map(attempt, specs))
 
         if self._stopping:
             return None
@@ -202,6 +213,8 @@ class ProbeLoop:
             self._finish("stalled")
         except NotAllowed:
             self._finish("refused")  # `probe` has recorded the target and the reason
+        except NoNameServer:
+            self._finish("unresolved")  # here, too
         except Exception:
             # An error of ours, not of the target: no verdict is stored, so the slot is a gap and not downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from monitoring.config import clock, sealing
 from monitoring.probes import probe
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.resolver import Resolver, parse_nameserver
@@ -20,7 +20,7 @@ from monitoring.worker import check_log, messages
 from monitoring.worker.canaries import Canaries, Look
 from monitoring.worker.probe_loop import ProbeLoop
 from monitoring.worker.specs import trace_id
-from monitoring.worker.unprobed import unprobed
+from monitoring.worker.unprobed import unprobed, unresolved
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,11 @@ def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult
         except NotAllowed as error:
             unprobed.note(spec.service_id, str(error))
             raise
+        except NoNameServer as error:
+            unresolved.note(spec.service_id, str(error))
+            raise
         unprobed.forget(spec.service_id)
+        unresolved.forget(spec.service_id)
         return result
 
     return attempt
@@ -92,7 +96,7 @@ def _ask_canaries(urls: Sequence[str]) -> bool | None:
     now_ms = int(clock.seconds() * 1000)
     results = loop().ask([_canary_spec(url, now_ms) for url in urls], CANARY_TIMEOUT_S + 1)
     # Any status is an answer, as it came over the network.
-    return None if results is None else any(result.status_code is not None for result in results)
+    return None if results is None else any(result and result.status_code is not None for result in results)
 
 
 def _canary_spec(url: str, now_ms: int) -> ProbeSpec:

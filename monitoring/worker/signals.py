@@ -8,7 +8,7 @@ from celery.signals import worker_ready, worker_shutdown
 
 from monitoring.worker import probe_worker
 from monitoring.worker.stamper import PROBES, Stamper, role_of, unique_name
-from monitoring.worker.unprobed import unprobed
+from monitoring.worker.unprobed import unprobed, unresolved
 from observability.refusals import refusals
 from observability.version import VERSION
 
@@ -27,6 +27,7 @@ def _begin(sender: Any, **_: Any) -> None:
         counters=lambda: {**probe_worker.counters(), **refusals.counters()},
         look=lambda: probe_worker.look(has_failures=False),
         unprobed=unprobed.shown,
+        unresolved=unresolved.shown,
         facts={"version": VERSION, "uid": os.geteuid()},
     )
     stamper.start()

@@ -36,10 +36,11 @@ class Stamper:
         look: Callable[[], Look | None] = lambda: None,
         facts: Mapping[str, Any] | None = None,
         unprobed: Callable[[], Mapping[str, str]] = dict,
+        unresolved: Callable[[], Mapping[str, str]] = dict,
         every_s: float = STAMP_INTERVAL_S,
     ) -> None:
         self._send, self._counters, self._look = send, counters, look
-        self._unprobed, self._every_s = unprobed, every_s
+        self._unprobed, self._unresolved, self._every_s = unprobed, unresolved, every_s
         self._about: dict[str, Any] = {"name": name, "role": role, "region": region, "started_at": _now()}
         self._about["facts"] = dict(facts or {})
         self._stopping = threading.Event()
@@ -56,7 +57,7 @@ class Stamper:
         while True:
             try:
                 said = {"counters": dict(self._counters()), "look": packed(self._look())}
-                said["unprobed"] = dict(self._unprobed())
+                said |= {"unprobed": dict(self._unprobed()), "unresolved": dict(self._unresolved())}
                 self._send({**self._about, **said, "sent_at": _now(), "clock_ahead_ms": _clock_ahead_ms()})
             except OperationalError as error:
                 logger.warning("stamp not sent: the broker cannot be reached", extra={"why": str(error)})

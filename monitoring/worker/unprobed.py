@@ -1,6 +1,7 @@
-"""Services that a worker may not probe, since our own rules forbid their addresses: noted here, told in its stamps.
+"""Services that a worker cannot probe for a reason of our own: noted here, told in its stamps.
 
-That is a mistake in the configuration, not an outage: no check is stored, and the time is unknown.
+Either our rules forbid their addresses, or our DNS servers don't work. Neither is an outage: no check is stored, and
+the time is unknown.
 """
 
 import logging
@@ -37,4 +38,5 @@ class Unprobed:
             return dict(self._why)
 
 
-unprobed = Unprobed()
+unprobed = Unprobed()  # our rules forbid the address
+unresolved = Unprobed()  # our DNS servers don't work

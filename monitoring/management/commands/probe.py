@@ -3,14 +3,14 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from monitoring.engine.check_now import Attempt, check_now
 from monitoring.models import Service
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed
 from monitoring.probes.model import Phases, ProbeResult, Verdict
 from monitoring.probes.suggestions import did_you_mean
 
@@ -31,12 +31,9 @@ class Command(BaseCommand):
         try:
             attempt = check_now(service, timezone.now())
         except NotAllowed as error:
-            self.stdout.write(f"{self.style.WARNING('NOT CHECKED')}  {service.id}  {error}")
-            self.stdout.write(
-                "Our settings refuse this address; the target is not at fault. No check is stored, and the time"
-                " counts as unknown."
-            )
-            sys.exit(2)
+            self._say_not_checked(service, error, "Our settings refuse this address; the target is not at fault.")
+        except NoNameServer as error:
+            self._say_not_checked(service, error, "Our own DNS servers don't work; the target is not at fault.")
         result = attempt.result
         is_bad = result.verdict is Verdict.BAD
         verdict = (self.style.ERROR if is_bad else self.style.SUCCESS)(result.verdict.upper())
@@ -45,6 +42,11 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if is_bad:
             sys.exit(1)
+
+    def _say_not_checked(self, service: Service, why: Exception, whose: str) -> NoReturn:
+        self.stdout.write(f"{self.style.WARNING('NOT CHECKED')}  {service.id}  {why}")
+        self.stdout.write(f"{whose} No check is stored, and the time counts as unknown.")
+        sys.exit(2)
 
 
 def _find(id: str) -> Service:
