@@ -7,8 +7,8 @@ from typing import Any
 import dns.exception
 import dns.message
 import dns.rcode
-import dns.rdata
 import dns.rdatatype
+import dns.reversename
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.failures import NotAllowed, bad, printable
@@ -16,9 +16,11 @@ from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import literal, refusal
 from monitoring.probes.net.dns_client import Asked, DnsClient
+from monitoring.probes.net.dns_values import EXAMPLES, canonical, canonical_text
 from monitoring.probes.net.resolver import parse_nameserver
 from monitoring.probes.net.timeline import Stage
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting, texts
+from monitoring.probes.suggestions import shown
 from monitoring.probes.target import Port, Target, read_target
 from monitoring.probes.tools import Tools
 
@@ -64,6 +66,13 @@ class DnsSettings(Settings):
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:
+        for value in self.values:
+            try:
+                canonical(value, self.type)
+            except ValueError:
+                message = "%(value)s is not a record of type %(type)s. Enter it as in a zone file, such as %(example)s."
+                params = {"value": shown(value), "type": self.type, "example": EXAMPLES[self.type]}
+                yield Problem("values", value, message, params)
         if self.match != "all" and not self.values:
             yield Problem("match", self.match, "there are no values to match. Enter values as well.")
 
@@ -76,9 +85,10 @@ async def probe(spec: ProbeSpec, settings: DnsSettings, tools: Tools, lateness_m
         target = _read_target(spec.url)
         hop = attempt.begin(spec.url, target.host, "DNS")
         attempt.dns = query = Query(_client(settings, tools), {})
-        answer = await query.client.ask(target.host, dns.rdatatype.from_text(settings.type), query.asked)
+        name, record_type = question_of(target.host, settings.type)
+        answer = await query.client.ask(name, dns.rdatatype.from_text(record_type), query.asked)
         hop.enter(Stage.CONNECT)
-        return judge(answer, target.host, settings)
+        return judge(answer, name, record_type, settings)
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms)
 
@@ -108,7 +118,16 @@ def _client(settings: DnsSettings, tools: Tools) -> DnsClient:
     return DnsClient([server], is_own=False)
 
 
-def judge(answer: dns.message.QueryMessage, name: str, settings: DnsSettings) -> Finding:
+def question_of(host: str, record_type: str) -> tuple[str, str]:
+    """Return the name and the type to ask for: an address stands for its reverse name, which has PTR records."""
+    address = literal(host)
+    if address is None:
+        return host, record_type
+    name = dns.reversename.from_address(address).to_text(omit_final_dot=True)
+    return name, "PTR" if record_type in ("A", "AAAA") else record_type
+
+
+def judge(answer: dns.message.QueryMessage, name: str, record_type: str, settings: DnsSettings) -> Finding:
     """Compare the records of an answer with what is expected."""
     if answer.rcode() == dns.rcode.NXDOMAIN:
         return bad(ErrorType.DNS, f"no such name: {name}")
@@ -117,28 +136,15 @@ def judge(answer: dns.message.QueryMessage, name: str, settings: DnsSettings) ->
     except dns.exception.DNSException as error:  # such as a chain of aliases that never ends
         return bad(ErrorType.DNS, f"answer for {name} makes no sense ({type(error).__name__})")
     if not found:
-        return bad(ErrorType.DNS, f"{name} has no {settings.type} record")
+        return bad(ErrorType.DNS, f"{name} has no {record_type} record")
     words = mismatch(found, [canonical(value, settings.type) for value in settings.values], settings.match)
-    return (
-        bad(ErrorType.DNS, f"{settings.type} of {name} is {_listed(found)}, {words}") if words else Finding(Verdict.OK)
-    )
+    return bad(ErrorType.DNS, f"{record_type} of {name} is {_listed(found)}, {words}") if words else Finding(Verdict.OK)
 
 
 def records_of(answer: dns.message.QueryMessage) -> list[str]:
     """Return the records at the end of the aliases that an answer begins with, in canonical form and sorted."""
     chain = answer.resolve_chaining()
-    record_type = dns.rdatatype.to_text(answer.question[0].rdtype)
-    return sorted(canonical(_text(record), record_type) for record in chain.answer or ())
-
-
-def canonical(value: str, record_type: str) -> str:
-    """Return a value in canonical form, so that equal records are equal texts."""
-    if record_type == "TXT":
-        return value
-    if record_type in ("A", "AAAA"):
-        return literal(value.strip()) or value
-    # Names: in any case, and with or without the dot of the root.
-    return " ".join(part.strip('"').removesuffix(".") or "." for part in value.lower().split())
+    return sorted(map(canonical_text, chain.answer or ()))
 
 
 def mismatch(found: Sequence[str], wanted: Sequence[str], match: str) -> str | None:
@@ -150,13 +156,6 @@ def mismatch(found: Sequence[str], wanted: Sequence[str], match: str) -> str | N
         return f"without {_listed(missing)}"
     others = [value for value in found if value not in wanted]
     return f"where {_listed(others)} should not be" if match == "exact" and others else None
-
-
-def _text(record: dns.rdata.Rdata) -> str:
-    if record.rdtype == dns.rdatatype.TXT:
-        parts: tuple[bytes, ...] = getattr(record, "strings", ())
-        return b"".join(parts).decode(errors="replace")
-    return record.to_text()
 
 
 def _listed(values: Sequence[str]) -> str:

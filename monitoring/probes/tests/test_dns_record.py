@@ -1,13 +1,20 @@
 import asyncio
 from typing import Any
 
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 import pytest
+from dns.rdtypes.ANY.TXT import TXT
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitoring.probes import probe
 from monitoring.probes.failures import NotAllowed
-from monitoring.probes.kinds.dns_record import canonical
+from monitoring.probes.kinds.dns_record import KIND
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net import dns_client
+from monitoring.probes.net.dns_values import EXAMPLES, canonical, canonical_text
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, why
 from monitoring.probes.tests.names import SERVFAIL, SILENT, TRUNCATED, naming
@@ -98,11 +105,96 @@ def test_own_resolver_is_asked_if_it_may_be(run: Run, tools: Tools) -> None:
     run(scenario())
 
 
-def test_records_are_compared_in_canonical_form() -> None:
-    assert canonical("10  MAIL.a.test.", "MX") == canonical("10 mail.A.test", "MX")
-    assert canonical("0 .", "MX") == "0 ."
-    assert canonical("Some Text.", "TXT") == "Some Text."
-    assert canonical("not an address", "A") == "not an address"
+LONG = "v=DKIM1; k=rsa; p=" + "A" * 300
+
+
+@pytest.mark.parametrize(
+    ("record_type", "value", "record"),
+    [
+        ("A", " 10.0.0.1 ", "10.0.0.1"),
+        ("AAAA", "FD00:0::01", "fd00::1"),
+        ("MX", "10  MAIL.a.test.", "10 mail.A.test."),
+        ("MX", "10 mail.a.test", "10 mail.a.test."),
+        ("MX", "10 mail.a.test ; first", "10 mail.a.test."),
+        ("MX", "a.test. 3600 IN MX 10 mail.a.test.", "10 mail.a.test."),
+        ("MX", "IN MX 10 mail.a.test.", "10 mail.a.test."),
+        ("MX", "10 bücher.example", "10 xn--bcher-kva.example."),
+        ("MX", "0 .", "0 ."),
+        ("NS", "☕.example", "xn--53h.example."),
+        ("PTR", "Host.A.test", "host.a.test."),
+        ("SRV", "0 5 5060 SIP.a.test.", "0 5 5060 sip.a.test."),
+        ("SOA", "ns.a.test. admin.a.test. ( 7 1h 10m 1d 60 )", "ns.a.test. admin.a.test. 7 3600 600 86400 60"),
+        ("SOA", "ns.a.test. a.a.test. (\n 7 ; serial\n 3600 600 86400 60 )", "ns.a.test. a.a.test. 7 3600 600 86400 60"),
+        ("CAA", '0 issue "ca.example"', '0 issue "ca.example"'),
+        ("CAA", "0 issue ca.example", '0 issue "ca.example"'),
+        ("CAA", '128 ISSUE "Ca.example; policy=ev"', '128 issue "ca.example; policy=ev"'),
+        ("CAA", '0 iodef "mailto:a@b.example"', '0 iodef "mailto:a@b.example"'),
+        ("TXT", "v=spf1 -all", '"v=spf1 -all"'),
+        ("TXT", '"v=spf1 -all"', '"v=spf1 -all"'),
+        ("TXT", '"v=spf1 include:x.example ~all"', '"v=spf1 " "include:x.example ~all"'),
+        ("TXT", '"v=spf1 " "-all"', '"v=spf1 -all"'),
+        ("TXT", '( "v=spf1 "\n "-all" )', '"v=spf1 -all"'),
+        ("TXT", '"a;b" ; why', '"a;b"'),
+        ("TXT", r'"say \"hi\" \\ \195\188"', r'"say \"hi\" \\ \195\188"'),
+        ("TXT", "ü", r'"\195\188"'),
+        ("TXT", '"ü"', r'"\195\188"'),
+        ("TXT", "v=DMARC1; p=none", '"v=DMARC1; p=none"'),
+        ("TXT", 'a.test. 300 IN TXT "v=spf1 -all"', '"v=spf1 -all"'),
+        ("TXT", LONG, f'"{LONG[:255]}" "{LONG[255:]}"'),
+        ("TXT", f'"{LONG[:200]}" "{LONG[200:]}"', f'"{LONG[:255]}" "{LONG[255:]}"'),
+        ("A", r"\# 4 0a000001", None),
+        ("MX", r"\# 4 000a0000", None),
+        ("A", "fd00::1", None),
+        ("AAAA", "10.0.0.1", None),
+        ("A", "www.example.com", None),
+        ("MX", "mail.example.com", None),
+        ("MX", "10", None),
+        ("MX", "10 mail a.test", None),
+        ("MX", "10 @", None),
+        ("MX", "a.test. 3600 IN NS 10 mail.a.test.", None),
+        ("NS", "a..b", None),
+        ("NS", "א1a.example", None),
+        ("CAA", "issue ca.example", None),
+        ("SRV", "5 5060 sip.a.test", None),
+        ("SOA", "ns.a.test. admin.a.test. 7", None),
+        ("TXT", '"open', None),
+    ],
+)  # fmt: skip
+def test_values_are_read_as_in_a_zone_file(record_type: str, value: str, record: str | None) -> None:
+    settings, problems = KIND.read({"type": record_type, "values": value})
+    if record is None:
+        assert settings is None
+        assert [problem.key for problem in problems] == ["values"] and "as in a zone file, such as" in str(problems[0])
+        return
+    held = dns.rdata.from_text("IN", record_type, record)
+
+    assert problems == []
+    assert canonical(value, record_type) == canonical_text(held)
+    assert canonical(EXAMPLES[record_type], record_type)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=255), min_size=1, max_size=3))
+def test_a_text_copied_from_a_zone_file_is_that_text(strings: list[bytes]) -> None:
+    held = TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
+
+    assert canonical(held.to_text(), "TXT") == canonical_text(held)
+
+
+@pytest.mark.parametrize(
+    ("host", "settings"),
+    [("192.0.2.1", {}), ("192.0.2.1", {"type": "PTR", "values": "www.a.test"}), ("[2001:db8::1]", {"type": "AAAA"}),
+     ("1.2.0.192.in-addr.arpa", {"type": "PTR"}), ("3221225985", {})],
+)  # fmt: skip
+def test_an_address_stands_for_its_reverse_name(run: Run, host: str, settings: dict[str, Any]) -> None:
+    six = ".".join(reversed("20010db8" + "0" * 23 + "1")) + ".ip6.arpa"
+
+    async def scenario() -> ProbeResult:
+        async with naming({("1.2.0.192.in-addr.arpa", "PTR"): ["www.a.test."], (six, "PTR"): ["www.a.test."]}) as names:
+            spec = make_spec(f"dns://{host}", kind="dns", settings=settings)
+            return await probe(spec, Tools(resolver=Resolver([names.address])))
+
+    result = run(scenario())
+    assert result.verdict is Verdict.OK, result.error_message
 
 
 def test_answers_that_do_not_fit_the_question_are_left_alone() -> None:
