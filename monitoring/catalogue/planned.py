@@ -153,7 +153,7 @@ def names_following(values: Mapping[str, Any], stored: Service | None) -> dict[s
 def _like_stored(values: Mapping[str, Any], stored: Service) -> Any:
     """Return settings in which unchanged secrets keep their stored seals."""
     written = values["check_settings"]
-    place = Place(stored.id, origin_of(values.get("endpoint_url", stored.endpoint_url) or ""))
+    place = Place(stored.id, origin_of(values.get("endpoint_url", stored.endpoint_url) or "", written or {}))
     try:
         return sealing.sealed(written, stored.check_settings, place, stored.place)
     except (sealing.NothingKept, sealing.LeftBehind, sealing.Unsealable):

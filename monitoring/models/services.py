@@ -246,12 +246,13 @@ class Service(models.Model):
     @property
     def place(self) -> Place:
         """Return the place to which its secrets are bound."""
-        return Place(self.id, origin_of(self.endpoint_url or ""))
+        return Place(self.id, origin_of(self.endpoint_url or "", self.check_settings or {}))
 
     @property
     def stored_place(self) -> Place:
         """Return the place to which its stored secrets are bound."""
-        return Place(self.id, origin_of((self._stored or {}).get("endpoint_url") or ""))
+        stored = self._stored or {}
+        return Place(self.id, origin_of(stored.get("endpoint_url") or "", stored.get("check_settings") or {}))
 
     def clean(self) -> None:
         """Validate rules over several columns, and seal new secrets. No query."""

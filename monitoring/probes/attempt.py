@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
+from dataclasses import replace
 from typing import Protocol
 
 from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
-from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.model import Finding, Phases, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.route import Route
 from monitoring.probes.net.timeline import Hop, Stage, longest, total
 from monitoring.probes.tools import Tools
 
@@ -29,18 +32,24 @@ class Stalled(RuntimeError):
 class Attempt:
     """The hops of one probe; a kind begins them, and returns its finding at the end."""
 
-    __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "_total_ms", "dns", "hops", "redact", "spec", "tools")
+    __slots__ = ("_lateness_ms", "_started", "_stood_still_s", "deadline", "dns", "dns_ms", "failed",
+                 "hops", "made", "redact", "spec", "tools", "total_ms")  # fmt: skip
+
+    deadline: asyncio.Timeout  # while it runs
 
     def __init__(self, spec: ProbeSpec, tools: Tools, lateness_ms: float) -> None:
         self.spec = spec
         self.tools = tools
         self.hops: list[Hop] = []
+        self.made: list[Hop] = []  # the hops of all branches, in order
+        self.failed: dict[Hop, str] = {}  # what went wrong, where several hops failed
+        self.dns_ms: float | None = None  # of a look-up for all branches
         self.dns: Names = tools.resolver  # who resolves names for this attempt
         self.redact: Callable[[str], str] | None = None  # removes secrets from the final message
         self._lateness_ms = max(lateness_ms, 0.0)  # how long after `due_at_ms` it starts
         self._started = tools.clock()
         self._stood_still_s = tools.standstill.seconds()
-        self._total_ms: float | None = None  # set when the deadline has passed
+        self.total_ms: float | None = None  # set when the deadline has passed
 
     async def run(
         self, look: Callable[[], Awaitable[Finding]], *, degraded_over_ms: int | None = None, is_http: bool = False
@@ -51,22 +60,39 @@ class Attempt:
         """
         try:
             async with asyncio.timeout(self.spec.timeout_ms / 1000) as deadline:
+                self.deadline = deadline
                 finding = await look()
         except TimeoutError:
             if not deadline.expired():
                 raise
-            self._check_stall()
-            finding = await self._out_of_time(self.hops[-1])
+            self.check_stall()
+            finding = await self.out_of_time()
         except TARGET_ERRORS as error:
             finding = classify(error)
         return self._result(finding, degraded_over_ms, is_http)
 
-    async def _out_of_time(self, hop: Hop) -> Finding:
+    async def out_of_time(self) -> Finding:
         """Return which phase took too long. Raises `NoNameServer` if our own DNS servers did."""
-        self._total_ms = self._elapsed_ms()
+        hop, route = self.hops[-1], self.tools.route
+        name = route.to_host if route and route.host == hop.host else hop.host
+        self.total_ms = self.elapsed_ms()
         if hop.stage is Stage.DNS:
-            await self.dns.check_servers(hop.host)
-        return out_of_time(hop, self.spec.timeout_ms, self.dns.servers)
+            await self.dns.check_servers(name)
+        return out_of_time(hop, self.spec.timeout_ms, self.dns.servers, name)
+
+    def branch(self, route: Route) -> "Attempt":
+        """Return the part of this attempt that takes a route of its own, with its own hops."""
+        part = copy(self)
+        part.hops, part.tools = [], replace(self.tools, route=route)
+        return part
+
+    def slow(self, total_ms: float, degraded_over_ms: int | None) -> Finding | None:
+        """Return the finding of a good check that took too long, or None. Raises `Stalled` if we did."""
+        if degraded_over_ms is None or total_ms <= degraded_over_ms:
+            return None
+        self._check_slowness(total_ms, degraded_over_ms)
+        words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(self._phases(total_ms))}"
+        return Finding(Verdict.SLOW, None, words)
 
     def begin(self, url: str, host: str, method: str) -> Hop:
         """Start to measure a request or connection."""
@@ -74,17 +100,18 @@ class Attempt:
             url=url,
             host=host,
             method=method,
-            started_at_ms=self.spec.due_at_ms + round(self._lateness_ms + self._elapsed_ms()),
+            started_at_ms=self.spec.due_at_ms + round(self._lateness_ms + self.elapsed_ms()),
             clock=self.tools.clock,
         )
         self.hops.append(hop)
+        self.made.append(hop)
         return hop
 
-    def _check_stall(self) -> None:
+    def check_stall(self) -> None:
         """Raise `Stalled` if the deadline fired much too late, or if the loop stalled for too much of its time."""
         # Timers run before sockets are read, so after a stall good answers would be reported as timeouts.
         timeout_ms = self.spec.timeout_ms
-        late_ms = self._elapsed_ms() - timeout_ms
+        late_ms = self.elapsed_ms() - timeout_ms
         if late_ms > STALL_MS:
             raise Stalled(f"deadline of {timeout_ms} ms noticed {late_ms:.0f} ms late")
         stood_ms = self._stood_still_ms()
@@ -99,18 +126,17 @@ class Attempt:
             raise Stalled(f"took {total_ms:.0f} ms, for {stood_ms:.0f} of which our loop stood still")
 
     def _result(self, finding: Finding, degraded_over_ms: int | None, is_http: bool) -> ProbeResult:
-        total_ms = self._elapsed_ms() if self._total_ms is None else self._total_ms
-        for hop in self.hops:
+        total_ms = self.elapsed_ms() if self.total_ms is None else self.total_ms
+        for hop in self.made:
             hop.end()
-        if finding.message is not None and self.redact is not None:
-            finding = Finding(finding.verdict, finding.error_type, self.redact(finding.message))
-        failure = finding.message if finding.verdict is Verdict.BAD else None
-        requests = tuple(hop.measured(failure if hop is self.hops[-1] else None, self.redact) for hop in self.hops)
-        phases = total([request.phases for request in requests], total_ms)
-        if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
-            self._check_slowness(total_ms, degraded_over_ms)
-            words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(phases)}"
-            finding = Finding(Verdict.SLOW, None, words)
+        if finding.verdict is Verdict.OK:
+            finding = self.slow(total_ms, degraded_over_ms) or finding
+        redact = self.redact or str
+        if finding.message is not None:
+            finding = Finding(finding.verdict, finding.error_type, redact(finding.message))
+        failed = {hop: redact(words) for hop, words in self.failed.items()}
+        if finding.verdict is Verdict.BAD and finding.message and self.hops and not failed:
+            failed = {self.hops[-1]: finding.message}
         return ProbeResult(
             service_id=self.spec.service_id,
             region=self.spec.region,
@@ -122,13 +148,17 @@ class Attempt:
             status_code=self.hops[-1].status_code if self.hops else None,
             error_type=finding.error_type,
             error_message=finding.message,
-            phases=phases,
-            requests=requests if is_http else (),
+            phases=self._phases(total_ms),
+            requests=tuple(hop.measured(failed.get(hop), self.redact) for hop in self.made) if is_http else (),
             trace_id=self.spec.trace_id,
         )
+
+    def _phases(self, total_ms: float) -> Phases:
+        phases = total([hop.phases() for hop in self.hops], total_ms)
+        return phases if self.dns_ms is None else replace(phases, dns_ms=self.dns_ms)
 
     def _stood_still_ms(self) -> float:
         return (self.tools.standstill.seconds() - self._stood_still_s) * 1000
 
-    def _elapsed_ms(self) -> float:
+    def elapsed_ms(self) -> float:
         return (self.tools.clock() - self._started) * 1000

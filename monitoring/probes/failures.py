@@ -72,11 +72,14 @@ def classify(error: Exception) -> Finding:
     return bad(ErrorType.UNKNOWN, str(error))
 
 
-def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str) -> Finding:
-    """Return the finding with the phase in which the total deadline fired; in name resolution, it is a DNS failure."""
+def out_of_time(hop: Hop, timeout_ms: int, dns_servers: str, name: str) -> Finding:
+    """Return the finding with the phase in which the total deadline fired; in name resolution, it is a DNS failure.
+
+    `name` is the one that was being resolved in that case.
+    """
     limit = seconds(timeout_ms)
     if hop.stage is Stage.DNS:
-        return bad(ErrorType.DNS, f"{hop.host} was not resolved within {limit}: no answer from {dns_servers}")
+        return bad(ErrorType.DNS, f"{name} was not resolved within {limit}: no answer from {dns_servers}")
     where = {
         Stage.CONNECT: f"connecting to {hop.peer}",
         Stage.TLS: f"connected to {hop.peer}, waiting for the TLS handshake",

@@ -27,6 +27,11 @@ class Target(NamedTuple):
     port: int | None
 
 
+def is_host_name(name: str) -> bool:
+    """Return whether a text is a host name in its ASCII form."""
+    return _HOST.fullmatch(name.removesuffix(".")) is not None
+
+
 def read_host(value: Any, notes: Notes) -> str:
     """Read a host name and return its ASCII form. A settings `Reader`."""
     try:

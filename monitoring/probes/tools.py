@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.certificates import client_context, unverified_context
 from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.route import Route
 from monitoring.probes.net.standstill import Standstill
 from monitoring.probes.secrets import Place
 from monitoring.probes.settings_cache import SettingsCache
@@ -31,4 +32,5 @@ class Tools:
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
     settings: SettingsCache = field(default_factory=SettingsCache)
+    route: Route | None = None  # of one attempt
     unseal: Unseal = _as_it_is  # its exceptions are failures of ours

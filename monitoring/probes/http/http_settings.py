@@ -7,8 +7,10 @@ from typing import Any
 
 from monitoring.probes.http import json_path
 from monitoring.probes.http.json_query import Query
+from monitoring.probes.net.route import addresses, connect_to
 from monitoring.probes.secrets import Secret, is_secret
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
+from monitoring.probes.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODY_BYTES = 64 * 1024
@@ -185,6 +187,8 @@ class HttpSettings(Settings):
         help="Whether the certificate must be trusted, valid now and issued for the host; problems are shown"
         " in any case.",
     )
+    addresses: str = addresses()
+    connect_to: Target | None = connect_to()  # noqa: RUF009  it makes a field, as the others
     degraded_over_ms: int | None = degraded_over()
 
     @property

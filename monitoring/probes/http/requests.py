@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 import httpx
@@ -51,7 +52,7 @@ class Requests:
         self._user_agent = tools.user_agent
         self._body = settings.body.encode()
         self._secrets: list[str] = []
-        self._place = Place(spec.service_id, origin_of(spec.url))
+        self._place = Place(spec.service_id, origin_of(spec.url, spec.settings))
         self._own = list(self._opened(settings, tools)) if settings.headers else []
 
     def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
@@ -110,6 +111,11 @@ def _taken_apart(text: str) -> tuple[httpx.URL, Origin, bytes | None]:
     return first, _origin(first), _basic(url.userinfo) if url.userinfo else None
 
 
+def first_url(text: str) -> httpx.URL:
+    """Return the URL that a service is asked for, without credentials. Raises as `check_url`."""
+    return _taken_apart(text)[0]
+
+
 def _cut_off(secret: str, text: str) -> str:
     """Hide the beginning of a secret where a message was shortened in the middle of it."""
     before, mark, after = text.partition("…")
@@ -124,8 +130,14 @@ def check_url(text: str) -> None:
     _checked(parse_url(text))
 
 
+def origin_of(text: str, settings: Mapping[str, Any] | None = None) -> str:
+    """Return where secrets of a service may go: scheme, host and port of its URL, and `connect_to` if it has one."""
+    origin, door = _origin_of(text), (settings or {}).get("connect_to")
+    return f"{origin} via {door}" if origin and door else origin
+
+
 @lru_cache(maxsize=65_536)
-def origin_of(text: str) -> str:
+def _origin_of(text: str) -> str:
     """Return scheme, host and port of a URL, such as https://api.example.com:443; empty for one without them."""
     try:
         url = parse_url(text)

@@ -8,7 +8,7 @@ from monitoring.probes.http.answer import Answer
 from monitoring.probes.http.content import decode
 from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
 from monitoring.probes.net.certificates import fault_of
-from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connect import connect, doors_of
 from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import TlsLayer
@@ -35,14 +35,15 @@ async def send(
     """
     is_tls = request.url.scheme == "https"
     server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
-    addresses = await addresses_of(hop.host, tools)
+    port = request.url.port or DEFAULT_PORTS[request.url.scheme]
+    addresses, port = await doors_of(hop.host, port, tools)
     hop.enter(Stage.CONNECT)
     context = tools.tls if verify_tls else tools.tls_unverified
 
     def make() -> Connection[Answer]:
         return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
 
-    connection = await connect(addresses, request.url.port or DEFAULT_PORTS[request.url.scheme], make, hop)
+    connection = await connect(addresses, port, make, hop)
     try:
         if is_tls:
             hop.enter(Stage.TLS)

@@ -3,13 +3,23 @@
 import httpx
 
 from monitoring.probes.attempt import Attempt
+from monitoring.probes.every_address import look_along
 from monitoring.probes.failures import NotAllowed
 from monitoring.probes.http.expectations import judge
 from monitoring.probes.http.http_settings import HttpSettings
-from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
+from monitoring.probes.http.requests import (
+    DEFAULT_PORTS,
+    REDIRECTS,
+    Requests,
+    check_url,
+    first_url,
+    next_step,
+    shown,
+)
 from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
+from monitoring.probes.net.route import ALL, route_of
 from monitoring.probes.tools import Tools
 
 
@@ -17,11 +27,19 @@ async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_
     """Make one attempt, redirects included."""
     attempt = Attempt(spec, tools, lateness_ms)
 
-    async def look() -> Finding:
+    async def look_at(branch: Attempt) -> Finding:
         requests = Requests(spec, settings, tools)
         attempt.redact = requests.redact
-        response = await _follow(attempt, requests, settings)
-        return judge(response, settings, attempt.hops[-1].remark)
+        response = await _follow(branch, requests, settings)
+        return judge(response, settings, branch.hops[-1].remark)
+
+    async def look() -> Finding:
+        if settings.connect_to is None and settings.addresses != ALL:
+            return await look_at(attempt)
+        url = first_url(spec.url)
+        host, port = url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme]
+        route = route_of(host, port, settings.connect_to)
+        return await look_along(attempt, look_at, route, settings, url=str(url), method=settings.method)
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
 
@@ -33,7 +51,7 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
     while True:
         hop = attempt.begin(str(url), url.raw_host.decode("ascii"), method)
         seen.add((hop.url, method))
-        request = requests.build(url, method, len(hops))
+        request = requests.build(url, method, len(attempt.made))
         try:
             response = await send(
                 request, hop, attempt.tools, keep_body=settings.wants_body, verify_tls=settings.verify_tls

@@ -10,11 +10,13 @@ from itertools import product
 from typing import Any
 
 from monitoring.probes.attempt import Attempt
+from monitoring.probes.every_address import look_along
 from monitoring.probes.kind import Kind
 from monitoring.probes.kinds.tcp import Expected
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.net.connect import Refused, addresses_of, dial, interleave, race
+from monitoring.probes.net.connect import Refused, dial, doors_of, interleave, race
 from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.route import ALL, addresses, route_of
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.settings import Notes, Settings, degraded_over, setting
 from monitoring.probes.target import Port, Target, read_target
@@ -47,6 +49,7 @@ class ReachSettings(Settings):
         reader=read_ports,
         example=[443, 22],
     )
+    addresses: str = addresses()
     degraded_over_ms: int | None = degraded_over()
 
 
@@ -56,11 +59,18 @@ async def probe(spec: ProbeSpec, settings: ReachSettings, tools: Tools, lateness
 
     async def look() -> Finding:
         target = _read_target(spec.url)
-        hop = attempt.begin(spec.url, target.host, "TCP")
-        addresses = interleave(await addresses_of(target.host, tools))
+        if settings.addresses != ALL:
+            return await look_at(attempt)
+        route = route_of(target.host, 0, None)
+        return await look_along(attempt, look_at, route, settings, url=spec.url, method="TCP")
+
+    async def look_at(branch: Attempt) -> Finding:
+        target = _read_target(spec.url)
+        hop = branch.begin(spec.url, target.host, "TCP")
+        found, _port = await doors_of(target.host, 0, branch.tools)
         hop.enter(Stage.CONNECT)
         # Each address at the first port, then each at the second: another address is likelier to help.
-        doors = [(address, port) for port, address in product(settings.ports, addresses)][:ATTEMPTS]
+        doors = [(address, port) for port, address in product(settings.ports, interleave(found))][:ATTEMPTS]
         await race([_knock(address, port, hop) for address, port in doors])
         hop.enter(Stage.FIRST_BYTE)
         return Finding(Verdict.OK)

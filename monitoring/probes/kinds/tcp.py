@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 
 from monitoring.probes.attempt import Attempt
+from monitoring.probes.every_address import look_along
 from monitoring.probes.failures import lost_words, printable
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connect import connect, doors_of
 from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.route import ALL, addresses, route_of
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, is_text, setting
 from monitoring.probes.target import Port, Target, read_target
@@ -63,6 +65,7 @@ class TcpSettings(Settings):
         reader=escaped,
         example="PONG",
     )
+    addresses: str = addresses()
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:
@@ -107,11 +110,18 @@ async def probe(spec: ProbeSpec, settings: TcpSettings, tools: Tools, lateness_m
 
     async def look() -> Finding:
         target = _read_target(spec.url)
-        hop = attempt.begin(spec.url, target.host, "TCP")
-        addresses = await addresses_of(target.host, tools)
+        if settings.addresses != ALL:
+            return await look_at(attempt)
+        route = route_of(target.host, target.port or 0, None)
+        return await look_along(attempt, look_at, route, settings, url=spec.url, method="TCP")
+
+    async def look_at(branch: Attempt) -> Finding:
+        target = _read_target(spec.url)
+        hop = branch.begin(spec.url, target.host, "TCP")
+        doors, port = await doors_of(target.host, target.port or 0, branch.tools)
         hop.enter(Stage.CONNECT)
         wanted = settings.expect or b""
-        connection = await connect(addresses, target.port or 0, lambda: Connection(hop, Expected(hop, wanted)), hop)
+        connection = await connect(doors, port, lambda: Connection(hop, Expected(hop, wanted)), hop)
         try:
             hop.enter(Stage.FIRST_BYTE)
             if wanted:

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitoring.probes.attempt import Attempt
+from monitoring.probes.every_address import look_along
 from monitoring.probes.failures import bad, printable
 from monitoring.probes.http.answer import Answer
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.certificates import expired_words, in_words
-from monitoring.probes.net.connect import addresses_of, connect
+from monitoring.probes.net.connect import connect, doors_of
 from monitoring.probes.net.connection import Connection
+from monitoring.probes.net.route import ALL, addresses, connect_to, route_of
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import Peer, TlsLayer
 from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting
@@ -73,6 +75,8 @@ class TlsSettings(Settings):
         help="Whether the certificate must be signed by a trusted authority for the name; its expiry is"
         " checked in any case.",
     )
+    addresses: str = addresses()
+    connect_to: Target | None = connect_to()  # noqa: RUF009  it makes a field, as the others
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:
@@ -85,11 +89,18 @@ async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_m
     """Do one handshake, and examine the server's certificate."""
     attempt = Attempt(spec, tools, lateness_ms)
 
+    async def look_at(branch: Attempt) -> Finding:
+        target = _read_target(spec.url)
+        hop = branch.begin(spec.url, target.host, "TLS")
+        peer = await _shake_hands(target, settings, hop, branch.tools)
+        return judge(peer, settings, hop.started_at_ms / 1000)
+
     async def look() -> Finding:
         target = _read_target(spec.url)
-        hop = attempt.begin(spec.url, target.host, "TLS")
-        peer = await _shake_hands(target, settings, hop, tools)
-        return judge(peer, settings, hop.started_at_ms / 1000)
+        if settings.connect_to is None and settings.addresses != ALL:
+            return await look_at(attempt)
+        route = route_of(target.host, target.port or HTTPS_PORT, settings.connect_to)
+        return await look_along(attempt, look_at, route, settings, url=spec.url, method="TLS")
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms)
 
@@ -97,13 +108,13 @@ async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_m
 async def _shake_hands(target: Target, settings: TlsSettings, hop: Hop, tools: Tools) -> Peer:
     context = tools.tls if settings.verify_tls else tools.tls_unverified
     name = settings.server_name or target.host.removesuffix(".")
-    addresses = await addresses_of(target.host, tools)
+    doors, port = await doors_of(target.host, target.port or HTTPS_PORT, tools)
     hop.enter(Stage.CONNECT)
 
     def make() -> Connection[Answer]:
         return Connection(hop, Answer(hop), TlsLayer(context, name))
 
-    connection = await connect(addresses, target.port or HTTPS_PORT, make, hop)
+    connection = await connect(doors, port, make, hop)
     try:
         hop.enter(Stage.TLS)
         await connection.handshake()

@@ -43,6 +43,15 @@ async def addresses_of(host: str, tools: Tools) -> list[str]:
     return good
 
 
+async def doors_of(host: str, port: int, tools: Tools) -> tuple[list[str], int]:
+    """Return the addresses and the port to dial for a host and port, on the route of the attempt. Raises as above."""
+    route = tools.route
+    if route is None or not route.leads(host, port):
+        return await addresses_of(host, tools), port
+    addresses = [route.address] if route.address else await addresses_of(route.to_host, tools)
+    return addresses, route.to_port or port
+
+
 async def connect(addresses: Sequence[str], port: int, make: Callable[[], C], hop: Hop) -> C:
     """Return a connection to the first address that accepts one. Raises `httpx.ConnectError` when none does."""
     if len(addresses) == 1:

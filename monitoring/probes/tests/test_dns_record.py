@@ -124,7 +124,7 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 300
         ("PTR", "Host.A.test", "host.a.test."),
         ("SRV", "0 5 5060 SIP.a.test.", "0 5 5060 sip.a.test."),
         ("SOA", "ns.a.test. admin.a.test. ( 7 1h 10m 1d 60 )", "ns.a.test. admin.a.test. 7 3600 600 86400 60"),
-        ("SOA", "ns.a.test. a.a.test. (\n 7 ; serial\n 3600 600 86400 60 )", "ns.a.test. a.a.test. 7 3600 600 86400 60"),
+        ("SOA", "ns.a.test. a.a.test. (\n 7 ; no.\n 3600 600 86400 60 )", "ns.a.test. a.a.test. 7 3600 600 86400 60"),
         ("CAA", '0 issue "ca.example"', '0 issue "ca.example"'),
         ("CAA", "0 issue ca.example", '0 issue "ca.example"'),
         ("CAA", '128 ISSUE "Ca.example; policy=ev"', '128 issue "ca.example; policy=ev"'),
