@@ -37,8 +37,7 @@ def addresses() -> Any:
     return setting(
         "any",
         label="Addresses",
-        help="Whether one address of the name is enough (any), as for a browser, or each is checked and must be good"
-        " (all).",
+        help="Whether one address of the name must be good (any), or each is checked and must be good (all).",
         choices=("any", ALL),
     )
 
@@ -48,8 +47,7 @@ def connect_to() -> Any:
     return setting(
         None,
         label="Connect to",
-        help="Host or address (host, host:port or [IPv6]:port) to connect to instead of the one in the URL, which is"
-        " still the name that is requested and verified.",
+        help="Host or host:port to connect to; the name in the URL is still requested, and verified in the certificate.",
         reader=read_door,
         example="192.0.2.10:8443",
     )

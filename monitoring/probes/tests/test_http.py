@@ -98,8 +98,8 @@ def test_other_status_is_an_http_error_in_words(run: Run, tools: Tools, status: 
     ("url", "error_type", "words"),
     [
         ("http://user:secret@[::", ErrorType.UNKNOWN, "Invalid"),
-        ("http://xn--/", ErrorType.DNS, "cannot resolve xn--"),
-        ("http://\u2488.example/", ErrorType.UNKNOWN, "Invalid IDNA hostname"),
+        ("http://xn--.invalid/", ErrorType.DNS, "no such host: xn--.invalid"),
+        ("http://\u2488.example/", ErrorType.UNKNOWN, "host name is not valid"),
         ("http://x:0/", ErrorType.UNKNOWN, "port"),
         ("http:///path", ErrorType.UNKNOWN, "address has no host"),
         ("ftp://user:secret@x/", ErrorType.HTTP, "only http and https"),

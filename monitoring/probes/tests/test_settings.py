@@ -36,7 +36,7 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
     ("kind", "values", "found"),
     [
         ("http", {"metod": "GET"}, [("metod", "unknown setting. Did you mean method?")]),
-        ("reach", {"q": 1}, [("q", "unknown setting. Available settings: ports, degraded_over_ms.")]),
+        ("reach", {"q": 1}, [("q", "unknown setting. Available settings: ports, addresses, degraded_over_ms.")]),
         ("http", {"failure_threshold": 3}, None),  # policy, not a matter of the probe
         ("http", {"method": "get"}, None),
         ("http", {"method": None}, [("method", "it is empty. Enter a value, or remove the line.")]),
