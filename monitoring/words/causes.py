@@ -12,6 +12,10 @@ from django.utils.translation import gettext_noop as _
 
 # The sentences of probes, the more specific ones first.
 CAUSES = (
+    _("%(bad)s of %(all)s addresses fails: %(which)s"),
+    _("%(bad)s of %(all)s addresses fail: %(which)s"),
+    _("%(slow)s of %(all)s addresses is slow: %(which)s"),
+    _("%(slow)s of %(all)s addresses are slow: %(which)s"),
     _("connection refused by %(peer)s"),
     _("no route to host %(peer)s"),
     _("connection to %(peer)s timed out"),

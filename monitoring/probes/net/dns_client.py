@@ -122,11 +122,11 @@ class DnsClient:
     async def _fail(self, name: str, failures: dict[Nameserver, _ServerFailed], silent: Asked) -> NoReturn:
         words = [f"DNS server {server_words(server)} failed ({error})" for server, error in failures.items()]
         words += [f"DNS server {server_words(server)} did not answer" for server in silent]
-        message = f"{'; '.join(words)} for {name}"
+        said = f"{'; '.join(words)} for {name}"
         is_ours = self._is_own and all(error.is_its_fault for error in failures.values())
         if is_ours and not (silent and await self._is_any_alive(silent)):
-            raise NoNameServer(message)
-        raise (NoAnswer if silent else ResolutionFailed)(message)
+            raise NoNameServer(said)
+        raise (NoAnswer if silent else ResolutionFailed)(said)
 
     def _in_order(self) -> list[Nameserver]:
         """Return the servers, those that were silent a moment ago at the end."""
