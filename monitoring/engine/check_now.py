@@ -14,6 +14,8 @@ from monitoring.models import Service
 from monitoring.probes import probe
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.net.names import parse_url
+from monitoring.probes.net.route import read_door
+from monitoring.probes.settings import Notes
 from monitoring.probes.tools import Tools
 from monitoring.rules.unix_time import to_ms
 from monitoring.worker.probe_worker import make_tools
@@ -66,6 +68,8 @@ async def _attempt(spec: ProbeSpec) -> tuple[ProbeResult, dict[str, Sequence[str
     if not result.requests and result.phases.dns_ms is not None:
         urls = [spec.url]
     hosts = {parse_url(url).raw_host.decode("ascii") for url in urls}  # `host` fails for names that IDNA 2008 refuses
+    if door := spec.settings.get("connect_to"):
+        hosts = (hosts - {parse_url(spec.url).raw_host.decode("ascii")}) | {read_door(door, Notes("connect_to")).host}
     return result, {host: found for host in hosts if (found := await _addresses(host, tools)) != [host]}
 
 

@@ -54,6 +54,7 @@ async def _look_everywhere(attempt: Attempt, look: Look, route: Route, over_ms: 
     branches = [attempt.branch(replace(route, address=address)) for address in chosen]
     findings = await _look_at(attempt, branches, look, over_ms)
     attempt.hops = _worst(branches, findings).hops
+    attempt.made.sort(key=attempt.hops.__contains__)  # the last request of all is the one that counts as the answer
     attempt.failed = {
         branch.hops[-1]: finding.message or ""
         for branch, finding in zip(branches, findings, strict=True)

@@ -130,6 +130,22 @@ def test_another_scheme_or_port_is_another_origin(payments: Service, program: An
     assert program.patch("services/payments", {"endpoint_url": url}).status_code == 422
 
 
+def test_another_place_to_connect_to_asks_for_them_again(payments: Service, program: Any) -> None:
+    kept = {"Authorization": {"secret": sealing.MASK}, "X-Key": {"secret": sealing.MASK}}
+    check = {"headers": kept, "connect_to": "evil.example:443"}
+
+    refused = program.patch("services/payments", {"check": check})
+    assert set(fields_of(refused)) == {"check.headers.Authorization", "check.headers.X-Key"}
+    assert "https://pay.example:443 via evil.example:443" in refused.content.decode()
+
+    allowed = program.patch("services/payments", {"check": {**check, "headers": {"Authorization": {"secret": SECRET}}}})
+    assert allowed.status_code == 200 and stored_secret() == SECRET
+    assert program.patch("services/payments", {"check": {"headers": kept}}).status_code == 422
+    text = "services: [{id: payments, name: Pay, endpoint_url: %s, check: {connect_to: other.example, headers: %s}}]"
+    with pytest.raises(Refused, match=r"via other\.example"):
+        sync_file((text % (HOME, "{Authorization: {secret: unchanged}}")).encode(), variables={})
+
+
 def test_at_the_desk_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
     page = admin.client.get("/admin/monitoring/service/payments/change/")
     form = page.context["adminform"].form

@@ -57,6 +57,17 @@ def test_a_failure_is_said_in_words(admin: Person, target: Any) -> None:
     assert "answered 500 Internal Server Error" in page
 
 
+def test_another_place_is_connected_to_and_shown(admin: Person, target: Any) -> None:
+    settings = {"connect_to": target.removeprefix("http://").replace("127.0.0.1", "localhost"), "addresses": "all"}
+    make_service(endpoint_url="http://payments.test/ok", check_settings=settings).full_clean()
+
+    page = admin.client.post("/admin/monitoring/service/payments/check-now/").content.decode()
+
+    assert (
+        "GET http://payments.test/ok" in page and "<dt>localhost</dt>" in page and "<dt>payments.test</dt>" not in page
+    )
+
+
 EMOJI = ("http://☕.localhost:1/", "http://xn--53h.localhost:1/", "http://xn--a.localhost:1/", "/emoji")
 
 

@@ -47,7 +47,8 @@ def connect_to() -> Any:
     return setting(
         None,
         label="Connect to",
-        help="Host or host:port to connect to; the name in the URL is still requested, and verified in the certificate.",
+        help="Host or host:port to connect to; the name in the URL is still requested, and verified in the"
+        " certificate.",
         reader=read_door,
         example="192.0.2.10:8443",
     )
