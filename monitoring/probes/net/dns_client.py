@@ -36,7 +36,7 @@ SILENCE_S = 0.25  # an abandoned query that waited for so long counts as unanswe
 PING_S = 0.5  # for a server to prove that it answers anything
 ROOT = struct.pack("!5H", dns.flags.RD, 1, 0, 0, 0) + b"\0" + struct.pack("!2H", dns.rdatatype.NS, INTERNET)
 EDNS0 = b"\0" + struct.pack("!2HIH", dns.rdatatype.OPT, 1232, 0, 0)
-# What a server says about itself, not about the name.
+# Codes by which a server speaks of itself, not of the name.
 ITS_OWN_FAULT = frozenset({dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.NOTAUTH})
 
 Asked = dict[Nameserver, float]  # when each server was last asked for a name, on the clock of the client
@@ -44,6 +44,10 @@ Asked = dict[Nameserver, float]  # when each server was last asked for a name, o
 
 class NoAnswer(ResolutionFailed):
     """All servers that did not fail were silent."""
+
+
+class Refusing(NoNameServer):
+    """All our servers refuse a question or cannot be reached; none was silent."""
 
 
 class _ServerFailed(Exception):
@@ -125,7 +129,7 @@ class DnsClient:
         said = f"{'; '.join(words)} for {name}"
         is_ours = self._is_own and all(error.is_its_fault for error in failures.values())
         if is_ours and not (silent and await self._is_any_alive(silent)):
-            raise NoNameServer(said)
+            raise (NoNameServer if silent else Refusing)(said)
         raise (NoAnswer if silent else ResolutionFailed)(said)
 
     def _in_order(self) -> list[Nameserver]:

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[ \t]*([0-9]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvConf:
-    """What a resolv.conf says. Where it is silent, this is the default, which for the two times is not glibc's.
+    """The content of a resolv.conf. The defaults are those of glibc, except for the two times.
 
     glibc waits 5 s before it asks the next server, which is the whole timeout of most checks.
     """

@@ -16,7 +16,7 @@ import dns.rdatatype
 
 from monitoring.probes.failures import NoNameServer, ResolutionFailed
 from monitoring.probes.net.address import literal
-from monitoring.probes.net.dns_client import Asked, DnsClient, NoAnswer
+from monitoring.probes.net.dns_client import Asked, DnsClient, NoAnswer, Refusing
 from monitoring.probes.net.resolv_conf import Nameserver, ResolvConf, candidates
 from monitoring.probes.net.system_names import SystemNames
 
@@ -149,14 +149,14 @@ class Resolver:
 
     async def _look_up(self, host: str, asked: Asked) -> tuple[str, ...]:
         """Look up a host under its names in the search list, until one has an address."""
-        names, failures = candidates(host, self._conf), list[ResolutionFailed]()
+        names, failures = candidates(host, self._conf), list[ResolutionFailed | Refusing]()
         client, no_aaaa = self._client, self._conf.no_aaaa
         for name in names:
             try:
                 found = await self._ask_both(client, name, asked, no_aaaa=no_aaaa)
             except NoAnswer:
                 raise
-            except ResolutionFailed as failure:
+            except (ResolutionFailed, Refusing) as failure:
                 failures.append(failure)
             else:
                 if client is self._client:
@@ -209,12 +209,16 @@ def _gather(name: str, done: Sequence[asyncio.Task[Found]], wanted: int) -> Foun
     raise NoAddress(f"{name} has no address (neither A nor AAAA record)")
 
 
-def _most_telling(host: str, names: Sequence[str], failures: Sequence[ResolutionFailed]) -> ResolutionFailed:
+def _most_telling(
+    host: str, names: Sequence[str], failures: Sequence[ResolutionFailed | Refusing]
+) -> ResolutionFailed | Refusing:
     """Return what to say of a host that no name led to an address, as glibc chooses."""
     if names[0] == host.removesuffix("."):
         return failures[0]
-    best = next((each for each in failures if isinstance(each, NoAddress)), failures[-1])
-    return ResolutionFailed(f"{best} (tried as {', '.join(names)})")
+    kinds = (NoAddress, Refusing)  # a refused name might have had an address
+    best = next((each for kind in kinds for each in failures if isinstance(each, kind)), failures[-1])
+    kind = Refusing if isinstance(best, Refusing) else ResolutionFailed
+    return kind(f"{best} (tried as {', '.join(names)})")
 
 
 def parse_nameserver(text: str) -> Nameserver:

@@ -1,4 +1,4 @@
-"""What this machine says about names: resolv.conf and the hosts file, read again when they change."""
+"""The files of this machine about names: resolv.conf and the hosts file, read again when they change."""
 
 import time
 from collections.abc import Callable, Mapping

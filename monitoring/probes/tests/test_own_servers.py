@@ -124,6 +124,18 @@ def test_a_name_without_address_is_the_most_telling(run: Run) -> None:
     run(scenario())
 
 
+def test_a_server_that_refuses_names_outside_of_its_zone_is_asked_for_those_inside(run: Run) -> None:
+    async def scenario() -> None:
+        outside = {(name, record): [REFUSED] for name in ("db.data", "x", "x.a.test") for record in (A, AAAA)}
+        async with naming({**outside, ("db.data.a.test", A): ["10.0.0.1"]}) as names:
+            resolver = Resolver([names.address], conf=ResolvConf(search=("a.test",)))
+            assert await resolver.resolve("db.data") == ("10.0.0.1",)
+            with pytest.raises(NoNameServer, match=r"failed \(REFUSED\) for x.a.test \(tried as x.a.test, x\)"):
+                await resolver.resolve("x")
+
+    run(scenario())
+
+
 def test_options_change_the_questions(run: Run) -> None:
     async def scenario() -> None:
         async with naming({("api.test", A): ["10.0.0.1"]}) as names:

@@ -1,4 +1,4 @@
-"""What a resolv.conf means, as `getent` with glibc 2.36 shows by the questions that it asks."""
+"""The meaning of a resolv.conf, as `getent` with glibc 2.36 shows by the questions that it asks."""
 
 from typing import Any
 
