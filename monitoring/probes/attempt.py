@@ -42,7 +42,7 @@ class Attempt:
         self.tools = tools
         self.hops: list[Hop] = []
         self.made: list[Hop] = []  # the hops of all branches, in order
-        self.failed: dict[Hop, str] = {}  # what went wrong, where several hops failed
+        self.failed: dict[Hop, str | None] = {}  # what went wrong, without secrets
         self.dns_ms: float | None = None  # of a look-up for all branches
         self.dns: Names = tools.resolver  # who resolves names for this attempt
         self.redact: Callable[[str], str] | None = None  # removes secrets from the final message
@@ -131,12 +131,12 @@ class Attempt:
             hop.end()
         if finding.verdict is Verdict.OK:
             finding = self.slow(total_ms, degraded_over_ms) or finding
-        redact = self.redact or str
-        if finding.message is not None:
-            finding = Finding(finding.verdict, finding.error_type, redact(finding.message))
-        failed = {hop: redact(words) for hop, words in self.failed.items()}
-        if finding.verdict is Verdict.BAD and finding.message and self.hops and not failed:
-            failed = {self.hops[-1]: finding.message}
+        if finding.message is not None and self.redact is not None:
+            finding = Finding(finding.verdict, finding.error_type, self.redact(finding.message))
+        if finding.verdict is Verdict.BAD and not self.failed:
+            self.failed = dict.fromkeys(self.hops[-1:], finding.message)
+        requests = tuple(hop.measured(self.failed.get(hop), self.redact) for hop in self.made)
+        is_one_way = self.dns_ms is None
         return ProbeResult(
             service_id=self.spec.service_id,
             region=self.spec.region,
@@ -148,8 +148,8 @@ class Attempt:
             status_code=self.hops[-1].status_code if self.hops else None,
             error_type=finding.error_type,
             error_message=finding.message,
-            phases=self._phases(total_ms),
-            requests=tuple(hop.measured(failed.get(hop), self.redact) for hop in self.made) if is_http else (),
+            phases=total([each.phases for each in requests], total_ms) if is_one_way else self._phases(total_ms),
+            requests=requests if is_http else (),
             trace_id=self.spec.trace_id,
         )
 

@@ -56,7 +56,7 @@ async def _look_everywhere(attempt: Attempt, look: Look, route: Route, over_ms: 
     attempt.hops = _worst(branches, findings).hops
     attempt.made.sort(key=attempt.hops.__contains__)  # the last request of all is the one that counts as the answer
     attempt.failed = {
-        branch.hops[-1]: finding.message or ""
+        branch.hops[-1]: attempt.redact(finding.message or "") if attempt.redact else finding.message
         for branch, finding in zip(branches, findings, strict=True)
         if finding.verdict is Verdict.BAD
     }
