@@ -7,8 +7,8 @@ NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://l
 	DATABASE_URL=postgresql://localhost:1/none DB_POOL_TIMEOUT=1
 
 .DEFAULT_GOAL := help
-# Each worker has a PostgreSQL and a Redis of its own; tests of one stage stay together (slamonitor/tests/side_by_side.py).
-SIDE_BY_SIDE := -n logical --dist loadgroup --no-loadscope-reorder
+# Each process has a PostgreSQL and a Redis of its own, and runs whole files (slamonitor/tests/side_by_side.py).
+SIDE_BY_SIDE := -n logical --dist loadfile --no-loadscope-reorder
 .PHONY: help setup develop run demo test quick coverage lint migration bench soak faults clean
 
 help: ## list the commands
