@@ -61,8 +61,12 @@ def test_address_and_password_stay_the_same(state: StateDirectory) -> None:
 
 
 def test_stranger_without_password_is_refused(state: StateDirectory) -> None:
-    with started(state) as (server, _), pytest.raises(redis.AuthenticationError):
-        impatient_client(f"redis://127.0.0.1:{server.port}").ping()
+    with (
+        started(state) as (server, _),
+        impatient_client(f"redis://127.0.0.1:{server.port}") as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
 
 
 def test_password_is_among_no_arguments(state: StateDirectory) -> None:
