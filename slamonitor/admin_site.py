@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
-from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
+from accounts.permissions import VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
 from monitoring.admin_site import check_views
-from slamonitor.doctor import page as upkeep_page
+from slamonitor.doctor import page as diagnostics_page
 
 # As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
 # templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds a small style sheet (the hash). Inline
@@ -39,7 +39,7 @@ class AdminSite(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return [*check_views.urls(), *upkeep_page.urls()]
+        return [*check_views.urls(), *diagnostics_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Register models except Django's groups: permissions depend on the role alone."""
@@ -101,7 +101,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
         (VIEW_TOKENS, _("API tokens"), "key", "admin:accounts_apitoken_changelist"),
-        (VIEW_UPKEEP, _("Diagnostics"), "build", "admin:upkeep"),
+        (VIEW_DIAGNOSTICS, _("Diagnostics"), "build", "admin:diagnostics"),
     ]
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}

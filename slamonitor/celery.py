@@ -36,7 +36,7 @@ app.conf.task_routes = {
     "monitoring.make_partitions": {"queue": "rollups"},
     "monitoring.roll_up_hours": {"queue": "rollups"},
     "monitoring.work_on_days": {"queue": "rollups"},
-    "slamonitor.nightly_upkeep": {"queue": "rollups"},
+    "slamonitor.nightly_jobs": {"queue": "rollups"},
     "slamonitor.keep_backups": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     "observability.*": {"queue": "rollups"},
@@ -58,7 +58,7 @@ app.conf.beat_schedule = {
     },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     "backups and their proofs": {"task": "slamonitor.keep_backups", "schedule": 60.0, "options": {"expires": 60}},
-    "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
+    "nightly jobs": {"task": "slamonitor.nightly_jobs", "schedule": 300.0, "options": {"expires": 300}},
 }
 
 app.conf.update(

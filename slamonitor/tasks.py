@@ -8,10 +8,10 @@ from monitoring.config import clock
 from slamonitor.housekeeping import backup_night, nightly
 
 
-@shared_task(name="slamonitor.nightly_upkeep", ignore_result=True, time_limit=3600, soft_time_limit=3500)
-def nightly_upkeep() -> None:
+@shared_task(name="slamonitor.nightly_jobs", ignore_result=True, time_limit=3600, soft_time_limit=3500)
+def nightly_jobs() -> None:
     """Acknowledged early and called again every five minutes: what is due and not done is found again."""
-    with one_at_a_time("nightly upkeep") as is_ours:  # one place of the engine, however long it takes
+    with one_at_a_time("nightly jobs") as is_ours:  # one place of the engine, however long it takes
         if is_ours:
             nightly.run(clock.now(), settings.PAGE_TIME_ZONE)
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.permissions import VIEW_UPKEEP
+from accounts.permissions import VIEW_DIAGNOSTICS
 from monitoring.admin_site.signs import sign
 from observability import diagnostics
 from observability.diagnostics import Examined, Finding, Verdict
@@ -42,12 +42,12 @@ class Area:
 
 def urls() -> list[URLPattern]:
     """Return the URL patterns of this page, which the admin site puts below its own."""
-    return [path("upkeep/", admin.site.admin_view(show), name="upkeep")]
+    return [path("diagnostics/", admin.site.admin_view(show), name="diagnostics")]
 
 
 @never_cache
 @require_safe
-@permission_required(VIEW_UPKEEP, raise_exception=True)
+@permission_required(VIEW_DIAGNOSTICS, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
     """Examine everything now and show the findings, those with something to do first."""
     found = diagnostics.doctor.examine()

@@ -128,7 +128,7 @@ def test_two_backups_at_once_are_refused(live: Server, folder: Folder) -> None:
 
 
 def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder) -> None:
-    def upkeep() -> None:
+    def drop_a_day() -> None:
         with live.connect() as connection:
             connection.execute("SET lock_timeout = '1s'")
             connection.execute("CREATE TABLE fresh (LIKE watch_server_logs INCLUDING ALL)")
@@ -139,7 +139,7 @@ def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder
             connection.execute(f"ALTER TABLE watch_server_logs DETACH PARTITION {closed} CONCURRENTLY".encode())
             connection.execute(f"DROP TABLE {closed}".encode())
 
-    taken = take(live, folder, progress=Interfering("rows", upkeep))
+    taken = take(live, folder, progress=Interfering("rows", drop_a_day))
 
     assert len(taken.raw_paths) == 2
 
