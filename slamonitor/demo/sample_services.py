@@ -1,4 +1,4 @@
-"""The services of the demonstration, those of the specification, each with a target on loopback."""
+"""The sample services of the demonstration, which are those of the specification, with their local targets."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from slamonitor.demo.behaviours import Kind
 from slamonitor.seeding import SERVICES
 
 LIVE_INTERVAL_MS = 10_000
-MARK = "demo_url"  # in a service's metadata: the URL set here; a changed URL is kept
+MARK = "demo_url"  # a key of the metadata: the URL set here, to recognize that a user changed it
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A service and how its target behaves."""
+class SampleService:
+    """A service, and the behaviour of its target."""
 
     service_id: str
     kind: Kind
@@ -26,10 +26,10 @@ class Part:
         return f"http://127.0.0.1:{port}/{self.kind}"
 
 
-CAST = (
-    Part("id-recognition", Kind.STEADY, "Demonstration: answers steadily, a little slower by day."),
-    Part("face-liveness", Kind.EVENING, "Demonstration: slow every evening from 18:00."),
-    Part("id-liveness", Kind.FAST, "Demonstration: always fast."),
-    Part("face-compare", Kind.FLAPPING, "Demonstration: fails for about twenty seconds every six minutes."),
-    Part("curp-verifier", Kind.TWICE_A_WEEK, "Demonstration: down twice a week, for up to two hours."),
+SAMPLE_SERVICES = (
+    SampleService("id-recognition", Kind.STEADY, "Demonstration: answers steadily, a little slower by day."),
+    SampleService("face-liveness", Kind.EVENING, "Demonstration: slow every evening from 18:00."),
+    SampleService("id-liveness", Kind.FAST, "Demonstration: always fast."),
+    SampleService("face-compare", Kind.FLAPPING, "Demonstration: fails for about twenty seconds every six minutes."),
+    SampleService("curp-verifier", Kind.TWICE_A_WEEK, "Demonstration: down twice a week, for up to two hours."),
 )

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if process.raise_file_limit:
             raise_file_limit()
         os.chdir(process.cwd)
-        # The process id stays the same, so that signals reach the program itself.
+        # `exec` keeps the process id, so that signals reach the program itself.
         os.execve(process.command[0], process.command, dict(process.env))  # noqa: S606  as meant
 
 
