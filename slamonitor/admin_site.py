@@ -68,7 +68,7 @@ class _PasswordChange(PasswordChangeView):
 
 
 def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Set the content-security policy and the time zone of the admin's pages.
+    """Set the content security policy and the time zone of the admin's pages.
 
     Runs before the middleware that sets the public policy where none is set.
     """
@@ -106,6 +106,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}
         for permission, title, icon, url in entries
-        if permission is None or request.user.has_perm(permission)  # strangers see no menu
+        if permission is None or request.user.has_perm(permission)
     ]
     return [{"items": items}]

@@ -25,7 +25,7 @@ from observability.diagnostics import Verdict
 from slamonitor.housekeeping import backup_standing
 from statuspage.durations import age, duration, exact, response_time
 
-LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours
+LABELS = {Period.DAY: 6, Period.WEEK: 7}  # number of labels below a chart; a divisor of its hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class ProblemRow:
     since_exact: str
     error: str
     url: str  # of its page, or of its checks for users without permission for that page
-    is_told: bool  # an open incident names it, or it is not down
+    is_told: bool  # True if an open incident names it, or if it is not down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     problems, problem_count = dashboard.service_problems(now)
-    sees_services = request.user.has_perm("monitoring.view_service")  # strangers see nothing
+    sees_services = request.user.has_perm("monitoring.view_service")
     told = told_of([each.id for each in problems if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {

@@ -16,10 +16,10 @@ from slamonitor.embedded.redis import impatient_client
 OLDEST = (6, 2)
 FULL, NEARLY_FULL = 0.95, 0.8
 QUEUES = ("dispatch", "results", "alerts", "rollups")
-# Messages that may normally wait: some seconds of work, in the nightly queue some minutes.
+# The usual number of waiting messages: some seconds of work, or some minutes in the queue of nightly work.
 MAY_WAIT = {"dispatch": 10, "results": 500, "alerts": 500, "rollups": 50}
 MAY_WAIT_PROBES = 100
-FAR_TOO_MANY = 10  # times as many
+FAR_TOO_MANY = 10  # times the usual number
 
 
 def redis_answers() -> Finding:

@@ -26,7 +26,7 @@ SHAPES = {Verdict.GOOD: "ok", Verdict.NOTE: "info", Verdict.WARNING: "partial", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A finding as the page shows it."""
+    """One finding on the page."""
 
     title: str
     sign: SafeString
@@ -49,7 +49,7 @@ def urls() -> list[URLPattern]:
 @require_safe
 @permission_required(VIEW_DIAGNOSTICS, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
-    """Examine everything now and show the findings, those with something to do first."""
+    """Examine everything now and show the findings; those that need action come first."""
     found = diagnostics.doctor.examine()
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {

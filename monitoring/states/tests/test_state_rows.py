@@ -48,7 +48,7 @@ def test_the_first_results_of_a_service_are_counted_though_two_batches_bring_the
 def test_every_column_of_a_state_is_saved() -> None:
     saved = re.findall(r"(\w+) = new\.\1\b", statement("monitoring", "save_states"))
 
-    assert sorted(saved) == sorted(field.column for field in ServiceState._meta.concrete_fields)
+    assert sorted(saved) == sorted(str(field.column) for field in ServiceState._meta.concrete_fields)
 
 
 @pytest.mark.django_db
