@@ -121,7 +121,7 @@ def test_urls_follow_the_port_unless_somebody_changed_them() -> None:
 def test_an_installation_with_services_of_its_own_is_left_alone() -> None:
     make_service()
 
-    with pytest.raises(CommandError, match=r"services of its own \(payments\).*--state-dir"):
+    with pytest.raises(CommandError, match=r"other services \(payments\).*--state-dir"):
         call_command("demo", "--targets-port", "8001")
 
     assert not User.objects.exists()
