@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse
 
 from observability import logs
 from slamonitor.embedded.redis import celery_url
@@ -45,6 +46,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 # --- Apps and middleware --------------------------------------------------------------------------------------------
 ROOT_URLCONF = "slamonitor.urls"
 WSGI_APPLICATION = "slamonitor.wsgi.application"
+# The page of a service is its ledger. `monitoring` must not know the URLs of other apps, so it uses `get_absolute_url`.
+ABSOLUTE_URL_OVERRIDES = {"monitoring.service": lambda service: reverse("statuspage:ledger", args=[service.pk])}
 INSTALLED_APPS = [
     "slamonitor",
     "database",

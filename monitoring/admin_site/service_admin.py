@@ -85,6 +85,7 @@ class ServiceAdmin(ModelAdmin):
     actions = ("pause_services", "resume_services", "archive_services", "restore_services")
     change_form_template = "admin/monitoring/service/change_form.html"
     warn_unsaved_form = True
+    view_on_site = False  # the list links to the ledger, with the days of the figure
 
     class Media:
         js = (Script("monitoring/service-form.js", type="module"),)
@@ -117,7 +118,7 @@ class ServiceAdmin(ModelAdmin):
             return "–"
         since, until = service.figured_days
         days = urlencode({"from": since, "to": until})
-        address = f"{reverse('statuspage:ledger', args=[service.pk])}?{days}"
+        address = f"{service.get_absolute_url()}?{days}"
         return format_html('<a href="{}" class="admin-number">{} %</a>', address, shown)
 
     @admin.display(description=gettext_lazy("Last check"), ordering="state__run_last_at")
