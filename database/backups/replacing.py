@@ -46,7 +46,7 @@ def prove(server: Server, found: Source, progress: Progress) -> None:
 
 
 def drop_left_behind(server: Server) -> None:
-    """Drop the database that a killed proof or restore left; no other one may be running. Raises `BackupError`."""
+    """Drop the database that a killed proof or restore left. Neither may be running. Raises `BackupError`."""
     loading.drop(server, RESTORING.format(server.database))
 
 

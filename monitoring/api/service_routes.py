@@ -37,8 +37,8 @@ from observability.errors import ApiError
 
 router = Router(tags=["Services"])
 
-AT_MOST_MS = 20_000  # of a check for which the caller and a thread of the web server wait
-_seats = threading.BoundedSemaphore(2)  # of those threads, so that enough are left for other requests
+AT_MOST_MS = 20_000  # timeout of a check on request, because the caller and a thread of the web server wait for it
+_seats = threading.BoundedSemaphore(2)  # checks on request at a time, so that threads are left for other requests
 
 
 class ServiceFilters(Paged):

@@ -99,10 +99,10 @@ def of_queues() -> Iterable[Metric]:
 
 
 def of_maintenance_jobs() -> Iterable[Metric]:
-    """Read the delay of the roll-up, the counters of rare events, and the days of partitions ahead. Five queries."""
+    """Read the delay of the roll-up, the counters of rare events, and the number of future partitions. Five queries."""
     now = timezone.now()
     due = RollupRequest.objects.exclude(not_before__gt=now)
-    days = due.values("date", "service").distinct().count()  # several may have asked for the same one
+    days = due.values("date", "service").distinct().count()  # a day may have several requests
     yield _gauge("rollup_due", "Days of services waiting to be accounted.", days)
     oldest = due.aggregate(oldest=Min("date"))["oldest"]
     closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]

@@ -19,7 +19,7 @@ class Command(BaseCommand):
         " (dispatches slots), probe (measures, needs no database) or beat (scheduler). One dispatch and"
         " one beat are enough; more do no harm. On SIGTERM it finishes its work and exits."
     )
-    # The process that this becomes checks the settings itself, and a probe worker has no database to check.
+    # The program that replaces this one checks the settings itself, and a probe worker has no database.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
