@@ -14,7 +14,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 
 from database.backups.reports import standing
-from incidents.dashboard import open_incidents, told_of
+from incidents.dashboard import open_incidents, reported_in_incidents
 from monitoring.admin_site import charts, dashboard
 from monitoring.admin_site.dashboard import HourOfAll, Period, ServiceProblem
 from monitoring.models import Service
@@ -74,7 +74,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
     problems, problem_count = dashboard.service_problems(now)
     sees_services = request.user.has_perm("monitoring.view_service")
-    told = told_of([each.id for each in problems if each.status is Status.DOWN])
+    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {
         **context,

@@ -26,7 +26,7 @@ TRIES = 20
 StopEngine = Callable[[], AbstractContextManager[None]]
 
 
-def beside(server: Server, found: Source, name: str, progress: Progress) -> None:
+def into_new_database(server: Server, found: Source, name: str, progress: Progress) -> None:
     """Load a backup into a database that does not exist yet. Raises `BackupError`."""
     loading.require_version(server, found)
     if loading.exists(server, name):

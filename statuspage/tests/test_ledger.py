@@ -126,7 +126,7 @@ def test_page_ledger_json_csv_and_stored_days_are_one_figure(
     ]
 
 
-def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(
+def test_the_figure_in_the_admin_is_that_of_the_ledger_it_links_to(
     service: Service, get: Any, admin_client: Any
 ) -> None:
     for back in range(30):

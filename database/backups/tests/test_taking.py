@@ -57,7 +57,7 @@ def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server
     assert {path: path.stat().st_mtime_ns for path in second.raw_paths} == written
 
 
-def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(live: Server, folder: Folder) -> None:
+def test_a_closed_day_with_late_rows_is_written_again_next_to_the_old_one(live: Server, folder: Folder) -> None:
     first = take(live, folder)
     add_checks(live, CLOSED[1], 1, "late")
 

@@ -68,7 +68,7 @@ def test_two_consumers_at_once_never_handle_the_same_transition() -> None:
 
 
 @pytest.mark.django_db
-def test_the_sweep_nudges_whoever_has_something_left(celery_calls: Any) -> None:
+def test_the_sweep_nudges_consumers_with_transitions_left(celery_calls: Any) -> None:
     make_transition()
     assert transitions.sweep() == ["system_status"]
     assert celery_calls == ["incidents.follow_transitions"]
