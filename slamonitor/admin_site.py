@@ -67,7 +67,7 @@ class _PasswordChange(PasswordChangeView):
         return HttpResponseRedirect(response["Location"])
 
 
-def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def policy_and_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Set the content security policy and the time zone of the admin's pages.
 
     Runs before the middleware that sets the public policy where none is set.

@@ -83,8 +83,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "statuspage.middleware.content_security_policy",
-    "slamonitor.admin_site.manners",
-    "accounts.middleware.say_allowance",
+    "slamonitor.admin_site.policy_and_time_zone",
+    "accounts.middleware.rate_limit_headers",
     "axes.middleware.AxesMiddleware",  # responds to locked-out sign-ins
     "observability.idempotency.IdempotencyMiddleware",  # last, so that it sees only requests that the others accept
 ]
@@ -169,7 +169,7 @@ AXES_USERNAME_CALLABLE = "accounts.lockout.name_of"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "accounts.lockout.say_locked"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.locked_out"
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.neighbourhood_address"
 AXES_DISABLE_ACCESS_LOG = True  # store only failures, and only while they count
 AXES_ENABLE_ADMIN = False

@@ -23,7 +23,7 @@ from slamonitor.demo.behaviours import SLOW_OVER_MS, answer
 from slamonitor.demo.past import TIMEOUT_MS, Past, make_up
 from slamonitor.demo.sample_services import LIVE_INTERVAL_MS, MARK, SAMPLE_SERVICES, SampleService
 
-BORN = timedelta(days=91)
+SERVICE_AGE = timedelta(days=91)
 PAST = min(timedelta(days=90), kept()) - timedelta(
     hours=1
 )  # as shown on the page, but within the retention of raw rows
@@ -121,7 +121,7 @@ def _add_services(port: int, pasts: dict[str, Past], now: datetime) -> None:
         ]
     )
     for service_id, past in pasts.items():
-        Service.objects.filter(id=service_id).update(status=past.state.status, created_at=now - BORN)
+        Service.objects.filter(id=service_id).update(status=past.state.status, created_at=now - SERVICE_AGE)
 
 
 def _follow(port: int) -> int:

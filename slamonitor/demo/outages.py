@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from monitoring.rules.state import Status
 from slamonitor.demo.past import Past
 
-TOLD_FROM = timedelta(minutes=10)
+SHORTEST_INCIDENT = timedelta(minutes=10)
 
 Stretch = tuple[datetime, datetime]
 
@@ -27,4 +27,4 @@ def outages(past: Past, until: datetime) -> Iterator[Stretch]:
 def lasting_outages(past: Past, until: datetime) -> list[Stretch]:
     """Return the past outages that were long enough for an incident, newest first."""
     over = (each for each in outages(past, until) if each[1] < until)
-    return sorted((each for each in over if each[1] - each[0] >= TOLD_FROM), reverse=True)
+    return sorted((each for each in over if each[1] - each[0] >= SHORTEST_INCIDENT), reverse=True)

@@ -117,7 +117,7 @@ class EmbeddedRedis:
                 yield server.url
 
     def _client(self) -> "redis.Redis":
-        return impatient_client(self.url)
+        return client_without_retries(self.url)
 
     def _stop_orphan(self) -> None:
         """End a server that a killed `up` left, since two on one append-only file would destroy it.
@@ -132,7 +132,7 @@ class EmbeddedRedis:
             return
 
 
-def impatient_client(url: str) -> "redis.Redis":
+def client_without_retries(url: str) -> "redis.Redis":
     """Return a client without retries and with short timeouts, for callers that try again themselves."""
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 

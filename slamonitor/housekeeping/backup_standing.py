@@ -14,7 +14,7 @@ from observability.diagnostics import Finding, Verdict, bad, good, note, warning
 from slamonitor.doctor.words import ago, size
 
 NIGHT_MISSED = timedelta(hours=26)
-UNPROVEN = timedelta(hours=50)  # two nights without a verified restore
+UNVERIFIED_AFTER = timedelta(hours=50)  # two nights without a verified restore
 RUNS_AT_MOST = timedelta(hours=12)  # a run that has not ended by then was killed
 STATUS = {Verdict.GOOD: health.Health.HEALTHY, Verdict.NOTE: health.Health.HEALTHY}  # others are degraded
 
@@ -47,7 +47,7 @@ def judge(now_stands: Standing, at: time | None, now: datetime) -> Finding:
     if now_stands.last_backup and now_stands.last_backup.size_bytes:
         says = f"{says} {_('Its size: %(size)s.') % {'size': size(now_stands.last_backup.size_bytes)}}"
     since = now_stands.proven_at or now_stands.installed_at or now
-    return good(says) if since >= now - UNPROVEN else warning(says, _again("verify_backup"))
+    return good(says) if since >= now - UNVERIFIED_AFTER else warning(says, _again("verify_backup"))
 
 
 def _none_yet(now_stands: Standing, at: time | None, now: datetime) -> Finding:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import redis
 
-from slamonitor.embedded.redis import impatient_client
+from slamonitor.embedded.redis import client_without_retries
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.running.child import Process
 
@@ -167,7 +167,7 @@ def is_of_engine(process: Process) -> bool:
 
 def results_stored(redis_url: str) -> Callable[[], bool]:
     """Return a function that returns whether the queue of results is empty, or Redis does not answer."""
-    client = impatient_client(redis_url)
+    client = client_without_retries(redis_url)
 
     def is_empty() -> bool:
         try:
