@@ -8,8 +8,8 @@ from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.timeline import Hop, longest, total
 from monitoring.probes.tools import Tools
 
-STALL_MS = 1_000  # a deadline that fires later than this shows that our loop stalled
-STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one during which the loop stalled for so much of the time
+STALL_MS = 1_000  # if a deadline fires later than this, our loop stalled
+STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # or if the loop stalled for this share of an attempt
 
 
 class Stalled(RuntimeError):

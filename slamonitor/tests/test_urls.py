@@ -77,7 +77,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/r/<path:content_type_id>/<path:object_id>/": ("/admin/r/0/0/", MISSING),
     "admin/(?P<url>.*)$": ("/admin/nothing-here", MISSING),
     "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
-    "admin/upkeep/": ("/admin/upkeep/", ADMINS),
+    "admin/diagnostics/": ("/admin/diagnostics/", ADMINS),
     "admin/checks/": ("/admin/checks/", SIGNED_IN),
     "admin/checks/<str:key>/": ("/admin/checks/0.payments.default/", MISSING),
     "admin/monitoring/service/<slug:service_id>/check-now/": (

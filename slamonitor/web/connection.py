@@ -1,4 +1,4 @@
-"""One connection: it is read, waited for and written in the event loop, each with a deadline."""
+"""One client connection. The event loop reads requests and writes responses; every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -23,41 +23,48 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WHY = {400: "no HTTP", 408: "too slow", 413: "body", 414: "address", 431: "headers", 503: "memory"}  # of figures
+WHY = {
+    400: "no HTTP",
+    408: "too slow",
+    413: "body",
+    414: "address",
+    431: "headers",
+    503: "memory",
+}  # labels of the metric
 
 
 class State(Enum):
     """The event that a connection waits for."""
 
-    REQUEST = "request"  # the next one, or the client reading the answer
-    HEADERS = "headers"  # of a request that has begun
+    REQUEST = "request"  # for the next request, or for the client to read the response
+    HEADERS = "headers"  # for the rest of the headers
     BODY = "body"
-    ANSWER = "answer"  # a thread or seat of its kind, to be free and then to answer
-    LINGERS = "lingers"  # refused; what still comes is thrown away
+    ANSWER = "answer"  # for a free thread or seat, and then for the response
+    LINGERS = "lingers"  # for the client to close after a refusal; further bytes are discarded
     CLOSED = "closed"
 
 
-OF_CLIENTS = (State.REQUEST, State.HEADERS, State.BODY, State.LINGERS)  # wait for the other side
+OF_CLIENTS = (State.REQUEST, State.HEADERS, State.BODY, State.LINGERS)  # in these it waits for the client
 
 
 class Connection(asyncio.Protocol):
-    """The parser calls `on_…`, the loop `connection_…` and `data_received`."""
+    """A connection. httptools calls the methods `on_…`; asyncio calls `connection_…`, `data_received` and others."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._request = Request()  # that is being read
-        self._later: deque[Request] = deque()  # complete, behind one that is being answered
-        self._current: Request | None = None  # that is being answered, or waits for a place where it is
+        self._request = Request()  # the one being read
+        self._later: deque[Request] = deque()  # complete requests that wait for the current one
+        self._current: Request | None = None  # the one being handled, or waiting for a thread or seat
         self._job: Job = lambda: None
         self._place: Pool | Seats | None = None
         self._transport: Any = None
         self._address = self.neighbourhood = ""
-        self._is_ending = False  # nothing more is read
-        self._is_between = True  # requests: the parser is at rest
-        self._answered: Request | None = None  # from memory, of what is being read
+        self._is_ending = False  # True: stop reading
+        self._is_between = True  # between two requests
+        self._answered: Request | None = None  # the request being read, if it was already answered from memory
         self.state = State.REQUEST
-        self.deadline = inf  # seconds of the loop's clock
+        self.deadline = inf  # in seconds of the loop's clock
 
     # --- The loop ---------------------------------------------------------------------------------------------------
 
@@ -78,13 +85,13 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._is_ending = True  # another protocol was offered; we go on in this one, for one answer
+            self._is_ending = True  # the client offered another protocol; we send one response in HTTP/1.1 and close
         except httptools.HttpParserCallbackError:
             logger.exception("request could not be handled")
             self._transport.abort()
         except httptools.HttpParserError:
             self._refuse(self._request, 400)
-        # The parser keeps a header until it is complete, however long it becomes.
+        # The parser buffers a header until it is complete, without a limit of its own.
         if self._request is request and not request.is_headed:
             request.unheaded_bytes += len(data)
             if request.unheaded_bytes > limits.MOST_UNHEADED_BYTES:
@@ -94,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._answered = None
 
     def _is_known_visit(self, data: bytes) -> bool:
-        """Answer a request for the page whose bytes were parsed before; return whether it was one."""
+        """If the bytes are a request for the page that was parsed before, answer it from memory and return True."""
         visit = self._server.visits.get(data)
         if visit is None or self.state is not State.REQUEST:
             return False
@@ -105,13 +112,13 @@ class Connection(asyncio.Protocol):
         return True
 
     def eof_received(self) -> bool:
-        """Answer what was asked even if the other side says no more; else close."""
+        """Answer pending requests after the client has closed its side; without any, close."""
         self._is_ending = True
         return self.state is State.ANSWER
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._current and self._place and self._place.withdraw(self._job):
-            self._server.release(self._current)  # what is being answered is released when that is done
+            self._server.release(self._current)  # the current request is released when it is finished
         for request in (self._request, *self._later):
             self._server.release(request)
         self._later.clear()
@@ -163,7 +170,7 @@ class Connection(asyncio.Protocol):
         meta["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
         meta["SERVER_PROTOCOL"] = f"HTTP/{self._parser.get_http_version()}"
         meta["REMOTE_ADDR"] = self._address
-        # An offer of another protocol is answered in this one, and no data in the other is read.
+        # Respond to an upgrade offer in HTTP/1.1, and read no data in the other protocol.
         request.keep_alive = self._parser.should_keep_alive() and "HTTP_UPGRADE" not in meta
         if "CONTENT_LENGTH" in meta or "HTTP_TRANSFER_ENCODING" in meta:
             self._expect_body(request)
@@ -226,7 +233,7 @@ class Connection(asyncio.Protocol):
             self._turn_away(request, kind)
 
     def finish(self, request: Request, response: Response) -> None:
-        """Send the answer to a request, and go on with the next one."""
+        """Send the response to a request and go on with the next one."""
         if self.state is State.CLOSED:
             self._server.release(request)
         else:
@@ -257,14 +264,14 @@ class Connection(asyncio.Protocol):
         self.state, self.deadline = State.REQUEST, self._server.now() + patience_s
         if not keep_alive:
             self._is_ending = True
-            self._transport.close()  # once all is written; the deadline holds for that
+            self._transport.close()  # asyncio closes it once everything is written, or the deadline passes
 
     def _refuse(self, request: Request, status: int) -> None:
         """Send an error and read no more of this connection."""
         if self._is_ending:
             return
         self._is_ending = True
-        if self.state is State.ANSWER:  # an earlier request is not answered yet, and comes first
+        if self.state is State.ANSWER:  # the response to an earlier request must be sent first
             return
         request.keep_alive = False
         response = self._server.refuse(request, status, WHY[status], OVERLOADED if status == 503 else "")
@@ -272,7 +279,7 @@ class Connection(asyncio.Protocol):
         head, body = written(response, is_head=is_head, keep_alive=False, is_old=False)
         self._server.release(request)
         self._transport.write(head + body)
-        # To close with data unread would make the kernel take back what was written.
+        # Closing a socket with unread data makes the kernel discard the response.
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self.state, self.deadline = State.LINGERS, self._server.now() + limits.LINGER_S
@@ -280,7 +287,7 @@ class Connection(asyncio.Protocol):
     # --- Deadlines --------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """Refuse the request or close the connection, as the deadline has passed."""
+        """The deadline has passed: refuse the request, or close the connection."""
         self.deadline = inf
         if self.state is State.BODY or (self.state is State.HEADERS and self._request.url):
             self._refuse(self._request, 408)
@@ -290,12 +297,12 @@ class Connection(asyncio.Protocol):
             self._turn_away(self._current, self._place.kind)
 
     def end(self) -> None:
-        """Close unless a request is under way: the process is to end."""
+        """Close the connection unless a request is running, because the process is stopping."""
         if self.state in OF_CLIENTS:
             self._transport.abort()
 
     def evict(self) -> bool:
-        """Close the connection to make room for another, if it only waits for the client."""
+        """Close the connection to make room for another, if it is waiting for the client."""
         if self.state not in OF_CLIENTS:
             return False
         self._server.forget(self)

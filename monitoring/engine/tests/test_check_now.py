@@ -70,5 +70,5 @@ def test_only_admins_may_check(reporter: Person, viewer: Person, target: Any) ->
         assert person.client.post("/admin/monitoring/service/payments/check-now/").status_code == 403
 
 
-def test_a_removed_service_is_not_found(admin: Person) -> None:
+def test_an_archived_service_is_not_found(admin: Person) -> None:
     assert admin.client.post("/admin/monitoring/service/payments/check-now/").status_code == 404

@@ -1,4 +1,4 @@
-"""Bytes to text as browsers read them (WHATWG, Encoding): webencodings knows the labels and marks, Python decodes."""
+"""Decode text as browsers do (WHATWG, Encoding). webencodings knows labels and byte order marks; Python decodes."""
 
 import codecs
 from functools import lru_cache

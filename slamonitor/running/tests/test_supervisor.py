@@ -93,7 +93,7 @@ def test_dead_child_is_restarted_after_growing_delays(watched: Watched) -> None:
     assert "worker died (signal 9), restarting in 1 s" in watched.text
 
 
-def test_delay_begins_anew_after_a_healthy_minute() -> None:
+def test_delay_is_short_again_after_a_healthy_minute() -> None:
     watched = Watched(speed=200.0)  # a minute in 0.3 s
     lives = "import time; time.sleep(0.5)"
 

@@ -241,7 +241,7 @@ def test_files_of_the_admin_have_the_headers_that_concern_files(behind_tls: Site
 
 
 @pytest.mark.parametrize("path", ["", "admin/login/", "robots.txt"])
-def test_whoever_comes_without_tls_is_led_to_it(behind_tls: Site, path: str) -> None:
+def test_requests_without_tls_are_redirected(behind_tls: Site, path: str) -> None:
     answer = behind_tls.get(path, Host="localhost")
 
     assert (answer.status_code, answer.headers["location"]) == (301, f"https://localhost/{path}")

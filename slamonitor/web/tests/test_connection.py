@@ -249,7 +249,7 @@ def test_a_body_that_does_not_come_is_given_up_in_the_form_of_the_api(play: Call
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET /api/x HTTP/1.1\r\nHost: a\r\nX: "])
-def test_whoever_says_nothing_or_too_little_is_closed(play: Callable[[Play], None], said: bytes) -> None:
+def test_a_silent_or_slow_client_is_disconnected(play: Callable[[Play], None], said: bytes) -> None:
     async def scene(stage: Stage) -> None:
         client = await stage.connect()
         client.say(said)
