@@ -18,7 +18,7 @@ class Key(str):
 
     def __eq__(self, other: object) -> bool:
         Key.compared += 1
-        return str.__eq__(self, other)  # type: ignore[arg-type]
+        return str.__eq__(self, other)
 
     __hash__ = str.__hash__
 

@@ -131,7 +131,7 @@ def site(plain_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> It
         site.run("worker", "sync_services", "-", text=services_file(address))
         for name in ("web", "worker", "dispatch", "probe", "beat"):
             site.start(name)
-        wait_until(site.is_served, 30, site.logs)
+        wait_until(site.is_served, 90, site.logs)
         yield site
 
 
