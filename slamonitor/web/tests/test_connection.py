@@ -597,6 +597,52 @@ def test_what_a_lost_back_process_had_is_refused_and_what_waits_goes_to_the_next
     play(scene)
 
 
+def test_everybody_gets_their_own_answers_while_others_leave(play: Callable[[Play], None]) -> None:
+    paths = ("/api/{0}", "/services/{0}/ledger", "/admin/{0}", "/heartbeat/{0}", "/static/{0}")
+
+    async def ask_often(stage: Stage, number: int) -> None:
+        client = await stage.connect()
+        for turn in range(6):
+            path = paths[(number + turn) % len(paths)].format(f"{number}-{turn}")
+            client.say(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            if number % 3 == 0 and turn == 4:  # leaves before the answer
+                client.writer.transport.abort()
+                return
+            status, _, body = await client.answer()
+            assert (status, json.loads(body)["PATH_INFO"]) == (200, path)
+
+    async def scene(stage: Stage) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(15):
+                group.create_task(ask_often(stage, number))
+        await stage.until(lambda: stage.server._held_bytes == 0)
+        assert (await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
+
+    play(scene)
+
+
+def test_half_an_answer_of_a_lost_back_process_reaches_nobody(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        large(stage, 5_000_000, [])
+        await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        unpacker = stage.server.link._unpacker
+        feed = unpacker.feed
+
+        def cut(piece: bytes) -> list[Any]:
+            found = list(feed(piece))
+            if unpacker._data:
+                stage.backs[0].kill()
+            return found
+
+        unpacker.feed = cut  # type: ignore[method-assign, assignment]
+        status, _, body = await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (status, code_of(body)) == (503, "DEPENDENCY_UNAVAILABLE")
+        status, _, body = await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (status, len(body), len(stage.backs)) == (200, 5_000_000, 2)
+
+    play(scene)
+
+
 KNOWN = {
     "plain": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "korean": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Language: ko\r\n\r\n",
