@@ -45,6 +45,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._pieces: list[bytes] = []  # of the body, of what is being parsed
+        self.on_body = self._pieces.append  # the parser calls it for each chunk, and some clients send one byte in each
         self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()  # that is being read
         self._later: deque[Request] = deque()  # complete, behind one that is being answered
@@ -101,6 +103,7 @@ class Connection(asyncio.BufferedProtocol):
             self._abort()
         except httptools.HttpParserError:
             self._refuse(self._request, 400)
+        self._keep_body()
         # The parser keeps a header until it is complete, however long it becomes.
         if self._request is request and not request.is_headed:
             request.unheaded_bytes += len(data)
@@ -217,8 +220,10 @@ class Connection(asyncio.BufferedProtocol):
         if meta.get("HTTP_EXPECT", "").lower() == "100-continue" and is_next and not is_old:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def on_body(self, body: bytes) -> None:
-        if self._is_ending:
+    def _keep_body(self) -> None:
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        if self._is_ending or not body:
             return
         request = self._request
         assert request.kind is not None  # known since its headers
@@ -234,6 +239,7 @@ class Connection(asyncio.BufferedProtocol):
         request.body += body
 
     def on_message_complete(self) -> None:
+        self._keep_body()
         request = self._request
         self._is_between = True
         if self._is_ending or not request.is_headed:
