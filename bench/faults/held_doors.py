@@ -37,7 +37,6 @@ GREEDY = (
     b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 600,
     b"POST /api/v1/services HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 9_000,
 )
-GREEDY_OF_EACH = 60
 FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
 # In turn, so that none reports twice within a second, which no real job does.
 JOBS, VISITED_EVERY_S = 5, 0.2
@@ -138,7 +137,7 @@ def greedy_clients(stage: Stage) -> str:
             with ExitStack() as stack:
                 for said in GREEDY:
                     with suppress(ConnectionError):  # closed while we are still sending
-                        sent += len(_hold(stack, stage.installation.port, GREEDY_OF_EACH, said))
+                        sent += len(_hold(stack, stage.installation.port, HALF_OF_EACH, said))
             time.sleep(1.0)
     return f"{sent} greedy connections, {visits.words()}"
 

@@ -58,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_ending = False  # nothing more is read
         self._is_between = True  # requests: the parser is at rest
         self._answered: Request | None = None  # from memory, of what is being read
-        self._read_together = 0  # requests that were complete with the last piece of data
+        self._is_first = True  # of the requests in a piece of data
         self._is_unread = False  # the client has not read enough of the last answer to be given another one
         self.state = State.REQUEST
         self.deadline = inf  # seconds of the loop's clock
@@ -93,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.state is State.REQUEST:
             self.state, self.deadline = State.HEADERS, self._server.now() + limits.HEADERS_WITHIN_S
         request, is_alone = self._request, self._is_between
-        self._read_together = 0
+        self._is_first = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -118,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
     def _is_known_visit(self, data: bytes) -> bool:
         """Answer a request for the page whose bytes were parsed before; return whether it was one."""
         visit = self._server.visits.get(data)
-        if visit is None or self.state is not State.REQUEST or self._is_unread:
+        if visit is None or self.state is not State.REQUEST or self._is_unread or self._later:
             return False
         response = of_visit(visit)
         if response is None:
@@ -138,8 +138,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._is_unread = False
         self._server.unread.pop(self, None)
-        if self._later and self.state in (State.REQUEST, State.HEADERS, State.BODY):
-            self._answer(self._later.popleft())
+        self._answer_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._current and self._place and self._place.withdraw(self._job):
@@ -245,16 +244,25 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_ending or not request.is_headed:
             return
         self._request = Request()
-        self._read_together += 1
-        if self.state is State.ANSWER or self._is_unread:
-            self._later.append(request)
-            if self.state is not State.ANSWER:
-                self.state, self.deadline = State.REQUEST, self._read_by
-        if len(self._later) > limits.MOST_PIPELINED or self._read_together > limits.MOST_PIPELINED + 1:
-            self._server.release(request)
-            self._abort()
-        elif not self._later:
+        is_first, self._is_first = self._is_first, False
+        if is_first and self.state is not State.ANSWER and not self._is_unread and not self._later:
             self._answer(request)
+        else:
+            self._queue(request)
+
+    def _queue(self, request: Request) -> None:
+        """Keep a complete request until those before it are answered, and other connections have had their turn."""
+        self._later.append(request)
+        if len(self._later) > limits.MOST_PIPELINED:
+            self._abort()
+        elif self.state is not State.ANSWER:
+            self.state, self.deadline = State.REQUEST, self._read_by
+            if len(self._later) == 1:
+                self._server.soon(self._answer_next)
+
+    def _answer_next(self) -> None:
+        if self._later and not self._is_unread and self.state in (State.REQUEST, State.HEADERS, State.BODY):
+            self._answer(self._later.popleft())
 
     # --- Answers ----------------------------------------------------------------------------------------------------
 
@@ -290,8 +298,8 @@ class Connection(asyncio.BufferedProtocol):
         meta = request.meta
         is_head, is_old = meta["REQUEST_METHOD"] == "HEAD", meta["SERVER_PROTOCOL"] == "HTTP/1.0"
         self._write(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)
-        if keep_alive and self._later and not self._is_unread:
-            self._answer(self._later.popleft())
+        if keep_alive and self._later:
+            self._server.soon(self._answer_next)
 
     def _write(self, response: Response, *, is_head: bool, keep_alive: bool, is_old: bool) -> None:
         head, body = written(response, is_head=is_head, keep_alive=keep_alive, is_old=is_old)

@@ -19,8 +19,7 @@ LINGER_S = 2.0  # for which we read on after a refusal, so that its words arrive
 
 MOST_CONNECTIONS = 20_000
 MOST_OF_ADDRESS = 512  # connections; of an IPv6 /64 together
-# Requests that wait behind another on one connection, or come together with it: all are read before anybody else is.
-MOST_PIPELINED = 8
+MOST_PIPELINED = 8  # requests that wait behind another on one connection
 MOST_UNREAD_BYTES = 128 * 1024 * 1024  # of all answers that wait for their clients to read them
 OTHER_FILES = 256  # descriptors that are not connections: database, logs, figures
 
