@@ -180,6 +180,24 @@ def test_each_address_opens_for_whom_it_should(
     assert found == dict(zip(("stranger", "viewer", "reporter", "admin"), expected, strict=True)), address
 
 
+def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) -> None:
+    make_service("payments")
+    Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    MaintenanceWindow.objects.create(id=7, since=timezone.now())
+    begin = timezone.now()
+    spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}
+    Restatement.objects.create(id=7, service_id="payments", reason="ours", **spoken)
+    policy = AccountingPolicy.objects.get(version=1).pk
+    ids = {"admin": cast["admin"].user.pk, "token": own_token(cast["viewer"]).pk, "policy": policy}
+    addresses = [address.format(**ids) for address, _ in EXPECTED.values() if address.endswith("/history/")]
+
+    for person in cast.values():
+        person.client.raise_request_exception = False
+        for form in ({}, {"action": "x", "p": "x"}):
+            found = {address: person.client.post(address, form).status_code for address in addresses}
+            assert {address: status for address, status in found.items() if status >= 500} == {}
+
+
 @pytest.mark.parametrize("address", [address for address, statuses in EXPECTED.values() if statuses[0] == 302])
 def test_strangers_are_led_to_the_sign_in_and_nowhere_else(client: Client, db: None, address: str) -> None:
     if address in ("/language", "/admin/logout/"):

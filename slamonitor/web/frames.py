@@ -18,7 +18,7 @@ class Frame(NamedTuple):
     body: bytes
 
 
-def packed(number: int, head: Any = None, body: bytes = b"") -> bytes:
+def packed(number: int, head: Any = None, body: bytes | bytearray = b"") -> bytes:
     """Return a frame as bytes."""
     head_bytes = json.dumps(head, separators=(",", ":")).encode()
     return b"".join((HEADER.pack(number, len(head_bytes), len(body)), head_bytes, body))

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from observability import metrics
@@ -61,11 +61,11 @@ class Link(asyncio.Protocol):
         self._is_ready = False
         self._lost = asyncio.Event()
 
-    def ask(self, kind: str, meta: Mapping[str, Any], body: Sequence[bytes], done: Done) -> None:
+    def ask(self, kind: str, meta: Mapping[str, Any], body: bytes | bytearray, done: Done) -> None:
         """Send a request. `done` is called with the response, or with None if the back process ends first."""
         number = next(self._numbers)
         self._asked[number] = done
-        self._transport.write(packed(number, [kind, meta], b"".join(body)))
+        self._transport.write(packed(number, [kind, meta], body))
 
     async def keep(self) -> None:
         """Keep a back process running until this task is cancelled, then stop it."""

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from slamonitor.web.pools import Kind
+
 Headers = Sequence[tuple[str, str]]
 
 BODILESS = ("204", "304")
@@ -19,7 +21,8 @@ class Request:
     """A request that is being read, or is complete."""
 
     __slots__ = (
-        *("body", "body_bytes", "header_bytes", "headers", "is_headed", "keep_alive", "meta", "unheaded_bytes", "url"),
+        *("body", "header_bytes", "headers", "held_bytes", "is_headed", "keep_alive", "kind", "meta"),
+        *("unheaded_bytes", "url"),
     )
 
     def __init__(self) -> None:
@@ -28,8 +31,9 @@ class Request:
         self.headers = self.header_bytes = 0  # number, and total length
         self.is_headed = False  # True once the headers are complete
         self.unheaded_bytes = 0  # read before that
-        self.body: list[bytes] = []
-        self.body_bytes = 0  # kept
+        self.body = bytearray()
+        self.kind: Kind | None = None  # if it may have a body
+        self.held_bytes = 0  # counted by the server
         self.keep_alive = True
 
 

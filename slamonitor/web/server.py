@@ -52,6 +52,8 @@ class Server:
         self.now = now or loop.time  # in seconds
         self._seats = {kind: Seats(kind) for kind in IN_BACK}
         self._pools = {kind: Pool(kind) for kind in IN_FRONT}
+        self.buffer = memoryview(bytearray(limits.READ_BYTES))  # what is read stays in it only until it is copied
+        self.soon = loop.call_soon
         self.visits: dict[bytes, front.Visit] = {}  # by the bytes of the request
         self.link = Link(self._open_seats, start_back)
         self.is_stopping = False
@@ -59,6 +61,7 @@ class Server:
         self._all: Connections = OrderedDict()
         self._of: defaultdict[str, Connections] = defaultdict(OrderedDict)
         self._held_bytes = 0
+        self.unread: Connections = OrderedDict()  # connections whose clients leave responses unread, the longest first
         self._emptied = asyncio.Event()  # set once no connection is left and `stop` waits for that
 
     # --- Connections ------------------------------------------------------------------------------------------------
@@ -67,8 +70,8 @@ class Server:
         """Accept a connection. If too many are open, close the oldest one that is waiting for its client."""
         # Behind a proxy, all connections have the address of the proxy.
         whose = "" if settings.TRUSTED_PROXIES or not address else neighbourhood(address)
-        mine = self._of[whose]
-        if whose and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
+        mine = self._of.get(whose)
+        if whose and mine and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
             return False
         if len(self._all) >= self._most and not self._evict(self._all, "all"):
             return False
@@ -78,6 +81,7 @@ class Server:
         return True
 
     def forget(self, connection: Connection) -> None:
+        self.unread.pop(connection, None)
         if connection not in self._all:
             return
         del self._all[connection]
@@ -104,22 +108,33 @@ class Server:
         now = self.now()
         for connection in [each for each in self._all if each.deadline <= now]:
             connection.expire()
+        self._bound_unread()
+
+    def _bound_unread(self) -> None:
+        """Close the connections that have been left unread the longest, if the answers take too much memory."""
+        sizes = {connection: connection.unread_bytes for connection in self.unread}
+        too_much = sum(sizes.values()) - limits.MOST_UNREAD_BYTES
+        for connection, size_bytes in sizes.items():
+            if too_much <= 0:
+                break
+            too_much -= size_bytes
+            connection.drop()
+            _evicted.labels("unread").inc()
 
     # --- Requests ---------------------------------------------------------------------------------------------------
 
-    def hold(self, request: Request, body: bytes) -> bool:
-        """Store a piece of a body; return False if the limit of all bodies is reached."""
-        if self._held_bytes + len(body) > limits.MOST_HELD_BYTES:
+    def hold(self, request: Request, size_bytes: int) -> bool:
+        """Count what a request keeps in memory until its response; return False if the limit of all is reached."""
+        if self._held_bytes + size_bytes > limits.MOST_HELD_BYTES:
             return False
-        self._held_bytes += len(body)
-        request.body_bytes += len(body)
-        request.body.append(body)
+        self._held_bytes += size_bytes
+        request.held_bytes += size_bytes
         return True
 
     def release(self, request: Request) -> None:
-        """Free the memory of a request's body."""
-        self._held_bytes -= request.body_bytes
-        request.body_bytes = 0
+        """Free the memory of a request's body, and stop counting it."""
+        self._held_bytes -= request.held_bytes
+        request.held_bytes = 0
         request.body.clear()
 
     def at_once(self, request: Request) -> Response | None:
@@ -144,7 +159,7 @@ class Server:
 
     def _work(self, connection: Connection, request: Request) -> None:
         """Handle a request; runs in a thread of its pool."""
-        meta, body = {**request.meta, **self._names}, b"".join(request.body)
+        meta, body = {**request.meta, **self._names}, bytes(request.body)
         try:
             response = run(self._application, environ_of(meta, body, stderr=sys.stderr))
         except Exception:
