@@ -134,7 +134,7 @@ def test_no_message_ends_a_process_that_reads_the_broker(site: Site, settings: A
             for task, queue in (("record", "results"), ("worker_seen", "results"), ("probe", "probes.default")):
                 app.send_task(f"monitoring.{task}", arguments, queue=queue, connection=broker)
         running = [process.pid for process in site.running if process.poll() is None]
-        wait_until(lambda: not any(map(client.llen, ("results", "alerts", "rollups"))), 60, site.logs)
+        wait_until(lambda: not any(map(client.llen, ("results", "alerts", "rollups"))), site.logs)
 
     wait_for_checks(site)
     assert [process.pid for process in site.running if process.poll() is None] == running, site.logs()
