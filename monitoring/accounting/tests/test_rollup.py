@@ -424,7 +424,7 @@ def test_the_command_refuses_nonsense_in_words(service: Any, arguments: Any, wor
         call_command("rollup", *arguments, stdout=StringIO())
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_two_workers_at_once_do_each_day_once() -> None:
     service = make_old_service()
     check_in_time(-600, 90_000)
@@ -436,7 +436,7 @@ def test_two_workers_at_once_do_each_day_once() -> None:
     assert not RollupRequest.objects.exists()
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_who_asks_for_a_day_that_is_under_way_is_not_forgotten() -> None:
     make_old_service()
     check_in_time(-600, 3 * HOUR)

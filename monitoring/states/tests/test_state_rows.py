@@ -25,7 +25,7 @@ NOW = START + timedelta(hours=1)
 SECONDS = 20
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_the_first_results_of_a_service_are_counted_though_two_batches_bring_them_at_once() -> None:
     make_service()
     for table in RAW_TABLES:  # else the second would wait for the first to make them, and not for the state
