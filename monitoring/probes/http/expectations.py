@@ -10,8 +10,9 @@ from monitoring.probes.failures import bad, printable
 from monitoring.probes.http import json_path
 from monitoring.probes.http.answer import BODY_BYTES
 from monitoring.probes.http.charset import text_of
-from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, FinalUrl, HttpSettings, JsonEquals
 from monitoring.probes.http.json_query import Effort, TooCostly, equal
+from monitoring.probes.http.requests import shown
 from monitoring.probes.http.transport import is_cut
 from monitoring.probes.model import ErrorType, Finding, Verdict
 
@@ -24,12 +25,21 @@ def judge(response: httpx.Response, settings: HttpSettings, remark: str | None =
     """Return the finding of the first unmet expectation; `remark` is the message of a good answer."""
     if not settings.expects(response.status_code):
         return bad(ErrorType.HTTP, _status_words(response, settings))
+    if settings.final_url is not None and not settings.final_url.is_met(response.request.url):
+        return bad(ErrorType.HTTP, _elsewhere_words(response.request.url, settings.final_url))
     fault = _body_fault(response, settings) if settings.wants_body else None
     if fault is not None:
         return bad(ErrorType.HTTP, fault)
     if settings.keyword_absent and is_cut(response):
-        remark = f"looked for what must be absent in {ALL_THAT_IS_READ}"
+        words = f"looked for what must be absent in {ALL_THAT_IS_READ}"
+        remark = f"{words}; {remark}" if remark else words
     return Finding(Verdict.OK, None, remark) if remark else OK
+
+
+def _elsewhere_words(url: httpx.URL, final_url: FinalUrl) -> str:
+    wanted = " or ".join(final_url.wanted)
+    where = {"host": f"host {wanted}", "prefix": f"an address that begins with {wanted}", "equals": wanted}
+    return f"ended at {shown(str(url))}, not at {where[final_url.how]}"
 
 
 def _status_words(response: httpx.Response, settings: HttpSettings) -> str:

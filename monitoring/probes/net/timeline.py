@@ -54,6 +54,10 @@ class Hop:
         if self._ended is None:
             self._ended = self._clock()
 
+    def note(self, words: str) -> None:
+        """Add a note for people that is not a failure."""
+        self.remark = f"{self.remark}; {words}" if self.remark else words
+
     def phases(self) -> Phases:
         """Return the finished phases, and the time until `end`."""
         spent = self._spent_ms.get
