@@ -67,7 +67,7 @@ def _codes_words(expected: Iterable[Codes]) -> str:
 
 
 def _body_fault(response: httpx.Response, settings: HttpSettings) -> str | None:
-    text = text_of(response.content, response.charset_encoding)
+    text = text_of(response.content, response.headers.get("content-type", ""))
     where = ALL_THAT_IS_READ if is_cut(response) else f"the body ({len(response.content)} bytes)"
     for keyword in settings.keyword_present:
         if keyword not in text:
