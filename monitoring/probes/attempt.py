@@ -92,6 +92,7 @@ class Attempt:
         if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
             self._check_slowness(total_ms, degraded_over_ms)
             words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(phases)}"
+            words = f"{words}; {finding.message}" if finding.message else words
             finding = Finding(Verdict.SLOW, None, words)
         return ProbeResult(
             service_id=self.spec.service_id,

@@ -138,7 +138,7 @@ class Answer:
         self.is_complete = self._left == 0 or self._ends_with_head()
 
     def _ends_with_head(self) -> bool:
-        if self._hop.method == "HEAD" or self.status_code in (101, 204, 304):
+        if self._hop.method == "HEAD" or self.status_code in (101, 204, 205, 304):
             return True
         if self._follows and self.status_code in REDIRECT_CODES and location_of(self.headers):
             self.keep_body = False  # Browsers don't wait for the body of a redirect, however broken it is.

@@ -10,7 +10,7 @@ from monitoring.probes.http.answer import BODY_BYTES
 
 ACCEPT_ENCODING = "gzip, deflate"
 LAYERS = 3
-# What browsers unpack, and what really packs though they don't know it. All others pack nothing, such as `utf-8`.
+# Browsers unpack some of these; the others really pack, too. All other names pack nothing, such as `utf-8`.
 PACKINGS = frozenset(
     ("gzip", "x-gzip", "deflate", "br", "zstd", "dcb", "dcz", "compress", "x-compress", "exi", "pack200-gzip")
 )

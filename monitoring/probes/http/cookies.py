@@ -9,7 +9,7 @@ import httpx
 
 from monitoring.probes.net.address import literal
 
-MOST = 50
+MOST = 180
 PAIR_BYTES = 4096  # of name and value; a longer cookie is refused
 ATTRIBUTE_BYTES = 1024  # a longer attribute is ignored
 LONGEST_S = 400 * 86_400
@@ -101,22 +101,25 @@ def read_cookie(line: bytes, url: httpx.URL, now_s: float) -> Cookie | None:
     name, equals, value = (each.strip(b" \t") for each in pair.partition(b"="))
     if not equals:
         name, value = b"", name
-    if not (name or value) or len(name) + len(value) > PAIR_BYTES:
+    if b"\t" in pair.strip(b" \t") or not (name or value) or len(name) + len(value) > PAIR_BYTES:
         return None
     attributes = dict(_attribute(part) for part in parts)  # of several the last counts
-    is_secure = "secure" in attributes
+    is_secure, is_http_only = "secure" in attributes, "httponly" in attributes
     host = _host(url)
     domain = attributes.get("domain", "").removeprefix(".").lower()
     if domain and not _may_set(domain, host):
         return None
     if is_secure and not _is_secure(url):
         return None
-    if attributes.get("samesite", "").lower() == "none" and not is_secure:
+    if not is_secure and (attributes.get("samesite", "").lower() == "none" or "partitioned" in attributes):
         return None
     path = attributes.get("path", "")
-    given_path, path = path, path if path.startswith("/") else _default_path(url)
-    if not _keeps_its_prefix(name or value, is_secure=is_secure, has_domain=bool(domain), path=given_path):
+    is_whole_host = not domain and path == "/"
+    if not _keeps_its_promise(
+        name or value, is_secure=is_secure, is_http_only=is_http_only, is_whole_host=is_whole_host
+    ):
         return None
+    path = path if path.startswith("/") else _default_path(url)
     return Cookie(name, value, domain or host, not domain, path, is_secure, _expiry(attributes, now_s))
 
 
@@ -145,12 +148,14 @@ def _default_path(url: httpx.URL) -> str:
     return path[: path.rfind("/")] or "/"
 
 
-def _keeps_its_prefix(name: bytes, *, is_secure: bool, has_domain: bool, path: str) -> bool:
-    """Return whether a cookie named `__Secure-…` or `__Host-…` is what its name promises; a nameless one may not be."""
+def _keeps_its_promise(name: bytes, *, is_secure: bool, is_http_only: bool, is_whole_host: bool) -> bool:
+    """Return whether a cookie is what the prefix of its name promises, such as `__Host-`; a nameless one, too."""
     lower = name.lower()
-    if lower.startswith(b"__host-"):
-        return is_secure and not has_domain and path == "/"
-    return is_secure or not lower.startswith(b"__secure-")
+    if lower.startswith((b"__http-", b"__host-http-")) and not is_http_only:
+        return False
+    if lower.startswith(b"__host-") and not is_whole_host:
+        return False
+    return is_secure or not lower.startswith((b"__secure-", b"__http-", b"__host-"))
 
 
 def _is_secure(url: httpx.URL) -> bool:

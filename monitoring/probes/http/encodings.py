@@ -15,7 +15,7 @@ MULTI_BYTE = frozenset(
 BROKEN_BYTES = 64 * 1024  # of a body in UTF-16 with a fault: each fault takes long
 MOST_FAULTS = 10_000  # in others; of a body with more, the beginning is read
 MOST_ESCAPES = 10_000
-# What Python's codec for the encoding lacks or reads as another character.
+# Python's codec for each encoding; the characters that it reads otherwise, and those it should read.
 _CODECS = {"gbk": "gb18030", "gb18030": "gb18030", "big5": "big5hkscs", "euc-jp": "euc_jp", "shift_jis": "cp932",
            "euc-kr": "cp949"}  # fmt: skip
 _OTHERWISE = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from monitoring.probes.failures import bad, printable
+from monitoring.probes.failures import MESSAGE_LENGTH, bad, printable
 from monitoring.probes.http import json_path
 from monitoring.probes.http.answer import BODY_BYTES
 from monitoring.probes.http.charset import text_of
@@ -33,7 +33,7 @@ def judge(response: httpx.Response, settings: HttpSettings, remark: str | None =
     if settings.keyword_absent and is_cut(response):
         words = f"looked for what must be absent in {ALL_THAT_IS_READ}"
         remark = f"{words}; {remark}" if remark else words
-    return Finding(Verdict.OK, None, remark) if remark else OK
+    return Finding(Verdict.OK, None, printable(remark, MESSAGE_LENGTH)) if remark else OK
 
 
 def _elsewhere_words(url: httpx.URL, final_url: FinalUrl) -> str:

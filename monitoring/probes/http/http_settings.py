@@ -171,16 +171,16 @@ def read_final_url(value: Any, notes: Notes) -> FinalUrl | None:
             notes.add(message, each, at=how, example=example)
         else:
             wanted.append(_ascii_host(url) if how == "host" else str(url))
-    if not written:
+    if written == []:
         notes.add("it is empty. Enter a value, or remove the line.", written, at=how)
     return FinalUrl(how, tuple(wanted))
 
 
 def _host_as_url(text: str) -> httpx.URL | None:
-    if not text or re.search(r"[\s/?#@%\\]", text):
+    is_ipv6 = text.startswith("[") and text.endswith("]")
+    if not text or re.search(r"[\s/?#@%\\]" if is_ipv6 else r"[\s/?#@%\\:]", text):
         return None
-    url = _as_url(f"http://{text}/")
-    return None if url is None or url.port is not None else url
+    return _as_url(f"http://{text}/")
 
 
 def _as_url(text: str) -> httpx.URL | None:

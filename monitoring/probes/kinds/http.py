@@ -68,7 +68,7 @@ def _remarks(hops: list[Hop]) -> str | None:
     """Return the remarks of all hops, each once."""
     if len(hops) == 1:
         return hops[0].remark
-    return "; ".join(dict.fromkeys(hop.remark for hop in hops if hop.remark)) or None
+    return "; ".join(dict.fromkeys(each for hop in hops if hop.remark for each in hop.remark.split("; "))) or None
 
 
 KIND = Kind(
