@@ -1,6 +1,7 @@
 """Read one HTTP/1 answer within bounds, regardless of what the server sends, as leniently as Chromium."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import httpx
 
@@ -29,6 +30,21 @@ BODY_BYTES = 1024 * 1024  # reading stops there, without a failure
 BODY_PIECES = 4_096  # and there, as a body in chunks of one byte would cost a hundred times as much
 # Of these the body has no end by design.
 STREAMS = (b"text/event-stream", b"multipart/x-mixed-replace")
+
+
+class Reply(NamedTuple):
+    """A complete answer. httpx's own type would take as long to make as a fifth of a whole check."""
+
+    url: httpx.URL  # that was asked
+    status_code: int
+    headers: Sequence[Header]
+    content: bytes = b""  # unpacked; empty unless the body was kept
+    is_cut: bool = False  # the body was longer than that
+
+    def header(self, wanted: bytes) -> str:
+        """Return the last value of a header, whose name is given in lower case; empty where there is none."""
+        found = [value for name, value in self.headers if name.lower() == wanted]
+        return found[-1].decode("latin-1") if found else ""
 
 
 class Answer:

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote
 import httpx
 
 from monitoring.probes.failures import printable
-from monitoring.probes.http.answer import location_of
+from monitoring.probes.http.answer import Reply, location_of
 from monitoring.probes.http.content import ACCEPT_ENCODING
 from monitoring.probes.http.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.http.location import read_location
@@ -149,9 +149,9 @@ def origin_of(text: str) -> str:
     return f"{url.scheme}://{host}:{port}" if host and port else ""
 
 
-def next_step(request: httpx.Request, response: httpx.Response, hop: Hop) -> tuple[httpx.URL, str] | None:
+def next_step(request: httpx.Request, reply: Reply, hop: Hop) -> tuple[httpx.URL, str] | None:
     """Return URL and method that a redirect leads to, or None where the answer is final."""
-    if response.status_code not in REDIRECT_CODES or not (location := location_of(response.headers.raw)):
+    if reply.status_code not in REDIRECT_CODES or not (location := location_of(reply.headers)):
         return None
     try:
         reference, oddity = read_location(location, request.url.scheme)
@@ -160,7 +160,7 @@ def next_step(request: httpx.Request, response: httpx.Response, hop: Hop) -> tup
         raise httpx.RemoteProtocolError(f"redirected to {shown(location.decode(errors='replace'))}: {error}") from error
     if oddity:
         hop.note(f"forgiven: {oddity}")
-    becomes_get = response.status_code == 303 or (response.status_code < 303 and request.method == "POST")
+    becomes_get = reply.status_code == 303 or (reply.status_code < 303 and request.method == "POST")
     return url, "GET" if becomes_get and request.method != "HEAD" else request.method
 
 

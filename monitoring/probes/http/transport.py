@@ -4,7 +4,7 @@ from typing import cast
 
 import httpx
 
-from monitoring.probes.http.answer import Answer
+from monitoring.probes.http.answer import Answer, Reply
 from monitoring.probes.http.content import decode, not_packing
 from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
 from monitoring.probes.net.certificates import fault_of
@@ -13,15 +13,6 @@ from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import TlsLayer
 from monitoring.probes.tools import Tools
-
-IS_CUT = "is_cut"  # an extension of our answers
-
-
-class UnreadBody(httpx.AsyncByteStream):
-    """The body of an answer of which only the headers were wanted."""
-
-
-UNREAD = UnreadBody()
 
 
 async def send(
@@ -33,7 +24,7 @@ async def send(
     reads_body: bool = True,
     follows: bool = False,
     verify_tls: bool = True,
-) -> httpx.Response:
+) -> Reply:
     """Resolve the name, check the address, connect, do the handshake, send the request and read the answer.
 
     Raises the exceptions of `failures.TARGET_ERRORS`. Without `keep_body`, the body is read (up to its bound) but not
@@ -63,7 +54,7 @@ async def send(
         await connection.exchange(wire(request))
         for words in connection.answer.forgiven:
             hop.note(f"forgiven: {words}")
-        return response(connection.answer, request, hop)
+        return reply(connection.answer, request.url, hop)
     finally:
         connection.abort()
 
@@ -78,21 +69,14 @@ def wire(request: httpx.Request) -> bytes:
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), request.url.raw_path, head, body)
 
 
-def response(answer: Answer, request: httpx.Request, hop: Hop) -> httpx.Response:
-    """Return the answer in httpx's type, its body decoded if it was kept."""
+def reply(answer: Answer, url: httpx.URL, hop: Hop) -> Reply:
+    """Return the complete answer, its body unpacked if it was kept."""
     if not answer.keep_body:
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=UNREAD, request=request)
-    headers = httpx.Headers(answer.headers)
-    encoding = headers.get("content-encoding", "")
+        return Reply(url, answer.status_code, answer.headers)
+    encoding = ", ".join(
+        value.decode("latin-1") for name, value in answer.headers if name.lower() == b"content-encoding"
+    )
     content, is_short = decode(bytes(answer.body), encoding)
     if encoding and (odd := not_packing(encoding)):
         hop.note(f'forgiven: Content-Encoding "{odd}", which packs nothing')
-    for name in ("content-encoding", "content-length", "transfer-encoding"):  # no longer true of `content`
-        headers.pop(name, None)
-    cut = {IS_CUT: answer.is_cut or is_short}
-    return httpx.Response(answer.status_code, headers=headers, content=content, request=request, extensions=cut)
-
-
-def is_cut(response: httpx.Response) -> bool:
-    """Return whether the answer was longer than its kept content."""
-    return bool(response.extensions.get(IS_CUT))
+    return Reply(url, answer.status_code, answer.headers, content, answer.is_cut or is_short)

@@ -4,6 +4,7 @@ import httpx
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.failures import NotAllowed
+from monitoring.probes.http.answer import Reply
 from monitoring.probes.http.cookies import Jar, set_cookies
 from monitoring.probes.http.expectations import judge
 from monitoring.probes.http.http_settings import HttpSettings
@@ -22,13 +23,13 @@ async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_
     async def look() -> Finding:
         requests = Requests(spec, settings, tools)
         attempt.redact = requests.redact
-        response = await _follow(attempt, requests, settings)
-        return judge(response, settings, _remarks(attempt.hops))
+        reply = await _follow(attempt, requests, settings)
+        return judge(reply, settings, _remarks(attempt.hops))
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
 
 
-async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) -> httpx.Response:
+async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) -> Reply:
     """Return the final answer. Raises `TARGET_ERRORS`."""
     url, method, hops = requests.first_url, settings.method, attempt.hops
     seen: set[tuple[str, str, bytes]] = set()
@@ -38,7 +39,7 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
         seen.add((hop.url, method, cookies))
         request = requests.build(url, method, len(hops), cookies)
         try:
-            response = await send(
+            reply = await send(
                 request,
                 hop,
                 attempt.tools,
@@ -51,11 +52,11 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
             # The target redirected there, but our own rule ends the attempt, so there is no verdict.
             raise NotAllowed(f"redirected to {shown(str(url))}: {error}" if len(hops) > 1 else str(error)) from error
         hop.end()
-        step = next_step(request, response, hop) if settings.follow_redirects else None
+        step = next_step(request, reply, hop) if settings.follow_redirects else None
         if step is None:
-            return response
+            return reply
         if jar is not None:
-            jar.keep(url, set_cookies(response.headers.raw), hop.started_at_ms / 1000)
+            jar.keep(url, set_cookies(reply.headers), hop.started_at_ms / 1000)
             cookies = jar.header(step[0], hop.started_at_ms / 1000)
         url, method = step
         if (str(url), method, cookies) in seen:

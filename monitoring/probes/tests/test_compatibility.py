@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from monitoring.probes.http.answer import Answer
+from monitoring.probes.http.answer import Answer, Reply
 from monitoring.probes.http.charset import text_of
 from monitoring.probes.http.cookies import Jar
 from monitoring.probes.http.requests import next_step
-from monitoring.probes.http.transport import response
+from monitoring.probes.http.transport import reply
 from monitoring.probes.net.timeline import Hop
 
 DOCS = Path(__file__).parents[3] / "docs" / "compatibility.md"
@@ -59,7 +59,7 @@ def outcome(pieces: list[bytes]) -> tuple[str, str | None]:
         answer.feed_eof()
         for words in answer.forgiven:
             hop.note(f"forgiven: {words}")
-        response(answer, httpx.Request("GET", hop.url), hop)
+        reply(answer, httpx.URL(hop.url), hop)
     except httpx.HTTPError:
         return "refused", None
     return "forgiven" if hop.remark and "forgiven: " in hop.remark else "read", hop.remark
@@ -79,7 +79,7 @@ def test_response_is_judged_as_documented(row: list[str]) -> None:
 def test_location_leads_where_documented(row: list[str]) -> None:
     location = bytes_of(row[0]).replace(b"PORT", b"8000")
     request = httpx.Request("GET", "http://127.0.0.1:8000/l/1")
-    redirect = httpx.Response(302, headers=[(b"Location", location)])
+    redirect = Reply(request.url, 302, [(b"Location", location)])
 
     try:
         step = next_step(request, redirect, hop_of())
