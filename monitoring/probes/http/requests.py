@@ -20,7 +20,7 @@ from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-REDIRECTS = 5
+REDIRECTS = 20  # as many as Chromium follows
 NO_BODY = httpx.ByteStream(b"")
 WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
 HIDDEN = "•••"

@@ -4,10 +4,13 @@ import codecs
 import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitoring.probes.http.answer import Answer, Reply
 from monitoring.probes.http.charset import text_of
@@ -108,6 +111,22 @@ def test_bytes_are_read_as_documented(row: list[str]) -> None:
     for label in re.findall(r"`([^`]*)`", row[0]):
         wanted = row[2].strip("`").encode().decode("unicode_escape") if "\\" in row[2] else row[2].strip("`")
         assert text_of(content, f"text/html; charset={label}") == wanted, label
+
+
+PARTS = st.sampled_from(
+    [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 x\r\n\r\n", b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"Content-Length: 2\r\n",
+     b"Content-Length : 2\n", b"Transfer-Encoding: chunked\r\n", b"Location: /a\r\n", b"2\r\nok\r\n", b"2 \nok\n",
+     b"0\r\n\r\n", b"ok", b"x", b" y", b"\0", b"0", b";", b"A: b\r\n"]
+)  # fmt: skip
+
+
+@given(st.lists(PARTS, max_size=9), st.lists(st.integers(0, 120), max_size=5))
+def test_pieces_that_bytes_come_in_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
+    data = b"HTTP/1.1 200 OK\r\n" + b"".join(parts)
+    ends = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    pieces = [data[begin:end] for begin, end in pairwise(ends)]
+
+    assert outcome(pieces) == outcome([data])
 
 
 def test_nothing_is_documented_as_more_lenient_than_chromium() -> None:
