@@ -1,5 +1,6 @@
 """Decompress a body within bounds, as a small answer may decompress to gigabytes."""
 
+import re
 import zlib
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ PACKINGS = frozenset(
 )
 MEMBERS = 64  # of a gzip stream; thousands of empty ones would cost seconds
 _GZIP = zlib.MAX_WBITS | 16
-_NEVER = frozenset('"=;*')  # Chromium refuses answers with these in Content-Encoding
+_NEVER = re.compile(r'["=;*]|[^, \t][ \t]+[^, \t]')  # Chromium refuses answers with these in Content-Encoding
 
 
 class Content(NamedTuple):
@@ -33,7 +34,7 @@ def decode(body: bytes, content_encoding: str, limit: int = BODY_BYTES) -> Conte
     """
     is_cut = False
     encodings = _encodings(content_encoding)
-    if not _NEVER.isdisjoint(content_encoding) or not (PACKINGS.isdisjoint(encodings) or set(encodings) <= PACKINGS):
+    if _NEVER.search(content_encoding) or not (PACKINGS.isdisjoint(encodings) or set(encodings) <= PACKINGS):
         raise httpx.DecodingError(f'Content-Encoding of the answer is not valid: "{printable(content_encoding, 40)}"')
     if PACKINGS.isdisjoint(encodings):
         encodings = []

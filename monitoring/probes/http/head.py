@@ -64,7 +64,7 @@ def _read_leniently(data: bytes) -> Head:
         raise httpx.RemoteProtocolError("headers of the answer are not valid HTTP: there is a NUL in them")
     forgiven = list(_oddities(data, before, status_line))
     headers: list[Header] = []
-    for line in lines:
+    for line in _unfolded(lines, forgiven):
         _take_line(line, headers, forgiven)
     return Head(int(found[2]), (found[1] or b"1.0") < b"1.1", headers, tuple(dict.fromkeys(forgiven)))
 
@@ -80,14 +80,19 @@ def _oddities(data: bytes, before: int, status_line: bytes) -> Iterator[str]:
         yield "lines that end in CR CR LF, or in CR alone"
 
 
-def _take_line(line: bytes, headers: list[Header], forgiven: list[str]) -> None:
-    if not line:
-        return
-    if line[:1] in b" \t":
+def _unfolded(lines: list[bytes], forgiven: list[str]) -> list[bytes]:
+    whole: list[bytes] = []
+    for line in filter(None, lines):
+        if line[:1] not in (b" ", b"\t"):
+            whole.append(line)
+            continue
         forgiven.append("a header folded into several lines")
-        if headers:
-            headers[-1] = (headers[-1][0], (headers[-1][1] + b" " + line.strip(b" \t")).strip(b" \t"))
-        return
+        if whole:
+            whole[-1] += b" " + line.strip(b" \t")
+    return whole
+
+
+def _take_line(line: bytes, headers: list[Header], forgiven: list[str]) -> None:
     name, colon, value = line.partition(b":")
     if name[-1:] in (b" ", b"\t"):
         name = name.rstrip(b" \t")

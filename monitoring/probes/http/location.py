@@ -11,39 +11,64 @@ _AROUND = bytes(range(0x21))  # C0 controls and the blank
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SPECIAL = ("http", "https")
 _PARTS = re.compile(r"([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
-_DOTS = re.compile(r"(?<=/)(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
+_DOT = re.compile("%2e", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"[\x00-\x20#%/<>?@\\^|\x7f\ufffd]")  # in a host
 _IN_PATH = re.compile(r"[\x00-\x20\"<>^`{|}\x7f]")
 _IN_QUERY = re.compile(r"[\x00-\x20\"'<>\x7f]")
 
 
-def read_location(value: bytes, scheme: str) -> tuple[str, str | None]:
-    """Return a reference that means to httpx what the header means to a browser, and what was odd in it, in words.
+def read_location(value: bytes, base: httpx.URL) -> tuple[str, str | None]:
+    """Return the URL that the header of a page means, and what was odd in it, in words.
 
-    `scheme` is that of the page which redirects. Raises `httpx.InvalidURL` for some URLs; the others httpx judges.
+    Raises `httpx.InvalidURL` for some URLs; the others httpx judges.
     """
     text = value.strip(_AROUND).replace(b"\t", b"").decode("latin-1")  # one character for each byte
     found = _SCHEME.match(text)
-    own = found[1].lower() if found else ""
-    if own and own not in _SPECIAL:
+    scheme = found[1].lower() if found else ""
+    if scheme and scheme not in _SPECIAL:
         return text, None
-    path, query, fragment = (part or "" for part in _PARTS.fullmatch(text[found.end() if found else 0 :]).groups())  # type: ignore[union-attr]
+    parts = _PARTS.fullmatch(text[found.end() if found else 0 :])
+    assert parts is not None
+    path, query, fragment = (part or "" for part in parts.groups())
     plain = path.replace("\\", "/")
-    authority, rest = _split(plain, own, scheme)
-    rest = _DOTS.sub(lambda dots: dots[0].lower().replace("%2e", "."), rest)
-    rest = _escaped(rest, _IN_PATH) + _escaped(query, _IN_QUERY) + _escaped(fragment, _IN_PATH)
-    whole = rest if authority is None else f"{own or scheme}://{_host(authority)}{rest}"
-    return whole, _oddity(value, has_backslash=plain != path)
+    authority, plain_path = _split(plain, scheme, base.scheme)
+    if authority is None:
+        plain_path, query = _resolved(plain_path, query, base)
+    where = base.netloc.decode("ascii") if authority is None else _host(authority)
+    rest = _escaped(_without_dots(plain_path), _IN_PATH) + _escaped(query, _IN_QUERY) + _escaped(fragment, _IN_PATH)
+    return f"{scheme or base.scheme}://{where}{rest}", _oddity(value, has_backslash=plain != path)
 
 
-def _split(path: str, own: str, scheme: str) -> tuple[str | None, str]:
-    """Return the authority, or None for a reference within the same one, and the rest of the path."""
+def _split(path: str, scheme: str, own: str) -> tuple[str | None, str]:
+    """Return the authority, or None for a path within the same one, and the path."""
     after = path.lstrip("/")
-    if len(path) - len(after) < 2 and own in ("", scheme):
-        # A colon in the first segment would look like that of a scheme.
-        return None, path if path.startswith("/") or ":" not in path.partition("/")[0] else f"./{path}"
+    if len(path) - len(after) < 2 and scheme in ("", own):
+        return None, path
     authority, slash, rest = after.partition("/")
     return authority, slash + rest
+
+
+def _resolved(path: str, query: str, base: httpx.URL) -> tuple[str, str]:
+    """Return path and query of a reference within the authority of the page."""
+    base_path, mark, base_query = base.raw_path.decode("ascii").partition("?")
+    if not path:
+        return base_path, query or mark + base_query
+    return path if path.startswith("/") else base_path[: base_path.rfind("/") + 1] + path, query
+
+
+def _without_dots(path: str) -> str:
+    """Resolve the dots of a path, escaped ones as well; unlike the standard library, keep empty segments."""
+    segments = path.split("/")[1:]
+    kept: list[str] = []
+    for number, segment in enumerate(segments, 1):
+        dots = _DOT.sub(".", segment)
+        if dots == "..":
+            kept = kept[:-1]
+        elif dots != ".":
+            kept.append(segment)
+        if dots in (".", "..") and number == len(segments):
+            kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _host(authority: str) -> str:

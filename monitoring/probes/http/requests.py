@@ -154,8 +154,8 @@ def next_step(request: httpx.Request, reply: Reply, hop: Hop) -> tuple[httpx.URL
     if reply.status_code not in REDIRECT_CODES or not (location := location_of(reply.headers)):
         return None
     try:
-        reference, oddity = read_location(location, request.url.scheme)
-        url = _checked(request.url.join(_parse(reference)))
+        target, oddity = read_location(location, request.url)
+        url = _checked(_parse(target))
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise httpx.RemoteProtocolError(f"redirected to {shown(location.decode(errors='replace'))}: {error}") from error
     if oddity:
