@@ -33,7 +33,7 @@ STREAMS = (b"text/event-stream", b"multipart/x-mixed-replace")
 
 
 class Reply(NamedTuple):
-    """A complete answer. httpx's own type would take as long to make as a fifth of a whole check."""
+    """A complete answer. httpx's own type takes a tenth of a whole check to make."""
 
     url: httpx.URL  # that was asked
     status_code: int
