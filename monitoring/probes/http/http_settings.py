@@ -276,6 +276,11 @@ class HttpSettings(Settings):
     def wants_body(self) -> bool:
         return bool(self.keyword_present or self.keyword_absent or self.json_equals)
 
+    @property
+    def ignores_body(self) -> bool:
+        """Return whether a response is judged by its head; GET and HEAD have no other body that `body` could mean."""
+        return self.response_body == "ignore" or (self.body == "ignore" and self.method in ("GET", "HEAD"))
+
     def expects(self, status_code: int) -> bool:
         return any(low <= status_code <= high for low, high in self.expected_status)
 
@@ -283,16 +288,16 @@ class HttpSettings(Settings):
         if self.method == "HEAD" and self.wants_body:
             message = "a response to HEAD has no body to search for text or JSON. Use GET."
             yield Problem("method", self.method, message)
-        if self.response_body == "ignore" and self.wants_body:
-            message = "the body is ignored, so no text or JSON can be found in it. Set response_body: read."
-            yield Problem("response_body", self.response_body, message)
+        if self.ignores_body and self.wants_body:
+            key = "response_body" if self.response_body == "ignore" else "body"
+            message = (
+                "the body of the response is ignored, so no text or JSON can be found in it. Remove %(key)s: ignore."
+            )
+            yield Problem(key, "ignore", message, {"key": key})
         if self.final_url is not None and not self.follow_redirects:
             message = "redirects are not followed. Remove final_url, or set follow_redirects: true."
             yield Problem("final_url", None, message)
-        if self.body == "ignore" and self.method in ("GET", "HEAD"):
-            message = "this is the body of the request. To ignore that of the response, set response_body: ignore."
-            yield Problem("body", self.body, message)
-        elif self.body and self.method in ("GET", "HEAD"):
+        if self.body and self.method in ("GET", "HEAD") and not self.ignores_body:
             message = "a %(method)s request has no body. Use POST, or remove the body."
             yield Problem("body", None, message, {"method": self.method})
         if self.follow_redirects and all(low == high and low in REDIRECT_CODES for low, high in self.expected_status):

@@ -44,7 +44,7 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
                 hop,
                 attempt.tools,
                 keep_body=settings.wants_body,
-                reads_body=settings.response_body == "read",
+                reads_body=not settings.ignores_body,
                 follows=settings.follow_redirects,
                 verify_tls=settings.verify_tls,
             )

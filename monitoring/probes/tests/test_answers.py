@@ -94,7 +94,7 @@ def test_odd_but_good_answers_are_ok(run: Run, tools: Tools, script: Script) -> 
     ],
 )  # fmt: skip
 def test_bad_answers_are_named(run: Run, tools: Tools, script: Script, error_type: ErrorType, words: str) -> None:
-    result = run(ask(script, tools))
+    result = run(ask(script, tools, timeout_ms=30_000))
 
     assert result.error_type is error_type, result.error_message
     assert words in result.error_message

@@ -20,6 +20,8 @@ EVENTS = HEAD + b"Content-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\
         (EVENTS, {}, Verdict.OK, "body not read: text/event-stream has no end"),
         (HEAD + b"Content-Type: multipart/x-mixed-replace;boundary=b\r\n\r\n--b", {}, Verdict.OK, "body not read: "),
         (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {"response_body": "ignore"}, Verdict.OK, None),
+        (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {"body": "ignore"}, Verdict.OK, None),
+        (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {"body": "ignore", "method": "POST"}, Verdict.BAD, "no complete"),
         (HEAD + b"Content-Length: 99\r\n\r\nx", {"response_body": "ignore"}, Verdict.OK, None),
         (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {}, Verdict.BAD, "no complete answer within"),
         (EVENTS, {"keyword_present": "data"}, Verdict.BAD, "no complete answer within"),
@@ -138,8 +140,9 @@ def test_redirects_must_end_where_expected(run: Run, tools: Tools, final_url: di
         ({"final_url": {"host": "a"}, "follow_redirects": False}, "final_url", "or set follow_redirects: true."),
         ({"cookies": "no"}, "cookies", "is neither true nor false."),
         ({"response_body": "skip"}, "response_body", "Use one of read, ignore."),
-        ({"response_body": "ignore", "keyword_present": "a"}, "response_body", "Set response_body: read."),
-        ({"body": "ignore"}, "body", "To ignore that of the response, set response_body: ignore."),
+        ({"response_body": "ignore", "keyword_present": "a"}, "response_body", "Remove response_body: ignore."),
+        ({"body": "ignore", "keyword_present": "a"}, "body", "Remove body: ignore."),
+        ({"body": "ignored"}, "body", "a GET request has no body."),
     ],
 )
 def test_wrong_setting_is_named_with_its_remedy(settings: dict[str, Any], key: str, words: str) -> None:
