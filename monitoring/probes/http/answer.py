@@ -28,6 +28,7 @@ HEADER_LINES = 200
 INTERIM_ANSWERS = 10  # 1xx
 BODY_BYTES = 1024 * 1024  # reading stops there, without a failure
 BODY_PIECES = 4_096  # and there, as a body in chunks of one byte would cost a hundred times as much
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 # Of these the body has no end by design.
 STREAMS = (b"text/event-stream", b"multipart/x-mixed-replace")
 
@@ -115,7 +116,7 @@ class Answer:
             self._head += data
         whole: bytes | bytearray = data if self._head is None else self._head
         start = START.match(whole)
-        if start is None and len(whole) >= START_BYTES:
+        if start is None and (len(whole) >= START_BYTES or whole.startswith(TLS_RECORDS)):
             raise _not_http(bytes(whole[:100]))
         end = END.search(whole, max(self._scanned, start.end())) if start else None
         if end is None or end.end() > HEADER_BYTES - self._head_bytes:
@@ -230,7 +231,7 @@ def _stream_of(headers: Sequence[Header]) -> str:
 
 
 def _not_http(start: bytes) -> httpx.RemoteProtocolError:
-    if start.startswith((b"\x15\x03", b"\x16\x03")):
+    if start.startswith(TLS_RECORDS):
         return httpx.RemoteProtocolError("answer is TLS, not plain HTTP: is this an https address?")
     return httpx.RemoteProtocolError(f'answer is not HTTP: it begins with "{shown(start.lstrip())}"')
 
