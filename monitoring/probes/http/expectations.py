@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from monitoring.probes.failures import MESSAGE_LENGTH, bad, printable
+from monitoring.probes.failures import bad, printable
 from monitoring.probes.http import json_path
 from monitoring.probes.http.answer import BODY_BYTES, Reply
 from monitoring.probes.http.charset import text_of
@@ -20,8 +20,8 @@ OK = Finding(Verdict.OK)
 ALL_THAT_IS_READ = f"the first {BODY_BYTES // 1024 // 1024} MiB of the body, which is all that is read"
 
 
-def judge(reply: Reply, settings: HttpSettings, remark: str | None = None) -> Finding:
-    """Return the finding of the first unmet expectation; `remark` is the message of a good answer."""
+def judge(reply: Reply, settings: HttpSettings) -> Finding:
+    """Return the finding of the first unmet expectation."""
     if not settings.expects(reply.status_code):
         return bad(ErrorType.HTTP, _status_words(reply, settings))
     if settings.final_url is not None and not settings.final_url.is_met(reply.url):
@@ -30,9 +30,8 @@ def judge(reply: Reply, settings: HttpSettings, remark: str | None = None) -> Fi
     if fault is not None:
         return bad(ErrorType.HTTP, fault)
     if settings.keyword_absent and reply.is_cut:
-        words = f"looked for what must be absent in {ALL_THAT_IS_READ}"
-        remark = f"{words}; {remark}" if remark else words
-    return Finding(Verdict.OK, None, printable(remark, MESSAGE_LENGTH)) if remark else OK
+        return Finding(Verdict.OK, None, f"looked for what must be absent in {ALL_THAT_IS_READ}")
+    return OK
 
 
 def _elsewhere_words(url: httpx.URL, final_url: FinalUrl) -> str:

@@ -49,7 +49,8 @@ async def send(
             await connection.handshake()
             if not verify_tls:
                 fault = fault_of(connection.peer().chain, server_name, hop.started_at_ms / 1000)
-                hop.remark = fault and f"not verified: {fault}"
+                if fault:
+                    hop.note(f"not verified: {fault}")
         hop.enter(Stage.FIRST_BYTE)
         await connection.exchange(wire(request))
         for words in connection.answer.forgiven:

@@ -12,7 +12,6 @@ from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next
 from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
-from monitoring.probes.net.timeline import Hop
 from monitoring.probes.tools import Tools
 
 
@@ -24,7 +23,7 @@ async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_
         requests = Requests(spec, settings, tools)
         attempt.redact = requests.redact
         reply = await _follow(attempt, requests, settings)
-        return judge(reply, settings, _remarks(attempt.hops))
+        return judge(reply, settings)
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
 
@@ -63,13 +62,6 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
             raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
         if len(hops) > REDIRECTS:
             raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
-
-
-def _remarks(hops: list[Hop]) -> str | None:
-    """Return the remarks of all hops, each once."""
-    if len(hops) == 1:
-        return hops[0].remark
-    return "; ".join(dict.fromkeys(each for hop in hops if hop.remark for each in hop.remark.split("; "))) or None
 
 
 KIND = Kind(

@@ -52,7 +52,7 @@ def hop_of(url: str = "http://127.0.0.1:8000/") -> Hop:
     return Hop(url=url, host="", method="GET", started_at_ms=0, clock=time.perf_counter)
 
 
-def outcome(pieces: list[bytes]) -> tuple[str, str | None]:
+def outcome(pieces: list[bytes]) -> tuple[str, tuple[str, ...]]:
     """Return how an answer is judged that came in these pieces, and the remarks."""
     hop = hop_of()
     answer = Answer(hop, keep_body=True, follows=True)
@@ -64,8 +64,9 @@ def outcome(pieces: list[bytes]) -> tuple[str, str | None]:
             hop.note(f"forgiven: {words}")
         reply(answer, httpx.URL(hop.url), hop)
     except httpx.HTTPError:
-        return "refused", None
-    return "forgiven" if hop.remark and "forgiven: " in hop.remark else "read", hop.remark
+        return "refused", ()
+    is_forgiven = any(remark.startswith("forgiven: ") for remark in hop.remarks)
+    return "forgiven" if is_forgiven else "read", hop.remarks
 
 
 @pytest.mark.parametrize("row", rows("Responses"), ids=lambda row: row[0])
