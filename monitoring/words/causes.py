@@ -66,7 +66,7 @@ CAUSES = (
     _("forgiven: a control character in the Location header"),
     _("forgiven: a blank in the Location header"),
 )
-REMARKS = ("forgiven: ", "body not read: ")
+REMARKS = ("forgiven: ", "body not read: ", "not verified: ", "weak TLS: ")
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
