@@ -216,6 +216,7 @@ def test_settings_are_written_in_fields_of_their_kind(admin: Person) -> None:
             "http",
             {"json_equals": [{"path": "$.a", "value": None}], "expected_status": 204, "keyword_absent": ["no", "1"]},
         ),
+        ("http", {"final_url": {"host": ["a.example", "b.example"]}, "cookies": False, "response_body": "ignore"}),
         ("http", {"method": "GET", "verify_tls": True, "headers": {"X-Key": {"secret": "hunter2"}}}),
         ("tcp", {"send": r"PING\r\n", "expect": "PONG: 1"}),
         ("dns", {"type": "MX", "values": ["10 mail.example.com"], "match": "any", "resolver": "192.0.2.53"}),

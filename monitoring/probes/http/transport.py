@@ -4,8 +4,8 @@ from typing import cast
 
 import httpx
 
-from monitoring.probes.http.answer import Answer
-from monitoring.probes.http.content import decode
+from monitoring.probes.http.answer import Answer, Reply
+from monitoring.probes.http.content import decode, not_packing
 from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
 from monitoring.probes.net.certificates import fault_of
 from monitoring.probes.net.connect import addresses_of, connect
@@ -14,23 +14,22 @@ from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import TlsLayer
 from monitoring.probes.tools import Tools
 
-IS_CUT = "is_cut"  # an extension of our answers
-
-
-class UnreadBody(httpx.AsyncByteStream):
-    """The body of an answer of which only the headers were wanted."""
-
-
-UNREAD = UnreadBody()
-
 
 async def send(
-    request: httpx.Request, hop: Hop, tools: Tools, *, keep_body: bool = False, verify_tls: bool = True
-) -> httpx.Response:
+    request: httpx.Request,
+    hop: Hop,
+    tools: Tools,
+    *,
+    keep_body: bool = False,
+    reads_body: bool = True,
+    follows: bool = False,
+    verify_tls: bool = True,
+) -> Reply:
     """Resolve the name, check the address, connect, do the handshake, send the request and read the answer.
 
     Raises the exceptions of `failures.TARGET_ERRORS`. Without `keep_body`, the body is read (up to its bound) but not
-    kept. There is no own deadline: the caller's `asyncio.timeout` covers all of it, and `hop` says how far it got.
+    kept. Without `reads_body` it is not even read, nor is that of a redirect with `follows`. There is no own deadline:
+    the caller's `asyncio.timeout` covers all of it, and `hop` says how far it got, and in remarks what was forgiven.
     Nothing stays open afterwards. Without `verify_tls`, a faulty certificate is not a failure, but a remark of `hop`.
     """
     is_tls = request.url.scheme == "https"
@@ -40,7 +39,8 @@ async def send(
     context = tools.tls if verify_tls else tools.tls_unverified
 
     def make() -> Connection[Answer]:
-        return Connection(hop, Answer(hop, keep_body=keep_body), TlsLayer(context, server_name) if is_tls else None)
+        answer = Answer(hop, keep_body=keep_body, reads_body=reads_body, follows=follows)
+        return Connection(hop, answer, TlsLayer(context, server_name) if is_tls else None)
 
     connection = await connect(addresses, request.url.port or DEFAULT_PORTS[request.url.scheme], make, hop)
     try:
@@ -49,10 +49,13 @@ async def send(
             await connection.handshake()
             if not verify_tls:
                 fault = fault_of(connection.peer().chain, server_name, hop.started_at_ms / 1000)
-                hop.remark = fault and f"not verified: {fault}"
+                if fault:
+                    hop.note(f"not verified: {fault}")
         hop.enter(Stage.FIRST_BYTE)
         await connection.exchange(wire(request))
-        return response(connection.answer, request)
+        for words in connection.answer.forgiven:
+            hop.note(f"forgiven: {words}")
+        return reply(connection.answer, request.url, hop)
     finally:
         connection.abort()
 
@@ -67,18 +70,14 @@ def wire(request: httpx.Request) -> bytes:
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), request.url.raw_path, head, body)
 
 
-def response(answer: Answer, request: httpx.Request) -> httpx.Response:
-    """Return the answer in httpx's type, its body decoded if it was kept."""
+def reply(answer: Answer, url: httpx.URL, hop: Hop) -> Reply:
+    """Return the complete answer, its body unpacked if it was kept."""
     if not answer.keep_body:
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=UNREAD, request=request)
-    headers = httpx.Headers(answer.headers)
-    content, is_short = decode(bytes(answer.body), headers.get("content-encoding", ""))
-    for name in ("content-encoding", "content-length", "transfer-encoding"):  # no longer true of `content`
-        headers.pop(name, None)
-    cut = {IS_CUT: answer.is_cut or is_short}
-    return httpx.Response(answer.status_code, headers=headers, content=content, request=request, extensions=cut)
-
-
-def is_cut(response: httpx.Response) -> bool:
-    """Return whether the answer was longer than its kept content."""
-    return bool(response.extensions.get(IS_CUT))
+        return Reply(url, answer.status_code, answer.headers)
+    encoding = ", ".join(
+        value.decode("latin-1") for name, value in answer.headers if name.lower() == b"content-encoding"
+    )
+    content, is_short = decode(bytes(answer.body), encoding)
+    if encoding and (odd := not_packing(encoding)):
+        hop.note(f'forgiven: Content-Encoding "{odd}", which packs nothing')
+    return Reply(url, answer.status_code, answer.headers, content, answer.is_cut or is_short)

@@ -25,7 +25,7 @@ class Hop:
     stands still during a turn of the loop.
     """
 
-    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "remark",
+    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "remarks",
                  "stage", "started_at_ms", "status_code", "url")  # fmt: skip
 
     def __init__(self, *, url: str, host: str, method: str, started_at_ms: int, clock: Callable[[], float]) -> None:
@@ -36,7 +36,7 @@ class Hop:
         self.stage = Stage.DNS
         self.peer = ""  # "10.0.0.5:443", once an address is being dialled
         self.status_code: int | None = None
-        self.remark: str | None = None  # a note for people that is not a failure
+        self.remarks: tuple[str, ...] = ()  # for people: what is not as it should be, but no failure
         self._clock = clock
         self._started = self._since = clock()
         self._ended: float | None = None
@@ -53,6 +53,10 @@ class Hop:
         """Stop measuring; the current phase stays unfinished."""
         if self._ended is None:
             self._ended = self._clock()
+
+    def note(self, words: str) -> None:
+        """Add a remark."""
+        self.remarks = (*self.remarks, words)
 
     def phases(self) -> Phases:
         """Return the finished phases, and the time until `end`."""
