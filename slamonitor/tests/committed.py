@@ -11,6 +11,11 @@ import pytest
 from pytest_django.plugin import blocking_manager_key
 
 FIXTURES = {"transactional_db", "live_server"}
+STANDARD = {
+    "effective_on": date(1970, 1, 1),
+    "late_maintenance": "restate",
+    "reason": "The rules that the monitor comes with.",
+}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,5 +38,5 @@ def _restore() -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join((*RAW_TABLES, *COMPRESSED_TABLES))}")
-    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
+    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults=STANDARD)
     connection.close()
