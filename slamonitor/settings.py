@@ -184,6 +184,7 @@ PAGE_TIME_ZONE = env.parsed(  # calendar days, and so every daily figure, are da
     "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Set it to a name such as Asia/Seoul."
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
+PAGE_URL = env.text("PAGE_URL", "http://localhost:8000")  # as jobs and people reach it; `up` notes the one it serves
 
 # --- Admin: the looks of Django's admin; its colours are in `slamonitor/static/slamonitor/admin.css` ------------------
 UNFOLD = {
@@ -224,7 +225,7 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 # --- API ------------------------------------------------------------------------------------------------------------
 SERVICE_NAME = "sla-monitor"  # as answers, logs and health say it
 # Addresses whose answers are for programs: one form of errors, trace headers, idempotency.
-API_PREFIXES, API_SUFFIXES = ("/api/", "/heartbeat/"), (".json",)
+API_PREFIXES, API_SUFFIXES = ("/api/", "/heartbeat/", "/ping/"), (".json",)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests a minute of one token; 0: no limit
 
 # --- Figures for Prometheus -----------------------------------------------------------------------------------------

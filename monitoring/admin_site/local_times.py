@@ -31,7 +31,7 @@ class LocalTimeField(forms.TimeField):
         return found.replace(tzinfo=with_zone.tzinfo)
 
 
-class LocalDateTimeWidget(UnfoldAdminSplitDateTimeWidget):  # type: ignore[misc]  # the theme's are not typed
+class LocalDateTimeWidget(UnfoldAdminSplitDateTimeWidget):
     def decompress(self, value: datetime | None) -> list[Any]:
         """Return date and time; one that clocks show twice with its offset, so that it is not asked for again."""
         if value is None:
