@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "observability.middleware.ObservabilityMiddleware",  # before all others: it puts into form what they answer
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.without_odd_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

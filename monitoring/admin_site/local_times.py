@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from monitoring.config.local_times import words_of
+from monitoring.config.local_times import read_instant, words_of
 from monitoring.rules.local_times import Repeated, Skipped, instant_of, is_repeated, with_offset
 
 _WITH_OFFSET = re.compile(r"(.*\S)\s*(Z|[+-]\d\d(?::?\d\d)?)", re.ASCII)
@@ -32,14 +32,27 @@ class LocalTimeField(forms.TimeField):
 
 
 class LocalDateTimeWidget(UnfoldAdminSplitDateTimeWidget):
-    def decompress(self, value: datetime | None) -> list[Any]:
-        """Return date and time; one that clocks show twice with its offset, so that it is not asked for again."""
+    def decompress(self, value: Any) -> list[Any]:
+        """Return date and time; one that clocks show twice with its offset, so that it is not asked for again.
+
+        In a link to a form, the value is text of anybody: `add/?since=2026-10-25T02:30`.
+        """
+        if isinstance(value, str):
+            value = _instant_of_link(value)
         if value is None:
             return [None, None]
         local = timezone.localtime(value) if timezone.is_aware(value) else value
         if local.tzinfo and is_repeated(local, local.tzinfo):
             return [local.date(), with_offset(local, "%H:%M:%S")]
         return [local.date(), local.time()]
+
+
+def _instant_of_link(text: str) -> datetime | None:
+    try:
+        found = read_instant(text, timezone.get_current_timezone())
+        return timezone.localtime(found) if found else None
+    except (OverflowError, ValueError):
+        return None
 
 
 class LocalDateTimeField(forms.SplitDateTimeField):

@@ -154,3 +154,14 @@ def test_a_time_that_was_entered_is_unchanged_by_a_form(admin: Person) -> None:
 
         assert not field.has_changed(FIRST, ["2026-10-25", "02:30:00 +02:00"])
         assert field.has_changed(FIRST, ["2026-10-25", "02:30:00 +01:00"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("2026-10-25T04:00", "04:00:00"), ("2026-10-25T00:30Z", "02:30:00 +02:00"), ("x", ""), ("\0", "")],
+)
+def test_a_link_may_fill_in_times(admin: Person, text: str, shown: str) -> None:
+    page = admin.client.get(URL, {"since": text})
+
+    assert page.status_code == 200
+    assert not shown or f'value="{shown}"' in page.content.decode()
