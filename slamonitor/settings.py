@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "observability.middleware.ObservabilityMiddleware",  # first, to give the errors of all others their form
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.without_odd_cookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -189,6 +190,7 @@ PAGE_TIME_ZONE = env.parsed(  # the zone of calendar days, and therefore of all 
     "PAGE_TIME_ZONE", zoneinfo.ZoneInfo, zoneinfo.ZoneInfo("UTC"), "Set it to a name such as Asia/Seoul."
 )
 SITE_NAME = env.text("SITE_NAME", "SLA Monitor")
+PAGE_URL = env.text("PAGE_URL", "http://localhost:8000")  # as jobs and people reach it; `up` notes the one it serves
 
 # --- Admin ----------------------------------------------------------------------------------------------------------
 # Its colours are in `slamonitor/static/slamonitor/admin.css`.
@@ -229,7 +231,7 @@ SECRETS_KEYS = env.words("SECRETS_KEY", [])
 # --- API ------------------------------------------------------------------------------------------------------------
 SERVICE_NAME = "sla-monitor"  # our name in responses, logs and `/health`
 # URLs for programs: their errors are JSON, and they have trace headers and idempotency keys.
-API_PREFIXES, API_SUFFIXES = ("/api/", "/heartbeat/"), (".json",)
+API_PREFIXES, API_SUFFIXES = ("/api/", "/heartbeat/", "/ping/"), (".json",)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)  # requests per minute and token; 0: no limit
 
 # --- Metrics for Prometheus -----------------------------------------------------------------------------------------

@@ -9,7 +9,11 @@ from django.views.decorators.http import require_safe
 from statuspage import assets, front
 
 ROBOTS = "".join(
-    f"{line}\n" for line in ("User-agent: *", *(f"Disallow: /{path}" for path in ("admin/", "heartbeat/", "language")))
+    f"{line}\n"
+    for line in (
+        "User-agent: *",
+        *(f"Disallow: /{path}" for path in ("admin/", "api/push/", "heartbeat/", "language", "ping/")),
+    )
 )
 YEAR_S = 365 * 86_400
 

@@ -9,14 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from monitoring.config import sealing
 from monitoring.probes import KINDS
-from monitoring.probes.kinds.heartbeat import HeartbeatSettings
 from monitoring.probes.secrets import Place
 from monitoring.probes.settings import Problem
 from monitoring.probes.suggestions import did_you_mean
 
 PREFIX = "check."  # of these settings in a file, as in `check.expected_status`
 DEFAULT_KIND = "http"
-LONGEST_HEARTBEAT_S = 62 * 86_400  # 2.5 times the longest interval that a check can carry (2³¹ ms)
 
 
 def kind_choices() -> list[tuple[str, str]]:
@@ -53,10 +51,8 @@ def judged(
         raise ValidationError(
             {"check_settings": [_error("", str(_("the secret was sealed by another installation.")))]}
         ) from None
-    settings, problems = KINDS[kind].read(sealed)
+    _settings, problems = KINDS[kind].read(sealed)
     errors = [_error(problem.key, _words(problem)) for problem in problems]
-    if isinstance(settings, HeartbeatSettings) and settings.period + settings.grace > LONGEST_HEARTBEAT_S:
-        errors.append(_error("period", str(_("period and grace together may be at most 62 days."))))
     if errors:
         raise ValidationError({"check_settings": errors})
     return dict(sealed)

@@ -61,10 +61,12 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "readyz": ("/readyz", ALL),
     "metrics": ("/metrics", ALL),
     "api/browser_errors": ("/api/browser_errors", BY_FORM),
-    "heartbeat/<str:token>": ("/heartbeat/guessed", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/start": ("/heartbeat/guessed/start", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/fail": ("/heartbeat/guessed/fail", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/<int:exit_code>": ("/heartbeat/guessed/1", MISSING_FOR_ALL),
+    **{
+        f"{base}/<str:token>{rest}": (f"/{base}/guessed{rest.replace('<exit_code:exit_code>', '1')}", MISSING_FOR_ALL)
+        for base in ("heartbeat", "ping")
+        for rest in ("", "/start", "/fail", "/log", "/<exit_code:exit_code>")
+    },
+    "api/push/<str:token>": ("/api/push/guessed", MISSING_FOR_ALL),
     "language": ("/language", (302, 302, 302, 302)),
     "admin/": ("/admin/", SIGNED_IN),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302)),

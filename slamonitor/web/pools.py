@@ -141,7 +141,7 @@ IN_BACK = (HEALTH, API, BROWSER_ERRORS, ADMIN, LEDGERS, SIGN_IN, CHECK_NOW)
 
 def kind_of(method: str, path: str) -> Kind:
     """Return the kind of a request by its decoded path."""
-    if path.startswith("/heartbeat/"):
+    if path.startswith(("/heartbeat/", "/ping/", "/api/push/")):
         return HEARTBEATS
     if path == "/" or path.startswith(("/assets/", "/static/", "/robots.txt")):
         return PUBLIC

@@ -67,6 +67,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     """Start everything in order of dependency. Raises the exceptions of the supervisor and of the servers."""
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
+    state.update_env({"PAGE_URL": page_url(options)})  # for commands in another shell
     env = start_servers(supervisor, state)
     # These need no database, and start while it is being prepared.
     for number in range(1, options.workers + 1):
