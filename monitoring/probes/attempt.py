@@ -87,6 +87,9 @@ class Attempt:
         if finding.message is not None and self.redact is not None:
             finding = Finding(finding.verdict, finding.error_type, self.redact(finding.message))
         failure = finding.message if finding.verdict is Verdict.BAD else None
+        remarks = tuple(dict.fromkeys(remark for hop in self.hops for remark in hop.remarks))
+        if remarks and finding.verdict is Verdict.OK:
+            finding = Finding(Verdict.OK, None, "; ".join([*remarks, *filter(None, [finding.message])]))
         requests = tuple(hop.measured(failure if hop is self.hops[-1] else None, self.redact) for hop in self.hops)
         phases = total([request.phases for request in requests], total_ms)
         if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
@@ -107,6 +110,7 @@ class Attempt:
             phases=phases,
             requests=requests if is_http else (),
             trace_id=self.spec.trace_id,
+            remarks=remarks,
         )
 
     def _stood_still_ms(self) -> float:

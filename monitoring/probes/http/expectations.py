@@ -20,16 +20,16 @@ OK = Finding(Verdict.OK)
 ALL_THAT_IS_READ = f"the first {BODY_BYTES // 1024 // 1024} MiB of the body, which is all that is read"
 
 
-def judge(response: httpx.Response, settings: HttpSettings, remark: str | None = None) -> Finding:
-    """Return the finding of the first unmet expectation; `remark` is the message of a good answer."""
+def judge(response: httpx.Response, settings: HttpSettings) -> Finding:
+    """Return the finding of the first unmet expectation."""
     if not settings.expects(response.status_code):
         return bad(ErrorType.HTTP, _status_words(response, settings))
     fault = _body_fault(response, settings) if settings.wants_body else None
     if fault is not None:
         return bad(ErrorType.HTTP, fault)
     if settings.keyword_absent and is_cut(response):
-        remark = f"looked for what must be absent in {ALL_THAT_IS_READ}"
-    return Finding(Verdict.OK, None, remark) if remark else OK
+        return Finding(Verdict.OK, None, f"looked for what must be absent in {ALL_THAT_IS_READ}")
+    return OK
 
 
 def _status_words(response: httpx.Response, settings: HttpSettings) -> str:
