@@ -16,6 +16,10 @@ class NotAllowed(RuntimeError):
     """Our own rules forbid to connect to an address, so there is no verdict about the target."""
 
 
+class NotKnown(RuntimeError):
+    """A third party that knows about the target could not be asked, so there is no verdict about the target."""
+
+
 # Exceptions caused by the target; all others from the transport are bugs of ours.
 TARGET_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from monitoring.probes.domain_memory import DomainMemory
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.net.standstill import Standstill
@@ -31,6 +32,7 @@ class Tools:
     clock: Callable[[], float] = time.perf_counter  # monotonic seconds; see `timeline.Hop`
     standstill: Standstill = field(default_factory=Standstill)
     settings: SettingsCache = field(default_factory=SettingsCache)
+    domains: DomainMemory = field(default_factory=DomainMemory)
     unseal: Unseal = _as_it_is  # its exceptions are failures of ours
 
     async def tls_context(self, profile: TlsProfile) -> ssl.SSLContext:
