@@ -46,7 +46,24 @@ CAUSES = (
     _("TLS certificate is self-signed"),
     _("TLS certificate is signed by an authority that is not trusted"),
     _("TLS certificate is for %(names)s, not %(host)s"),
+    _("TLS certificate of the authority %(name)s expires in %(left)s, on %(date)s"),
+    _("TLS certificate for %(host)s expires in %(left)s, on %(date)s"),
+    _("TLS certificate names no host, only the common name %(name)s, which browsers ignore"),
+    _(
+        "TLS certificate is signed by an authority that is not trusted, and the server sent no intermediate"
+        " certificate: %(name)s"
+    ),
     _("TLS handshake failed: server does not speak TLS on this port"),
+    _("TLS handshake failed: server has no cipher suite in common with us, or wants another name"),
+    _("TLS handshake failed: server offers no protocol version that we accept"),
+    _("TLS handshake failed: server requires a client certificate"),
+    _("TLS handshake failed: server refused our client certificate (%(reason)s)"),
+    _("server supports TLS %(version)s at most, but TLS %(wanted)s or newer is required"),
+    _("weak TLS: %(suite)s with TLS %(version)s, which modern security would refuse"),
+    _("domain %(domain)s expires in %(left)s, on %(date)s"),
+    _("domain %(domain)s expired %(age)s ago, on %(date)s"),
+    _("domain %(domain)s is not registered"),
+    _("domain %(domain)s is about to be deleted by the registry (%(status)s)"),
 )
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
