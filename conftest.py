@@ -12,9 +12,11 @@ import pytest
 
 from slamonitor.embedded.postgres import EmbeddedPostgres
 from slamonitor.embedded.redis import EmbeddedRedis
+from slamonitor.tests import prepared_cluster
 
 pytest_plugins = [
     "accounts.tests.cast",  # an admin, a reporter, a viewer and a stranger
+    "slamonitor.tests.committed",
     "slamonitor.tests.side_by_side",
     "slamonitor.tests.browser.summary",
 ]
@@ -43,15 +45,26 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(
         DJANGO_SETTINGS_MODULE="slamonitor.settings",
         SECRET_KEY="for-tests-only-and-long-enough-to-be-accepted",
-        DATABASE_URL=servers.enter_context(EmbeddedPostgres.running()),
         REDIS_URL=servers.enter_context(EmbeddedRedis.running()),
         METRICS_DIR=servers.enter_context(TemporaryDirectory(prefix="slamonitor-metrics-")),
     )
+    os.environ["DATABASE_URL"] = servers.enter_context(prepared_cluster.running(config.cache.mkdir("cluster")))
     from django.conf import settings
 
     # Files are served from where they lie; without a folder of collected ones whitenoise would warn.
     settings.STATIC_ROOT = None
     settings.LOGGING["root"]["handlers"] = []  # pytest collects what is logged
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Use the database that the prepared cluster has; what is new to it is still migrated."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Let each process call its database the same: it has a server of its own."""
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,7 @@ def remember_browser(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
     return middleware
 
 
-def say_allowance(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def rate_limit_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Add the remaining requests of a token to the response, and forbid shared caches to store it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

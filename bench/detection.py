@@ -49,7 +49,7 @@ def as_table(figures: dict[str, Any]) -> str:
 
 
 def _one_death(installation: Installation, target: Switched, services: int) -> list[float]:
-    wait_until(lambda: len(_shown(installation, "ok")) == services, PATIENCE_S, "not every service is up")
+    wait_until(lambda: len(_shown(installation, "ok")) == services, "not every service is up")
     target.tell("fail")
     died, seen = time.monotonic(), dict[str, float]()
     while len(seen) < services:

@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             ),
         ]
         ready = f"http://127.0.0.1:{prometheus}/-/ready"
-        wait_until(lambda: _answers(ready), 30, "Prometheus did not get ready")
+        wait_until(lambda: _answers(ready), "Prometheus did not get ready")
         time.sleep(WARM_UP_S)
         rounds = [_round(pids, prometheus, options) for _ in range(options.rounds)]
     return {"services": options.services, "interval_s": options.interval, "rounds": rounds}

@@ -29,7 +29,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         raise SystemExit("`wrk` is not installed. On Debian and Ubuntu: apt install wrk")
     with target() as url, running() as installation:
         installation.manage("sync_services", "-", text=services_file(options.services, options.interval * 1000, url))
-        wait_until(lambda: f"bench-{options.services - 1}<" in installation.page().text, 60, "the page lacks services")
+        wait_until(lambda: f"bench-{options.services - 1}<" in installation.page().text, "the page lacks services")
         rounds = [_round(installation, options) for _ in range(options.rounds)]
     return {"services": options.services, "connections": options.connections, "rounds": rounds}
 

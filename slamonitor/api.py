@@ -39,7 +39,7 @@ Services, their checks and their figures.
   overwritten. A request that is sent twice with the same `Idempotency-Key` is processed once.
 - **Limits.** `RateLimit-Remaining` is the number of requests left; after a 429 wait for `Retry-After` seconds.
 """.strip()
-LONGEST_KEY = 100  # of what is told
+LONGEST_KEY = 100  # characters of a key in an error message
 JSON_TYPES = ("application/json",)
 
 
@@ -159,7 +159,7 @@ def _validation(error: ValidationError) -> ApiError:
     """Return an error with all problems, by the parameter or the key of the body."""
     fields: dict[str, list[str]] = {}
     for each in error.errors:
-        # Where it was found, the argument of our function, then the way in.
+        # The location, the argument of our function, then the path within it.
         place, *_argument, name = [*map(str, each["loc"]), ""] if len(each["loc"]) < 2 else map(str, each["loc"])
         fields.setdefault(name or place, []).append(each["msg"])
     return invalid(fields)

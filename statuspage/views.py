@@ -36,7 +36,7 @@ def asset(request: HttpRequest, version: str, name: str) -> HttpResponse:
     content = kept.files.get(name)
     if content is None:
         raise Http404(name)
-    # A page rendered by the version before this one still asks for its files: it gets ours, but not for good.
+    # A page that an earlier version rendered requests the files of that version. It gets ours, which it must not cache.
     lifetime = f"max-age={YEAR_S}, immutable" if version == kept.version else "max-age=60"
     return HttpResponse(
         content,

@@ -158,7 +158,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _offered() -> dict[str, Any]:
-    """Return the choices of the filters. One query; removed services are included, as they have checks."""
+    """Return the choices of the filters. One query; archived services are included, as they have checks."""
     return {
         "verdicts": VERDICTS,
         "classes": ERROR_TYPES,

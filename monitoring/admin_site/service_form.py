@@ -122,7 +122,10 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
         if Service.objects.filter(id=id).exclude(archived_at=None).exists():
             # Otherwise its history would look like that of the new one.
             raise ValidationError(
-                _("A removed service has this id. Choose another id, or restore the service from the “Removed” list.")
+                _(
+                    "An archived service has this id. Choose another id, or restore the service from the list of"
+                    " archived services."
+                )
             )
         return id
 

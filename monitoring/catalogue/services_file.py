@@ -36,7 +36,7 @@ def sync_file(
     """
     reading = read(raw, os.environ if variables is None else variables, progress)
     if prune and not reading.is_broken and not reading.wanted:
-        what = "the file contains no services, and --prune would remove all of them. List the services to keep."
+        what = "the file contains no services, and --prune would archive all of them. List the services to keep."
         reading.problems.append(Problem(line=1, key=ROOT, what=what))
     if reading.is_broken:
         raise Refused(reading.problems)

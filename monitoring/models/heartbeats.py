@@ -17,7 +17,7 @@ class Heartbeat(models.Model):
     due_at = models.DateTimeField(null=True)  # the next ping, at the latest
     overdue_at = models.DateTimeField(
         null=True
-    )  # silence becomes a bad check: `due_at` and the grace, then each period
+    )  # when silence adds a bad check: `due_at` plus the grace period, then after each period
     version = models.IntegerField(default=0)  # of the service's settings that `due_at` comes from
 
     class Meta:

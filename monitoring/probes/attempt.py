@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
+from monitoring.probes.failures import MESSAGE_LENGTH, TARGET_ERRORS, classify, out_of_time, printable
 from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.timeline import Hop, longest, total
 from monitoring.probes.tools import Tools
 
-STALL_MS = 1_000  # a deadline that fires later than this shows that our loop stalled
-STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one during which the loop stalled for so much of the time
+STALL_MS = 1_000  # if a deadline fires later than this, our loop stalled
+STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # or if the loop stalled for this share of an attempt
 
 
 class Stalled(RuntimeError):
@@ -89,12 +89,14 @@ class Attempt:
         failure = finding.message if finding.verdict is Verdict.BAD else None
         remarks = tuple(dict.fromkeys(remark for hop in self.hops for remark in hop.remarks))
         if remarks and finding.verdict is Verdict.OK:
-            finding = Finding(Verdict.OK, None, "; ".join([*remarks, *filter(None, [finding.message])]))
+            words = "; ".join([*remarks, *filter(None, [finding.message])])
+            finding = Finding(Verdict.OK, None, printable(words, MESSAGE_LENGTH))
         requests = tuple(hop.measured(failure if hop is self.hops[-1] else None, self.redact) for hop in self.hops)
         phases = total([request.phases for request in requests], total_ms)
         if finding.verdict is Verdict.OK and degraded_over_ms is not None and total_ms > degraded_over_ms:
             self._check_slowness(total_ms, degraded_over_ms)
             words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(phases)}"
+            words = f"{words}; {finding.message}" if finding.message else words
             finding = Finding(Verdict.SLOW, None, words)
         return ProbeResult(
             service_id=self.spec.service_id,

@@ -19,6 +19,7 @@ import psycopg
 from slamonitor.embedded.state_directory import CHECKOUT, read_env
 
 T = TypeVar("T")
+PATIENCE_S = 120.0  # far longer than anything takes on a busy machine: a test fails for what happens, not for when
 PORTS = range(10_000, 20_000)  # below those of outgoing connections and of embedded servers
 # Variables of the test run, not of this installation.
 NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL", "METRICS_DIR")
@@ -40,15 +41,13 @@ class Installation:
             began = log.tell()
             self.process = subprocess.Popen(command, env=self.env, cwd=CHECKOUT, stdout=log, stderr=log)
         self.pid = self.process.pid
-        wait_until(
-            lambda: self._is_served(began), 60, lambda: f"the installation did not start: {self.log.read_text()}"
-        )
-        wait_until(self._answers, 60, lambda: f"its back process does not answer: {self.log.read_text()}")
+        wait_until(lambda: self._is_served(began), lambda: f"the installation did not start: {self.log.read_text()}")
+        wait_until(self._answers, lambda: f"its back process does not answer: {self.log.read_text()}")
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit status."""
         self.process.send_signal(signum)
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE_S)
 
     def manage(self, *arguments: str, text: str = "") -> str:
         """Run a command of `manage.py` against it and return what it printed."""
@@ -64,7 +63,10 @@ class Installation:
 
     def page(self, path: str = "") -> httpx.Response:
         return httpx.get(
-            f"http://127.0.0.1:{self.port}/{path}", headers={"Accept-Language": "en"}, timeout=20, trust_env=False
+            f"http://127.0.0.1:{self.port}/{path}",
+            headers={"Accept-Language": "en"},
+            timeout=PATIENCE_S,
+            trust_env=False,
         )
 
     def processes(self, pattern: str = "") -> list[int]:
@@ -83,9 +85,11 @@ class Installation:
         return "Status page" in self.log.read_text()[began:]
 
 
-def wait_until(condition: Callable[[], T], seconds: float, otherwise: str | Callable[[], str] = "") -> T:
+def wait_until(
+    condition: Callable[[], T], otherwise: str | Callable[[], str] = "", *, within_s: float = PATIENCE_S
+) -> T:
     """Poll until the condition holds and return what it said; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(0.1)

@@ -21,7 +21,7 @@ from slamonitor.running import processes
 from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
 from slamonitor.tests.distance import far_away
-from slamonitor.tests.installation import wait_until
+from slamonitor.tests.installation import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -51,7 +51,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproces
                 yield process, broker
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def with_port(url: str, port: int) -> str:
@@ -88,14 +88,14 @@ def received(broker: Connection, count: int, seconds: float) -> list[ProbeResult
             found.extend(messages.unpack_results(args[0]) if task == "monitoring.record" else ())
         return len(found) >= count
 
-    wait_until(have_come, seconds, lambda: f"{len(found)} of {count} results came")
+    wait_until(have_come, lambda: f"{len(found)} of {count} results came")
     return found
 
 
 def test_it_loses_nothing_and_is_not_late(worker: tuple[subprocess.Popen[bytes], Connection]) -> None:
     process, broker = worker
     with target() as url:
-        wait_until(lambda: broker.default_channel.client.exists("_kombu.binding.results"), 30, "it did not start")  # type: ignore[attr-defined]
+        wait_until(lambda: broker.default_channel.client.exists("_kombu.binding.results"), "it did not start")  # type: ignore[attr-defined]
         begin_ms = int(time.time() * 1000) + 1_000  # the dispatcher is a second ahead, too
         for number in range(MESSAGES):
             specs = specs_of(url, begin_ms + 1000 * (number // 2), number)

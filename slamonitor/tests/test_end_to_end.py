@@ -68,7 +68,7 @@ def test_every_target_gives_its_class_and_words(installation: Installation) -> N
         found = newest_checks(installation)
         return {id: found.get(id) for id, said in words.items() if not is_said(found.get(id), said)}
 
-    wait_until(lambda: not others(), 40, lambda: f"{others()} {installation.log.read_text()}")
+    wait_until(lambda: not others(), lambda: f"{others()} {installation.log.read_text()}")
 
 
 def newest_checks(installation: Installation) -> dict[str, tuple[object, ...]]:
@@ -85,7 +85,7 @@ def is_said(found: tuple[object, ...] | None, wanted: tuple[object, ...]) -> boo
 
 
 def test_every_slot_has_one_row_at_its_instant(installation: Installation) -> None:
-    wait_until(lambda: count(installation) >= 5, 40)
+    wait_until(lambda: count(installation) >= 5)
     slots = [row[0] for row in installation.query(f"SELECT checked_at {OF} ORDER BY checked_at", "healthy")]
 
     pauses = [later - earlier for earlier, later in itertools.pairwise(slots)]
@@ -95,7 +95,7 @@ def test_every_slot_has_one_row_at_its_instant(installation: Installation) -> No
 
 
 def test_a_target_is_told_who_asks(installation: Installation, switched: Target) -> None:
-    headers = wait_until(lambda: switched.headers_seen[-1:], 10)[0]
+    headers = wait_until(lambda: switched.headers_seen[-1:])[0]
 
     assert headers["User-Agent"].startswith("SLA-Monitor/")
     assert headers["traceparent"].split("-")[1] == headers["X-Trace-Id"]
@@ -103,15 +103,15 @@ def test_a_target_is_told_who_asks(installation: Installation, switched: Target)
 
 def test_page_state_runs_and_transitions_follow_a_target(installation: Installation, switched: Target) -> None:
     name = "switched"
-    wait_until(lambda: status(installation, name) == "o", 40)
+    wait_until(lambda: status(installation, name) == "o")
 
     switched.status = 503
-    wait_until(lambda: status(installation, name) == "mo", 40)
-    wait_until(lambda: ">Down<" in row_of(installation, name), 20, lambda: row_of(installation, name))
+    wait_until(lambda: status(installation, name) == "mo")
+    wait_until(lambda: ">Down<" in row_of(installation, name), lambda: row_of(installation, name))
 
     switched.status = 200
-    wait_until(lambda: status(installation, name) == "o", 40)
-    wait_until(lambda: ">Operational<" in row_of(installation, name), 20, lambda: row_of(installation, name))
+    wait_until(lambda: status(installation, name) == "o")
+    wait_until(lambda: ">Operational<" in row_of(installation, name), lambda: row_of(installation, name))
 
     changes = installation.query(
         "SELECT from_status, to_status, cause, edge_end_at > edge_start_at, evidence->>'status_code'"
@@ -133,12 +133,12 @@ def test_system_status_follows(installation: Installation) -> None:
     def found() -> tuple[object, ...]:
         return installation.query("SELECT overall_status, operational_services, total_services FROM system_status")[0]
 
-    wait_until(lambda: found() == expected, 40, lambda: f"{found()} is not {expected}")
+    wait_until(lambda: found() == expected, lambda: f"{found()} is not {expected}")
 
 
 def test_health_names_its_dependencies(installation: Installation) -> None:
     wait_until(
-        lambda: installation.page("health").json()["status"] == "healthy", 40, lambda: installation.page("health").text
+        lambda: installation.page("health").json()["status"] == "healthy", lambda: installation.page("health").text
     )
     health = installation.page("health").json()
 
@@ -166,7 +166,7 @@ def test_killing_a_process_leaves_a_gap_and_nothing_else(installation: Installat
     os.kill(pids[0], signal.SIGKILL)
 
     later = killed_at + timedelta(seconds=4)
-    wait_until(lambda: answers(lambda: count(installation, since=later) >= 3), 40, installation.log.read_text)
+    wait_until(lambda: answers(lambda: count(installation, since=later) >= 3), installation.log.read_text)
 
     doubled = installation.query(f"SELECT checked_at {OF} GROUP BY 1 HAVING count(*) > 1", "healthy")
     assert doubled == []
@@ -177,14 +177,12 @@ def test_killing_up_ends_everything_and_it_resumes(installation: Installation) -
     everything = family(installation.pid)
     before = count(installation)
     installation.stop(signal.SIGKILL)
-    wait_until(
-        lambda: not any(map(is_alive, everything)), 15, lambda: f"left: {[p for p in everything if is_alive(p)]}"
-    )
+    wait_until(lambda: not any(map(is_alive, everything)), lambda: f"left: {[p for p in everything if is_alive(p)]}")
 
     restarted_at = datetime.now(UTC)
     installation.start()
 
-    wait_until(lambda: count(installation, since=restarted_at) >= 3, 30, installation.log.read_text)
+    wait_until(lambda: count(installation, since=restarted_at) >= 3, installation.log.read_text)
     assert count(installation) >= before
     assert false_outages(installation) == []
 
@@ -194,7 +192,7 @@ def test_sigterm_ends_everything_in_time_and_loses_no_finished_check(
 ) -> None:
     # Begin between the slots of any second in which a request was just seen, so that none lies on the edge.
     seen = len(steady.seen_at)
-    since = wait_until(lambda: len(steady.seen_at) > seen and datetime.now(UTC), 10)
+    since = wait_until(lambda: len(steady.seen_at) > seen and datetime.now(UTC))
     asked_before = sum(at < since.timestamp() for at in steady.seen_at)
     everything = family(installation.pid)
 
@@ -203,7 +201,7 @@ def test_sigterm_ends_everything_in_time_and_loses_no_finished_check(
 
     assert exit_status == 0, installation.log.read_text()[-3000:]
     assert time.monotonic() - began < 10
-    wait_until(lambda: not any(map(is_alive, everything)), 5, "something outlived it")
+    wait_until(lambda: not any(map(is_alive, everything)), "something outlived it")
     asked = len(steady.seen_at) - asked_before
     until = datetime.now(UTC)
     installation.start()

@@ -20,7 +20,7 @@ from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.running import processes
 from slamonitor.running.processes import Options
 from slamonitor.tests.broker import take
-from slamonitor.tests.installation import wait_until
+from slamonitor.tests.installation import PATIENCE_S, wait_until
 from slamonitor.tests.targets import Target, serving
 
 pytestmark = pytest.mark.processes
@@ -48,12 +48,12 @@ def broker(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             process = subprocess.Popen(described.command, env=dict(described.env), cwd=CHECKOUT, stdout=log, stderr=log)
         try:
             with Connection(celery_url(redis_url)) as connection:  # type: ignore[no-untyped-call]
-                wait_until(lambda: connection.default_channel.client.exists(f"_kombu.binding.{QUEUE}"), 30, "no start")
+                wait_until(lambda: connection.default_channel.client.exists(f"_kombu.binding.{QUEUE}"), "no start")
                 yield connection
                 assert process.poll() is None, (folder / "log").read_text()
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def spec(url: str, service_id: str) -> ProbeSpec:
@@ -89,7 +89,7 @@ def results(broker: Connection, until: str) -> list[str]:
                 found.extend(result.service_id for result in messages.unpack_results(args[0]))
         return until in found
 
-    wait_until(has_come, 30, f"no result of {until}")
+    wait_until(has_come, f"no result of {until}")
     return found
 
 
@@ -149,7 +149,7 @@ def test_refused_messages_are_counted_in_the_stamps(broker: Connection) -> None:
             stamps.append(message[1][0])
         return max((stamp["counters"].get("refused_messages", 0) for stamp in stamps), default=0)
 
-    wait_until(lambda: refused() == 2, 30, "no stamp counts them")
+    wait_until(lambda: refused() == 2, "no stamp counts them")
 
 
 def test_a_message_that_was_moved_to_another_region_is_not_probed(broker: Connection) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from observability.tests.test_masking import PLANTED
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.state_directory import read_env
-from slamonitor.tests.installation import Installation, wait_until
+from slamonitor.tests.installation import PATIENCE_S, Installation, wait_until
 from slamonitor.tests.metric_rules import complaints, promtools_complaints
 from slamonitor.tests.targets import Target, serving
 
@@ -78,15 +78,15 @@ def of_trace(installation: Installation, trace_id: str) -> list[tuple[str, str]]
 
 
 def test_one_id_shows_the_whole_way_of_a_check(installation: Installation, target: Target) -> None:
-    wait_until(lambda: statuses(installation) == {"payments": "o"}, 20, installation.log.read_text)
+    wait_until(lambda: statuses(installation) == {"payments": "o"}, installation.log.read_text)
     target.status = 503
-    wait_until(lambda: statuses(installation) == {"payments": "mo"}, 20, installation.log.read_text)
+    wait_until(lambda: statuses(installation) == {"payments": "mo"}, installation.log.read_text)
 
     trace_id = installation.query(
         "SELECT evidence->>'trace_id' FROM transitions WHERE service_id = 'payments' ORDER BY id DESC LIMIT 1"
     )[0][0]
     way = {("probe1", "check failed"), ("engine", "check created"), ("engine", "transition created")}
-    wait_until(lambda: way <= set(of_trace(installation, trace_id)), 20, lambda: f"{of_trace(installation, trace_id)}")
+    wait_until(lambda: way <= set(of_trace(installation, trace_id)), lambda: f"{of_trace(installation, trace_id)}")
     asked = [headers["traceparent"] for headers in target.headers_seen if headers["X-Trace-Id"] == trace_id]
     assert len(asked) == 1 and re.fullmatch(rf"00-{trace_id}-[0-9a-f]{{16}}-01", asked[0])
 
@@ -96,21 +96,23 @@ def test_one_id_shows_the_whole_way_of_a_request(installation: Installation) -> 
     path = httpx.URL(url).path.lstrip("/")
 
     given = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Job-Id": "nightly-7", "X-Project-Id": "acme"}
-    answer = httpx.post(f"http://127.0.0.1:{installation.port}/{path}", headers=given, trust_env=False)
+    answer = httpx.post(
+        f"http://127.0.0.1:{installation.port}/{path}", headers=given, trust_env=False, timeout=PATIENCE_S
+    )
     assert answer.status_code == 200, answer.text
 
     def way() -> set[tuple[str, str]]:
         return set(of_trace(installation, TRACE))
 
     wanted = {("web", "request answered"), ("engine", "job started"), ("engine", "job completed")}
-    wait_until(lambda: wanted <= way(), 20, installation.log.read_text)
+    wait_until(lambda: wanted <= way(), installation.log.read_text)
     jobs = [line for line in lines(installation) if line["trace_id"] == TRACE and line["process"] == "engine"]
     assert {(line["job_id"], line["project_id"]) for line in jobs} == {("nightly-7", "acme")}
     assert path.rpartition("/")[2] not in installation.log.read_text(), "the token of a heartbeat is a secret"
 
 
 def test_head_is_answered_without_a_body(installation: Installation) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{installation.port}", trust_env=False) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{installation.port}", trust_env=False, timeout=PATIENCE_S) as client:
         head, get = client.head("/api/v1/services"), client.get("/api/v1/services")  # over one connection
 
     assert (head.status_code, head.content) == (401, b"")
@@ -123,20 +125,26 @@ def test_every_process_writes_the_same_form(installation: Installation) -> None:
 
     assert len({tuple(line) for line in found}) == 1, "all lines have the same names in the same order"
     wanted = {"up", "web", "engine", "dispatch", "probe1", "beat", "postgres", "redis"}
-    wait_until(lambda: wanted <= {line["process"] for line in lines(installation)}, 10)
+    wait_until(lambda: wanted <= {line["process"] for line in lines(installation)})
+
+
+def samples(installation: Installation) -> dict[tuple[str, ...], float]:
+    """Return the values of all metrics by name and labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(installation.page("metrics").text)
+        for sample in family.samples
+    }
 
 
 def test_figures_are_those_of_all_processes(installation: Installation) -> None:
     installation.page("nowhere")
     installation.page()
 
-    found = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(installation.page("metrics").text)
-        for sample in family.samples
-    }
+    # The engine counts checks, and the web shows them.
+    wait_until(lambda: samples(installation).get(("slamonitor_checks_total", "ok"), 0) > 0)
+    found = samples(installation)
     assert found["slamonitor_metrics_shared",] == 1
-    assert found["slamonitor_checks_total", "ok"] > 0, "counted by the engine, shown by the web"
     assert {role: found["slamonitor_workers", role] for role in ("probe", "engine", "dispatch")} == {
         "probe": 1,
         "engine": 1,
@@ -154,14 +162,14 @@ def test_no_planted_secret_is_in_the_log_or_in_a_dump(installation: Installation
     """Secrets come in by headers, addresses and bodies of requests, by messages of jobs, and by what targets say."""
     url = installation.manage("heartbeat_url", "--rotate", "job").split()[-1]
     base = f"http://127.0.0.1:{installation.port}"
-    with httpx.Client(base_url=base, trust_env=False) as client:
+    with httpx.Client(base_url=base, trust_env=False, timeout=PATIENCE_S) as client:
         for text, secret in PLANTED.values():
             words = text.replace("\n", " ")
             client.post(f"{httpx.URL(url).path}/fail", content=text)
             client.get("/api/nowhere", params={"token": secret, "q": text}, headers={"X-Trace-Id": words[:100]})
             client.get("/health", headers={"Authorization": words, "Cookie": f"a={words}", "X-Job-Id": words})
             client.post("/api/nowhere", json={"password": secret, "text": text}, headers={"Idempotency-Key": "k"})
-    wait_until(lambda: count(installation, "leaking") >= 2, 20, installation.log.read_text)
+    wait_until(lambda: count(installation, "leaking") >= 2, installation.log.read_text)
 
     dump, log = dumped(installation), installation.log.read_text()
 

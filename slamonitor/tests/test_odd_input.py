@@ -101,7 +101,7 @@ def statuses(client: Client, address: str) -> Iterator[tuple[str, int]]:
     yield "JSON", client.post(address, values, content_type="application/json").status_code
 
 
-@pytest.mark.parametrize("who", ["stranger", "admin"])
+@pytest.mark.parametrize("who", ["stranger", "viewer", "reporter", "admin"])
 def test_no_address_fails(
     cast: dict[str, Person], everything: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

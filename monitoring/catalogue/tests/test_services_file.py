@@ -148,12 +148,12 @@ def test_services_that_the_file_does_not_name_stay() -> None:
     assert Service.objects.count() == 1
 
 
-def test_a_removed_service_that_is_named_again_is_revived(django_capture_on_commit_callbacks: Any) -> None:
+def test_an_archived_service_that_is_named_again_is_restored(django_capture_on_commit_callbacks: Any) -> None:
     sync(PAYMENTS)
     created_at = Service.objects.get().created_at
     Service.objects.update(archived_at=created_at)
 
-    assert sync(PAYMENTS) == "0 created, 1 updated (payments: revived), 0 unchanged"
+    assert sync(PAYMENTS) == "0 created, 1 updated (payments: restored), 0 unchanged"
     service = Service.objects.get()
     assert (service.archived_at, service.created_at) == (None, created_at)
 

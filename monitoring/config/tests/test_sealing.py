@@ -131,7 +131,7 @@ def test_another_scheme_or_port_is_another_origin(payments: Service, program: An
     assert program.patch("services/payments", {"endpoint_url": url}).status_code == 422
 
 
-def test_at_the_desk_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
+def test_in_the_admin_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
     page = admin.client.get("/admin/monitoring/service/payments/change/")
     form = page.context["adminform"].form
     shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}

@@ -12,9 +12,10 @@ import httpx
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.domain_memory import Registration
 from monitoring.probes.failures import TARGET_ERRORS, NotAllowed, NotKnown, bad, printable
+from monitoring.probes.http.answer import Reply
 from monitoring.probes.http.http_settings import HttpSettings
 from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
-from monitoring.probes.http.transport import is_cut, send
+from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import literal
@@ -109,7 +110,7 @@ async def _ask(attempt: Attempt, domain: str, server: str, now_ms: int) -> Regis
     return Registration(asked_at_ms=now_ms, silence=f"RDAP server {attempt.hops[-1].host} could not be asked: {words}")
 
 
-async def _follow(attempt: Attempt, text: str) -> httpx.Response:
+async def _follow(attempt: Attempt, text: str) -> Reply:
     """Return the registry's answer. Raises `TARGET_ERRORS` or `NotAllowed`."""
     requests = Requests(replace(attempt.spec, url=text), _ASKS_FOR, attempt.tools)
     url, method = requests.first_url, "GET"
@@ -117,14 +118,14 @@ async def _follow(attempt: Attempt, text: str) -> httpx.Response:
         hop = attempt.begin(str(url), url.raw_host.decode("ascii"), method)
         request = requests.build(url, method, number)
         response = await send(request, hop, attempt.tools, keep_body=True)
-        step = next_step(request, response)
+        step = next_step(request, response, hop)
         if step is None:
             return response
         url, method = step
     raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
 
 
-def read_answer(response: httpx.Response, now_ms: int, *, may_be_unknown: bool = False) -> Registration:
+def read_answer(response: Reply, now_ms: int, *, may_be_unknown: bool = False) -> Registration:
     """Read what a registry said. Raises `ValueError` in words if that is not the expiry of a domain.
 
     `may_be_unknown` says that a 404 is not the registry's own.
@@ -133,7 +134,7 @@ def read_answer(response: httpx.Response, now_ms: int, *, may_be_unknown: bool =
         return Registration(asked_at_ms=now_ms)
     if response.status_code == 404:
         raise ValueError("it knows no RDAP server of this registry. Set rdap_server, if the registry has one")
-    if response.status_code != 200 or is_cut(response):
+    if response.status_code != 200 or response.is_cut:
         raise ValueError(f"it answered {response.status_code}")
     try:
         answer = json.loads(response.content)

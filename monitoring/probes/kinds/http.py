@@ -6,6 +6,8 @@ import httpx
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.failures import NotAllowed
+from monitoring.probes.http.answer import Reply
+from monitoring.probes.http.cookies import Jar, set_cookies
 from monitoring.probes.http.expectations import judge
 from monitoring.probes.http.http_settings import HttpSettings
 from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
@@ -24,28 +26,31 @@ async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_
     async def look() -> Finding:
         requests = Requests(spec, settings, tools)
         attempt.redact = requests.redact
-        response = await _follow(attempt, requests, settings)
-        finding = judge(response, settings)
+        reply = await _follow(attempt, requests, settings)
+        finding = judge(reply, settings)
         expiring = settings.cert_days and expiry_of(attempt.hops, settings.cert_days)
         return Finding(Verdict.SLOW, None, expiring) if expiring and finding.verdict is Verdict.OK else finding
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
 
 
-async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) -> httpx.Response:
+async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) -> Reply:
     """Return the final answer. Raises `TARGET_ERRORS`."""
     url, method, hops = requests.first_url, settings.method, attempt.hops
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, bytes]] = set()
+    jar, cookies = Jar() if settings.cookies else None, b""
     while True:
         hop = attempt.begin(str(url), url.raw_host.decode("ascii"), method)
-        seen.add((hop.url, method))
-        request = requests.build(url, method, len(hops))
+        seen.add((hop.url, method, cookies))
+        request = requests.build(url, method, len(hops), cookies)
         try:
-            response = await send(
+            reply = await send(
                 request,
                 hop,
                 attempt.tools,
                 keep_body=settings.wants_body,
+                reads_body=not settings.ignores_body,
+                follows=settings.follow_redirects,
                 profile=requests.tls_profile(url),
                 level=settings.tls,
             )
@@ -53,11 +58,14 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
             # The target redirected there, but our own rule ends the attempt, so there is no verdict.
             raise NotAllowed(f"redirected to {shown(str(url))}: {error}" if len(hops) > 1 else str(error)) from error
         hop.end()
-        step = next_step(request, response) if settings.follow_redirects else None
+        step = next_step(request, reply, hop) if settings.follow_redirects else None
         if step is None:
-            return response
+            return reply
+        if jar is not None:
+            jar.keep(url, set_cookies(reply.headers), hop.started_at_ms / 1000)
+            cookies = jar.header(step[0], hop.started_at_ms / 1000)
         url, method = step
-        if (str(url), method) in seen:
+        if (str(url), method, cookies) in seen:
             raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
         if len(hops) > REDIRECTS:
             raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")

@@ -72,13 +72,25 @@ class NameServer(asyncio.DatagramProtocol):
 async def naming(records: Mapping[tuple[str, str], list[str]], *, ttl_s: int = 60) -> AsyncIterator[NameServer]:
     """Serve DNS over UDP and TCP on one port."""
     names = NameServer(records, ttl_s)
-    server = await asyncio.start_server(names.serve_tcp, "127.0.0.1", 0)
-    names.port = server.sockets[0].getsockname()[1]
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: names, names.address, family=socket.AF_INET)
+    server, transport = await _one_port(names)
     try:
         yield names
     finally:
         transport.close()
         server.close()
         await server.wait_closed()
+
+
+async def _one_port(names: NameServer) -> tuple[asyncio.Server, asyncio.DatagramTransport]:
+    """Listen on a port that is free for TCP and for UDP; something else may hold one half of it."""
+    loop = asyncio.get_running_loop()
+    while True:
+        server = await asyncio.start_server(names.serve_tcp, "127.0.0.1", 0)
+        names.port = server.sockets[0].getsockname()[1]
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: names, names.address, family=socket.AF_INET)
+        except OSError:
+            server.close()
+            await server.wait_closed()
+        else:
+            return server, transport

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from monitoring.probes import probe
 from monitoring.probes.domain_memory import DAY_MS, HOUR_MS, DomainMemory
 from monitoring.probes.failures import NotAllowed, NotKnown
+from monitoring.probes.http.answer import Reply
 from monitoring.probes.kinds.domain import read_answer
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net.address import AddressPolicy
@@ -22,6 +23,7 @@ from monitoring.probes.tests.targets import Script, Target, says, says_and_hangs
 from monitoring.probes.tools import Tools
 
 NOW_MS = 1_800_000_000_000  # 2027-01-15
+URL = httpx.URL("https://rdap.example/domain/example.com")
 EXPIRES = "2027-02-14T08:01:00Z"  # 30 days and a minute later
 
 
@@ -182,7 +184,7 @@ def test_redirect_to_the_registry_is_followed(run: Run, fresh: Tools) -> None:
 
 
 def test_not_found_of_the_redirector_is_not_that_of_the_registry() -> None:
-    missing = httpx.Response(404, content=b"{}")
+    missing = Reply(URL, 404, [], b"{}")
 
     assert read_answer(missing, NOW_MS).expires_at_s is None
     with pytest.raises(ValueError, match="no RDAP server of this registry"):
@@ -204,7 +206,7 @@ def test_any_answer_is_read_or_refused_in_words(events: Any, status: Any) -> Non
     content = json.dumps({"objectClassName": "domain", "events": events, "status": status}).encode()
 
     with contextlib.suppress(ValueError):
-        assert read_answer(httpx.Response(200, content=content), NOW_MS).expires_at_s is not None
+        assert read_answer(Reply(URL, 200, [], content), NOW_MS).expires_at_s is not None
 
 
 def test_rdap_server_at_a_refused_address_is_a_mistake_of_ours(run: Run, tools: Tools) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from slamonitor.demo.behaviours import Kind
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.tests.installation import free_port, wait_until
+from slamonitor.tests.installation import PATIENCE_S, free_port, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -20,20 +20,23 @@ def url() -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "slamonitor.demo.targets", str(port), "Asia/Seoul"]
     with subprocess.Popen(command, cwd=CHECKOUT) as process:
-        wait_until(lambda: status(f"http://127.0.0.1:{port}/none") == 404, 20, "the targets did not start")
+        wait_until(lambda: status(f"http://127.0.0.1:{port}/none") == 404, "the targets did not start")
         yield f"http://127.0.0.1:{port}"
         process.terminate()
 
 
 def status(url: str) -> int | None:
     try:
-        return httpx.get(url, trust_env=False).status_code
+        return httpx.get(url, trust_env=False, timeout=PATIENCE_S).status_code
     except httpx.TransportError:
         return None
 
 
 def test_each_kind_answers_under_its_own_path(url: str) -> None:
-    answers = {kind: httpx.get(f"{url}/{kind}", trust_env=False) for kind in (Kind.FAST, Kind.STEADY, Kind.EVENING)}
+    answers = {
+        kind: httpx.get(f"{url}/{kind}", trust_env=False, timeout=PATIENCE_S)
+        for kind in (Kind.FAST, Kind.STEADY, Kind.EVENING)
+    }
 
     assert {answer.status_code for answer in answers.values()} == {200}
     assert answers[Kind.FAST].text == "OK\n"

@@ -19,7 +19,7 @@ from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests import compose
 from slamonitor.tests.apart import servers
 from slamonitor.tests.apart.servers import Servers
-from slamonitor.tests.installation import free_port, wait_until
+from slamonitor.tests.installation import PATIENCE_S, free_port, wait_until
 from slamonitor.tests.targets import Target, serving
 
 SECRETS = {
@@ -93,7 +93,9 @@ class Site:
             return connection.execute(sql, parameters or None).fetchall()
 
     def get(self, path: str = "", **headers: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.web_port}/{path}", headers=headers, trust_env=False)
+        return httpx.get(
+            f"http://127.0.0.1:{self.web_port}/{path}", headers=headers, trust_env=False, timeout=PATIENCE_S
+        )
 
     def is_served(self) -> bool:
         try:
@@ -107,7 +109,7 @@ class Site:
         )
 
 
-def end(process: subprocess.Popen[bytes], within_s: float = 40) -> int:
+def end(process: subprocess.Popen[bytes], within_s: float = PATIENCE_S) -> int:
     """Ask a process to end, as the engine of containers does, and return its exit status."""
     process.send_signal(signal.SIGTERM)
     return process.wait(within_s)
@@ -131,7 +133,7 @@ def site(plain_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> It
         site.run("worker", "sync_services", "-", text=services_file(address))
         for name in ("web", "worker", "dispatch", "probe", "beat"):
             site.start(name)
-        wait_until(site.is_served, 30, site.logs)
+        wait_until(site.is_served, site.logs)
         yield site
 
 
@@ -144,7 +146,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(PATIENCE_S)
     if process.poll() is None:
         process.kill()
         process.wait()

@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 import redis
+from kombu import Connection
 
+from slamonitor.celery import app
+from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.tests.apart.conftest import SERVICE_COUNT, Site, end
+from slamonitor.tests.apart.conftest import SECRETS, SERVICE_COUNT, Site, end
 from slamonitor.tests.installation import free_port, wait_until
 
 SECOND = timedelta(seconds=1)
@@ -26,7 +30,7 @@ def checks_since(site: Site, since: datetime) -> int:
 def wait_for_checks(site: Site, number: int = 3) -> None:
     """Wait until every service was checked so often from now on."""
     since = datetime.now(UTC)
-    wait_until(lambda: checks_since(site, since) >= number * SERVICE_COUNT, 40, site.logs)
+    wait_until(lambda: checks_since(site, since) >= number * SERVICE_COUNT, site.logs)
 
 
 def test_the_containers_commands_check_record_and_serve(site: Site) -> None:
@@ -35,10 +39,10 @@ def test_the_containers_commands_check_record_and_serve(site: Site) -> None:
     assert site.query("SELECT count(*) FROM watch_server_logs WHERE verdict <> 'ok' AND service_id LIKE 'steady%%'")[
         0
     ] == (0,)
-    wait_until(lambda: "Steady 9" in site.get(**{"Accept-Language": "en"}).text, 10)
+    wait_until(lambda: "Steady 9" in site.get(**{"Accept-Language": "en"}).text)
     done = subprocess.run([sys.executable, "deploy/healthcheck.py", str(site.web_port)], cwd=CHECKOUT, check=False)
     assert done.returncode == 0
-    wait_until(lambda: site.get("health").json()["status"] == "healthy", 20, lambda: site.get("health").text)
+    wait_until(lambda: site.get("health").json()["status"] == "healthy", lambda: site.get("health").text)
 
 
 def test_the_health_check_fails_where_nobody_answers() -> None:
@@ -93,11 +97,11 @@ def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) 
         for name, is_ready in READY.items():
             old = next(process for process in site.running if process.poll() is None and name in process.args)
             new = site.start({"engine": "worker"}.get(name, name))
-            wait_until(lambda: is_ready(site, new), 30, site.logs)  # noqa: B023  asked before the next turn
+            wait_until(lambda: is_ready(site, new), site.logs)  # noqa: B023  asked before the next turn
             assert end(old) == 0, f"{name}: {site.logs()}"
         wait_for_checks(site)
     until = datetime.now(UTC) - SECOND
-    wait_until(lambda: gaps(site, began, until) == [], 10, lambda: f"{gaps(site, began, until)} {site.logs()}")
+    wait_until(lambda: gaps(site, began, until) == [], lambda: f"{gaps(site, began, until)} {site.logs()}")
 
     assert failures == []
     doubled = "SELECT service_id, measured_at FROM api_response_times GROUP BY 1, 2 HAVING count(*) > 1"
@@ -108,6 +112,32 @@ def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) 
     )
     assert abs(site.query(checks, began, until)[0][0] - site.query(requests, began, until)[0][0]) <= SERVICE_COUNT
     assert site.query("SELECT * FROM transitions WHERE service_id LIKE 'steady%%' AND to_status IN ('po', 'mo')") == []
+
+
+NOT_MESSAGES = [
+    b"", b"\xff\x00", b"{", b"[]", b"null", b'"text"', b"{}", b'{"properties": 1}', b"[" * 9_999,
+    b'{"body": 1, "headers": {"task": "monitoring.record"}, "properties": {"delivery_info": {}}}',
+    b'{"body": "x", "content-type": "application/json", "headers": {"task": "monitoring.record", "id": "1"},'
+    b' "properties": {"delivery_info": {"routing_key": "results"}, "delivery_tag": "1", "body_encoding": "base64"}}',
+]  # fmt: skip
+WRONG_ARGUMENTS: list[list[Any]] = [[], [7], [None], ["text"], [[]], [{}], [{"columns": 1}], [[], 1]]
+
+
+def test_no_message_ends_a_process_that_reads_the_broker(site: Site, settings: Any) -> None:
+    """Neither what is no message nor what we signed ourselves with arguments that make no sense."""
+    settings.SECRETS_KEYS = [SECRETS["SECRETS_KEY"]]
+    url = site.env("worker")["REDIS_URL"]
+    with redis.Redis.from_url(url) as client, Connection(celery_url(url)) as broker:  # type: ignore[no-untyped-call]
+        for queue in ("results", "dispatch", "alerts", "rollups", "probes.default"):
+            client.lpush(queue, *NOT_MESSAGES)
+        for arguments in WRONG_ARGUMENTS:
+            for task, queue in (("record", "results"), ("worker_seen", "results"), ("probe", "probes.default")):
+                app.send_task(f"monitoring.{task}", arguments, queue=queue, connection=broker)
+        running = [process.pid for process in site.running if process.poll() is None]
+        wait_until(lambda: not any(map(client.llen, ("results", "alerts", "rollups"))), site.logs)
+
+    wait_for_checks(site)
+    assert [process.pid for process in site.running if process.poll() is None] == running, site.logs()
 
 
 def gaps(site: Site, since: datetime, until: datetime) -> list[tuple[object, ...]]:
@@ -198,7 +228,7 @@ def behind_tls(site: Site) -> Iterator[Site]:
     """A second web process, as it runs behind a proxy that speaks TLS."""
     other = Site(site.folder, site.servers, site.services)
     process = other.start("web", **TLS)
-    wait_until(lambda: _status(other, "health") in (200, 503), 30, site.logs)
+    wait_until(lambda: _status(other, "health") in (200, 503), site.logs)
     yield other
     end(process)
 
@@ -224,7 +254,7 @@ def _status(site: Site, path: str) -> int:
     ],
 )
 def test_every_answer_in_production_has_its_headers(behind_tls: Site, path: str, status: int) -> None:
-    wait_until(lambda: behind_tls.get("", **{"X-Forwarded-Proto": "https"}).status_code == 200, 10)
+    wait_until(lambda: behind_tls.get("", **{"X-Forwarded-Proto": "https"}).status_code == 200)
 
     answer = behind_tls.get(path, **{"X-Forwarded-Proto": "https"})
 
@@ -241,7 +271,7 @@ def test_files_of_the_admin_have_the_headers_that_concern_files(behind_tls: Site
 
 
 @pytest.mark.parametrize("path", ["", "admin/login/", "robots.txt"])
-def test_whoever_comes_without_tls_is_led_to_it(behind_tls: Site, path: str) -> None:
+def test_requests_without_tls_are_redirected(behind_tls: Site, path: str) -> None:
     answer = behind_tls.get(path, Host="localhost")
 
     assert (answer.status_code, answer.headers["location"]) == (301, f"https://localhost/{path}")

@@ -49,7 +49,7 @@ def installation(browser: object, tmp_path_factory: pytest.TempPathFactory, targ
         installation.start()
         installation.manage("sync_services", "-", text=SERVICES.format(address=address, steady=steady))
         installation.manage("shell", "--command", PEOPLE)
-        wait_until(lambda: installation.query("SELECT count(*) FROM service_state WHERE status = 'o'")[0][0] == 3, 30)
+        wait_until(lambda: installation.query("SELECT count(*) FROM service_state WHERE status = 'o'")[0][0] == 3)
         yield installation
         installation.stop()
 

@@ -84,7 +84,7 @@ def test_an_error_in_a_script_is_a_masked_line_of_our_log(troubled: Page, instal
     assert answered.value.status == 204
     assert "cookie" not in answered.value.request.all_headers(), "it is nobody's"
     trace_id = trace_of(answered.value.request.headers)
-    (line,) = wait_until(lambda: reports(installation, trace_id), 10, "the report is not in the log")
+    (line,) = wait_until(lambda: reports(installation, trace_id), "the report is not in the log")
     said = line["metadata"]
     assert (said["kind"], said["page"], line["process"]) == ("error", "/services/payments/ledger", "web")
     assert said["says"].startswith("Uncaught Error: planted 1: Bearer •••") and len(said["says"]) <= 500
@@ -102,7 +102,7 @@ def test_a_page_view_reports_no_more_than_five_errors(troubled: Page, installati
         troubled.locator("#theme").click()
 
     trace_id = trace_of(sent[0].headers)
-    wait_until(lambda: len(reports(installation, trace_id)) == 5, 10)
+    wait_until(lambda: len(reports(installation, trace_id)) == 5)
     assert len(sent) == 5
 
 
@@ -113,10 +113,10 @@ def test_an_edition_that_cannot_be_shown_is_reported_and_the_page_goes_on(
     troubled.locator("#headline").evaluate("headline => headline.remove()")
     trace_id = refreshed(troubled)
 
-    (line,) = wait_until(lambda: reports(installation, trace_id), 10, "the report is not in the log")
+    (line,) = wait_until(lambda: reports(installation, trace_id), "the report is not in the log")
     assert line["metadata"]["kind"] == "rejection" and "/page.js:" in line["metadata"]["stack"]
     sent = refreshes(troubled)
-    wait_until(lambda: troubled.wait_for_timeout(100) or sent, 20, "the page has given up")
+    wait_until(lambda: troubled.wait_for_timeout(100) or sent, "the page has given up")
 
 
 def test_errors_of_what_a_browser_was_extended_with_are_none_of_ours(
@@ -156,7 +156,7 @@ def test_a_page_that_cannot_be_refreshed_says_so_with_the_number_to_quote(
     context.set_offline(False)
     refreshed(troubled)
     expect(notice).to_be_hidden()
-    (line,) = wait_until(lambda: reports(installation, trace_id), 10, "the report is not in the log")
+    (line,) = wait_until(lambda: reports(installation, trace_id), "the report is not in the log")
     assert line["metadata"]["kind"] == "fetch" and "refreshes failed" in line["metadata"]["says"]
 
 
@@ -170,7 +170,7 @@ def test_the_admin_says_so_too(troubled: Page, installation: Installation) -> No
     trace_id = trace_of(asked.value.headers)
     expect(notice).to_be_hidden()
     assert trace_id in installation.log.read_text() or wait_until(
-        lambda: trace_id in installation.log.read_text(), 10, "its line carries the trace"
+        lambda: trace_id in installation.log.read_text(), "its line carries the trace"
     )
 
     troubled.context.set_offline(True)

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from slamonitor.tests.installation import wait_until
+from slamonitor.tests.installation import PATIENCE_S, wait_until
 from slamonitor.web import link
 from slamonitor.web.back import NICENESS
 from slamonitor.web.frames import Frame, Unpacker, packed
@@ -33,7 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> I
 @pytest.fixture
 def web(shared: Web) -> Web:
     """The same front process for all, with a back process that is ready."""
-    wait_until(lambda: is_answered(shared), AGAIN_WITHIN_S, shared.log.read_text)
+    wait_until(lambda: is_answered(shared), shared.log.read_text, within_s=AGAIN_WITHIN_S)
     return shared
 
 
@@ -55,7 +55,7 @@ def test_a_killed_back_process_harms_nobody_else_and_is_replaced(web: Web) -> No
     back.kill()
     assert_everybody_is_served(web)
 
-    wait_until(lambda: is_answered(web), AGAIN_WITHIN_S, web.log.read_text)
+    wait_until(lambda: is_answered(web), web.log.read_text, within_s=AGAIN_WITHIN_S)
     assert back_of(web).pid != back.pid
     assert re.search("back process is started again.*ended", web.log.read_text())
 
@@ -89,8 +89,8 @@ def test_a_back_process_that_stands_still_is_killed_and_replaced(web: Web) -> No
     back.suspend()
 
     assert_everybody_is_served(web)
-    wait_until(lambda: not back.is_running(), link.SILENT_S + AGAIN_WITHIN_S, web.log.read_text)
-    wait_until(lambda: is_answered(web), AGAIN_WITHIN_S, web.log.read_text)
+    wait_until(lambda: not back.is_running(), web.log.read_text, within_s=link.SILENT_S + AGAIN_WITHIN_S)
+    wait_until(lambda: is_answered(web), web.log.read_text, within_s=AGAIN_WITHIN_S)
     assert "silent" in web.log.read_text()
 
 
@@ -118,23 +118,23 @@ def test_it_dies_with_the_front_process(tmp_path: Path, is_stopped: bool) -> Non
     with running(tmp_path) as web:
         back = back_of(web)
         if is_stopped:
-            wait_until(lambda: is_answered(web), AGAIN_WITHIN_S)
+            wait_until(lambda: is_answered(web), within_s=AGAIN_WITHIN_S)
             back.suspend()
         web.process.kill()
 
-        wait_until(lambda: not back.is_running() or back.status() == psutil.STATUS_ZOMBIE, AGAIN_WITHIN_S)
+        wait_until(lambda: not back.is_running() or back.status() == psutil.STATUS_ZOMBIE, within_s=AGAIN_WITHIN_S)
 
 
 def test_it_ends_with_the_front_process_and_not_before(tmp_path: Path) -> None:
     with running(tmp_path) as web:
-        wait_until(lambda: is_answered(web), AGAIN_WITHIN_S)
+        wait_until(lambda: is_answered(web), within_s=AGAIN_WITHIN_S)
         back = back_of(web)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             os.kill(back.pid, signum)
         assert is_answered(web)
         web.process.send_signal(signal.SIGTERM)
 
-        assert web.process.wait(10) == 0
+        assert web.process.wait(PATIENCE_S) == 0
         assert not back.is_running()
         assert not re.search("Traceback|ERROR", web.log.read_text()), web.log.read_text()
 

@@ -21,7 +21,7 @@ from monitoring.models import Heartbeat
 from monitoring.tests.factories import make_service
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.running.child import raise_file_limit
-from slamonitor.tests.installation import free_port, wait_until
+from slamonitor.tests.installation import PATIENCE_S, free_port, wait_until
 from slamonitor.web import limits
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
@@ -66,12 +66,12 @@ def running(folder: Path, *, files: int = 4096) -> Iterator[Web]:
         process = subprocess.Popen(command, env=env, cwd=CHECKOUT, stdout=output, stderr=output)
     web = Web(process, port, log)
     try:
-        wait_until(lambda: is_served(web), 60, log.read_text)
+        wait_until(lambda: is_served(web), log.read_text)
         yield web
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         finally:
             process.kill()
 
@@ -146,5 +146,5 @@ def test_the_end_comes_in_time_whatever_is_held(web: Web) -> None:
             web.hold(stack, 10, said)
         web.process.send_signal(signal.SIGTERM)
 
-        assert web.process.wait(10) == 0
+        assert web.process.wait(PATIENCE_S) == 0
     assert not re.search("Traceback|ERROR", web.log.read_text()), web.log.read_text()
