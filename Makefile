@@ -57,7 +57,7 @@ faults: $(VENV)/dev ## break a running installation in every way that it must su
 	$(BIN)/python -m bench.faults $(ARGS)
 
 clean: ## remove the virtual environment and caches (the state directory var/ stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) .venv-system .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

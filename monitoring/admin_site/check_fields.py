@@ -105,7 +105,7 @@ def _field(each: Described) -> forms.Field:
         return forms.CharField(widget=UnfoldAdminSelectWidget(choices=choices), **common)
     if about.holds_secrets:
         common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
-    if each.type == "see help":
+    if each.type == "see help" and about.example is not None:
         example = _as_yaml(about.example, on_one_line=True)
         common["help_text"] = format_lazy(_("{help} Example: {example}"), help=common["help_text"], example=example)
     return forms.CharField(strip=each.type != "text", widget=_widget(each), **common)
@@ -122,7 +122,7 @@ def _widget(each: Described) -> Any:  # the theme's are not typed
     attributes: dict[str, Any] = {"spellcheck": "false", "autocomplete": "off", "placeholder": about.placeholder}
     if each.type == "whole number":
         return UnfoldAdminIntegerFieldWidget(attrs={"min": about.low, "max": about.high})
-    if each.type == "text" or isinstance(each.default, tuple):
+    if each.type == "text" or isinstance(each.default, tuple) or about.holds_secrets:
         return UnfoldAdminTextareaWidget(attrs={**attributes, "rows": LINES})
     return UnfoldAdminTextInputWidget(attrs=attributes)
 

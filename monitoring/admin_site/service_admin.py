@@ -39,10 +39,12 @@ from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
 from monitoring.engine.refused_targets import refused_targets
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.probes.failures import NotAllowed
-from monitoring.probes.model import Phases
+from monitoring.probes.failures import NotAllowed, NotKnown
+from monitoring.probes.model import MeasuredRequest, Phases
+from monitoring.probes.net.certificates import DAY_S
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
+from monitoring.rules.unix_time import from_ms
 from monitoring.states.live import with_live_status
 
 UPTIME_DAYS = 30  # over which the list shows the uptime, today included
@@ -249,6 +251,8 @@ class ServiceAdmin(ModelAdmin):
                 context |= _attempt_shown(service)
             except NotAllowed as error:
                 context["refused"] = str(error)
+            except NotKnown as error:
+                context["not_known"] = str(error)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 
@@ -274,7 +278,7 @@ def _attempt_shown(service: Service) -> dict[str, Any]:
     attempt = check_now(service, timezone.now(), at_most_ms=CHECK_NOW_AT_MOST_MS)
     result = attempt.result
     longest = max([result.phases.total_ms, *(request.phases.total_ms for request in result.requests)])
-    hops = [(request, _bar(request.phases, longest)) for request in result.requests]
+    hops = [(request, _bar(request.phases, longest), _certificate(request)) for request in result.requests]
     return {
         "attempt": attempt,
         "sign": signs.verdict_sign(result.verdict),
@@ -283,6 +287,14 @@ def _attempt_shown(service: Service) -> dict[str, Any]:
         "names": phases.NAMES,
         "is_shortened": attempt.timeout_ms < service.timeout,
     }
+
+
+def _certificate(request: MeasuredRequest) -> dict[str, Any] | None:
+    """Return when the first certificate of a request expires, and the whole days until then."""
+    if request.certificate_ends_at_s is None:
+        return None
+    left_s = request.certificate_ends_at_s - request.started_at_ms // 1000
+    return {"ends_at": from_ms(request.certificate_ends_at_s * 1000), "days": left_s // DAY_S}
 
 
 def _bar(found: Phases, longest_ms: float) -> phases.Bar:

@@ -30,7 +30,7 @@ from monitoring.api.service_schemas import (
 from monitoring.engine.check_now import check_now
 from monitoring.models import Service
 from monitoring.probes import KINDS
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NotAllowed, NotKnown
 from monitoring.rules.state import Status
 from monitoring.states.live import with_live_status
 from observability.errors import ApiError
@@ -227,5 +227,8 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
     except NotAllowed as error:
         words = _("This service is not checked: %(why)s. Our own setting is the reason, so the time counts as unknown.")
         raise ApiError("ADDRESS_REFUSED", words % {"why": error}, status=409) from error
+    except NotKnown as error:
+        words = _("There is no result: %(why)s. This says nothing about the target, so the time counts as unknown.")
+        raise ApiError("NOT_KNOWN", words % {"why": error}, status=409) from error
     finally:
         _seats.release()

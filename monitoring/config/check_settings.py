@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from monitoring.config import sealing
 from monitoring.probes import KINDS
 from monitoring.probes.secrets import Place
-from monitoring.probes.settings import Problem
+from monitoring.probes.settings import Problem, Settings
 from monitoring.probes.suggestions import did_you_mean
 
 PREFIX = "check."  # of these settings in a file, as in `check.expected_status`
@@ -51,11 +51,20 @@ def judged(
         raise ValidationError(
             {"check_settings": [_error("", str(_("the secret was sealed by another installation.")))]}
         ) from None
-    _settings, problems = KINDS[kind].read(sealed)
+    settings, problems = KINDS[kind].read(sealed)
+    if settings is not None:
+        problems = _secret_problems(settings, place)
     errors = [_error(problem.key, _words(problem)) for problem in problems]
     if errors:
         raise ValidationError({"check_settings": errors})
     return dict(sealed)
+
+
+def _secret_problems(settings: Settings, place: Place) -> list[Problem]:
+    try:
+        return list(settings.secret_problems(place, sealing.unseal))
+    except sealing.Unsealable:
+        return []  # an older one whose key is lost and that nobody changes; the probe reports it
 
 
 def check_url(kind: str, url: str | None) -> None:

@@ -56,6 +56,7 @@ def of_workers() -> Iterable[Metric]:
         "ahead": "Specs refused because they were due too far in the future, since the workers started.",
         "lost": "Results lost because the broker was unreachable for too long, since the workers started.",
         "stalled": "Checks without a verdict because the worker was stalled, since the workers started.",
+        "unknown": "Checks without a verdict because a registry could not be asked, since the workers started.",
         "refused": "Checks without a verdict because our settings refuse the address, since the workers started.",
         "own_errors": "Checks that failed because of an internal error, since the workers started.",
     }.items():

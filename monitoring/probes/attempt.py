@@ -112,6 +112,7 @@ class Attempt:
             phases=phases,
             requests=requests if is_http else (),
             trace_id=self.spec.trace_id,
+            remarks=remarks,
         )
 
     def _stood_still_ms(self) -> float:

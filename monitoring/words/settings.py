@@ -124,7 +124,38 @@ WORDS = (
     _("Server name"),
     _("Server name to request (SNI) and to verify in the certificate, if it differs from the host."),
     _("Minimum TLS version"),
-    _("Minimum TLS version that the server must use: 1.2 or 1.3."),
+    _("Minimum TLS version that the server must use: 1.0 to 1.3."),
+    _("TLS security"),
+    _("Cipher suites to accept (modern, browser or legacy) and the minimum version (1.0 to 1.3)."),
+    _("Cipher suites to accept: modern, those of a browser, or also those of old devices (legacy)."),
+    _('%(value)s is not complete. Enter {security: browser}, {min_version: "1.3"}, or both.'),
+    _("TLS %(version)s is refused unless security is legacy. Set security: legacy as well."),
+    _("Certificate authority"),
+    _("Certificates in PEM of the authorities to trust instead of those of the system."),
+    _("Client certificate"),
+    _("Certificate in PEM, with its chain, by which the monitor identifies itself; text or a secret."),
+    _("Client key"),
+    _("Private key in PEM of the client certificate, without password; always a secret."),
+    _("a private key must be a secret. Enter it as {secret: …}."),
+    _(
+        "it is not a certificate in PEM. Enter all of it, from -----BEGIN CERTIFICATE----- to"
+        " -----END CERTIFICATE-----."
+    ),
+    _("a client certificate needs its private key. Enter client_key as well."),
+    _("a private key needs its certificate. Enter client_certificate as well."),
+    _("it is not the key of this client certificate. Enter the key that the certificate was issued for."),
+    _(
+        "it is not a private key in PEM without password. Enter all of it, from -----BEGIN PRIVATE KEY----- to"
+        " -----END PRIVATE KEY-----; openssl pkey -in key.pem removes a password."
+    ),
+    _("Warn before certificate expiry"),
+    _("A good check with a certificate that expires sooner than this, at any redirect, is slow."),
+    _("Domain registration"),
+    _("A domain that expires sooner than this is slow; 0 turns the warning off."),
+    _("A domain that expires sooner than this is bad, as is an expired one."),
+    _("RDAP server"),
+    _("RDAP server of the registry, or one that redirects to it."),
+    _("%(value)s is not the address of an RDAP server. Enter one like https://rdap.org/."),
     _("Whether the certificate must be signed by a trusted authority for the name; its expiry is checked in any case."),
     _("it must be less than warn_days, which is %(warn_days)s."),
 )

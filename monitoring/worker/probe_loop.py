@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from monitoring.probes.attempt import Stalled
-from monitoring.probes.failures import NotAllowed
+from monitoring.probes.failures import NotAllowed, NotKnown
 from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
@@ -71,9 +71,10 @@ class ProbeLoop:
         """Return the counters since the start, and the specs held now.
 
         Counted are probes, expired specs, specs refused because they were due too far ahead, probes without a verdict
-        because this loop stalled or our own rules forbid the address, errors of ours, and lost results.
+        because this loop stalled, our own rules forbid the address or a registry cannot be asked, errors of ours, and
+        lost results.
         """
-        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "refused", "own_errors", "lost"), 0)
+        counts = dict.fromkeys(("probes", "expired", "ahead", "stalled", "refused", "unknown", "own_errors", "lost"), 0)
         return {**counts, **self._counts, "held": self._held}
 
     def submit(self, specs: Sequence[ProbeSpec]) -> None:
@@ -202,6 +203,8 @@ class ProbeLoop:
             self._finish("stalled")
         except NotAllowed:
             self._finish("refused")  # `probe` has recorded the target and the reason
+        except NotKnown:
+            self._finish("unknown")  # `probe` has logged the reason
         except Exception:
             # An error of ours, not of the target: no verdict is stored, so the slot is a gap and not downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))

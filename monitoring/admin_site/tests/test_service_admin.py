@@ -221,12 +221,14 @@ def test_settings_are_written_in_fields_of_their_kind(admin: Person) -> None:
         ("tcp", {"send": r"PING\r\n", "expect": "PONG: 1"}),
         ("dns", {"type": "MX", "values": ["10 mail.example.com"], "match": "any", "resolver": "192.0.2.53"}),
         ("tls", {"warn_days": 0, "min_version": 1.3}),
+        ("domain", {"warn_days": 60, "rdap_server": "https://rdap.example/"}),
+        ("http", {"tls": {"security": "legacy", "min_version": "1.0"}, "cert_days": 14}),
         ("reach", {"ports": [443, 22]}),
         ("heartbeat", {"period": "1d", "grace": 60}),
     ],
 )
 def test_a_form_given_back_as_it_is_changes_nothing(admin: Person, kind: Any, settings: Settings) -> None:
-    scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind == "dns" else ":443"))
+    scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind in ("dns", "domain") else ":443"))
     url = None if kind == "heartbeat" else f"{scheme}://example.com{port}"
     service = make_service("payments", kind=kind, check_settings=settings, endpoint_url=url)
     stored = (service.check_settings, service.version)

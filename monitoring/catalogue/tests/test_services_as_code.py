@@ -408,7 +408,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
     str.strip
 )
 URLS = {"http": "https://a.example/", "tcp": "tcp://a.example:25", "dns": "dns://a.example", "tls": "tls://a.example",
-        "reach": "host://a.example"}  # fmt: skip
+        "reach": "host://a.example", "domain": "domain://a.example"}  # fmt: skip
 
 
 @hypothesis_settings(suppress_health_check=list(HealthCheck))

@@ -62,6 +62,7 @@ def test_what_is_no_seal_does_not_open(text: Any) -> None:
         ("https://pay.example:8443/", "https://pay.example:8443"),
         ("https://bücher.example/", "https://xn--bcher-kva.example:443"),
         ("http://[::1]:80/", "http://::1:80"),
+        ("tls://pay.example", "tls://pay.example:443"),
         ("tcp://pay.example:25", "tcp://pay.example:25"),
         ("host://pay.example", ""),
         ("not a URL", ""),

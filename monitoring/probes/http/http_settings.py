@@ -9,8 +9,17 @@ import httpx
 
 from monitoring.probes.http import json_path
 from monitoring.probes.http.json_query import Query
-from monitoring.probes.secrets import Secret, is_secret
-from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
+from monitoring.probes.net.tls_settings import (
+    TlsLevel,
+    ca,
+    client_certificate,
+    client_key,
+    client_problems,
+    read_tls,
+    tls_problems,
+)
+from monitoring.probes.secrets import Place, Secret, is_secret
+from monitoring.probes.settings import Notes, Problem, Settings, Unseal, degraded_over, few, is_text, setting, texts
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODY_BYTES = 64 * 1024
@@ -245,7 +254,7 @@ class HttpSettings(Settings):
         label="Follow redirects",
         help="Whether to follow redirects instead of treating a redirect as the response.",
     )
-    final_url: FinalUrl | None = setting(  # noqa: RUF009  a field, as all the others
+    final_url: FinalUrl | None = setting(
         None,
         label="Final address",
         help="Where redirects must end: a host, a prefix of the URL, or the whole URL (equals); one value or a list.",
@@ -269,6 +278,25 @@ class HttpSettings(Settings):
         label="Verify the certificate",
         help="Whether the certificate must be trusted, valid now and issued for the host; problems are shown"
         " in any case.",
+    )
+    tls: TlsLevel = setting(
+        TlsLevel(),
+        label="TLS security",
+        placeholder="security: browser",
+        help="Cipher suites to accept (modern, browser or legacy) and the minimum version (1.0 to 1.3).",
+        reader=read_tls,
+        example={"security": "legacy", "min_version": "1.0"},
+    )
+    ca: str = ca()
+    client_certificate: str | Secret | None = client_certificate()
+    client_key: Secret | None = client_key()
+    cert_days: int | None = setting(
+        None,
+        label="Warn before certificate expiry",
+        help="A good check with a certificate that expires sooner than this, at any redirect, is slow.",
+        unit="days",
+        low=1,
+        high=3_650,
     )
     degraded_over_ms: int | None = degraded_over()
 
@@ -305,3 +333,7 @@ class HttpSettings(Settings):
                 "redirects are followed, so a redirect is never the response. Set follow_redirects: false as well."
             )
             yield Problem("expected_status", None, message)
+        yield from tls_problems(self)
+
+    def secret_problems(self, place: Place, unseal: Unseal) -> Iterator[Problem]:
+        return client_problems(self, place, unseal)

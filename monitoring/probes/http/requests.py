@@ -16,10 +16,13 @@ from monitoring.probes.http.http_settings import REDIRECT_CODES, HttpSettings
 from monitoring.probes.http.location import read_location
 from monitoring.probes.model import ProbeSpec
 from monitoring.probes.net.timeline import Hop
+from monitoring.probes.net.tls_contexts import TlsProfile
+from monitoring.probes.net.tls_settings import opened_client
 from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+ORIGIN_PORTS = {**DEFAULT_PORTS, "tls": 443}
 REDIRECTS = 20  # as many as Chromium follows
 NO_BODY = httpx.ByteStream(b"")
 WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
@@ -36,10 +39,12 @@ class Requests:
     __slots__ = (
         "_authorization",
         "_body",
+        "_client",
         "_home",
         "_own",
         "_place",
         "_secrets",
+        "_tls",
         "_trace_id",
         "_user_agent",
         "first_url",
@@ -55,6 +60,8 @@ class Requests:
         self._secrets: list[str] = []
         self._place = Place(spec.service_id, origin_of(spec.url))
         self._own = list(self._opened(settings, tools)) if settings.headers else []
+        self._tls = TlsProfile(settings.tls.security, settings.verify_tls, settings.ca)
+        self._client = opened_client(settings, self._place, tools.unseal)
 
     def build(self, url: httpx.URL, method: str, number: int, cookies: bytes = b"") -> httpx.Request:
         """Make the request of hop `number`. Raises `httpx.RemoteProtocolError` if another origin would get the body."""
@@ -81,6 +88,12 @@ class Requests:
             )
         headers.append((b"Content-Length", b"%d" % len(self._body)))
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(self._body))
+
+    def tls_profile(self, url: httpx.URL) -> TlsProfile:
+        """Return the TLS settings of a request; our client certificate goes to the service's own origin only."""
+        return (
+            self._tls if self._client is None or _origin(url) != self._home else self._tls._replace(client=self._client)
+        )
 
     def redact(self, text: str) -> str:
         """Remove the secrets from a text of the target."""
@@ -144,7 +157,7 @@ def origin_of(text: str) -> str:
         url = httpx.URL(text)
     except (httpx.InvalidURL, UnicodeError):
         return ""
-    port = url.port or DEFAULT_PORTS.get(url.scheme)
+    port = url.port or ORIGIN_PORTS.get(url.scheme)
     host = url.raw_host.decode("ascii", "replace")
     return f"{url.scheme}://{host}:{port}" if host and port else ""
 

@@ -7,12 +7,15 @@ import httpx
 from monitoring.probes.http.answer import Answer, Reply
 from monitoring.probes.http.content import decode, not_packing
 from monitoring.probes.http.requests import DEFAULT_PORTS, NO_BODY
-from monitoring.probes.net.certificates import fault_of
 from monitoring.probes.net.connect import addresses_of, connect
 from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import TlsLayer
+from monitoring.probes.net.tls_contexts import DEFAULT, TlsProfile
+from monitoring.probes.net.tls_settings import TlsLevel, check_handshake
 from monitoring.probes.tools import Tools
+
+ANY_LEVEL = TlsLevel()
 
 
 async def send(
@@ -23,34 +26,33 @@ async def send(
     keep_body: bool = False,
     reads_body: bool = True,
     follows: bool = False,
-    verify_tls: bool = True,
+    profile: TlsProfile = DEFAULT,
+    level: TlsLevel = ANY_LEVEL,
 ) -> Reply:
     """Resolve the name, check the address, connect, do the handshake, send the request and read the answer.
 
     Raises the exceptions of `failures.TARGET_ERRORS`. Without `keep_body`, the body is read (up to its bound) but not
     kept. Without `reads_body` it is not even read, nor is that of a redirect with `follows`. There is no own deadline:
     the caller's `asyncio.timeout` covers all of it, and `hop` says how far it got, and in remarks what was forgiven.
-    Nothing stays open afterwards. Without `verify_tls`, a faulty certificate is not a failure, but a remark of `hop`.
+    Nothing stays open afterwards. If `profile` does not verify, a faulty certificate is not a failure, but a remark.
     """
     is_tls = request.url.scheme == "https"
     server_name = hop.host.removesuffix(".")  # RFC 6066, 3: without the trailing dot
     addresses = await addresses_of(hop.host, tools)
     hop.enter(Stage.CONNECT)
-    context = tools.tls if verify_tls else tools.tls_unverified
+    context = await tools.tls_context(profile) if is_tls else None
 
     def make() -> Connection[Answer]:
         answer = Answer(hop, keep_body=keep_body, reads_body=reads_body, follows=follows)
-        return Connection(hop, answer, TlsLayer(context, server_name) if is_tls else None)
+        layer = TlsLayer(context, server_name, has_certificate=profile.client is not None) if context else None
+        return Connection(hop, answer, layer)
 
     connection = await connect(addresses, request.url.port or DEFAULT_PORTS[request.url.scheme], make, hop)
     try:
         if is_tls:
             hop.enter(Stage.TLS)
             await connection.handshake()
-            if not verify_tls:
-                fault = fault_of(connection.peer().chain, server_name, hop.started_at_ms / 1000)
-                if fault:
-                    hop.note(f"not verified: {fault}")
+            check_handshake(connection.peer(), level, hop, verify=profile.verify, server_name=server_name)
         hop.enter(Stage.FIRST_BYTE)
         await connection.exchange(wire(request))
         for words in connection.answer.forgiven:

@@ -1,5 +1,7 @@
 """The HTTP probe."""
 
+from collections.abc import Sequence
+
 import httpx
 
 from monitoring.probes.attempt import Attempt
@@ -11,7 +13,9 @@ from monitoring.probes.http.http_settings import HttpSettings
 from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
 from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
-from monitoring.probes.model import Finding, ProbeResult, ProbeSpec
+from monitoring.probes.model import Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.net.certificates import DAY_S, expiry_words
+from monitoring.probes.net.timeline import Hop
 from monitoring.probes.tools import Tools
 
 
@@ -23,7 +27,9 @@ async def probe(spec: ProbeSpec, settings: HttpSettings, tools: Tools, lateness_
         requests = Requests(spec, settings, tools)
         attempt.redact = requests.redact
         reply = await _follow(attempt, requests, settings)
-        return judge(reply, settings)
+        finding = judge(reply, settings)
+        expiring = settings.cert_days and expiry_of(attempt.hops, settings.cert_days)
+        return Finding(Verdict.SLOW, None, expiring) if expiring and finding.verdict is Verdict.OK else finding
 
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms, is_http=True)
 
@@ -45,7 +51,8 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
                 keep_body=settings.wants_body,
                 reads_body=not settings.ignores_body,
                 follows=settings.follow_redirects,
-                verify_tls=settings.verify_tls,
+                profile=requests.tls_profile(url),
+                level=settings.tls,
             )
         except NotAllowed as error:
             # The target redirected there, but our own rule ends the attempt, so there is no verdict.
@@ -62,6 +69,16 @@ async def _follow(attempt: Attempt, requests: Requests, settings: HttpSettings) 
             raise httpx.TooManyRedirects(f"redirects go round in a loop, back to {shown(str(url))}")
         if len(hops) > REDIRECTS:
             raise httpx.TooManyRedirects(f"more than {REDIRECTS} redirects, the last to {shown(str(url))}")
+
+
+def expiry_of(hops: Sequence[Hop], days: int) -> str | None:
+    """Return the words for the certificate of all requests that expires first, if that is in less than `days`."""
+    ends = [(hop.certificate_ends_at_s, number) for number, hop in enumerate(hops) if hop.certificate_ends_at_s]
+    ends_at_s, number = min(ends, default=(0, -1))
+    now_s = hops[number].started_at_ms / 1000
+    if not ends or ends_at_s - now_s >= days * DAY_S:
+        return None
+    return expiry_words(hops[number].chain, now_s, hops[number].host if len(hops) > 1 else "")
 
 
 KIND = Kind(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from monitoring.probes import probe
 from monitoring.probes.http import answer, content
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.net.certificates import client_context
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.net.timeline import Hop
+from monitoring.probes.net.tls_contexts import make_context
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec
 from monitoring.probes.tests.targets import (
     Script,
@@ -31,7 +31,7 @@ from monitoring.probes.tests.targets import (
 from monitoring.probes.tools import Tools
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-TLS = client_context()
+TLS = make_context()
 ANSWERS = st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail))
 EXPECTATIONS = st.sampled_from(
     [
