@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# For commands that read the settings but need no server.
+# Settings for commands that connect to no server.
 NOWHERE := SECRET_KEY=not-a-secret-not-a-secret-not-a-secret REDIS_URL=redis://localhost:1 \
 	DATABASE_URL=postgresql://localhost:1/none DB_POOL_TIMEOUT=1
 
 .DEFAULT_GOAL := help
-# Each worker has a PostgreSQL and a Redis of its own; tests of one stage stay together (slamonitor/tests/side_by_side.py).
-SIDE_BY_SIDE := -n logical --dist loadgroup --no-loadscope-reorder
+# Each process has a PostgreSQL and a Redis of its own, and runs whole files (slamonitor/tests/side_by_side.py).
+SIDE_BY_SIDE := -n logical --dist loadfile --no-loadscope-reorder
 .PHONY: help setup develop run demo test quick coverage lint migration bench soak faults clean
 
 help: ## list the commands
@@ -21,7 +21,7 @@ develop: $(VENV)/dev ## set up: what tests and checks need as well
 run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
 	@exec $(BIN)/python manage.py up $(ARGS)
 
-demo: $(VENV)/runtime ## the same with sample services, a made-up past and incidents, in a place of its own (var/demo)
+demo: $(VENV)/runtime ## the same with sample services, incidents and 90 days of sample data, in var/demo
 	@exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
 
 test: $(VENV)/dev ## run the whole test suite (ARGS="monitoring -k recording": a part of it)
@@ -31,7 +31,7 @@ quick: $(VENV)/dev ## run unit and database tests only, which take a minute or s
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not browser and not processes and not slow" \
 	  --ignore=slamonitor/tests/browser --ignore=slamonitor/tests/test_openapi.py $(ARGS)  # which take long to read
 
-coverage: $(VENV)/dev ## run the whole test suite and say which lines it does not reach (subprocesses aside)
+coverage: $(VENV)/dev ## run the whole test suite and list the lines that it does not reach (without subprocesses)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what we ship
@@ -41,7 +41,7 @@ lint: $(VENV)/dev ## style, types, import contracts, English, migrations, what w
 	$(BIN)/lint-imports
 	$(BIN)/python deploy/prose.py
 	$(NOWHERE) $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
-	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # no program of it for some systems
+	$(BIN)/hadolint Dockerfile || test ! -x $(BIN)/hadolint  # not available for some systems
 	$(BIN)/python deploy/audit.py
 
 migration: $(VENV)/runtime ## write a migration: APP=monitoring NAME=what_it_does
@@ -50,14 +50,14 @@ migration: $(VENV)/runtime ## write a migration: APP=monitoring NAME=what_it_doe
 bench: $(VENV)/dev ## measure speed (bench/), on loopback only
 	$(BIN)/python -m bench $(ARGS)
 
-soak: $(VENV)/dev ## run the engine at 70 % of its capacity for 20 minutes and see that nothing grows
+soak: $(VENV)/dev ## run the engine at 70 % of its capacity for 20 minutes and check that nothing grows
 	$(BIN)/python -m bench soak $(ARGS)
 
 faults: $(VENV)/dev ## break a running installation in every way that it must survive (ARGS=--small: fewer and shorter)
 	$(BIN)/python -m bench.faults $(ARGS)
 
 clean: ## remove the virtual environment and caches (the state directory var/ stays)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) .venv-system .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

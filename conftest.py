@@ -16,6 +16,7 @@ from slamonitor.tests import prepared_cluster
 
 pytest_plugins = [
     "accounts.tests.cast",  # an admin, a reporter, a viewer and a stranger
+    "slamonitor.tests.committed",
     "slamonitor.tests.side_by_side",
     "slamonitor.tests.browser.summary",
 ]

@@ -31,7 +31,7 @@ LONGEST_NAME = 255  # as django-axes stores it
 KNOWN, KNOWN_FOR = "known_browser", timedelta(days=365)  # a signed cookie: the id of the user who last signed in here
 
 
-def say_locked(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
+def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
     """Refuse a sign-in without trying it. The message is the same whether or not the user exists."""
     context = {**admin.site.each_context(request), "minutes": settings.AXES_COOLOFF_TIME // timedelta(minutes=1)}
     answer = render(request, "accounts/locked.html", context, status=429)

@@ -16,6 +16,17 @@ WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
 SESSION_RENEWED_AFTER_S = 300
 
 
+def without_odd_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Drop cookies with a NUL, which quotes can hide as `\\000`: PostgreSQL refuses to look up such a session."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\\000" in request.META.get("HTTP_COOKIE", ""):
+            request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
+        return get_response(request)
+
+    return middleware
+
+
 class OneTimePasswordMiddleware:
     """Redirect users with a one-time password to the form for a new password, whatever they request."""
 
@@ -64,7 +75,7 @@ def remember_browser(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
     return middleware
 
 
-def say_allowance(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def rate_limit_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Add the remaining requests of a token to the response, and forbid shared caches to store it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -10,28 +10,28 @@ from django.utils.translation import gettext_lazy as _
 class Role(models.TextChoices):
     VIEWER = "viewer", _("Viewer")  # reads
     REPORTER = "reporter", _("Reporter")  # also creates and updates incidents
-    ADMIN = "admin", _("Admin")  # everything: users, service settings
+    ADMIN = "admin", _("Admin")  # has all permissions
 
 
 class Scope(models.TextChoices):
-    """The operations that a token permits, as far as its user's role does."""
+    """The operations that a token permits, provided that its user's role permits them, too."""
 
     READ = "read", _("Read")  # reads
     WRITE = "write", _("Write")  # also daily work: incidents, pausing, checking now
     ADMIN = "admin", _("Admin")  # also configuration: services, policies, users
 
 
-SEE_SERVICES = "monitoring.see_service"  # their names and states; not how they are checked
-VIEW_SERVICES = "monitoring.view_service"  # with all settings but secrets
+SEE_SERVICES = "monitoring.see_service"  # names and states, without settings
+VIEW_SERVICES = "monitoring.view_service"  # with all settings except secrets
 CHANGE_SERVICES = "monitoring.change_service"
 PAUSE_SERVICES = "monitoring.pause_service"
-PROBE_SERVICES = "monitoring.probe_service"  # outside the schedule, while the user waits
+PROBE_SERVICES = "monitoring.probe_service"  # check now, outside the schedule
 VIEW_CHECKS = "monitoring.view_watchserverlog"
-VIEW_UPKEEP = "slamonitor.view_upkeep"  # sizes, names of workers, settings: only for admins
-VIEW_TOKENS = "accounts.view_apitoken"  # one's own; all of them for users who may change users
-ADD_TOKENS = "accounts.add_apitoken"  # for oneself
+VIEW_DIAGNOSTICS = "slamonitor.view_diagnostics"  # shows sizes, names of workers and settings: only for admins
+VIEW_TOKENS = "accounts.view_apitoken"  # a user's own tokens; all tokens for users who may change users
+ADD_TOKENS = "accounts.add_apitoken"  # for the user who is signed in
 CHANGE_USERS = "accounts.change_user"
-CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as affected by an incident; not how it is checked
+CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as affected by an incident; without settings
 
 READING = frozenset(
     {
@@ -54,7 +54,7 @@ REPORTING = READING | {
     "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }
-PERMISSIONS: dict[str, frozenset[str]] = {Role.VIEWER: READING, Role.REPORTER: REPORTING}  # an admin needs no list
+PERMISSIONS: dict[str, frozenset[str]] = {Role.VIEWER: READING, Role.REPORTER: REPORTING}  # admins have all permissions
 LOOKING = ("view_", "see_", "choose_")  # prefixes of permissions that change nothing
 DAILY = REPORTING | {PAUSE_SERVICES, PROBE_SERVICES}
 SCOPES_OF: dict[str, tuple[Scope, ...]] = {  # the scopes that make a difference for a role

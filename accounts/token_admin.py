@@ -1,5 +1,6 @@
-"""The admin pages of API tokens: one's own, shown once when they are created, and revoked at once when they leak."""
+"""The admin pages of API tokens. A new token is shown once, in the response; it can be revoked at any time."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -36,7 +37,7 @@ SCOPE_HELP = {
 
 
 class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
-    """A token for the signed-in user."""
+    """The form of a new token, which belongs to the signed-in user."""
 
     days = forms.TypedChoiceField(
         label=gettext_lazy("Valid for"),
@@ -51,12 +52,10 @@ class NewTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic wh
         model = ApiToken
         fields = ("name", "scope")
 
-    user: User  # set by the admin
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.instance.user = self.user
-        useful = SCOPES_OF[self.user.role]
+        self.instance.user = user
+        useful = SCOPES_OF[user.role]
         self.fields["scope"].choices = [(scope.value, scope.label) for scope in useful]  # type: ignore[attr-defined]
         self.fields["scope"].help_text = " ".join(str(SCOPE_HELP[scope]) for scope in useful)
         self.fields["name"].help_text = _(
@@ -102,7 +101,7 @@ class ApiTokenAdmin(ModelAdmin):
         if obj is not None:
             return super().get_form(request, obj, **kwargs)
         form = super().get_form(request, obj, **{**kwargs, "form": NewTokenForm, "fields": ("name", "scope")})
-        return type("OwnTokenForm", (form,), {"user": request.user})
+        return partial(form, user=request.user)  # the admin only calls it
 
     @admin.display(description=gettext_lazy("Token"), ordering="name")
     def named(self, token: ApiToken) -> str:

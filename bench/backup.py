@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         before = installation.query(STATE)[0]
         with Dumping(installation) as dumping:
             busy = engine._round(installation, options)
-            partition_ms = partition_upkeep_ms(installation)
+            partition_ms = make_partitions_ms(installation)
         after = installation.query(STATE)[0]
         began = time.monotonic()
         installation.manage("verify_backup")
@@ -102,7 +102,7 @@ def fill(installation: Installation, rows: int) -> None:
     execute(installation, "ANALYZE")
 
 
-def partition_upkeep_ms(installation: Installation) -> float:
+def make_partitions_ms(installation: Installation) -> float:
     """Return the time to create a partition and to drop one while rows are dumped."""
     day = datetime(2099, 1, 1, tzinfo=UTC)
     began = time.monotonic()

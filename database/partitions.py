@@ -104,12 +104,12 @@ def drop_empty(table: str, day: date) -> bool:
             # Clear away deleted rows first; otherwise the search for a row would read all dead ones.
             cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(name_of(table, day))))
         except OperationalError as error:
-            return _is_impatience(error)
+            return _raise_unless_lock_timeout(error)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _drop_empty(table, day)
         except OperationalError as error:
-            _is_impatience(error)
+            _raise_unless_lock_timeout(error)
             time.sleep(0.1 * attempt)
     return False
 
@@ -128,7 +128,7 @@ def _drop_empty(table: str, day: date) -> bool:
         return True
 
 
-def _is_impatience(error: OperationalError) -> Literal[False]:
+def _raise_unless_lock_timeout(error: OperationalError) -> Literal[False]:
     """Return False if a wait for a lock or a statement reached its limit; raise any other error."""
     if isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
         return False

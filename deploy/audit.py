@@ -55,7 +55,7 @@ def judge(report: Mapping[str, Any] | None, why: str) -> tuple[Sequence[str], in
     packages = report["dependencies"]
     asked = [package for package in packages if "skip_reason" not in package]
     lines = [
-        f"vulnerabilities: {package['name']} {package['version']}: {found['id']}, {_mended(found)}"
+        f"vulnerabilities: {package['name']} {package['version']}: {found['id']}, {_fix_of(found)}"
         for package in asked
         for found in package["vulns"]
     ]
@@ -69,8 +69,8 @@ def judge(report: Mapping[str, Any] | None, why: str) -> tuple[Sequence[str], in
     return lines, status
 
 
-def _mended(found: Mapping[str, Any]) -> str:
-    return f"mended by {', '.join(found['fix_versions'])}" if found["fix_versions"] else "nothing mends it yet"
+def _fix_of(found: Mapping[str, Any]) -> str:
+    return f"fixed in {', '.join(found['fix_versions'])}" if found["fix_versions"] else "no fix yet"
 
 
 def _tool(name: str) -> str:

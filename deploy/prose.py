@@ -27,7 +27,14 @@ APPS = [
     "statuspage",
 ]
 CATALOGUE = "locale/ko/LC_MESSAGES/django.po"  # its messages in English
-CHECKED = ["README.md", "SECURITY.md", "docs/*.md", CATALOGUE, *(f"{app}/**/*.py" for app in APPS)]
+CHECKED = [
+    "README.md",
+    "SECURITY.md",
+    "docs/**/*.md",
+    "CONTRIBUTING.md",
+    CATALOGUE,
+    *(f"{app}/**/*.py" for app in APPS),
+]
 STYLES = CHECKOUT / "styles" / "SLAMonitor"
 CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`|\]\([^)\s]+\)", re.DOTALL | re.MULTILINE)
 BREAK = r"\n\s*\n|\n\s*[-#|]|\|"  # between paragraphs, list items, headings and cells

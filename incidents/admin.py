@@ -19,6 +19,7 @@ from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
 from monitoring.admin_site import signs
+from monitoring.admin_site.local_times import OVERRIDES
 from observability.events import Action, Subject, tell_when_committed
 
 SHAPES = {
@@ -67,6 +68,7 @@ class UpdateInline(StackedInline):
 @admin.register(Incident)
 class IncidentAdmin(ModelAdmin):
     form = IncidentForm
+    formfield_overrides = OVERRIDES
     inlines = (UpdateInline,)
     list_display = ("status_now", "title", "priority", "severity", "services", "started_at", "duration")
     list_display_links = ("title",)

@@ -33,7 +33,7 @@ def open_incidents() -> list[OpenIncident]:
     ]
 
 
-def told_of(service_ids: Collection[str]) -> set[str]:
+def reported_in_incidents(service_ids: Collection[str]) -> set[str]:
     """Return those of the services that an unresolved incident names. One query, none without services."""
     if not service_ids:
         return set()

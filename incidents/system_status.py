@@ -12,7 +12,7 @@ from database.locks import lock_in_transaction
 from incidents.models import Incident, OverallStatus, SystemStatus
 from monitoring.models import Service
 from monitoring.rules.state import Status
-from monitoring.states.live import status_column
+from monitoring.states.live import with_live_status
 
 
 def refresh(now: datetime) -> SystemStatus:
@@ -20,7 +20,7 @@ def refresh(now: datetime) -> SystemStatus:
     with transaction.atomic():
         # Of two concurrent refreshes, the older count must not win.
         lock_in_transaction("system_status")
-        monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+        monitored = with_live_status(Service.objects.monitored(), now)
         statuses = monitored.values_list("live_status", "is_critical")
         services = Counter({(status, critical): n for status, critical, n in statuses.annotate(n=Count("id"))})
         figures = {

@@ -7,7 +7,7 @@ from monitoring.states.transitions import claimed
 
 @shared_task(name="incidents.follow_transitions", ignore_result=True, acks_late=True, time_limit=60, soft_time_limit=50)
 def follow_transitions(*, is_for_transitions: bool = False) -> None:
-    """Update `system_status`; added and removed services change it without a transition."""
+    """Update `system_status`; added and archived services change it without a transition."""
     now = timezone.now()
     with claimed("system_status", now=now) as transitions:
         if transitions or not is_for_transitions:

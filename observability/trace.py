@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 TRACEPARENT, TRACE_ID, JOB_ID, PROJECT_ID = NAMES = "traceparent", "X-Trace-Id", "X-Job-Id", "X-Project-Id"
 
-# W3C Trace Context, 3.2.2: an unknown version is read as 00, as far as that goes; ff is invalid.
+# W3C Trace Context, 3.2.2: parse the fields of version 00 in any version but ff, which is invalid.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _FOREIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=-]{0,127}")  # safe in a header, a log line and a terminal

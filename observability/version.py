@@ -1,8 +1,8 @@
-"""Which release this is: pyproject.toml says it, and nothing else does."""
+"""The version of this release, which is defined in pyproject.toml alone."""
 
 import tomllib
 from pathlib import Path
 
-# Not from the metadata of an installed package: what runs is a checkout, or the copy of one in the image.
+# There is no metadata of an installed package: we run from a checkout, or from its copy in the image.
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 VERSION: str = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]

@@ -1,4 +1,4 @@
-"""The address of a visitor, as far as our own proxies report it."""
+"""Find the address of a visitor behind our own proxies."""
 
 from django.conf import settings
 from django.http import HttpRequest

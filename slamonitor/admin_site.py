@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
-from accounts.permissions import VIEW_CHECKS, VIEW_TOKENS, VIEW_UPKEEP
+from accounts.permissions import VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
 from monitoring.admin_site import check_views
-from slamonitor.doctor import page as upkeep_page
+from slamonitor.doctor import page as diagnostics_page
 
 # As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
 # templates ('unsafe-eval'), its scripts write `style` attributes, and htmx adds a small style sheet (the hash). Inline
@@ -39,7 +39,7 @@ class AdminSite(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return [*check_views.urls(), *upkeep_page.urls()]
+        return [*check_views.urls(), *diagnostics_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Register models except Django's groups: permissions depend on the role alone."""
@@ -67,8 +67,8 @@ class _PasswordChange(PasswordChangeView):
         return HttpResponseRedirect(response["Location"])
 
 
-def manners(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Set the content-security policy and the time zone of the admin's pages.
+def policy_and_time_zone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Set the content security policy and the time zone of the admin's pages.
 
     Runs before the middleware that sets the public policy where none is set.
     """
@@ -101,11 +101,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("monitoring.view_accountingpolicy", _("Policies"), "rule", "admin:monitoring_accountingpolicy_changelist"),
         ("accounts.view_user", _("Users"), "group", "admin:accounts_user_changelist"),
         (VIEW_TOKENS, _("API tokens"), "key", "admin:accounts_apitoken_changelist"),
-        (VIEW_UPKEEP, _("Diagnostics"), "build", "admin:upkeep"),
+        (VIEW_DIAGNOSTICS, _("Diagnostics"), "build", "admin:diagnostics"),
     ]
     items = [
         {"title": title, "icon": icon, "link": reverse_lazy(url)}
         for permission, title, icon, url in entries
-        if permission is None or request.user.has_perm(permission)  # strangers see no menu
+        if permission is None or request.user.has_perm(permission)
     ]
     return [{"items": items}]

@@ -39,18 +39,22 @@ Services, their checks and their figures.
   overwritten. A request that is sent twice with the same `Idempotency-Key` is processed once.
 - **Limits.** `RateLimit-Remaining` is the number of requests left; after a 429 wait for `Retry-After` seconds.
 """.strip()
-LONGEST_KEY = 100  # of what is told
+LONGEST_KEY = 100  # characters of a key in an error message
 JSON_TYPES = ("application/json",)
 
 
 class StrictParser(Parser):
-    """Parse JSON strictly, as in RFC 8259: with its media type, no NaN, no infinity, every key once."""
+    """Parse JSON strictly, as in RFC 8259: with its media type, in UTF-8, no NaN, no infinity, every key once."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         if request.content_type not in JSON_TYPES:
             raise of_status(415, details={"accepted": JSON_TYPES}, headers={"Accept": ", ".join(JSON_TYPES)})
         try:
-            return json.loads(request.body, parse_constant=_no_constant, object_pairs_hook=_once)
+            text = request.body.decode("utf-8-sig")
+            found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+            if "\\ud" in text.lower():
+                json.dumps(found, ensure_ascii=False).encode()  # half of a pair (`\ud800`) cannot be stored or sent
+            return found
         except (ValueError, RecursionError) as error:
             why = str(error) if isinstance(error, json.JSONDecodeError | _Twice) else type(error).__name__
             words = _("The body is not JSON: %(why)s.") % {"why": why}
@@ -159,7 +163,7 @@ def _validation(error: ValidationError) -> ApiError:
     """Return an error with all problems, by the parameter or the key of the body."""
     fields: dict[str, list[str]] = {}
     for each in error.errors:
-        # Where it was found, the argument of our function, then the way in.
+        # The location, the argument of our function, then the path within it.
         place, *_argument, name = [*map(str, each["loc"]), ""] if len(each["loc"]) < 2 else map(str, each["loc"])
         fields.setdefault(name or place, []).append(each["msg"])
     return invalid(fields)

@@ -36,11 +36,11 @@ app.conf.task_routes = {
     "monitoring.make_partitions": {"queue": "rollups"},
     "monitoring.roll_up_hours": {"queue": "rollups"},
     "monitoring.work_on_days": {"queue": "rollups"},
-    "slamonitor.nightly_upkeep": {"queue": "rollups"},
+    "slamonitor.nightly_jobs": {"queue": "rollups"},
     "slamonitor.keep_backups": {"queue": "rollups"},
     "incidents.*": {"queue": "alerts"},
     "observability.*": {"queue": "rollups"},
-    # monitoring.probe: the dispatcher names the region's queue
+    # monitoring.probe has no route: the dispatcher names the queue of the region.
 }
 
 app.conf.beat_schedule = {
@@ -49,7 +49,7 @@ app.conf.beat_schedule = {
     "services gone silent": {"task": "monitoring.mark_silent", "schedule": 5.0, "options": {"expires": 5}},
     "transitions left lying": {"task": "monitoring.sweep_transitions", "schedule": 10.0, "options": {"expires": 10}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
-    # At the full minute, so that a new day has its row at once and not after most of a minute without data.
+    # On the minute, so that a new day gets its row immediately; until then the page shows it without data.
     "days, closed and open": {"task": "monitoring.work_on_days", "schedule": crontab(), "options": {"expires": 60}},
     "results of requests kept for an hour": {
         "task": "observability.sweep_idempotent_requests",
@@ -58,29 +58,29 @@ app.conf.beat_schedule = {
     },
     "partitions ahead": {"task": "monitoring.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     "backups and their proofs": {"task": "slamonitor.keep_backups", "schedule": 60.0, "options": {"expires": 60}},
-    "upkeep at night": {"task": "slamonitor.nightly_upkeep", "schedule": 300.0, "options": {"expires": 300}},
+    "nightly jobs": {"task": "slamonitor.nightly_jobs", "schedule": 300.0, "options": {"expires": 300}},
 }
 
 app.conf.update(
-    # The timetable needs no memory: everything in it is done again soon, and what must not be missed is due "since".
+    # The timetable is not stored. Its tasks run often, and those that must not be missed look for overdue work.
     beat_scheduler="slamonitor.schedule:Timetable",
     beat_max_loop_interval=1,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 60,
-        # Senders learn quickly that the broker is away: every message is found again by a sweep, or sent again by us.
+        # Fail quickly if the broker is unavailable: a sweep finds lost messages, or we send them again.
         **{"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
     },
     # Every message is signed, and workers open no others.
     task_serializer=signing.NAME,
-    accept_content=["json"],  # what is inside, once it is verified
+    accept_content=["json"],  # the content of a message, once its signature is verified
     worker_consumer="observability.broker_door:Consumer",
     task_ignore_result=True,
     task_default_queue="alerts",
     task_create_missing_queues=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
-    worker_enable_remote_control=False,  # workers report by themselves that they are alive
+    worker_enable_remote_control=False,  # workers send stamps instead
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
@@ -88,8 +88,8 @@ app.conf.update(
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "observability.broker_door:Transport"))
 
 
-# Celery would close the pool before and after each task of a prefork worker, and a new connection costs PostgreSQL more
-# than recording a batch does. So its own closing is put off, and ours gives the connection back instead.
+# In a prefork worker, Celery would close the pool before and after each task, and a new connection costs PostgreSQL
+# more than recording a batch. So we disable that, and return the connection to the pool ourselves.
 app.conf.update(CELERY_DB_REUSE_MAX=sys.maxsize // 2)
 
 
@@ -102,8 +102,8 @@ def give_connections_back(**_: Any) -> None:
 
 @worker_init.connect
 def collect_garbage_rarely(**_: Any) -> None:
-    # With 100,000 services, a worker holds millions of permanent objects. Scanning them again and again takes a fifth
-    # of its time, in which its probes stall. Almost everything else is freed without a collector.
+    # With 100,000 services, a worker holds millions of permanent objects. The garbage collector would spend a fifth of
+    # the time scanning them, while probes stall. Reference counting frees almost everything else.
     gc.freeze()
     gc.set_threshold(20_000, 20, 1_000)
 

@@ -66,11 +66,11 @@ def check_days() -> list[Error]:
             connection.cursor() as cursor,
         ):
             found = day_zones.others(settings.PAGE_TIME_ZONE, cursor)
-    except (psycopg.Error, BackupError):  # away, or not migrated yet
+    except (psycopg.Error, BackupError):  # unavailable, or not migrated yet
         return []
     if not found:
         return []
-    return [Error(day_zones.words(found, settings.PAGE_TIME_ZONE), hint=day_zones.REMEDY, id="slamonitor.E010")]
+    return [Error(day_zones.words(found, settings.PAGE_TIME_ZONE), hint=day_zones.REMEDY, id="slamonitor.E011")]
 
 
 def _dangerous() -> Iterator[Error]:

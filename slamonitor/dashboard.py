@@ -14,9 +14,9 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 
 from database.backups.reports import standing
-from incidents.dashboard import open_incidents, told_of
+from incidents.dashboard import open_incidents, reported_in_incidents
 from monitoring.admin_site import charts, dashboard
-from monitoring.admin_site.dashboard import HourOfAll, Period, Unwell
+from monitoring.admin_site.dashboard import HourOfAll, Period, ServiceProblem
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
@@ -25,11 +25,11 @@ from observability.diagnostics import Verdict
 from slamonitor.housekeeping import backup_standing
 from statuspage.durations import age, duration, exact, response_time
 
-LABELS = {Period.DAY: 6, Period.WEEK: 7}  # below a chart; they divide its hours
+LABELS = {Period.DAY: 6, Period.WEEK: 7}  # number of labels below a chart; a divisor of its hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Troubled:
+class ProblemRow:
     """A service that is not operational, in words."""
 
     id: str
@@ -40,7 +40,7 @@ class Troubled:
     since_exact: str
     error: str
     url: str  # of its page, or of its checks for users without permission for that page
-    is_told: bool  # an open incident names it, or it is not down
+    is_told: bool  # True if an open incident names it, or if it is not down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +72,14 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what needs attention, the condition of the monitor, and the last day or week."""
     now = timezone.now()
     period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
-    unwell, unwell_count = dashboard.unwell(now)
-    sees_services = request.user.has_perm("monitoring.view_service")  # strangers see nothing
-    told = told_of([each.id for each in unwell if each.status is Status.DOWN])
+    problems, problem_count = dashboard.service_problems(now)
+    sees_services = request.user.has_perm("monitoring.view_service")
+    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {
         **context,
-        "burning": [_troubled(each, told, now, sees_services) for each in unwell],
-        "burning_more": unwell_count - len(unwell),
+        "service_problems": [_problem_row(each, told, now, sees_services) for each in problems],
+        "more_service_problems": problem_count - len(problems),
         "monitored": Service.objects.monitored().count(),
         "incidents": [
             {
@@ -129,8 +129,8 @@ def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
     )
 
 
-def _troubled(each: Unwell, told: set[str], now: datetime, has_page: bool) -> Troubled:
-    return Troubled(
+def _problem_row(each: ServiceProblem, told: set[str], now: datetime, has_page: bool) -> ProblemRow:
+    return ProblemRow(
         id=each.id,
         name=each.name,
         tone=STATUS_TONES[each.status],

@@ -1,7 +1,7 @@
 """Read settings from the environment and collect their problems.
 
-Malformed values must stop the start, all at once with names and remedies, not with the first traceback. So a bad value
-is replaced with its default here, and the system check in `slamonitor/checks.py` reports it.
+A malformed value must stop the start with its name and a remedy, and all such values must be reported at once. So a
+malformed value is replaced with its default here, and the system check in `slamonitor/checks.py` reports it.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ import environ
 T = TypeVar("T")
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off"}
+RENAMED = {"FOLD_AFTER_DAYS": "COMPRESS_AFTER_DAYS"}  # ignoring an old name would silently apply the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Problem:
 
 
 class Environment:
-    """Environment variables over the state directory's `env` over defaults."""
+    """The environment variables, then the file `env` of the state directory, then the defaults."""
 
     def __init__(self, variables: Mapping[str, str], fallback: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
@@ -39,11 +40,15 @@ class Environment:
         self.values = {**kept, **given}
         self._env = environ.Env()
         self._env.ENVIRON = self.values
+        for old, new in RENAMED.items():
+            for suffix in ("", "_FILE"):
+                if old + suffix in self.values:
+                    self.report(old + suffix, "this setting was renamed", f"Rename it to {new}{suffix}.")
 
     def get(self, name: str) -> str | None:
-        """Return the value of a setting, or the content of the file in `<name>_FILE`; None for neither.
+        """Return the value of a setting, or the content of the file named by `<name>_FILE`; None if neither is set.
 
-        So secrets need not be in the environment, which child processes inherit and many tools show.
+        With a file, secrets need not be in the environment, which child processes inherit and many tools display.
         """
         path = self.values.get(f"{name}_FILE")
         if path is not None and name not in self.values:
@@ -78,7 +83,7 @@ class Environment:
         return default if value is None else [word.strip() for word in value.split(",")]
 
     def parsed(self, name: str, parse: Callable[[str], T], default: T, hint: str) -> T:
-        """Parse with a function that raises on bad input; the message of the exception becomes that of the problem."""
+        """Parse a setting with a function that raises on bad input; its message becomes part of the problem."""
         value = self.get(name)
         if value is None:
             return default

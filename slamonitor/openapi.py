@@ -53,7 +53,7 @@ def describe(api: NinjaAPI) -> dict[str, Any]:
 
 
 def _forget_unused(document: dict[str, Any]) -> None:
-    """Remove schemas without a reference: ninja writes the parameters of lists where they are used."""
+    """Remove schemas that nothing refers to: ninja copies the parameters of lists into the operations."""
     schemas = document["components"]["schemas"]
     while unused := [name for name in schemas if f'"{SCHEMAS}{name}"' not in json.dumps(document)]:
         for name in unused:

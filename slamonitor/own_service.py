@@ -10,7 +10,7 @@ from monitoring.models import Service
 from monitoring.probes.net.address import AddressPolicy, refusal
 
 ID = "sla-monitor"
-MARK = "first_run_url"  # a key of the service's metadata: the URL set here
+MARK = "first_run_url"  # a key of the metadata: the URL set here, to recognize that a user changed it
 INTERVAL_MS = 10_000
 
 
@@ -38,12 +38,12 @@ def keep(health_url: str) -> str | None:
 
 
 def _may_be_probed(url: str) -> bool:
-    """Return whether our own settings allow to probe a URL; otherwise our first service would never be measured."""
+    """Return whether our own settings allow probing a URL."""
     if settings.PROBE_ALLOW_PRIVATE:
         return True
     try:
         found = socket.getaddrinfo(urlsplit(url).hostname, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
-        return False  # a name of a private network that this process does not know
+        return False  # a name that only a private network resolves
     policy = AddressPolicy(allow_private=False)
     return any(refusal(str(address[0]), policy) is None for *_about, address in found)

@@ -1,4 +1,4 @@
-"""Celery by the broker's clock: beat goes on when a clock leaps, and no message expires for a clock that is wrong."""
+"""Celery by the broker's clock: beat continues after a clock leaps, and a wrong clock expires no messages."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ class Engine(Celery):  # type: ignore[misc]  # Celery has no types
 
 
 class PunctualRequest(Request):  # type: ignore[misc]
-    """Check the expiry of a received message by the same clock, not by the wall clock."""
+    """Check the expiry of a received message by the broker's clock, not by the wall clock."""
 
     def maybe_expire(self) -> bool:
         if not self.expires or clock.now() <= self.expires:
@@ -31,14 +31,14 @@ class PunctualRequest(Request):  # type: ignore[misc]
 
 
 class EngineTask(DjangoTask):  # type: ignore[misc]
-    """A task whose messages expire as the engine's do."""
+    """A task whose messages expire by the broker's clock."""
 
     abstract = True
     Request = "slamonitor.schedule:PunctualRequest"
 
 
 class Timetable(Scheduler):  # type: ignore[misc]
-    """Beat's timetable, which a clock that is set back does not stop.
+    """Beat's timetable, which continues after a clock is set back.
 
     Celery remembers when each task ran last, and would wait until the clock shows that instant again.
     """
@@ -50,6 +50,6 @@ class Timetable(Scheduler):  # type: ignore[misc]
         if self._ticked_at is not None and now < self._ticked_at - SET_BACK:
             for entry in self.schedule.values():
                 entry.last_run_at = min(entry.last_run_at, now)
-            self._heap = None  # is made again of the entries
+            self._heap = None  # beat builds it again from the entries
         self._ticked_at = now
         return float(super().tick(**options))

@@ -1,4 +1,4 @@
-"""The sample of the specification: five services, three users, 90 days of uptime. And how to delete everything."""
+"""Add the sample data of the specification (five services, three users, 90 days of uptime), and delete all data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ MAIL_DOMAIN = "argosidentity.com"
 DAYS = 90
 CHECKS_A_DAY = 1440
 SAMPLE = {"sample": True}
-COUNTED_ROWS = 100_000  # a table is not counted beyond this to tell what would be deleted
+COUNTED_ROWS = 100_000  # per table; the warning before a reset counts no further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +44,13 @@ class Seeded:
     created: Sequence[str] = ()
     activated: Sequence[str] = ()
     sample_days: int = 0
-    passwords: dict[str, str] = field(default_factory=dict)  # by user name; readable only here and now
+    passwords: dict[str, str] = field(default_factory=dict)  # by user name; only their hashes are stored
 
     def __bool__(self) -> bool:
         return bool(self.created or self.activated or self.sample_days or self.passwords)
 
     def lines(self) -> Iterator[str]:
-        """Say what was added, and the passwords for the only time."""
+        """Yield a message for the user, with the passwords, which cannot be shown again."""
         if not self:
             yield "All sample data already exists; nothing was changed."
         if self.created:
@@ -70,9 +70,9 @@ def password_lines(passwords: Mapping[str, str]) -> Iterator[str]:
 
 
 def seed(now: datetime, *, activate: bool) -> Seeded:
-    """Add what is missing of the sample and leave everything else as it is; twice is once.
+    """Add the missing parts of the sample data. Nothing else is changed, so it may run again.
 
-    `activate` also turns on those of its services that are off. Raises `monitoring.catalogue.sync.Refused`.
+    `activate` also resumes sample services that are paused. Raises `monitoring.catalogue.sync.Refused`.
     """
     with transaction.atomic():
         lock_in_transaction("seeding")
@@ -90,9 +90,9 @@ def seed(now: datetime, *, activate: bool) -> Seeded:
 
 
 def reset(now: datetime) -> Seeded:
-    """Delete all data and seed again, both or neither."""
+    """Delete all data and seed again, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
-        # Every result waits behind us from here on, so give up rather than wait long for a reader.
+        # While we wait for a reader, every recorder waits for us. So give up soon.
         cursor.execute("SET LOCAL lock_timeout = '10s'")
         tables = sql.SQL(", ").join(map(sql.Identifier, data_tables()))
         cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
@@ -101,17 +101,17 @@ def reset(now: datetime) -> Seeded:
 
 
 def data_tables() -> list[str]:
-    """Return the tables of our apps, and the sessions of users that will be gone."""
+    """Return the tables that a reset empties: those of our apps, and the sessions of their users."""
     ours = [config for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR]
     models = [model for config in ours for model in config.get_models(include_auto_created=True)]
-    # Change counters never go back: a web process would take what it remembers for up to date. Accounting policies are
-    # rules and not data, and cannot be edited.
+    # A change counter must never decrease, or a web process would consider its cached page up to date. Accounting
+    # policies are rules, not data, and a trigger makes them immutable.
     kept = (ChangeCounter, AccountingPolicy)
     return sorted({model._meta.db_table for model in models if model not in kept} | {"django_session"})
 
 
 def rows_by_table() -> dict[str, int]:
-    """Count the rows that a reset would delete, up to `COUNTED_ROWS` each, of the tables that have any."""
+    """Return the number of rows that a reset would delete, by table without empty ones; at most `COUNTED_ROWS` each."""
     counts = {}
     with connection.cursor() as cursor:
         for table in data_tables():
@@ -132,7 +132,7 @@ def _missing_services(activate: bool) -> Iterator[Wanted]:
 
 
 def add_users() -> dict[str, str]:
-    """Add a user of each role where name and address are free; return their one-time passwords by name."""
+    """Add a user for each role unless the name or the address is taken; return their one-time passwords by name."""
     passwords = {}
     for role in (Role.ADMIN, Role.REPORTER, Role.VIEWER):
         name, email = role.value, f"{role.value}@{MAIL_DOMAIN}"
@@ -142,7 +142,7 @@ def add_users() -> dict[str, str]:
 
 
 def _add_sample_days(today: date) -> int:
-    """Add the days up to today to the services of the sample that have none yet; return how many."""
+    """Add sample days to the sample services without any; return the number of days."""
     bare = Service.objects.present().filter(id__in=SERVICES, uptime_records=None).values_list("id", flat=True)
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     records = [record for id in sorted(bare) for record in _sample(id, days)]
@@ -151,7 +151,7 @@ def _add_sample_days(today: date) -> int:
 
 
 def _sample(service_id: str, days: Sequence[date]) -> Iterator[UptimeRecord]:
-    """Make up days, always the same ones for a service: most without downtime, some with, a few without data."""
+    """Yield sample days, always the same ones for a service: most without downtime, some with, a few without data."""
     random = Random(service_id)
     for day in days:
         status = random.choices([Status.OPERATIONAL, Status.PARTIAL, Status.UNKNOWN], [92, 6, 2])[0]

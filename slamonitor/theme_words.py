@@ -1,4 +1,4 @@
-"""The theme's own words that Django does not translate, so that our catalogue has them too. Nothing calls this."""
+"""Texts of the admin theme without a translation in Django, listed so that ours is required. Nothing calls this."""
 
 from django.utils.translation import gettext_noop as _
 

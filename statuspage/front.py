@@ -50,9 +50,9 @@ def reply(visit: Visit, now: datetime) -> Reply | None:
 
 
 def at_once(visit: Visit) -> Reply | None:
-    """Return status, headers and body for a visit, or None if the page must be waited for.
+    """Return status, headers and body for a visit, or None if the page is not ready.
 
-    The event loop calls this and must not wait; it hands the other visits to a thread.
+    The event loop calls this, so it must not wait. If the page is not ready, a thread waits for it.
     """
     began_s = time.perf_counter()
     edition = keeper.edition_at_once(datetime.now(UTC))

@@ -102,7 +102,7 @@ class Keeper:
         """Return the page to serve now; None while the database has never been reached."""
         self._poll_if_due(now)
         if self._must_wait(now) and not self._done.wait(self._patience_s(now)):
-            # After one visitor has waited in vain, nobody waits again until a poll succeeds: threads are few.
+            # Once a visitor has waited in vain, none waits until a poll succeeds, because there are few threads.
             self._is_failing = True
         edition = self._edition
         if edition is None or now - edition.model.read_at < STALE_AFTER:
@@ -179,7 +179,7 @@ def _stale_steps(edition: Edition) -> int:
 
 
 def _within(span: timedelta, since: datetime, now: datetime) -> bool:
-    """Return whether less than a span has passed; a clock that was set back counts as long ago."""
+    """Return whether less than a span has passed since an instant; False if the clock was set back since then."""
     return timedelta(0) <= now - since < span
 
 

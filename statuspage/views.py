@@ -9,7 +9,11 @@ from django.views.decorators.http import require_safe
 from statuspage import assets, front
 
 ROBOTS = "".join(
-    f"{line}\n" for line in ("User-agent: *", *(f"Disallow: /{path}" for path in ("admin/", "heartbeat/", "language")))
+    f"{line}\n"
+    for line in (
+        "User-agent: *",
+        *(f"Disallow: /{path}" for path in ("admin/", "api/push/", "heartbeat/", "language", "ping/")),
+    )
 )
 YEAR_S = 365 * 86_400
 
@@ -36,7 +40,7 @@ def asset(request: HttpRequest, version: str, name: str) -> HttpResponse:
     content = kept.files.get(name)
     if content is None:
         raise Http404(name)
-    # A page rendered by the version before this one still asks for its files: it gets ours, but not for good.
+    # A page that an earlier version rendered requests the files of that version. It gets ours, which it must not cache.
     lifetime = f"max-age={YEAR_S}, immutable" if version == kept.version else "max-age=60"
     return HttpResponse(
         content,

@@ -20,7 +20,8 @@ NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 
 @pytest.fixture
 def bucket() -> str:
-    redis.Redis.from_url(django_settings.REDIS_URL).delete("test-bucket")
+    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+        client.delete("test-bucket")
     return "test-bucket"
 
 
@@ -72,7 +73,8 @@ def test_any_limit_holds(bucket: str, limit: int) -> None:
 def test_an_unused_bucket_leaves_nothing_behind(bucket: str) -> None:
     make_limiter(1).take(bucket, NOW)
 
-    assert 0 < redis.Redis.from_url(django_settings.REDIS_URL).pttl(bucket) <= 60_000
+    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+        assert 0 < client.pttl(bucket) <= 60_000
 
 
 def test_two_processes_share_one_bucket(bucket: str) -> None:

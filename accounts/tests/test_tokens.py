@@ -101,7 +101,7 @@ def test_a_revoked_token_is_refused_from_the_next_request_on(viewer: Person, adm
     assert ApiToken.objects.get().revoked_by == admin.user
 
 
-def test_whoever_is_switched_off_has_no_tokens(viewer: Person, call: Any) -> None:
+def test_a_deactivated_user_has_no_tokens(viewer: Person, call: Any) -> None:
     text = make(viewer)
     viewer.user.is_active = False
     viewer.user.save()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlencode, urlsplit
@@ -32,6 +32,11 @@ HALF = (
 )
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 HALF_OF_EACH, SILENT = 20, 1_100
+GREEDY = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n" * 600,
+    b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 600,
+    b"POST /api/v1/services HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 9_000,
+)
 FRONT, BACK = "slamonitor.web --", "slamonitor.web.back"  # in command lines
 # In turn, so that none reports twice within a second, which no real job does.
 JOBS, VISITED_EVERY_S = 5, 0.2
@@ -121,6 +126,20 @@ def _is_closed(connection: socket.socket) -> bool:
         return True
     except TimeoutError:
         return False
+
+
+def greedy_clients(stage: Stage) -> str:
+    """Send hundreds of requests, or thousands of tiny chunks, in one piece on many connections; read no answer."""
+    sent = 0
+    with visiting(stage) as visits:
+        until = time.monotonic() + stage.fault_s
+        while time.monotonic() < until:
+            with ExitStack() as stack:
+                for said in GREEDY:
+                    with suppress(ConnectionError):  # closed while we are still sending
+                        sent += len(_hold(stack, stage.installation.port, HALF_OF_EACH, said))
+            time.sleep(1.0)
+    return f"{sent} greedy connections, {visits.words()}"
 
 
 def slow_requests(stage: Stage) -> str:
@@ -213,6 +232,7 @@ def _fault(name: str, strike: Callable[[Stage], str], promise: str = "") -> Faul
 FAULTS = [
     _fault("open sockets: half requests", open_sockets),
     _fault("silent connections", silent_connections),
+    _fault("greedy clients: a crowd of requests in one piece", greedy_clients),
     _fault("slow requests", slow_requests),
     _fault("back process of the web stopped, then killed", stopped_back),
     _fault("web process stopped (SIGSTOP)", stopped_web, "`up` notices within 10 s and starts it again"),

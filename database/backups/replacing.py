@@ -26,7 +26,7 @@ TRIES = 20
 StopEngine = Callable[[], AbstractContextManager[None]]
 
 
-def beside(server: Server, found: Source, name: str, progress: Progress) -> None:
+def into_new_database(server: Server, found: Source, name: str, progress: Progress) -> None:
     """Load a backup into a database that does not exist yet. Raises `BackupError`."""
     loading.require_version(server, found)
     if loading.exists(server, name):
@@ -46,7 +46,7 @@ def prove(server: Server, found: Source, progress: Progress) -> None:
 
 
 def drop_left_behind(server: Server) -> None:
-    """Drop the database that a killed proof or restore left; no other one may be running. Raises `BackupError`."""
+    """Drop the database that a killed proof or restore left. Neither may be running. Raises `BackupError`."""
     loading.drop(server, RESTORING.format(server.database))
 
 

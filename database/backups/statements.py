@@ -181,7 +181,7 @@ class _Reader:
         raise BackupError(f"The rows that begin after line {self.line} of the SQL have no end. None of it was run.")
 
     def rest(self) -> bytes:
-        """Return the text without an end, from its first unreadable line on; nothing if only comments are left."""
+        """Return the unfinished statement, from its first unreadable line on; empty if only comments are left."""
         rest = self._buffer[self._at :]
         if not rest or BLANK_TO_END.fullmatch(rest):
             return b""

@@ -52,7 +52,7 @@ def fetch(
     return {
         service.id: Evidence(
             stretches=stretches[service.id],
-            spans=[*spans[service.id], *spans[None], *_removed(service, end)],
+            spans=[*spans[service.id], *spans[None], *_archived(service, end)],
             restatements=restatements[service.id],
             created_at=_second(service.created_at),
         )
@@ -140,8 +140,8 @@ def _restatements(service_ids: Sequence[str], start: datetime, end: datetime) ->
     return found
 
 
-def _removed(service: Service, end: datetime) -> list[sla.Span]:
-    """Return the time after a service was removed, which counts as a pause, not as a gap."""
+def _archived(service: Service, end: datetime) -> list[sla.Span]:
+    """Return the time after a service was archived, which counts as a pause, not as a gap."""
     if service.archived_at is None or service.archived_at >= end:
         return []
     return [sla.Span(kind=SpanKind.PAUSED, since=_second(service.archived_at), until=_second(end))]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
+from monitoring.config.local_times import NoInstant, read_instant
 from monitoring.rules.calendar_days import bounds, day_of
 
 DAYS = 90  # as many as the page shows; the default
@@ -55,11 +56,12 @@ def _edge(text: str, name: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     try:
         if len(text) <= 10 and (day := parse_date(text)) and day.year in YEARS:
             return bounds(day, zone)
-        # A plus sign that was not escaped arrives as a space.
-        instant = parse_datetime(text[:11] + text[11:].replace(" ", "+"))
+        instant = read_instant(text, zone)
         if instant and instant.year in YEARS:
-            whole = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).replace(microsecond=0)
+            whole = instant.replace(microsecond=0)
             return whole, whole
+    except NoInstant as error:
+        raise BadWindow(name, str(error)) from None
     except ValueError:
         pass  # it looks like a date, but does not exist
     raise BadWindow(

@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from monitoring.accounting import amendments
+from monitoring.admin_site.local_times import OVERRIDES
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.rules.calendar_days import day_of
 
@@ -64,6 +65,8 @@ class PolicyForm(ModelForm):  # type: ignore[type-arg]  # takes no arguments whe
 
 class BookAdmin(ModelAdmin):
     """The base class of these pages: short texts have short fields, and times show their zone."""
+
+    formfield_overrides = OVERRIDES
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reason":

@@ -9,7 +9,6 @@ from dataclasses import MISSING
 from functools import lru_cache
 from typing import Any
 
-import yaml
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import translation
@@ -22,8 +21,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from monitoring.config.as_written import setting_value
 from monitoring.config.check_settings import key_of, words_of
-from monitoring.config.yaml_lines import Unreadable, compose, construct
+from monitoring.config.yaml_core import dump
+from monitoring.config.yaml_lines import Unreadable, compose
 from monitoring.probes import KINDS
 from monitoring.probes.settings import Described, described
 
@@ -104,7 +105,7 @@ def _field(each: Described) -> forms.Field:
         return forms.CharField(widget=UnfoldAdminSelectWidget(choices=choices), **common)
     if about.holds_secrets:
         common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
-    if each.type == "see help":
+    if each.type == "see help" and about.example is not None:
         example = _as_yaml(about.example, on_one_line=True)
         common["help_text"] = format_lazy(_("{help} Example: {example}"), help=common["help_text"], example=example)
     return forms.CharField(strip=each.type != "text", widget=_widget(each), **common)
@@ -121,7 +122,7 @@ def _widget(each: Described) -> Any:  # the theme's are not typed
     attributes: dict[str, Any] = {"spellcheck": "false", "autocomplete": "off", "placeholder": about.placeholder}
     if each.type == "whole number":
         return UnfoldAdminIntegerFieldWidget(attrs={"min": about.low, "max": about.high})
-    if each.type == "text" or isinstance(each.default, tuple):
+    if each.type == "text" or isinstance(each.default, tuple) or about.holds_secrets:
         return UnfoldAdminTextareaWidget(attrs={**attributes, "rows": LINES})
     return UnfoldAdminTextInputWidget(attrs=attributes)
 
@@ -144,18 +145,18 @@ def _value(each: Described, text: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
     if each.type == "whole number":
         return int(text) if text.removeprefix("-").isdecimal() and len(text) < 10 else text
-    return text if each.type == "text" else _from_yaml(text)
+    return text if each.type == "text" else _from_yaml(each, text)
 
 
 def _as_yaml(value: Any, *, on_one_line: bool = False) -> str:
     """Format a value as in a services file: text without quotes if it is read back as the same."""
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=on_one_line, width=1_000)
+    text = dump(value, on_one_line=on_one_line, width=1_000)
     return text.removesuffix("\n").removesuffix("\n...").removesuffix("\n")
 
 
-def _from_yaml(text: str) -> Any:
-    node = compose(text.encode())
-    return MISSING if node is None else construct(node)
+def _from_yaml(each: Described, text: str) -> Any:
+    node = compose(text.encode(errors="surrogatepass"))
+    return MISSING if node is None else setting_value(each, node)
 
 
 def _lines(text: str) -> str:

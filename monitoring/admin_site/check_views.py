@@ -1,11 +1,13 @@
 """Admin pages of raw checks: a list with filters, and a page of one check with all its data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Q
@@ -13,17 +15,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.permissions import VIEW_CHECKS
+from monitoring.accounting.time_range import YEARS
 from monitoring.admin_site import phases, signs
 from monitoring.checks import check_search
 from monitoring.checks.check_search import Key, Wanted
 from monitoring.checks.compressed import reading
 from monitoring.checks.compressed.reading import TooMuch
+from monitoring.config.local_times import NoInstant, read_instant
 from monitoring.models import ApiResponseTime, Service, Transition, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES, VERDICTS
 from monitoring.rules.state import Status
@@ -40,6 +43,7 @@ WINDOWS = {  # the length of the window before `until`
 DEFAULT_WINDOW = "24h"
 SERVICES_OFFERED = 500  # as suggestions below the field
 LAST_REQUEST_SLACK = timedelta(seconds=2)
+LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?", re.ASCII)  # all that browsers' own date fields hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "is_fullwidth": "1",
         "chosen": chosen,
         "problems": problems,
+        "needs_offset": bool(problems) or not LOCAL.fullmatch(chosen["until"]),
         "page": page,
         "rows": [_row(check, longest) for check in page.checks] if page else [],
         "older": _link(chosen, "after", page.older) if page else "",
@@ -132,11 +137,14 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
 
 def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
     """Return the filter, and the names of the invalid parameters."""
-    typed = _instant(chosen["until"]) if chosen["until"] else None
-    until = typed or now + check_search.SEARCHED_AHEAD
     problems: tuple[str, ...] = ()
-    if chosen["until"] and typed is None:
-        problems = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},)
+    try:
+        typed = read_instant(chosen["until"], settings.PAGE_TIME_ZONE) if chosen["until"] else None
+        if chosen["until"] and (typed is None or typed.year not in YEARS):
+            problems, typed = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},), None
+    except NoInstant as error:
+        problems, typed = (str(error),), None
+    until = typed or now + check_search.SEARCHED_AHEAD
     length, _label = WINDOWS[chosen["window"]]
     wanted = Wanted(
         since=until - length,
@@ -149,16 +157,8 @@ def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str
     return wanted, problems
 
 
-def _instant(text: str) -> datetime | None:
-    try:
-        at = parse_datetime(text)
-        return at if at is None or timezone.is_aware(at) else timezone.make_aware(at)
-    except (ValueError, OverflowError):
-        return None
-
-
 def _offered() -> dict[str, Any]:
-    """Return the choices of the filters. One query; removed services are included, as they have checks."""
+    """Return the choices of the filters. One query; archived services are included, as they have checks."""
     return {
         "verdicts": VERDICTS,
         "classes": ERROR_TYPES,

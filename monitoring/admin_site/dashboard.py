@@ -1,9 +1,9 @@
 """The data of the dashboard: a fixed number of queries, each of bounded cost.
 
-Troubled services and the condition of the engine are read for each view: the narrow state table, and the raw checks of
-one minute by their index on time. Lists and charts come from hourly counts (`monitoring/accounting/hourly.py`), never
-from raw rows, and each process caches them for `TRENDS_CACHED_S`: with ten thousand services, a week of counts is
-1.7 million narrow rows.
+Services with problems and the condition of the engine are read for each view: from the narrow state table, and from the
+raw checks of one minute by their index on time. Lists and charts come from hourly counts, never from raw rows
+(`monitoring/accounting/hourly.py`), and each process caches them for `TRENDS_CACHED_S`: with ten thousand services, a
+week of counts is 1.7 million narrow rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ from monitoring.rules.calendar_days import day_of
 from monitoring.rules.histogram import merge, percentile
 from monitoring.rules.sla import Kind, figures_of_parts
 from monitoring.rules.state import Status
-from monitoring.states.live import is_ahead, is_silent, status_at, status_column
+from monitoring.states.live import is_ahead, is_silent, status_at, with_live_status
 from monitoring.states.terms import TermsBook
 
 TRENDS_CACHED_S = 30
 MOST_LISTED = 5
 CANDIDATES = 10  # services with the most failed checks, of which the least available are listed
-BURNING_LISTED = 20
+MOST_PROBLEMS_LISTED = 20
 HOUR = timedelta(hours=1)
 
 
@@ -49,7 +49,7 @@ class Period(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unwell:
+class ServiceProblem:
     """A service that is not operational."""
 
     id: str
@@ -118,15 +118,17 @@ class Trends:
     hours: Sequence[HourOfAll]  # every hour of the period, the current one last
 
 
-def unwell(now: datetime) -> tuple[list[Unwell], int]:
-    """Return the services that are not operational, the worst first and at most `BURNING_LISTED`, and their number.
+def service_problems(now: datetime) -> tuple[list[ServiceProblem], int]:
+    """Return the services that are not operational, the worst first, and their number.
 
-    One query, or two if there are more.
+    The list has at most `MOST_PROBLEMS_LISTED` services. One query, or two if there are more.
     """
-    found = _burning(now)
+    found = _not_operational(now)
     severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
-    listed = [_unwell(service, now) for service in found.order_by(severity, "-is_critical", "name")[:BURNING_LISTED]]
-    return listed, len(listed) if len(listed) < BURNING_LISTED else found.count()
+    listed = [
+        _problem(service, now) for service in found.order_by(severity, "-is_critical", "name")[:MOST_PROBLEMS_LISTED]
+    ]
+    return listed, len(listed) if len(listed) < MOST_PROBLEMS_LISTED else found.count()
 
 
 def engine(now: datetime) -> Engine:
@@ -198,18 +200,18 @@ def _least_available(
     return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
 
 
-def _burning(now: datetime) -> QuerySet[Service]:
-    monitored = Service.objects.monitored().annotate(live_status=status_column(now))
+def _not_operational(now: datetime) -> QuerySet[Service]:
+    monitored = with_live_status(Service.objects.monitored(), now)
     return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
 
 
-def _unwell(service: Service, now: datetime) -> Unwell:
+def _problem(service: Service, now: datetime) -> ServiceProblem:
     state: ServiceState | None = getattr(service, "state", None)
     status, since = status_at(state, now), None
     is_measured = state is not None and state.run_last_at is not None
     if state is not None and is_measured and not is_ahead(state, now):
         since = state.run_last_at if is_silent(state, now) else _since(state, status)
-    return Unwell(
+    return ServiceProblem(
         id=service.id,
         name=str(service),
         status=status,

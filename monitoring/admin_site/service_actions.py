@@ -52,17 +52,17 @@ RESUME = Question(
     consequences=[gettext_lazy("They will be checked again and shown on the public page.")],
     button=gettext_lazy("Resume"),
 )
-REMOVE = Question(
-    title=gettext_lazy("Remove services"),
+ARCHIVE = Question(
+    title=gettext_lazy("Archive services"),
     consequences=[
         gettext_lazy("They will no longer be checked, and will be hidden from the public page immediately."),
         gettext_lazy("Nothing is deleted: checks, figures, incidents and the id are kept."),
-        gettext_lazy("You can find them with the “Removed” filter and restore them."),
+        gettext_lazy("You can find them with the “Archived” filter and restore them."),
     ],
-    button=gettext_lazy("Remove"),
+    button=gettext_lazy("Archive"),
     is_dangerous=True,
 )
-BRING_BACK = Question(
+RESTORE = Question(
     title=gettext_lazy("Restore services"),
     consequences=[gettext_lazy("They will be checked again, with the same settings and history.")],
     button=gettext_lazy("Restore"),
@@ -77,12 +77,12 @@ def resume(ids: Sequence[str], who: User, reason: str) -> int:
     return lifecycle.resume(ids, now=timezone.now())
 
 
-def remove(ids: Sequence[str], who: User, reason: str) -> int:
-    return lifecycle.remove(ids, now=timezone.now())
+def archive(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.archive(ids, now=timezone.now())
 
 
-def bring_back(ids: Sequence[str], who: User, reason: str) -> int:
-    return lifecycle.bring_back(ids, now=timezone.now())
+def restore(ids: Sequence[str], who: User, reason: str) -> int:
+    return lifecycle.restore(ids, now=timezone.now())
 
 
 def ask_or_do(

@@ -30,7 +30,7 @@ from accounts.permissions import CHOOSE_SERVICES
 from monitoring.accounting import stored_days
 from monitoring.admin_site import phases, service_actions, signs
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
-from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter
+from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter
 from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
 from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
@@ -39,10 +39,13 @@ from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
 from monitoring.engine.refused_targets import refused_targets, unresolved_targets
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.probes.failures import NoNameServer, NotAllowed
-from monitoring.probes.model import Phases
+from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
+from monitoring.probes.model import MeasuredRequest, Phases
+from monitoring.probes.net.certificates import DAY_S
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
+from monitoring.rules.unix_time import from_ms
+from monitoring.states.live import with_live_status
 
 UPTIME_DAYS = 30  # over which the list shows the uptime, today included
 CHECK_NOW_AT_MOST_MS = 20_000  # the user waits, and a thread of the web server with them
@@ -72,7 +75,7 @@ class ServiceAdmin(ModelAdmin):
     autocomplete_fields = ("parent",)
     list_display = ("state_now", "full_name", "last_24_hours", "uptime", "last_check", "response_time", "interval")
     list_display_links = ("full_name",)
-    list_filter = (ShownFilter, "status", "is_critical", "kind", GroupFilter, RegionFilter)
+    list_filter = (ShownFilter, StatusFilter, "is_critical", "kind", GroupFilter, RegionFilter)
     list_select_related = ("state",)
     list_per_page = 50
     list_max_show_all = 50
@@ -81,9 +84,10 @@ class ServiceAdmin(ModelAdmin):
     search_help_text = gettext_lazy("Name, id or address")
     show_full_result_count = False
     ordering = ("name",)
-    actions = ("pause_services", "resume_services", "remove_services", "bring_back_services")
+    actions = ("pause_services", "resume_services", "archive_services", "restore_services")
     change_form_template = "admin/monitoring/service/change_form.html"
     warn_unsaved_form = True
+    view_on_site = False  # the list links to the ledger, with the days of the figure
 
     class Media:
         js = (Script("monitoring/service-form.js", type="module"),)
@@ -93,7 +97,10 @@ class ServiceAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ServiceList]:
         return ServiceList
 
-    @admin.display(description=gettext_lazy("State"), ordering="status")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Service]:
+        return with_live_status(super().get_queryset(request), timezone.now())
+
+    @admin.display(description=gettext_lazy("State"), ordering="live_status")
     def state_now(self, service: Service) -> SafeString:
         return signs.service_sign(service, _read_at(service))
 
@@ -113,7 +120,7 @@ class ServiceAdmin(ModelAdmin):
             return "–"
         since, until = service.figured_days
         days = urlencode({"from": since, "to": until})
-        address = f"{reverse('statuspage:ledger', args=[service.pk])}?{days}"
+        address = f"{service.get_absolute_url()}?{days}"
         return format_html('<a href="{}" class="admin-number">{} %</a>', address, shown)
 
     @admin.display(description=gettext_lazy("Last check"), ordering="state__run_last_at")
@@ -183,7 +190,7 @@ class ServiceAdmin(ModelAdmin):
         return bool(super().has_view_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
-        return False  # removing archives
+        return False  # services are archived instead
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -199,10 +206,10 @@ class ServiceAdmin(ModelAdmin):
     # --- What can be done ---------------------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions that apply: a removed service can only be restored."""
+        """Return the actions that apply: an archived service can only be restored."""
         found: dict[str, Any] = super().get_actions(request)
-        is_removed = request.GET.get("shown") == "removed"
-        return {name: action for name, action in found.items() if (name == "bring_back_services") == is_removed}
+        is_archived = request.GET.get("shown") == "archived"
+        return {name: action for name, action in found.items() if (name == "restore_services") == is_archived}
 
     @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
     def pause_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
@@ -212,13 +219,13 @@ class ServiceAdmin(ModelAdmin):
     def resume_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
         return self._decide(request, chosen, service_actions.RESUME, service_actions.resume)
 
-    @admin.action(description=gettext_lazy("Remove…"), permissions=["change"])
-    def remove_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
-        return self._decide(request, chosen, service_actions.REMOVE, service_actions.remove)
+    @admin.action(description=gettext_lazy("Archive…"), permissions=["change"])
+    def archive_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.ARCHIVE, service_actions.archive)
 
     @admin.action(description=gettext_lazy("Restore…"), permissions=["change"])
-    def bring_back_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
-        return self._decide(request, chosen, service_actions.BRING_BACK, service_actions.bring_back)
+    def restore_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return self._decide(request, chosen, service_actions.RESTORE, service_actions.restore)
 
     def _decide(self, request: HttpRequest, chosen: QuerySet[Service], question: Any, act: Any) -> HttpResponse | None:
         context = self.admin_site.each_context(request)
@@ -247,6 +254,8 @@ class ServiceAdmin(ModelAdmin):
                 context["refused"] = str(error)
             except NoNameServer as error:
                 context["unresolved"] = str(error)
+            except NotKnown as error:
+                context["not_known"] = str(error)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 
@@ -272,7 +281,7 @@ def _attempt_shown(service: Service) -> dict[str, Any]:
     attempt = check_now(service, timezone.now(), at_most_ms=CHECK_NOW_AT_MOST_MS)
     result = attempt.result
     longest = max([result.phases.total_ms, *(request.phases.total_ms for request in result.requests)])
-    hops = [(request, _bar(request.phases, longest)) for request in result.requests]
+    hops = [(request, _bar(request.phases, longest), _certificate(request)) for request in result.requests]
     return {
         "attempt": attempt,
         "sign": signs.verdict_sign(result.verdict),
@@ -281,6 +290,14 @@ def _attempt_shown(service: Service) -> dict[str, Any]:
         "names": phases.NAMES,
         "is_shortened": attempt.timeout_ms < service.timeout,
     }
+
+
+def _certificate(request: MeasuredRequest) -> dict[str, Any] | None:
+    """Return when the first certificate of a request expires, and the whole days until then."""
+    if request.certificate_ends_at_s is None:
+        return None
+    left_s = request.certificate_ends_at_s - request.started_at_ms // 1000
+    return {"ends_at": from_ms(request.certificate_ends_at_s * 1000), "days": left_s // DAY_S}
 
 
 def _bar(found: Phases, longest_ms: float) -> phases.Bar:

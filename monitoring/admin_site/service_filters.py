@@ -8,18 +8,19 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.models import Service
+from monitoring.words.statuses import NOW_LABELS
 
 Choices = list[tuple[str, Any]]
 
 
 class ShownFilter(SimpleListFilter):
-    """A filter that hides removed services by default."""
+    """A filter that hides archived services by default."""
 
     title = _("checks")
     parameter_name = "shown"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("running", _("Running")), ("paused", _("Paused")), ("removed", _("Removed"))]
+        return [("running", _("Running")), ("paused", _("Paused")), ("archived", _("Archived"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
         match self.value():
@@ -27,9 +28,22 @@ class ShownFilter(SimpleListFilter):
                 return queryset.filter(archived_at=None, is_active=True)
             case "paused":
                 return queryset.filter(archived_at=None, is_active=False)
-            case "removed":
+            case "archived":
                 return queryset.exclude(archived_at=None)
         return queryset.filter(archived_at=None)
+
+
+class StatusFilter(SimpleListFilter):
+    """A filter by the status that the list shows: unknown if no check counts now. Needs `live_status`."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(status.value, label) for status, label in NOW_LABELS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(live_status=self.value()) if self.value() else queryset
 
 
 class RegionFilter(SimpleListFilter):

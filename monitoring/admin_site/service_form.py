@@ -49,7 +49,10 @@ HELP = {
     "group_name": _("Services with the same group are shown together on the page."),
     "tags": _("Separated by commas."),
     "parent": _("The parent service, if any."),
-    "kind": _("How the service is checked: by a probe over HTTP, TCP, DNS or TLS, or by waiting for a heartbeat."),
+    "kind": _(
+        "How the service is checked: by a probe over HTTP, TCP, DNS or TLS, by asking the registry of a domain,"
+        " or by waiting for a heartbeat."
+    ),
     "endpoint_url": _("Full URL, for example https://api.example.com/health. Leave empty for a heartbeat."),
     "check_interval": _("60000 = one minute (the default). From 1000, one second, to 86400000, one day."),
     "timeout": _("5000 = five seconds (the default), for everything from DNS to the last byte. From 100 to 60000."),
@@ -119,7 +122,10 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
         if Service.objects.filter(id=id).exclude(archived_at=None).exists():
             # Otherwise its history would look like that of the new one.
             raise ValidationError(
-                _("A removed service has this id. Choose another id, or restore the service from the “Removed” list.")
+                _(
+                    "An archived service has this id. Choose another id, or restore the service from the list of"
+                    " archived services."
+                )
             )
         return id
 

@@ -21,7 +21,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         '<path d="m4 4 6 6m0-6-6 6" stroke="var(--ground)" stroke-width="2"/>',
         "nodata": '<circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="2"/>',
         "paused": '<path d="M3 2h3v10H3Zm5 0h3v10H8Z" fill="currentColor"/>',
-        "removed": '<path d="M2 6h10v2H2Z" fill="currentColor"/>',
+        "archived": '<path d="M2 6h10v2H2Z" fill="currentColor"/>',
         "info": '<path d="M7 .5 13.5 7 7 13.5.5 7Z" fill="currentColor"/>',
     }
 )
@@ -29,7 +29,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
 
 def sign(shape: str, word: str, title: str = "") -> SafeString:
     """Return a coloured shape with its word."""
-    tone = "nodata" if shape in ("paused", "removed") else shape
+    tone = "nodata" if shape in ("paused", "archived") else shape
     drawing = mark_safe(SHAPES[shape])
     return format_html(
         '<span class="admin-state tone-{}" title="{}"><svg viewBox="0 0 14 14" aria-hidden="true">{}</svg>{}</span>',
@@ -41,9 +41,9 @@ def sign(shape: str, word: str, title: str = "") -> SafeString:
 
 
 def service_sign(service: Service, now: datetime) -> SafeString:
-    """Return the sign of a service: removed or paused, else unknown, else its status."""
+    """Return the sign of a service: archived or paused, else unknown, else its status."""
     if service.archived_at is not None:
-        return sign("removed", _("Removed"))
+        return sign("archived", _("Archived"))
     if not service.is_active:
         return sign("paused", _("Paused"))
     state = getattr(service, "state", None)

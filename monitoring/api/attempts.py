@@ -28,6 +28,9 @@ class RequestOut(BaseModel):
     status_code: int | None
     error_message: str | None
     phases: PhasesOut
+    certificate_expires_at: datetime | None = Field(
+        description="Expiry of the first certificate of the chain to expire; null without TLS."
+    )
 
 
 class AttemptOut(BaseModel):
@@ -39,6 +42,7 @@ class AttemptOut(BaseModel):
     status_code: int | None
     error_type: ErrorType | None
     error_message: str | None
+    remarks: list[str] = Field(description="What is not as it should be, but no failure, such as a weak cipher suite.")
     timeout_ms: int = Field(description="Timeout of this check; at most that of the service.")
     phases: PhasesOut
     requests: list[RequestOut]
@@ -54,6 +58,7 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
         status_code=result.status_code,
         error_type=result.error_type,
         error_message=result.error_message,
+        remarks=list(result.remarks),
         timeout_ms=attempt.timeout_ms,
         phases=_phases(result.phases),
         requests=[_request(request) for request in result.requests],
@@ -62,12 +67,14 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
 
 
 def _request(request: MeasuredRequest) -> RequestOut:
+    ends_at_s = request.certificate_ends_at_s
     return RequestOut(
         url=request.url,
         method=request.method,
         status_code=request.status_code,
         error_message=request.error_message,
         phases=_phases(request.phases),
+        certificate_expires_at=None if ends_at_s is None else from_ms(ends_at_s * 1000),
     )
 
 

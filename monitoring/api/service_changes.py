@@ -26,8 +26,8 @@ REASON = "API"  # of a pause that came with other settings
 
 
 def find(service_id: str) -> Service:
-    """Return a service, also an archived one. Raises `ApiError`, 404."""
-    service = Service.objects.filter(pk=service_id).first()
+    """Return a service with its state, also an archived one. Raises `ApiError`, 404."""
+    service = Service.objects.select_related("state").filter(pk=service_id).first()
     if service is None:
         raise ApiError("SERVICE_NOT_FOUND", _("There is no service %(id)s.") % {"id": service_id}, status=404)
     return service
@@ -42,7 +42,7 @@ def find_present(service_id: str) -> Service:
     return service
 
 
-def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
+def create(request: HttpRequest, body: Mapping[str, Any], now: datetime) -> ServiceOut:
     """Create a service. Raises `ApiError`: 422 with all problems, 409 if its id is taken."""
     with transaction.atomic():
         lifecycle.lock_catalogue()
@@ -51,52 +51,59 @@ def create(request: HttpRequest, body: Mapping[str, Any]) -> ServiceOut:
             _demand_free(wanted.id)
         sync([wanted], problems, author=caller(request).user, reason=REASON)
     _note("service created", wanted.id, request)
-    return _seen(wanted.id)
+    return _seen(wanted.id, now)
 
 
-def change(request: HttpRequest, service_id: str, body: Mapping[str, Any], *, is_whole: bool) -> ServiceOut:
+def change(
+    request: HttpRequest, service_id: str, body: Mapping[str, Any], now: datetime, *, is_whole: bool
+) -> ServiceOut:
     """Change the settings in the body, or replace all of them, which requires a tag. Raises `ApiError`."""
     with transaction.atomic():
         lifecycle.lock_catalogue()
-        before = shown(find_present(service_id), with_settings=True)
+        before = shown(find_present(service_id), now=now, with_settings=True)
         preconditions.demand(request, preconditions.etag_of(before), is_required=is_whole)
         kept = before.model_dump(mode="json")
         wanted, problems = service_bodies.read(body, service_id, kept, is_whole=is_whole)
         outcome = sync([wanted], problems, author=caller(request).user, reason=REASON)
     if outcome.has_changes:
         _note("service changed", service_id, request)
-    return _seen(service_id)
+    return _seen(service_id, now)
 
 
 def archive(request: HttpRequest, service_id: str, now: datetime) -> None:
     """Archive a service. Idempotent."""
-    _act(request, service_id, find, lambda: lifecycle.remove([service_id], now=now), "service archived")
+    _act(request, service_id, now, find, lambda: lifecycle.archive([service_id], now=now), "service archived")
 
 
 def restore(request: HttpRequest, service_id: str, now: datetime) -> ServiceOut:
     """Restore an archived service. Idempotent."""
-    _act(request, service_id, find, lambda: lifecycle.bring_back([service_id], now=now), "service restored")
-    return _seen(service_id)
+    _act(request, service_id, now, find, lambda: lifecycle.restore([service_id], now=now), "service restored")
+    return _seen(service_id, now)
 
 
 def pause(request: HttpRequest, service_id: str, reason: str, now: datetime) -> ServiceOut:
     who = caller(request).user
     act = lambda: lifecycle.pause([service_id], author=who, reason=reason, now=now)  # noqa: E731
-    _act(request, service_id, find_present, act, "service paused")
-    return _seen(service_id)
+    _act(request, service_id, now, find_present, act, "service paused")
+    return _seen(service_id, now)
 
 
 def resume(request: HttpRequest, service_id: str, now: datetime) -> ServiceOut:
-    _act(request, service_id, find_present, lambda: lifecycle.resume([service_id], now=now), "service resumed")
-    return _seen(service_id)
+    _act(request, service_id, now, find_present, lambda: lifecycle.resume([service_id], now=now), "service resumed")
+    return _seen(service_id, now)
 
 
 def _act(
-    request: HttpRequest, service_id: str, find: Callable[[str], Service], act: Callable[[], int], event: str
+    request: HttpRequest,
+    service_id: str,
+    now: datetime,
+    find: Callable[[str], Service],
+    act: Callable[[], int],
+    event: str,
 ) -> None:
     with transaction.atomic():
         lifecycle.lock_catalogue()
-        current = preconditions.etag_of(shown(find(service_id), with_settings=True))
+        current = preconditions.etag_of(shown(find(service_id), now=now, with_settings=True))
         preconditions.demand(request, current, is_required=False)
         count = act()
     if count:
@@ -112,8 +119,8 @@ def _demand_free(service_id: str) -> None:
     raise ApiError("SERVICE_EXISTS", words % {"id": service_id}, status=409)
 
 
-def _seen(service_id: str) -> ServiceOut:
-    return shown(Service.objects.get(pk=service_id), with_settings=True)
+def _seen(service_id: str, now: datetime) -> ServiceOut:
+    return shown(find(service_id), now=now, with_settings=True)
 
 
 def _note(event: str, service_id: str, request: HttpRequest) -> None:

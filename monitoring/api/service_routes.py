@@ -1,6 +1,7 @@
 """`/api/v1/services`: the services and their settings."""
 
 import threading
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
@@ -29,14 +30,15 @@ from monitoring.api.service_schemas import (
 from monitoring.engine.check_now import check_now
 from monitoring.models import Service
 from monitoring.probes import KINDS
-from monitoring.probes.failures import NoNameServer, NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.rules.state import Status
+from monitoring.states.live import with_live_status
 from observability.errors import ApiError
 
 router = Router(tags=["Services"])
 
-AT_MOST_MS = 20_000  # of a check for which the caller and a thread of the web server wait
-_seats = threading.BoundedSemaphore(2)  # of those threads, so that enough are left for other requests
+AT_MOST_MS = 20_000  # timeout of a check on request, because the caller and a thread of the web server wait for it
+_seats = threading.BoundedSemaphore(2)  # checks on request at a time, so that threads are left for other requests
 
 
 class ServiceFilters(Paged):
@@ -47,11 +49,15 @@ class ServiceFilters(Paged):
     is_active: bool | None = Field(None, description="False for paused services.")
     is_archived: bool = Field(False, description="Archived services instead of existing ones.")
 
-    def choose(self) -> QuerySet[Service]:
-        """Return the requested services, in order of their ids."""
-        found = Service.objects.filter(archived_at__isnull=not self.is_archived)
-        exact = {"status": self.status, "group_name": self.group, "kind": self.kind, "is_active": self.is_active}
+    def choose(self, now: datetime) -> QuerySet[Service]:
+        """Return the requested services with their states, in order of their ids."""
+        found: QuerySet[Service] = Service.objects.select_related("state").filter(
+            archived_at__isnull=not self.is_archived
+        )
+        exact = {"group_name": self.group, "kind": self.kind, "is_active": self.is_active}
         found = found.filter(**{column: value for column, value in exact.items() if value is not None})
+        if self.status is not None:
+            found = with_live_status(found, now).filter(live_status=self.status)
         if self.tag is not None:
             found = found.filter(tags__contains=[self.tag])
         if self.cursor:
@@ -84,11 +90,12 @@ def list_services(
     request: HttpRequest, response: HttpResponse, filters: Annotated[ServiceFilters, StrictQuery(...)]
 ) -> ServicePage:
     """In order of their ids. One query, however many there are."""
-    found = list(filters.choose()[: filters.limit + 1])
+    now = timezone.now()
+    found = list(filters.choose(now)[: filters.limit + 1])
     services, has_more = found[: filters.limit], len(found) > filters.limit
     with_settings = _sees_settings(request)
     return ServicePage(
-        items=[shown(service, with_settings=with_settings) for service in services],
+        items=[shown(service, now=now, with_settings=with_settings) for service in services],
         next_cursor=link_next(request, response, cursor_of(services[-1].id) if has_more else None),
     )
 
@@ -102,7 +109,7 @@ def list_services(
 )
 def create_service(request: HttpRequest, response: HttpResponse, body: ServiceCreate) -> Any:
     """Create a service. If there are problems, all are reported and nothing is created."""
-    service = _tagged(response, service_changes.create(request, body.root))
+    service = _tagged(response, service_changes.create(request, body.root, timezone.now()))
     response.headers["Location"] = request.build_absolute_uri(f"{request.path}/{service.id}")
     return Answer(201, service)
 
@@ -117,7 +124,9 @@ def create_service(request: HttpRequest, response: HttpResponse, body: ServiceCr
 )
 def read_service(request: HttpRequest, response: HttpResponse, service_id: str) -> Any:
     """With an `ETag`, for `If-None-Match`, which saves the body, and `If-Match`, which guards a change."""
-    service = _tagged(response, shown(service_changes.find(service_id), with_settings=_sees_settings(request)))
+    service = _tagged(
+        response, shown(service_changes.find(service_id), now=timezone.now(), with_settings=_sees_settings(request))
+    )
     if preconditions.is_known(request, response.headers["ETag"]):
         return HttpResponse(status=304, headers={"ETag": response.headers["ETag"]})
     return service
@@ -133,7 +142,7 @@ def read_service(request: HttpRequest, response: HttpResponse, service_id: str) 
 def replace_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServiceReplace) -> ServiceOut:
     """Replace all settings; `If-Match` is required. The body of a GET can be sent back: values that the monitor
     maintains are ignored if unchanged, and secrets shown as dots are kept."""
-    return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=True))
+    return _tagged(response, service_changes.change(request, service_id, body.root, timezone.now(), is_whole=True))
 
 
 @router.patch(
@@ -145,7 +154,7 @@ def replace_service(request: HttpRequest, response: HttpResponse, service_id: st
 )
 def change_service(request: HttpRequest, response: HttpResponse, service_id: str, body: ServicePatch) -> ServiceOut:
     """Change some settings and keep the others; `If-Match` is optional."""
-    return _tagged(response, service_changes.change(request, service_id, body.root, is_whole=False))
+    return _tagged(response, service_changes.change(request, service_id, body.root, timezone.now(), is_whole=False))
 
 
 @router.delete(
@@ -223,5 +232,8 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
             "This service is not checked: %(why)s. Our own DNS servers are at fault, so the time counts as unknown."
         )
         raise ApiError("DNS_UNAVAILABLE", words % {"why": error}, status=503, headers={"Retry-After": "10"}) from error
+    except NotKnown as error:
+        words = _("There is no result: %(why)s. This says nothing about the target, so the time counts as unknown.")
+        raise ApiError("NOT_KNOWN", words % {"why": error}, status=409) from error
     finally:
         _seats.release()

@@ -12,6 +12,7 @@ from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.models import Service
 from monitoring.models.services import INTERVAL_MS, SLUG_IN_SCHEMAS, THRESHOLD, TIMEOUT_MS
 from monitoring.rules.state import Status
+from monitoring.states.live import status_at
 
 EXAMPLE = {
     "id": "payments",
@@ -55,8 +56,8 @@ class ServiceOut(BaseModel):
     warnings: list[str] = Field([], description="Unsealed settings that look like secrets, and what to do about them.")
 
 
-def shown(service: Service, *, with_settings: bool) -> ServiceOut:
-    """Return a service with the keys that the caller may see. No query."""
+def shown(service: Service, *, now: datetime, with_settings: bool) -> ServiceOut:
+    """Return a service, fetched with its state, with the keys that the caller may see. No query."""
     values: dict[str, Any] = {
         "id": service.id,
         "name": service.name,
@@ -67,7 +68,7 @@ def shown(service: Service, *, with_settings: bool) -> ServiceOut:
         "tags": service.tags,
         "is_critical": service.is_critical,
         "is_active": service.is_active,
-        "status": service.status,
+        "status": status_at(getattr(service, "state", None), now),
         "created_at": service.created_at,
         "updated_at": service.updated_at,
         "archived_at": service.archived_at,

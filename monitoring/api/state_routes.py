@@ -28,7 +28,7 @@ from monitoring.models import Service, Transition
 from monitoring.probes.model import Verdict
 from monitoring.rules.state import Cause, Status
 from monitoring.rules.unix_time import from_us, to_us
-from monitoring.states.live import is_ahead, status_at, status_column
+from monitoring.states.live import is_ahead, status_at, with_live_status
 
 router = Router(tags=["States"])
 
@@ -105,7 +105,7 @@ def list_states(
     if filters.is_active is not None:
         chosen = chosen.filter(is_active=filters.is_active)
     if filters.status is not None:
-        chosen = chosen.annotate(live_status=status_column(now)).filter(live_status=filters.status)
+        chosen = with_live_status(chosen, now).filter(live_status=filters.status)
     if filters.cursor:
         chosen = chosen.filter(id__gt=key_of(filters.cursor, 1)[0])
     found = list(chosen.order_by("id")[: filters.limit + 1])

@@ -1,4 +1,4 @@
-"""Change services, one or many: save validated forms, pause, resume, remove and restore services.
+"""Change services, one or many: save validated forms, pause, resume, archive and restore services.
 
 All code that changes services, `sync` included, takes the lock of `lock_catalogue`. It writes whole rows, so without
 the lock, one process could overwrite the change of another with older values.
@@ -16,7 +16,7 @@ from accounts.models import User
 from database import changes
 from database.locks import lock_in_transaction
 from monitoring.accounting import day_rules
-from monitoring.catalogue import revival
+from monitoring.catalogue import restoring
 from monitoring.models import Service, Span, SpanKind
 from monitoring.states import transitions
 from observability.events import Action, Subject, tell_when_committed
@@ -77,7 +77,7 @@ def close_spans(service_ids: Collection[str], *, now: datetime) -> None:
     Span.objects.filter(service__in=service_ids, kind=SpanKind.PAUSED, until=None, since__lt=now).update(until=now)
 
 
-def remove(service_ids: Collection[str], *, now: datetime) -> int:
+def archive(service_ids: Collection[str], *, now: datetime) -> int:
     """Archive the services that are not archived yet and return how many there were. Nothing is deleted."""
     with transaction.atomic():
         ids = _lock(Service.objects.filter(id__in=service_ids, archived_at=None))
@@ -86,14 +86,14 @@ def remove(service_ids: Collection[str], *, now: datetime) -> int:
     return len(ids)
 
 
-def bring_back(service_ids: Collection[str], *, now: datetime) -> int:
-    """Restore removed services, with their settings and history, and return how many there were."""
+def restore(service_ids: Collection[str], *, now: datetime) -> int:
+    """Restore archived services, with their settings and history, and return how many there were."""
     with transaction.atomic():
         ids = _lock(Service.objects.filter(id__in=service_ids).exclude(archived_at=None))
         # States first, in the order in which a recorder locks; another order could end in a deadlock.
-        returning = revival.lock(ids)
+        archived = restoring.lock(ids)
         _put(ids, archived_at=None, now=now)
-        revival.revive(returning, now)
+        restoring.restore(archived, now)
         tell_when_committed(Subject.SERVICE, Action.CREATED, ids)
     return len(ids)
 

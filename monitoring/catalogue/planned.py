@@ -84,7 +84,7 @@ class Difference:
 
     def __str__(self) -> str:
         if self.column == "archived_at":
-            return "revived"
+            return "restored"
         if self.column == "check_settings":
             return ", ".join(_told_settings(self.before, self.after))
         key = KEYS.get(self.column, self.column)
@@ -98,20 +98,22 @@ class Outcome:
     created: Sequence[str]
     updated: Mapping[str, Sequence[Difference]]
     unchanged: int
-    removed: Sequence[str] = ()
+    archived: Sequence[str] = ()
     warnings: Sequence[Problem] = ()  # not mistakes, but worth a look
 
     @property
     def has_changes(self) -> bool:
-        return bool(self.created or self.updated or self.removed)
+        return bool(self.created or self.updated or self.archived)
 
     def __str__(self) -> str:
         listed = [f"{id}: {', '.join(map(str, what))}" for id, what in list(self.updated.items())[:MOST_UPDATES_LISTED]]
         if len(self.updated) > MOST_UPDATES_LISTED:
             listed.append(f"and {len(self.updated) - MOST_UPDATES_LISTED} more")
         details = f" ({'; '.join(listed)})" if listed else ""
-        removed = f"{len(self.removed)} removed ({', '.join(self.removed)}), " if self.removed else ""
-        return f"{len(self.created)} created, {len(self.updated)} updated{details}, {removed}{self.unchanged} unchanged"
+        archived = f"{len(self.archived)} archived ({', '.join(self.archived)}), " if self.archived else ""
+        return (
+            f"{len(self.created)} created, {len(self.updated)} updated{details}, {archived}{self.unchanged} unchanged"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def draft(wanted: Wanted, stored: Service | None) -> Draft:
     if stored is None:
         return Draft(wanted=wanted, service=Service(**{"id": wanted.id, **values}), is_new=True, differences=())
     service = copy.copy(stored)
-    values["archived_at"] = None  # a removed service that is wanted again is restored
+    values["archived_at"] = None  # a archived service that is wanted again is restored
     differences = [
         Difference(column=column, before=getattr(stored, column), after=value)
         for column, value in values.items()

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from datetime import date
 from typing import Any
 
 from monitoring.models import Service
@@ -62,7 +61,7 @@ def _not_json(value: Any) -> str | None:
         case str():
             return _unstorable(value)
         case float() if not math.isfinite(value):
-            return f"{value} is not a number that can be stored. Put it in quotes."
+            return "a number in it is infinite or none at all (.inf, .nan). Put it in quotes."
         case int() if value not in INT8:
             return "a whole number in it is too large. Put it in quotes."
         case None | bool() | int() | float():
@@ -84,8 +83,6 @@ def _of_wrong_type(value: Any, written: str, expected: str, remedy: str) -> str:
 
 def _kind(value: Any) -> str:
     kinds = {bool: "true or false", str: "text", list: "a list", dict: "a mapping"}
-    if isinstance(value, date):
-        return "a date"
     return kinds.get(type(value), "a number" if isinstance(value, int | float) else "of a type of its own")
 
 

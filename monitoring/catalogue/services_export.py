@@ -3,32 +3,15 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import yaml
-
 from monitoring.catalogue.planned import COLUMNS, KEYS
 from monitoring.config import sealing
 from monitoring.config.placeholders import escaped
+from monitoring.config.yaml_core import dump
 from monitoring.models import Service
 from monitoring.probes.secrets import is_secret
 
 ALWAYS = frozenset({"id", "name", "display_name"})  # the others only if they differ from the default
 BELOW_CHECK = frozenset({"kind", "check_settings"})
-
-
-class Dumper(yaml.SafeDumper):
-    """A dumper without aliases, which our reader refuses."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: Dumper, text: str) -> yaml.Node:
-    # Quoted and escaped: otherwise a Unicode line break would be read back as a space.
-    style = None if text.replace("\n", "").isprintable() else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-Dumper.add_representer(str, _represent_text)
 
 
 def export(services: Iterable[Service]) -> Iterator[str]:
@@ -38,7 +21,7 @@ def export(services: Iterable[Service]) -> Iterator[str]:
         if is_empty:
             yield "services:\n"
         is_empty = False
-        yield yaml.dump([_written(service)], Dumper=Dumper, allow_unicode=True, sort_keys=False, width=120)
+        yield dump([_written(service)])
     if is_empty:
         yield "services: []\n"
 

@@ -11,12 +11,14 @@ import yaml
 from monitoring.catalogue import sync
 from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.catalogue.sync import Outcome, Problem, Refused, Wanted
+from monitoring.config.as_written import as_text, check_value
 from monitoring.config.check_settings import DEFAULT_KIND, PREFIX
-from monitoring.config.file_variables import fill_in, sealed_check
+from monitoring.config.file_variables import CHECK, fill_in, sealed_check
 from monitoring.config.yaml_lines import Path, Unreadable, compose, construct, line_of, lines_below
 from monitoring.probes.suggestions import did_you_mean, shown
 
 ROOT = "services"
+OF_PEOPLE = "x-"  # keys with this beginning hold anchors for other places, as in files of Docker Compose
 
 
 Progress = Callable[[str, int, int], None]  # the step, how many are done, of how many
@@ -36,7 +38,7 @@ def sync_file(
     """
     reading = read(raw, os.environ if variables is None else variables, progress)
     if prune and not reading.is_broken and not reading.wanted:
-        what = "the file contains no services, and --prune would remove all of them. List the services to keep."
+        what = "the file contains no services, and --prune would archive all of them. List the services to keep."
         reading.problems.append(Problem(line=1, key=ROOT, what=what))
     if reading.is_broken:
         raise Refused(reading.problems)
@@ -74,8 +76,9 @@ def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml
         problems.append(Problem(line=1, key=ROOT, what=f"the file has no such key. {example}"))
         return None
     for key, _value in root.value:
-        if key.value != ROOT:
-            what = f"unknown key. {did_you_mean(str(key.value), [ROOT])}The file has `services:` only."
+        if key.value != ROOT and not _key_text(key).startswith(OF_PEOPLE):
+            meant = did_you_mean(str(key.value), [ROOT])
+            what = f"unknown key. {meant}The file has `services:`, and keys of yours that begin with {OF_PEOPLE}."
             problems.append(Problem(line=line_of(key), key=_key_text(key), what=what))
     lists = [(key, value) for key, value in root.value if key.value == ROOT]
     for key, _value in lists[1:]:
@@ -155,14 +158,23 @@ def _values(
                 problems += (Problem(line=at, key=path, what=what) for at, path, what in filling.problems)
                 continue
             try:
-                value = construct(value_node)
-                fault = FAULTS[key](value, written)
+                value, fault = _value(key, value_node, written)
             except Unreadable as error:
                 line, fault = error.line, f"{written}: {error.what}."
         if fault is None:
             yield key, value
         else:
             problems.append(Problem(line=line, key=key, what=fault))
+
+
+def _value(key: str, node: yaml.Node, written: str) -> tuple[Any, str | None]:
+    """Return the value of a key and its fault. Where text is expected, plain values are text as they are written."""
+    value = check_value(node) if key == CHECK else construct(node)
+    fault = FAULTS[key](value, written)
+    if fault is not None and not isinstance(node, yaml.MappingNode) and as_text(node):
+        text = construct(node)
+        return (text, None) if FAULTS[key](text, written) is None else (value, fault)
+    return value, fault
 
 
 def _written(node: yaml.Node) -> str:

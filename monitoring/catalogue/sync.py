@@ -1,4 +1,4 @@
-"""Create, update and remove many services at once: either all, or none with all reasons."""
+"""Create, update and archive many services at once: either all, or none with all reasons."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from database.batches import batches
 from monitoring.accounting import day_rules
-from monitoring.catalogue import lifecycle, parents, revival, service_rows
+from monitoring.catalogue import lifecycle, parents, restoring, service_rows
 from monitoring.catalogue.plain_secrets import plain_secrets
 from monitoring.catalogue.planned import COLUMNS, KEYS, Difference, Draft, Outcome, Problem, Refused, Wanted, draft
 from monitoring.config import check_settings
@@ -44,7 +44,7 @@ def sync(
 ) -> Outcome:
     """Change services to the wanted settings, in one transaction and with a few queries per thousand services.
 
-    Other services are not changed, or removed with `prune`. With `is_dry`, the outcome is what would be done.
+    Other services are not changed, or archived with `prune`. With `is_dry`, the outcome is what would be done.
     `author` and `reason` are stored with the pauses that this begins. Each id must occur once.
     Raises `Refused` with the `known` problems and all others; in that case nothing is changed.
     """
@@ -52,34 +52,34 @@ def sync(
         lifecycle.lock_catalogue()
         stored = Service.objects.in_bulk([each.id for each in wanted])
         drafts = [draft(each, stored.get(each.id)) for each in wanted]
-        removed = _others(drafts) if prune else []
-        problems = [*known, *_all_invalid(drafts, progress), *_taken_names(drafts), *_wrong_parents(drafts, removed)]
+        archived = _others(drafts) if prune else []
+        problems = [*known, *_all_invalid(drafts, progress), *_taken_names(drafts), *_wrong_parents(drafts, archived)]
         if problems:
             raise Refused(sorted(problems))
         changed = [each for each in drafts if each.is_new or each.differences]
-        if (changed or removed) and not is_dry:
+        if (changed or archived) and not is_dry:
             now = timezone.now()
             ruled = [each.service.id for each in changed if any(_changes(each, name) for name in day_rules.COLUMNS)]
             day_rules.keep_todays(ruled, now, settings.PAGE_TIME_ZONE)
             _write(changed, now, progress)
             _switch(changed, now, author, reason)
-            Service.objects.filter(id__in=removed).update(archived_at=now, updated_at=now)
-            lifecycle.tell_readers([*(each.service.id for each in changed), *removed])
-            _tell(changed, removed)
+            Service.objects.filter(id__in=archived).update(archived_at=now, updated_at=now)
+            lifecycle.tell_readers([*(each.service.id for each in changed), *archived])
+            _tell(changed, archived)
     return Outcome(
         created=[each.service.id for each in changed if each.is_new],
         updated={each.service.id: each.differences for each in changed if not each.is_new},
         unchanged=len(drafts) - len(changed),
-        removed=removed,
+        archived=archived,
         warnings=[each.wanted.problem(*found) for each in drafts for found in plain_secrets(each.service)],
     )
 
 
-def _tell(changed: Sequence[Draft], removed: Sequence[str]) -> None:
+def _tell(changed: Sequence[Draft], archived: Sequence[str]) -> None:
     for action, ids in (
         (Action.CREATED, [each.service.id for each in changed if each.is_new]),
         (Action.UPDATED, [each.service.id for each in changed if not each.is_new]),
-        (Action.DELETED, removed),
+        (Action.DELETED, archived),
     ):
         tell_when_committed(Subject.SERVICE, action, ids)
 
@@ -136,18 +136,18 @@ def _taken_names(drafts: Sequence[Draft]) -> Iterator[Problem]:
         owners.setdefault(name, each.service.id)
 
 
-def _wrong_parents(drafts: Sequence[Draft], removed: Sequence[str]) -> Iterator[Problem]:
+def _wrong_parents(drafts: Sequence[Draft], archived: Sequence[str]) -> Iterator[Problem]:
     """Yield problems of parents that do not exist or form a circle. No query if no service has a parent."""
     if not any(each.service.parent_id for each in drafts):
         return
     known = parents.known() | {each.service.id: each.service.parent_id for each in drafts}
-    for id in removed:
+    for id in archived:
         known.pop(id, None)
     for each in drafts:
         service = each.service
         if service.parent_id is None or "parent_id" in each.wanted.refused:
             continue
-        if not (each.is_new or _changes(each, "parent_id") or service.parent_id in removed):
+        if not (each.is_new or _changes(each, "parent_id") or service.parent_id in archived):
             continue
         if service.parent_id not in known:
             what = f"{shown(service.parent_id)} is not a service. {did_you_mean(service.parent_id, known)}"
@@ -163,8 +163,8 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
         each.service.updated_at = now
         each.service.created_at = each.service.created_at or now
     # States first, in the order in which a recorder locks; another order could end in a deadlock.
-    revived = [each.service.id for each in drafts if _changes(each, "archived_at")]
-    states = revival.lock(revived)
+    wanted_again = [each.service.id for each in drafts if _changes(each, "archived_at")]
+    archived = restoring.lock(wanted_again)
     renamed = [each.service.id for each in drafts if _changes(each, "name")]
     if renamed:  # to temporary names first: two services may swap their names
         Service.objects.filter(id__in=renamed).update(name=Concat(Value("~"), MD5("id")))
@@ -174,7 +174,7 @@ def _write(drafts: Sequence[Draft], now: datetime, progress: Callable[[str, int,
         service_rows.save(batch, WRITTEN)
         written += len(batch)
         progress("written", written, len(services))
-    revival.revive(states, now)
+    restoring.restore(archived, now)
 
 
 def _switch(drafts: Sequence[Draft], now: datetime, author: User | None, reason: str) -> None:

@@ -1,20 +1,20 @@
 """Read YAML with the line of every value, and refuse documents that could exhaust the parser.
 
-There are two passes over the text. The first one sees only events, so that aliases and deep nesting are refused before
-any recursion. libyaml, if PyYAML was built with it, is ten times faster than Python and marks lines as well.
+There are two passes over the text. The first one sees only events, so that deep nesting is refused before any
+recursion. libyaml, if PyYAML was built with it, is ten times faster than Python and marks lines as well.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from yaml.constructor import SafeConstructor
+
+from monitoring.config.yaml_aliases import TooMuch, expanded
+from monitoring.config.yaml_core import Constructor, Loader, resolve
 
 MAX_BYTES = 16 * 1024 * 1024  # about 40,000 services
 MAX_DEPTH = 20
 LONGEST_KEY = 100  # of a path; a key of a megabyte with many others below it would be copied for each
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-RESOLVER: Any = yaml.resolver.Resolver()
 OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
@@ -33,8 +33,11 @@ def compose(raw: bytes) -> yaml.Node | None:
     """Return the root of the only document; None if the text is empty. Raises `Unreadable`."""
     text = _decoded(raw)
     try:
-        _refuse_bombs(text)
-        return yaml.compose(text, Loader=LOADER)
+        has_aliases = _looked_through(text)
+        root: yaml.Node | None = yaml.compose(text, Loader=Loader)
+        return expanded(root, MAX_DEPTH) if root is not None and (has_aliases or "<<" in text) else root
+    except TooMuch as error:
+        raise Unreadable(line_of(error.node), str(error)) from error
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error) from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
@@ -46,10 +49,10 @@ def construct(node: yaml.Node) -> Any:
     for duplicate in _duplicates(node):
         raise Unreadable(line_of(duplicate), f"the key {duplicate.value} is listed twice")
     try:
-        return SafeConstructor().construct_document(node)
+        return Constructor().construct_document(node)
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error) from error
-    except (ValueError, OverflowError) as error:  # 2025-02-30, or a number of ten thousand digits
+    except (ValueError, OverflowError) as error:  # a number of ten thousand digits
         raise Unreadable(line_of(node), f"it cannot be read: {error}. Put it in quotes if it is text") from error
 
 
@@ -78,7 +81,7 @@ def refill(node: yaml.ScalarNode, text: str, *, is_text: bool) -> None:
     """Replace the text of a scalar; without quotes, it becomes a number if the text is one, unless `is_text`."""
     node.value = text
     if not node.style and not is_text:  # libyaml has "", Python has None
-        node.tag = RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
+        node.tag = resolve(text)
 
 
 def line_of(part: yaml.Node | yaml.Event) -> int:
@@ -96,14 +99,15 @@ def _decoded(raw: bytes) -> str:
         ) from error
 
 
-def _refuse_bombs(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=LOADER):
+def _looked_through(text: str) -> bool:
+    """Refuse a text that is nested too deeply; return whether it has aliases."""
+    depth, has_aliases = 0, False
+    for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, OPENING) - isinstance(event, CLOSING)
-        if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(line_of(event), f"*{event.anchor}: aliases are not supported. Write the value itself")
+        has_aliases = has_aliases or isinstance(event, yaml.AliasEvent)
         if depth > MAX_DEPTH:
             raise Unreadable(line_of(event), f"it is nested more than {MAX_DEPTH} levels deep")
+    return has_aliases
 
 
 def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:

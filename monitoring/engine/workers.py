@@ -76,9 +76,9 @@ def _facts(stamp: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def forget(now: datetime) -> int:
-    """Delete workers not seen for a week, as each restart creates a new name; return how many."""
+    """Delete workers not seen for a week, and return their number. Each restart of a worker creates a new name."""
     is_old = Q(seen_at__lt=now - WORKER_FORGOTTEN_AFTER) | Q(
         seen_at__gt=now + WORKER_FORGOTTEN_AFTER
-    )  # the latter by a clock that was ahead
+    )  # stamps from the future: a clock was ahead
     deleted, _by_model = EngineWorker.objects.filter(is_old).delete()
     return deleted

@@ -28,7 +28,8 @@ def check_database() -> Finding:
 
 
 def check_redis() -> Finding:
-    redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1).ping()
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+        client.ping()
     return Finding(status=Health.HEALTHY)
 
 

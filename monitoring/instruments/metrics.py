@@ -20,7 +20,7 @@ from monitoring.models.raw import RAW_TABLES
 from monitoring.models.rollups import RollupRequest
 from monitoring.rules.calendar_days import bounds
 from monitoring.rules.state import Status
-from monitoring.states.live import status_column
+from monitoring.states.live import with_live_status
 from monitoring.worker.stamper import ROLES
 from observability import metrics
 
@@ -56,6 +56,7 @@ def of_workers() -> Iterable[Metric]:
         "ahead": "Specs refused because they were due too far in the future, since the workers started.",
         "lost": "Results lost because the broker was unreachable for too long, since the workers started.",
         "stalled": "Checks without a verdict because the worker was stalled, since the workers started.",
+        "unknown": "Checks without a verdict because a registry could not be asked, since the workers started.",
         "refused": "Checks without a verdict because our settings refuse the address, since the workers started.",
         "unresolved": "Checks without a verdict because our own DNS servers failed, since the workers started.",
         "own_errors": "Checks that failed because of an internal error, since the workers started.",
@@ -74,9 +75,7 @@ def of_workers() -> Iterable[Metric]:
 def of_services() -> Iterable[Metric]:
     """Count monitored services by their status now. One query."""
     found = GaugeMetricFamily(metrics.PREFIX + "services", "Monitored services, by status now.", labels=["status"])
-    statuses = (
-        Service.objects.monitored().annotate(live_status=status_column(timezone.now())).values_list("live_status")
-    )
+    statuses = with_live_status(Service.objects.monitored(), timezone.now()).values_list("live_status")
     numbers = dict(statuses.annotate(Count("id")))
     for status in Status:
         found.add_metric([status], numbers.get(status, 0))
@@ -101,11 +100,11 @@ def of_queues() -> Iterable[Metric]:
     yield found
 
 
-def of_upkeep() -> Iterable[Metric]:
-    """Read the delay of the roll-up, the counters of rare events, and the days of partitions ahead. Five queries."""
+def of_maintenance_jobs() -> Iterable[Metric]:
+    """Read the delay of the roll-up, the counters of rare events, and the number of future partitions. Five queries."""
     now = timezone.now()
     due = RollupRequest.objects.exclude(not_before__gt=now)
-    days = due.values("date", "service").distinct().count()  # several may have asked for the same one
+    days = due.values("date", "service").distinct().count()  # a day may have several requests
     yield _gauge("rollup_due", "Days of services waiting to be accounted.", days)
     oldest = due.aggregate(oldest=Min("date"))["oldest"]
     closed_at = oldest and bounds(oldest, settings.PAGE_TIME_ZONE)[1]
@@ -143,4 +142,4 @@ metrics.register_collector("dispatch", of_dispatch)
 metrics.register_collector("workers", of_workers)
 metrics.register_collector("services", of_services)
 metrics.register_collector("queues", of_queues)
-metrics.register_collector("upkeep", of_upkeep)
+metrics.register_collector("maintenance_jobs", of_maintenance_jobs)

@@ -14,10 +14,13 @@ class Heartbeat(models.Model):
     token_hash = models.BinaryField(max_length=32, unique=True, editable=False)  # SHA-256; the token is not stored
     last_ping_at = models.DateTimeField(null=True)  # of success or failure, not of a start
     started_at = models.DateTimeField(null=True)  # of a job that has not reported its end
+    # Runs with an id that have not reported their end: ids and ISO times. `started_at` is the run without an id.
+    runs = models.JSONField(null=True)
+    run_overdue_at = models.DateTimeField(null=True)  # of the open run that is the first to take too long
     due_at = models.DateTimeField(null=True)  # the next ping, at the latest
     overdue_at = models.DateTimeField(
         null=True
-    )  # silence becomes a bad check: `due_at` and the grace, then each period
+    )  # when silence adds a bad check: `due_at` plus the grace period, then after each period
     version = models.IntegerField(default=0)  # of the service's settings that `due_at` comes from
 
     class Meta:
@@ -35,6 +38,12 @@ class Heartbeat(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # Reader: the deadlines that have passed, every second.
             models.Index(fields=["overdue_at"], name="heartbeats_overdue"),
+            # Reader: the runs that take too long, every second.
+            models.Index(
+                fields=["run_overdue_at"],
+                condition=models.Q(run_overdue_at__isnull=False),
+                name="heartbeats_run_overdue",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from monitoring.models.services import Service
 
 
 class Cause(models.TextChoices):
-    """Why a day was accounted again, as far as known."""
+    """The known reason for which a day was accounted again."""
 
     RESTATED = "restated", _("a restatement was approved")
     MAINTENANCE = "maintenance", _("maintenance was entered or changed")
@@ -22,7 +22,7 @@ class Cause(models.TextChoices):
 class UptimeRecordVersion(models.Model):
     service = models.ForeignKey(Service, models.CASCADE, related_name="+", db_index=False)
     date = models.DateField()
-    replaced_at = models.DateTimeField()  # until then this was published
+    replaced_at = models.DateTimeField()  # the end of the time in which these figures were published
     cause = models.TextField(choices=Cause.choices)
     status = models.CharField(max_length=2, choices=DAY_STATUSES)
     uptime_percentage = models.DecimalField(max_digits=5, decimal_places=2, null=True)

@@ -90,7 +90,7 @@ def _validate_range(value: int, lowest: int, highest: int) -> None:
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     def present(self) -> Self:
-        """Return the services that are not removed; a removed service is archived, never deleted."""
+        """Return the services that are not archived; services are never deleted."""
         return self.filter(archived_at=None)
 
     def monitored(self) -> Self:

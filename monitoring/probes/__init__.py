@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from monitoring.probes.kind import Kind
-from monitoring.probes.kinds import dns_record, heartbeat, http, reach, tcp, tls_certificate
+from monitoring.probes.kinds import dns_record, domain, heartbeat, http, reach, tcp, tls_certificate
 from monitoring.probes.model import ProbeResult, ProbeSpec
 from monitoring.probes.tools import Tools
 
@@ -16,6 +16,7 @@ KINDS: Mapping[str, Kind] = {
     "tcp": tcp.KIND,
     "dns": dns_record.KIND,
     "tls": tls_certificate.KIND,
+    "domain": domain.KIND,
     "reach": reach.KIND,
     "heartbeat": heartbeat.KIND,
 }

@@ -6,14 +6,14 @@ from copy import copy
 from dataclasses import replace
 from typing import Protocol
 
-from monitoring.probes.failures import TARGET_ERRORS, classify, out_of_time
+from monitoring.probes.failures import MESSAGE_LENGTH, TARGET_ERRORS, classify, out_of_time, printable
 from monitoring.probes.model import Finding, Phases, ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.route import Route
 from monitoring.probes.net.timeline import Hop, Stage, longest, total
 from monitoring.probes.tools import Tools
 
-STALL_MS = 1_000  # a deadline that fires later than this shows that our loop stalled
-STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # so does one during which the loop stalled for so much of the time
+STALL_MS = 1_000  # if a deadline fires later than this, our loop stalled
+STALL_SHARE, STALL_LEAST_MS = 0.5, 500  # or if the loop stalled for this share of an attempt
 
 
 class Names(Protocol):
@@ -86,13 +86,13 @@ class Attempt:
         part.hops, part.tools = [], replace(self.tools, route=route)
         return part
 
-    def slow(self, total_ms: float, degraded_over_ms: int | None) -> Finding | None:
-        """Return the finding of a good check that took too long, or None. Raises `Stalled` if we did."""
-        if degraded_over_ms is None or total_ms <= degraded_over_ms:
-            return None
+    def judge_time(self, finding: Finding, total_ms: float, degraded_over_ms: int | None) -> Finding:
+        """Return the finding, slow if a good check took too long. Raises `Stalled` if that was our fault."""
+        if finding.verdict is not Verdict.OK or degraded_over_ms is None or total_ms <= degraded_over_ms:
+            return finding
         self._check_slowness(total_ms, degraded_over_ms)
         words = f"took {total_ms:.0f} ms, more than {degraded_over_ms} ms{longest(self._phases(total_ms))}"
-        return Finding(Verdict.SLOW, None, words)
+        return Finding(Verdict.SLOW, None, f"{words}; {finding.message}" if finding.message else words)
 
     def begin(self, url: str, host: str, method: str) -> Hop:
         """Start to measure a request or connection."""
@@ -129,10 +129,13 @@ class Attempt:
         total_ms = self.elapsed_ms() if self.total_ms is None else self.total_ms
         for hop in self.made:
             hop.end()
-        if finding.verdict is Verdict.OK:
-            finding = self.slow(total_ms, degraded_over_ms) or finding
         if finding.message is not None and self.redact is not None:
             finding = Finding(finding.verdict, finding.error_type, self.redact(finding.message))
+        remarks = tuple(dict.fromkeys(remark for hop in self.made for remark in hop.remarks))
+        if remarks and finding.verdict is Verdict.OK:
+            words = "; ".join([*remarks, *filter(None, [finding.message])])
+            finding = Finding(Verdict.OK, None, printable(words, MESSAGE_LENGTH))
+        finding = self.judge_time(finding, total_ms, degraded_over_ms)
         if finding.verdict is Verdict.BAD and not self.failed:
             self.failed = dict.fromkeys(self.hops[-1:], finding.message)
         requests = tuple(hop.measured(self.failed.get(hop), self.redact) for hop in self.made)
@@ -151,6 +154,7 @@ class Attempt:
             phases=total([each.phases for each in requests], total_ms) if is_one_way else self._phases(total_ms),
             requests=requests if is_http else (),
             trace_id=self.spec.trace_id,
+            remarks=remarks,
         )
 
     def _phases(self, total_ms: float) -> Phases:

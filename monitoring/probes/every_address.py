@@ -53,6 +53,7 @@ async def _look_everywhere(attempt: Attempt, look: Look, route: Route, over_ms: 
     attempt.made.clear()  # that was no request
     branches = [attempt.branch(replace(route, address=address)) for address in chosen]
     findings = await _look_at(attempt, branches, look, over_ms)
+    _address_remarks(chosen, branches)
     attempt.hops = _worst(branches, findings).hops
     attempt.made.sort(key=attempt.hops.__contains__)  # the last request of all is the one that counts as the answer
     attempt.failed = {
@@ -93,7 +94,7 @@ async def _look_once(branch: Attempt, look: Look, over_ms: int | None) -> Findin
         return classify(error)
     for hop in branch.hops:
         hop.end()
-    return (branch.slow(branch.elapsed_ms(), over_ms) if finding.verdict is Verdict.OK else None) or finding
+    return branch.judge_time(finding, branch.elapsed_ms(), over_ms)
 
 
 def _worst(branches: Sequence[Attempt], findings: Sequence[Finding]) -> Attempt:
@@ -101,6 +102,14 @@ def _worst(branches: Sequence[Attempt], findings: Sequence[Finding]) -> Attempt:
     order = (Verdict.OK, Verdict.SLOW, Verdict.BAD)
     pairs = zip(branches, findings, strict=True)
     return max(pairs, key=lambda pair: (order.index(pair[1].verdict), pair[0].hops[-1].phases().total_ms))[0]
+
+
+def _address_remarks(addresses: Sequence[str], branches: Sequence[Attempt]) -> None:
+    """Put the address before each remark that is not the same for all addresses."""
+    shared = set.intersection(*({remark for hop in branch.hops for remark in hop.remarks} for branch in branches))
+    for address, branch in zip(addresses, branches, strict=True):
+        for hop in branch.hops:
+            hop.remarks = tuple(words if words in shared else f"{address}: {words}" for words in hop.remarks)
 
 
 def has_route(address: str) -> bool:

@@ -1,7 +1,6 @@
 """The failures of targets: the exceptions inside a probe, with their error type and message."""
 
 import errno
-import ssl
 
 import httpx
 
@@ -14,15 +13,27 @@ class ResolutionFailed(httpx.ConnectError):
 
 
 class NoVerdict(RuntimeError):
-    """A reason of our own kept us from probing, so there is no verdict about the target."""
+    """We could not ask for a reason that is not the target's, so there is no verdict about it, and no check."""
+
+    outcome: str  # the name of the worker's counter
 
 
 class NotAllowed(NoVerdict):
     """Our own rules forbid to connect to an address."""
 
+    outcome = "refused"
+
 
 class NoNameServer(NoVerdict):
     """Our own DNS servers refuse our questions, cannot be reached, or answer nobody."""
+
+    outcome = "unresolved"
+
+
+class NotKnown(NoVerdict):
+    """A third party that knows about the target could not be asked."""
+
+    outcome = "unknown"
 
 
 # Exceptions caused by the target; all others from the transport are bugs of ours.
@@ -42,21 +53,6 @@ _CLASSES: tuple[tuple[type[Exception], ErrorType], ...] = (
     (httpx.TooManyRedirects, ErrorType.HTTP),
     (httpx.UnsupportedProtocol, ErrorType.HTTP),
 )
-
-_TLS_WORDS = {
-    "UNSUPPORTED_PROTOCOL": "server offers no protocol version that we accept",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "server offers no protocol version that we accept",
-    "UNSUPPORTED_SSL_VERSION": "server offers no protocol version that we accept",
-    "NO_PROTOCOLS_AVAILABLE": "server offers no protocol version that we accept",
-    "WRONG_VERSION_NUMBER": "server does not speak TLS on this port",
-    "HTTP_REQUEST": "server does not speak TLS on this port",
-    "RECORD_LAYER_FAILURE": "server does not speak TLS on this port",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "server refused what we offer (no cipher in common, or it wants another name)",
-    "TLSV1_UNRECOGNIZED_NAME": "server does not know this name",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "server requires a client certificate",
-    "DH_KEY_TOO_SMALL": "server's key exchange is too weak",
-    "EE_KEY_TOO_SMALL": "server's certificate has a key that is too weak",
-}
 
 
 def bad(error_type: ErrorType, message: str) -> Finding:
@@ -119,17 +115,13 @@ def lost_words(error: Exception | None, hop: Hop) -> str:
         Stage.BODY: "in the middle of the body",
         Stage.TEXT: "before the expected text came",
     }.get(hop.stage, "while connecting")
+    if hop.is_certificate_asked and hop.stage in (Stage.TLS, Stage.FIRST_BYTE):
+        doing += " (the server asks for a client certificate)"
     if error is None:
         return f"{hop.peer} closed the connection {doing}"
     if isinstance(error, ConnectionError):
         return f"connection reset by {hop.peer} {doing}"
     return f"connection to {hop.peer} broke {doing} ({type(error).__name__})"
-
-
-def tls_words(error: ssl.SSLError) -> str:
-    """Return why a handshake failed for another reason than the certificate."""
-    reason = error.reason or "unknown reason"
-    return f"TLS handshake failed: {_TLS_WORDS.get(reason, reason.replace('_', ' ').lower())}"
 
 
 def seconds(milliseconds: int) -> str:

@@ -71,6 +71,8 @@ class MeasuredRequest:
     status_code: int | None
     error_message: str | None
     phases: Phases
+    # Unix time at which the first certificate of its chain expires; None without TLS. For people who wait; not sent.
+    certificate_ends_at_s: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +93,5 @@ class ProbeResult:
     requests: tuple[MeasuredRequest, ...]  # of HTTP; other kinds make none
     # As the target received it, for the worker's own log. Not sent: the engine derives it again.
     trace_id: str = field(default="", compare=False)
+    # Faults of the target that are no failure. The message of an ok check repeats them. Not sent.
+    remarks: tuple[str, ...] = field(default=(), compare=False)

@@ -9,9 +9,11 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
+from monitoring.probes.secrets import Place
 from monitoring.probes.suggestions import near, shown
 
 TEXT_LENGTH = 1_000
+Unseal = Callable[[str, Place], str]  # opens the sealed text of a secret at its place
 MOST = 50  # values of one setting: each costs the probe loop time, which all other probes wait for
 LONGEST_MS = 600_000
 
@@ -85,6 +87,10 @@ class Settings:
 
     def problems(self) -> Iterator[Problem]:
         """Yield problems between fields that are valid by themselves."""
+        return iter(())
+
+    def secret_problems(self, place: Place, unseal: Unseal) -> Iterator[Problem]:
+        """Yield problems of unsealed secrets, when they are stored. `unseal` may raise."""
         return iter(())
 
 

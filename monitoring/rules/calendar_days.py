@@ -23,6 +23,6 @@ def days_between(first: date, last: date) -> Iterator[date]:
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    # fold=0 takes the earlier of two midnights. A skipped one is mapped by the offset before the leap to the instant
-    # at which the leap happens, which is the first of the day.
+    # If midnight occurs twice, fold=0 takes the earlier one. If the clocks skip it, the offset before the change maps
+    # it to the instant of the change, which is the first one of the day.
     return datetime.combine(day, time(), zone)

@@ -138,7 +138,7 @@ def advance(state: State, check: Check, policy: Policy) -> Step:
 
 
 def _settle(state: State, check: Check, policy: Policy) -> tuple[State, tuple[Change, ...]]:
-    """Settle the last slot, to which some region has not answered, because a later one begins."""
+    """Settle the last slot although a region has not answered, because the next slot begins."""
     if state.before is None or check.is_doubtful or state.streak_count < _threshold(state, policy):
         return state, ()
     is_down = not state.is_down

@@ -1,11 +1,12 @@
 """Decide whether the stored state of a service still holds at `now`. Each reader passes its own time."""
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Case, Q, TextField, Value, When
+from django.db.models import Case, Q, QuerySet, TextField, Value, When
 
 from monitoring.config.clock import AHEAD
-from monitoring.models import ServiceState
+from monitoring.models import Service, ServiceState
 from monitoring.rules.state import Status
 
 
@@ -26,11 +27,12 @@ def status_at(state: ServiceState | None, now: datetime) -> Status:
     return Status(state.status)
 
 
-def status_column(now: datetime) -> Case:
-    """Return the expression of `status_at` for queries of services."""
+def with_live_status(services: QuerySet[Service], now: datetime) -> QuerySet[Any]:
+    """Annotate services with `live_status`: what `status_at` returns for each."""
     is_silent = Q(state__stale_at__lte=now) | Q(state__run_last_at__gt=now + AHEAD)
-    return Case(
+    status = Case(
         When(Q(state__run_last_at=None) | is_silent, then=Value(Status.UNKNOWN.value)),
         default="state__status",
         output_field=TextField(),
     )
+    return services.annotate(live_status=status)

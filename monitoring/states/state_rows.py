@@ -91,7 +91,7 @@ def lock(service_ids: Collection[str]) -> dict[str, LockedState]:
         rows = _rows(cursor)
         if len(rows) < len(wanted["service_ids"]):
             cursor.execute(statement("monitoring", "create_states"), wanted)
-            # Also if no row was inserted: another recorder may have inserted it while we waited for its commit.
+            # Lock again even if no row was inserted: another recorder may have inserted it meanwhile.
             cursor.execute(statement("monitoring", "lock_states"), wanted)
             rows = _rows(cursor)
     return {row.service_id: _locked(row) for row in rows}

@@ -28,7 +28,7 @@ _tasks: dict[str, str] = {}
 def register_consumer(name: str, *, task: str) -> None:
     """Register a task to be called when there are transitions that the consumer has not handled.
 
-    The task takes the keyword `is_for_transitions`: False if it is called because services were added or removed.
+    The task takes the keyword `is_for_transitions`: False if it is called because services were added or archived.
     """
     _tasks[name] = task
 
@@ -101,7 +101,7 @@ def sweep() -> list[str]:
 
 
 def nudge_all() -> None:
-    """Call every consumer because services were added or removed. Never raises: the next transition calls it, too."""
+    """Call every consumer because services were added or archived. Never raises: the next transition calls it, too."""
     _nudge(is_for_transitions=False)
 
 

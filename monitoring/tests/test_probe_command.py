@@ -17,6 +17,9 @@ class Target(BaseHTTPRequestHandler):
     """Answers with the status that the path names, and redirects from /moved to /200."""
 
     def do_GET(self) -> None:
+        if self.path == "/odd":
+            self.wfile.write(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n")
+            return
         status = 302 if self.path == "/moved" else int(self.path[1:])
         self.send_response(status)
         self.send_header("Location", "/200")
@@ -49,6 +52,14 @@ def test_every_phase_of_a_good_check_is_printed_and_nothing_stored(
     assert lines[1].split() == ["status", "DNS", "connect", "TLS", "first", "byte", "total", "(times", "in", "ms)"]
     assert re.fullmatch(rf"  1 +200 +\d+\.\d +\d+\.\d +– +\d+\.\d +\d+\.\d  GET {target}/200", lines[2])
     assert not WatchServerLog.objects.exists() and not Transition.objects.exists()
+
+
+def test_what_was_forgiven_is_printed(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    make_service(endpoint_url=f"{target}/odd")
+
+    call_command("probe", "payments")
+
+    assert capsys.readouterr().out.startswith("OK  payments  forgiven: lines that end in LF alone\n")
 
 
 def test_each_redirect_has_a_line_and_they_add_up_in_another(target: Any, capsys: pytest.CaptureFixture[str]) -> None:

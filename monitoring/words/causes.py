@@ -43,6 +43,7 @@ CAUSES = (
     _("took %(took)s, more than %(limit)s"),
     _("keyword %(keyword)s is not in the body (%(length)s bytes)"),
     _("keyword %(keyword)s is in the body, where it must not be"),
+    _("ended at %(url)s, not at %(wanted)s"),
     _("body is not JSON: %(what)s"),
     _("JSON has %(found)s at %(path)s, not %(expected)s"),
     _("TLS certificate expired %(age)s ago"),
@@ -50,19 +51,69 @@ CAUSES = (
     _("TLS certificate is self-signed"),
     _("TLS certificate is signed by an authority that is not trusted"),
     _("TLS certificate is for %(names)s, not %(host)s"),
+    _("TLS certificate of the authority %(name)s expires in %(left)s, on %(date)s"),
+    _("TLS certificate for %(host)s expires in %(left)s, on %(date)s"),
+    _("TLS certificate names no host, only the common name %(name)s, which browsers ignore"),
+    _(
+        "TLS certificate is signed by an authority that is not trusted, and the server sent no intermediate"
+        " certificate: %(name)s"
+    ),
     _("TLS handshake failed: server does not speak TLS on this port"),
+    _("TLS handshake failed: server has no cipher suite in common with us, or wants another name"),
+    _("TLS handshake failed: server offers no protocol version that we accept"),
+    _("TLS handshake failed: server requires a client certificate"),
+    _("TLS handshake failed: server refused our client certificate (%(reason)s)"),
+    _("server supports TLS %(version)s at most, but TLS %(wanted)s or newer is required"),
+    _("weak TLS: %(suite)s with TLS %(version)s, which modern security would refuse"),
+    _("domain %(domain)s expires in %(left)s, on %(date)s"),
+    _("domain %(domain)s expired %(age)s ago, on %(date)s"),
+    _("domain %(domain)s is not registered"),
+    _("domain %(domain)s is about to be deleted by the registry (%(status)s)"),
+    _("body not read: %(type)s has no end"),
+    _("forgiven: bytes before the status line"),
+    _("forgiven: status line %(line)s"),
+    _("forgiven: lines that end in LF alone"),
+    _("forgiven: lines that end in CR CR LF, or in CR alone"),
+    _("forgiven: headers without an end, and so no body"),
+    _("forgiven: a header folded into several lines"),
+    _("forgiven: a header line without a name"),
+    _("forgiven: a blank before the colon of a header"),
+    _("forgiven: the same Content-Length several times"),
+    _("forgiven: a Content-Length that is not a number (%(value)s)"),
+    _("forgiven: blanks after the size of a chunk"),
+    _("forgiven: lines between chunks that end in LF alone"),
+    _("forgiven: Content-Encoding %(name)s, which packs nothing"),
+    _("forgiven: a backslash in the Location header"),
+    _("forgiven: a control character in the Location header"),
+    _("forgiven: a blank in the Location header"),
 )
+REMARKS = ("forgiven: ", "body not read: ", "not verified: ", "weak TLS: ")
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
 def in_words(sentence: str | None) -> str:
-    """Return a failure's reason in the active language; remarks, and sentences of a newer version, stay English."""
+    """Return a failure's reason or remarks in the active language; sentences of a newer version stay English."""
     if not sentence or (translation.get_language() or "en").startswith("en"):
         return sentence or ""
+    parts = sentence.split("; ")
+    if len(parts) > 1 and any(part.startswith(REMARKS) or _after_address(part) for part in parts):
+        return "; ".join(map(_one_in_words, parts))
+    return _one_in_words(sentence)
+
+
+def _one_in_words(sentence: str) -> str:
     for cause, form in _forms():
         if match := form.fullmatch(sentence):
             return translation.gettext(cause) % match.groupdict()
+    if remark := _after_address(sentence):
+        return sentence.removesuffix(remark) + _one_in_words(remark)
     return sentence
+
+
+def _after_address(sentence: str) -> str:
+    """Return the remark behind an address (`192.0.2.1: forgiven: …`); empty where there is none."""
+    rest = sentence.partition(": ")[2]
+    return rest if rest.startswith(REMARKS) else ""
 
 
 @lru_cache

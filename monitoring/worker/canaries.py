@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-AT_ONCE_S = 2.0  # a look that is younger is used again
-AT_REST_S = 30.0  # the same, while no check fails
+AT_ONCE_S = 2.0  # a newer result is used again
+AT_REST_S = 30.0  # the same limit while no check fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ Table = dict[str, Any]  # {"fields": [name, …], "rows": [[value, …], …]}; 
 Row = Sequence[Any]
 
 SPEC = tuple(field.name for field in fields(ProbeSpec))
-RESULT = tuple(field.name for field in fields(ProbeResult) if field.name != "trace_id")
-REQUEST = tuple(field.name for field in fields(MeasuredRequest))
+RESULT = tuple(field.name for field in fields(ProbeResult) if field.compare)  # the others are not sent
+REQUEST = tuple(field.name for field in fields(MeasuredRequest) if field.compare)
 PHASES = tuple(field.name for field in fields(Phases))
 _spec_values, _result_values = attrgetter(*SPEC), attrgetter(*RESULT)
 _request_values, _phase_values = attrgetter(*REQUEST), attrgetter(*PHASES)

@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from monitoring.probes.attempt import Stalled
-from monitoring.probes.failures import NoNameServer, NotAllowed
+from monitoring.probes.failures import NoNameServer, NoVerdict
 from monitoring.probes.model import ProbeResult, ProbeSpec
 
 logger = logging.getLogger(__name__)
@@ -71,10 +71,10 @@ class ProbeLoop:
         """Return the counters since the start, and the specs held now.
 
         Counted are probes, expired specs, specs refused because they were due too far ahead, probes without a verdict
-        because this loop stalled, our own rules forbid the address or our DNS servers don't work, errors of ours, and
-        lost results.
+        because this loop stalled, our own rules forbid the address, our DNS servers don't work or a registry cannot be
+        asked, errors of ours, and lost results.
         """
-        names = ("probes", "expired", "ahead", "stalled", "refused", "unresolved", "own_errors", "lost")
+        names = ("probes", "expired", "ahead", "stalled", "refused", "unresolved", "unknown", "own_errors", "lost")
         counts = dict.fromkeys(names, 0)
         return {**counts, **self._counts, "held": self._held}
 
@@ -211,10 +211,8 @@ class ProbeLoop:
         except Stalled as stall:
             self._note_stall(stall)
             self._finish("stalled")
-        except NotAllowed:
-            self._finish("refused")  # `probe` has recorded the target and the reason
-        except NoNameServer:
-            self._finish("unresolved")  # here, too
+        except NoVerdict as why:
+            self._finish(why.outcome)  # `probe` has recorded the target and the reason
         except Exception:
             # An error of ours, not of the target: no verdict is stored, so the slot is a gap and not downtime.
             logger.exception("probe failed by a fault of ours", extra=_named(spec))

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from monitoring.config import clock, sealing
 from monitoring.probes import probe
-from monitoring.probes.failures import NoNameServer, NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.probes.model import ProbeResult, ProbeSpec, Verdict
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.resolver import Resolver, parse_nameserver
@@ -62,6 +62,7 @@ def make_tools() -> Tools:
 
 def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult]]:
     tools = make_tools()
+    silences: dict[str, str] = {}  # services without a verdict, and why
 
     async def attempt(spec: ProbeSpec, lateness_ms: float) -> ProbeResult:
         try:
@@ -72,8 +73,15 @@ def make_probe() -> Callable[[ProbeSpec, float], Coroutine[Any, Any, ProbeResult
         except NoNameServer as error:
             unresolved.note(spec.service_id, str(error))
             raise
+        except NotKnown as silence:
+            if silences.get(spec.service_id) != str(silence):  # once, not with each check
+                silences[spec.service_id] = str(silence)
+                told = {"service_id": spec.service_id, "why": str(silence)}
+                logger.warning("no verdict, so the service is unknown", extra=told)
+            raise
         unprobed.forget(spec.service_id)
         unresolved.forget(spec.service_id)
+        silences.pop(spec.service_id, None)
         return result
 
     return attempt

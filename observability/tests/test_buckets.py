@@ -27,7 +27,7 @@ def test_of_too_many_keys_those_not_seen_for_longest_are_forgotten() -> None:
 
     for number in range(1000):
         buckets.take(f"other {number}", 100)
-        assert buckets.take("a", 100) > 0, "whoever goes on asking is remembered"
+        assert buckets.take("a", 100) > 0, "addresses that keep sending requests are remembered"
 
     assert len(buckets) == 3
 

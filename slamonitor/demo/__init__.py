@@ -1,1 +1,1 @@
-"""The demonstration: targets with characters of their own, and a past that they could have had."""
+"""The demonstration: sample services with targets that behave differently, and sample data of their past 90 days."""

@@ -1,6 +1,7 @@
-"""How the targets of the demonstration behave. Pure: the live target and the sample of the past both ask here.
+"""How the targets of the demonstration behave, now and in their sample past.
 
-Instants are given in the time zone of the page, since evenings and weeks are meant as people there live them.
+Both the live targets and the sample data use these pure functions. Instants must be in the time zone of the page,
+because evenings and weeks are local.
 """
 
 import math
@@ -17,7 +18,7 @@ DEEP_NIGHT_H, EVENING_FROM_H, EVENING_UNTIL_H = 4, 18, 24
 
 
 class Kind(StrEnum):
-    """A character, and the path under which the target shows it."""
+    """A behaviour; its value is the path of the target that shows it."""
 
     STEADY = "steady"
     FAST = "fast"
@@ -28,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response to a request, and its latency."""
+    """The status of a response, and its latency."""
 
     status: HTTPStatus
     latency_ms: float
@@ -36,15 +37,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A stretch of local time, without zone, in which a target fails."""
+    """A period in which a target fails. Its bounds are local times without a zone."""
 
     begins: datetime
     ends: datetime
-    hangs: bool  # it does not answer; otherwise it says that it is unavailable
+    hangs: bool  # True: no response; False: 503
 
 
 def answer(kind: Kind, at: datetime) -> Answer:
-    """Say how a target answers a request at a local instant; always the same for the same millisecond."""
+    """Return the answer of a target at a local instant. It is always the same for the same millisecond."""
     match kind:
         case Kind.STEADY:
             return Answer(HTTPStatus.OK, _latency_ms(kind, at, base=110, swing=40))
@@ -66,19 +67,19 @@ def answer(kind: Kind, at: datetime) -> Answer:
 
 
 def outage_at(at: datetime) -> Outage | None:
-    """Return the outage of the target that is down twice a week, while there is one."""
+    """Return the present outage of the target that is down twice a week, or None."""
     local = at.replace(tzinfo=None)
     monday = local.date() - timedelta(days=local.weekday())
     return next((outage for outage in outages_of_week(monday) if outage.begins <= local < outage.ends), None)
 
 
 def outages_of_week(monday: date) -> tuple[Outage, Outage]:
-    """Choose two outages of a week, always the same ones: one early in it that answers, one late that hangs."""
+    """Return the two outages of a week, always the same ones: an early one with 503, a late one that hangs."""
     midnight = datetime.combine(monday, time())
 
     def choose(number: int, from_day: int, days: int) -> Outage:
         minutes = int(_chance(f"{monday} {number} begin") * days * 1440)
-        # Over well before Sunday's midnight, so that no outage belongs to two weeks.
+        # It ends well before midnight on Sunday, so that no outage spans two weeks.
         begins = midnight + timedelta(days=from_day, minutes=minutes)
         lasts = timedelta(minutes=15 + int(_chance(f"{monday} {number} length") * 95))
         return Outage(begins=begins, ends=begins + lasts, hangs=number == 1)
@@ -87,7 +88,7 @@ def outages_of_week(monday: date) -> tuple[Outage, Outage]:
 
 
 def _is_flapping(at: datetime) -> bool:
-    """Fail once in every six minutes, for about twenty seconds: too short to act on, often enough to annoy."""
+    """Return whether the flapping target fails: once every six minutes, for about twenty seconds."""
     block, within_s = divmod(at.timestamp(), FLAP_EVERY_S)
     lasts_s = 15 + 12 * _chance(f"flap {block:.0f} length")
     begins_s = (FLAP_EVERY_S - lasts_s) * _chance(f"flap {block:.0f} begin")
@@ -95,14 +96,14 @@ def _is_flapping(at: datetime) -> bool:
 
 
 def _latency_ms(kind: Kind, at: datetime, *, base: float, swing: float) -> float:
-    """Follow the day (quickest at four in the morning), with a little noise and now and then a straggler."""
+    """Return a latency that varies over the day (lowest at 4:00), with some noise and occasional outliers."""
     noise = _chance(f"{kind} {at.timestamp():.3f}")
     day = 0.5 - 0.5 * math.cos((_hour(at) - DEEP_NIGHT_H) / 24 * math.tau)
     return base + swing * day + base * (0.35 * noise + 1.5 * noise**24)
 
 
 def _evening(at: datetime) -> float:
-    """Rise from 0 at the beginning of the evening to 1 in the middle of it, and fall back."""
+    """Return a factor that rises from 0 at 18:00 to 1 at 21:00 and falls back to 0 at midnight."""
     share = (_hour(at) - EVENING_FROM_H) / (EVENING_UNTIL_H - EVENING_FROM_H)
     return math.sin(share * math.pi) if 0 < share < 1 else 0.0
 
@@ -112,5 +113,5 @@ def _hour(at: datetime) -> float:
 
 
 def _chance(about: str) -> float:
-    """Return a number from 0 to below 1 that looks random and is always the same for the same words."""
+    """Return a pseudorandom number in [0, 1) that depends only on the text."""
     return int.from_bytes(blake2b(about.encode(), digest_size=6).digest(), "big") / 2**48

@@ -1,4 +1,4 @@
-"""The outages of a made-up past."""
+"""Find the outages in a sample past."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from monitoring.rules.state import Status
 from slamonitor.demo.past import Past
 
-TOLD_FROM = timedelta(minutes=10)
+SHORTEST_INCIDENT = timedelta(minutes=10)
 
 Stretch = tuple[datetime, datetime]
 
 
 def outages(past: Past, until: datetime) -> Iterator[Stretch]:
-    """Yield the stretches in which a service was down, from the first failed check to the first good one."""
+    """Yield the periods in which a service was down, from the first failed check to the first good one."""
     down_since = None
     for change, _check in past.changes:
         if change.to_status is Status.DOWN:
@@ -25,6 +25,6 @@ def outages(past: Past, until: datetime) -> Iterator[Stretch]:
 
 
 def lasting_outages(past: Past, until: datetime) -> list[Stretch]:
-    """Return the outages that people would have been told about and that are over, newest first."""
+    """Return the past outages that were long enough for an incident, newest first."""
     over = (each for each in outages(past, until) if each[1] < until)
-    return sorted((each for each in over if each[1] - each[0] >= TOLD_FROM), reverse=True)
+    return sorted((each for each in over if each[1] - each[0] >= SHORTEST_INCIDENT), reverse=True)

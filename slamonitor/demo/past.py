@@ -1,8 +1,8 @@
-"""Make up the checks of a service in the past, and fold them as the engine would have. Pure: no database, no clock.
+"""Generate the sample checks of a service, with the runs and changes that the engine would have recorded.
 
-The checks come from the behaviour that the live target shows, at the slots that a service has, re-checks included; the
-runs and changes come from `monitoring.rules.state`, which also folds real checks. So raw checks, runs, changes and the
-state that the engine goes on from agree by construction.
+The functions are pure. The checks have the slots of a real service, including rechecks, and follow the behaviour of the
+live target. `monitoring.rules.state`, which also folds real checks, computes runs and changes from them. So raw checks,
+runs, changes and the state from which the engine continues always agree.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from monitoring.rules.state import Change, Check, Policy, Run, State, advance
 from monitoring.rules.unix_time import from_ms, to_ms
 from slamonitor.demo.behaviours import SLOW_OVER_MS, Answer
 
-RECENT = timedelta(days=8)  # what charts by the hour show
-RECENT_INTERVAL_MS, EARLIER_INTERVAL_MS = 30_000, 600_000  # so that ninety days are made in seconds
+RECENT = timedelta(days=8)  # a day more than hourly charts show
+RECENT_INTERVAL_MS, EARLIER_INTERVAL_MS = 30_000, 600_000  # so that 90 days take only seconds to generate
 TIMEOUT_MS = 2_000
 CONNECT_MS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class SampleCheck:
-    """One check that could have been made."""
+    """One generated check."""
 
     at: datetime
     interval_ms: int
@@ -37,7 +37,7 @@ class SampleCheck:
 
 @dataclass(slots=True)
 class Past:
-    """The checks of a service, and what they fold into. The open run is in the state."""
+    """The generated checks of a service, with their runs and changes. The open run is in the state."""
 
     checks: list[SampleCheck] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
@@ -53,9 +53,9 @@ def make_up(
     phase_ms: Callable[[int], int],
     policy: Policy,
 ) -> Past:
-    """Check a behaviour at every slot of [since, until), and a first failure once more as soon as the engine would.
+    """Generate checks at every slot of [since, until), and rechecks after first failures.
 
-    `phase_ms` tells the phase of the slots from their interval, which is shorter in recent days.
+    `phase_ms` returns the phase of the slots for an interval; recent days have a shorter interval.
     """
     past = Past()
     recent = max(since, until - RECENT)
@@ -71,7 +71,7 @@ def make_up(
 
 
 def _check(ask: Callable[[datetime], Answer], at: datetime, interval_ms: int) -> SampleCheck:
-    """Judge an answer as the HTTP probe does."""
+    """Return the check of an answer, with the verdict that the HTTP probe would give."""
     found = ask(at)
     if found.latency_ms > TIMEOUT_MS:
         words = f"no answer within {TIMEOUT_MS / 1000:g} s: connected, waiting for the first byte"

@@ -1,4 +1,4 @@
-"""Store a made-up past as if the engine had recorded it: raw rows, runs, changes and states."""
+"""Store a sample past as the engine would have recorded it: raw rows, runs, changes and states."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -47,16 +47,16 @@ RUN_COLUMNS = ("service_id", "first_at", "last_at", "check_count", "hold_s", "ve
 
 
 def make_partitions(since: datetime, until: datetime) -> None:
-    """Make room for the raw rows of a stretch; outside a transaction, as it locks tables that the engine uses."""
+    """Create the partitions for raw rows of a period. Call it outside a transaction: it locks tables of the engine."""
     days = {since.astimezone(UTC).date() + timedelta(days=n) for n in range((until - since).days + 2)}
     for table in RAW_TABLES:
         partitions.ensure(table, days)
 
 
 def store(pasts: Mapping[str, Past]) -> int:
-    """Store the past of each service that has none, and return the number of checks. In the caller's transaction.
+    """Store the pasts of services and return the number of checks. Must run in a transaction.
 
-    Changes get no claims: nobody shall be told today of what happened then.
+    Changes get no claims, so that nobody is notified of them.
     """
     each = list(pasts.items())
     stored = copy_rows(RAW_TABLES[0], CHECK_COLUMNS, (row for id, past in each for row in _check_rows(id, past)))
@@ -68,7 +68,7 @@ def store(pasts: Mapping[str, Past]) -> int:
 
 
 def analyze() -> None:
-    """Let the planner know of the rows at once; it would take autovacuum a minute."""
+    """Update the planner's statistics at once; autovacuum would do it only after a minute."""
     with connection.cursor() as cursor:
         for table in (*RAW_TABLES, CheckRun._meta.db_table):
             cursor.execute(f"ANALYZE {table}")

@@ -1,4 +1,4 @@
-"""The targets of the demonstration: one small server on loopback, each path with a character of its own.
+"""The targets of the demonstration: a small server on loopback, whose paths behave differently.
 
 python -m slamonitor.demo.targets PORT TIME_ZONE
 """
@@ -16,13 +16,13 @@ HEAD_BYTES = 16_384
 
 
 class Targets:
-    """Answer a request the way its path behaves at that moment."""
+    """A server that responds to each path with its behaviour at that moment."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request and close the connection, which the client may have closed before."""
+        """Respond to one request and close the connection, unless the client has closed it first."""
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await reader.readuntil(b"\r\n\r\n")
             found = self._find(head)
@@ -47,7 +47,7 @@ def _response(status: HTTPStatus) -> bytes:
 
 
 async def serve(port: int, zone: ZoneInfo) -> None:
-    """Listen on a port of the loopback until cancelled."""
+    """Listen on a port of the loopback interface until cancelled."""
     server = await asyncio.start_server(Targets(zone).serve, "127.0.0.1", port, limit=HEAD_BYTES)
     async with server:
         await server.serve_forever()

@@ -13,7 +13,7 @@ from slamonitor.doctor.words import ago, count
 
 IDLE_FOR_S = 300
 LONG_TRANSACTION_S = 3600
-DEAD_SHARE, DEAD_ROWS = 0.4, 100_000  # of a table; fewer do not matter
+DEAD_SHARE, DEAD_ROWS = 0.4, 100_000  # dead rows of a table below either are not reported
 SLOW_MS = 1000
 
 

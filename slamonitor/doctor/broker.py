@@ -11,20 +11,20 @@ from monitoring.instruments.health import needed_regions
 from observability.diagnostics import Finding, Table, bad, good, note, warning
 from slamonitor.celery import app
 from slamonitor.doctor.words import count, size
-from slamonitor.embedded.redis import impatient_client
+from slamonitor.embedded.redis import client_without_retries
 
 OLDEST = (6, 2)
 FULL, NEARLY_FULL = 0.95, 0.8
 QUEUES = ("dispatch", "results", "alerts", "rollups")
-# Messages that may normally wait: some seconds of work, in the nightly queue some minutes.
+# The usual number of waiting messages: some seconds of work, or some minutes in the queue of nightly work.
 MAY_WAIT = {"dispatch": 10, "results": 500, "alerts": 500, "rollups": 50}
 MAY_WAIT_PROBES = 100
-FAR_TOO_MANY = 10  # times as many
+FAR_TOO_MANY = 10  # times the usual number
 
 
 def redis_answers() -> Finding:
     try:
-        with impatient_client(settings.REDIS_URL) as client:
+        with client_without_retries(settings.REDIS_URL) as client:
             return judge_redis({**client.info(), "policy": _policy(client)})
     except redis.RedisError as error:
         remedy = _("Check that Redis is running and that REDIS_URL has the right host, port and password.")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.permissions import VIEW_UPKEEP
+from accounts.permissions import VIEW_DIAGNOSTICS
 from monitoring.admin_site.signs import sign
 from observability import diagnostics
 from observability.diagnostics import Examined, Finding, Verdict
@@ -26,7 +26,7 @@ SHAPES = {Verdict.GOOD: "ok", Verdict.NOTE: "info", Verdict.WARNING: "partial", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A finding as the page shows it."""
+    """One finding on the page."""
 
     title: str
     sign: SafeString
@@ -42,14 +42,14 @@ class Area:
 
 def urls() -> list[URLPattern]:
     """Return the URL patterns of this page, which the admin site puts below its own."""
-    return [path("upkeep/", admin.site.admin_view(show), name="upkeep")]
+    return [path("diagnostics/", admin.site.admin_view(show), name="diagnostics")]
 
 
 @never_cache
 @require_safe
-@permission_required(VIEW_UPKEEP, raise_exception=True)
+@permission_required(VIEW_DIAGNOSTICS, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
-    """Examine everything now and show the findings, those with something to do first."""
+    """Examine everything now and show the findings; those that need action come first."""
     found = diagnostics.doctor.examine()
     urgent = [each for each in found if each.finding.verdict in (Verdict.WARNING, Verdict.BAD)]
     context = {

@@ -14,11 +14,11 @@ from slamonitor.doctor.words import count
 
 OLDEST_MAJOR = 15
 SKEW_NOTED, SKEW_BAD = timedelta(seconds=0.5), timedelta(seconds=2)
-WRAPAROUND_NEAR, WRAPAROUND_LATE = 1_000_000_000, 1_600_000_000  # of two thousand million transactions
+WRAPAROUND_NEAR, WRAPAROUND_LATE = 1_000_000_000, 1_600_000_000  # of at most two billion transactions
 
 
 def answers() -> Finding:
-    """Open a connection outside the pool, which would wait for a long time and hide the reason."""
+    """Open a connection outside the pool, because the pool would wait for long and hide the reason of a failure."""
     parameters = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname", "connect_timeout")
     began = time.perf_counter()
@@ -97,7 +97,7 @@ def keeps_what_it_took() -> Finding:
 
 
 def judge_switches(switches: dict[str, str]) -> Finding:
-    """Judge PostgreSQL's own settings of which data or speed depend."""
+    """Judge the settings of PostgreSQL on which durability or speed depends."""
     off = sorted(name for name, value in switches.items() if value == "off")
     if not off:
         return good(_("Stored data survives a power failure, and vacuum runs automatically."))
@@ -107,7 +107,7 @@ def judge_switches(switches: dict[str, str]) -> Finding:
 
 
 def clock() -> Finding:
-    """Compare our clock with the server's, as far as the time between asking and the answer lets it be told."""
+    """Compare our clock with the server's; the duration of the query limits the precision."""
     before = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
@@ -118,7 +118,7 @@ def clock() -> Finding:
 
 
 def judge_clock(ahead: timedelta, within: timedelta = timedelta(0)) -> Finding:
-    """Judge by how much the clock of PostgreSQL is at least ahead of ours; `within` says how well that is known."""
+    """Judge the least difference between PostgreSQL's clock and ours; `within` is the precision of the comparison."""
     words = {"ms": round(ahead.total_seconds() * 1000)}
     if abs(ahead) >= SKEW_BAD:
         remedy = _(
@@ -138,7 +138,7 @@ def wraparound() -> Finding:
 
 
 def judge_wraparound(age: int) -> Finding:
-    """Judge the age of the oldest unfrozen transaction; at two thousand million PostgreSQL stops taking writes."""
+    """Judge the age of the oldest unfrozen transaction; at two billion, PostgreSQL refuses writes."""
     says = _("%(count)s of 2,000,000,000 transaction ids are in use.") % {"count": count(age)}
     remedy = _("Find what blocks vacuum (an open transaction or a replication slot), then run: VACUUM FREEZE;")
     if age >= WRAPAROUND_LATE:

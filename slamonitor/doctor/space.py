@@ -1,4 +1,4 @@
-"""Diagnose the size of the database, its growth, and how long the disk will suffice."""
+"""Diagnose the size of the database, its growth, and the days until the disk is full."""
 
 import shutil
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from slamonitor.doctor.words import ago, count, size
 
 GROWTH_LOOK_BACK = timedelta(days=14)
 DAYS_LEFT_SOON, DAYS_LEFT_LATE = 30, 5
-FREE_LITTLE, FREE_NONE = 0.15, 0.05  # of the disk
+FREE_LITTLE, FREE_NONE = 0.15, 0.05  # free shares of the disk
 MOST_ROWS_SHOWN = 25
 
 
 class TableSize(NamedTuple):
-    """A table with its partitions."""
+    """A table, including its partitions."""
 
     name: str
     partitions: int
@@ -35,7 +35,7 @@ class TableSize(NamedTuple):
 
 
 class IndexSize(NamedTuple):
-    """An index with those of the partitions."""
+    """An index, including those of the partitions."""
 
     name: str
     table: str
@@ -111,7 +111,7 @@ def room() -> Finding:
 
 
 def growth(measured: Sequence[tuple[datetime, int]]) -> float | None:
-    """Return the bytes a day by which the database grew over measurements in order; None before there are two days."""
+    """Return the growth in bytes a day from measurements in order of time; None if they span less than two days."""
     if len(measured) < 2:
         return None
     (first_at, first), (last_at, last) = measured[0], measured[-1]
@@ -120,7 +120,7 @@ def growth(measured: Sequence[tuple[datetime, int]]) -> float | None:
 
 
 def disk_of_database() -> Path | None:
-    """Return a path on PostgreSQL's disk as seen from here: what the setting names, or a local server's own folder."""
+    """Return a local path on PostgreSQL's disk: `DATABASE_DISK`, or the data folder of a local server."""
     if settings.DATABASE_DISK:
         return Path(settings.DATABASE_DISK)
     with connection.cursor() as cursor:
@@ -140,7 +140,7 @@ def unseen(daily: float | None) -> Finding:
 
 
 def judge_room(*, free: int, total: int, daily: float | None) -> Finding:
-    """Judge the free space on the disk, by its share and by the days that it suffices at the recent growth."""
+    """Judge the free space by its share of the disk, and by the days until the disk is full at the recent growth."""
     days = free / daily if daily and daily > 0 else None
     words = {"free": size(free), "total": size(total)}
     says = " ".join([_("%(free)s of %(total)s are free.") % words, grows(daily), lasts(days)]).strip()

@@ -1,4 +1,4 @@
-"""Sizes, ages and counts as the operator reads them."""
+"""Format sizes, ages and counts for people."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ def size(bytes_count: float) -> str:
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """Return how long ago something was, in one unit; "never" for what never was."""
+    """Return the time since an instant, in one unit; "never" for None."""
     if at is None:
         return _("never")
     return _("%(time)s ago") % {"time": timesince(at, now, depth=1).replace("\xa0", " ")}

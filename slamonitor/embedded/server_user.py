@@ -2,8 +2,8 @@
 
 PostgreSQL refuses to run as root, so if we are root, the servers run as another user: a user id without an account,
 since every process of that user can read and change their data. That user may be unable to enter the folder above the
-checkout (`/root/x`), and the mode of a folder that is not ours is never changed: what the user needs is then put into a
-shelter, a folder below `/var`.
+checkout (`/root/x`), and we never change the mode of folders that are not ours. Then the files for this user are put
+into a shelter, a folder below `/var`.
 """
 
 import hashlib
@@ -127,7 +127,7 @@ def servers_folder(state: StateDirectory, user: ServerUser) -> Path:
             f"Restore it, or remove the link {place} to begin with an empty database."
         )
     if user.is_other and place.stat().st_uid != user.uid:
-        user.own(place.resolve())  # of a release that ran the servers as `nobody`
+        user.own(place.resolve())  # it may belong to `nobody`, as whom an earlier release ran the servers
     if not user.can_use(place.resolve()):
         raise EmbeddedError(
             f"The servers run as user {user.name or user.uid}, which can no longer enter {place.resolve()}. "

@@ -14,7 +14,7 @@ from observability.diagnostics import Finding, Verdict, bad, good, note, warning
 from slamonitor.doctor.words import ago, size
 
 NIGHT_MISSED = timedelta(hours=26)
-UNPROVEN = timedelta(hours=50)  # two nights
+UNVERIFIED_AFTER = timedelta(hours=50)  # two nights without a verified restore
 RUNS_AT_MOST = timedelta(hours=12)  # a run that has not ended by then was killed
 STATUS = {Verdict.GOOD: health.Health.HEALTHY, Verdict.NOTE: health.Health.HEALTHY}  # others are degraded
 
@@ -25,7 +25,7 @@ def ask() -> Finding:
 
 
 def check() -> health.Finding:
-    """Return the finding for /health, which is for programs and so in English."""
+    """Return the finding for /health, in English because programs read it."""
     with override("en"):
         found = ask()
     message = found.says if found.verdict in STATUS else f"{found.says} {found.remedy}"
@@ -47,7 +47,7 @@ def judge(now_stands: Standing, at: time | None, now: datetime) -> Finding:
     if now_stands.last_backup and now_stands.last_backup.size_bytes:
         says = f"{says} {_('Its size: %(size)s.') % {'size': size(now_stands.last_backup.size_bytes)}}"
     since = now_stands.proven_at or now_stands.installed_at or now
-    return good(says) if since >= now - UNPROVEN else warning(says, _again("verify_backup"))
+    return good(says) if since >= now - UNVERIFIED_AFTER else warning(says, _again("verify_backup"))
 
 
 def _none_yet(now_stands: Standing, at: time | None, now: datetime) -> Finding:
@@ -60,7 +60,7 @@ def _none_yet(now_stands: Standing, at: time | None, now: datetime) -> Finding:
 
 
 def _failure(report: BackupReport | None, now: datetime) -> str:
-    """Return why the last one failed; empty if it did not, or is still running."""
+    """Return the reason of the last failure; empty if the last run did not fail, or has not ended yet."""
     if report is None or report.is_good:
         return ""
     if report.ended_at is None:

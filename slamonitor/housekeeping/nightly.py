@@ -30,7 +30,7 @@ def run(now: datetime, zone: tzinfo, steps: Mapping[str, Step] | None = None) ->
                     step(now)
                     done.append(name)
         except Exception:
-            logger.exception("a piece of the nightly upkeep failed", extra={"piece": name})
+            logger.exception("a nightly job failed", extra={"job": name})
     return done
 
 

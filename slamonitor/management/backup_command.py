@@ -14,7 +14,7 @@ from database.backups.progress import Progress
 from database.backups.server import Server, application_server
 
 FOREIGN = "accept a file that is not signed with a key of this installation; its SQL is checked in any case"
-LEISURELY = 10  # of `nice`: the engine comes first
+NICENESS = 10  # so that the engine comes first
 
 
 class BackupCommand(BaseCommand):
@@ -24,7 +24,7 @@ class BackupCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if self.is_leisurely:
-            os.nice(LEISURELY)
+            os.nice(NICENESS)
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped. No partial files are left."))
         try:
             self.work(application_server(), Folder(settings.BACKUP_DIR), Progress(sys.stderr), options)

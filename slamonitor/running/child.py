@@ -15,8 +15,8 @@ from typing import IO
 from observability.logs import PROCESS
 
 PR_SET_PDEATHSIG = 1
-# Enough for thousands of probes in flight. Not the hard limit itself: that may be a billion in a container, and
-# libraries that close every possible descriptor after a fork then take minutes.
+# Enough for thousands of probes in flight. The hard limit may be a billion in a container, and then libraries that
+# close every possible descriptor after a fork take minutes.
 MOST_FILES = 65_536
 
 # Loaded before any fork: loading a library between fork and exec is not safe.
@@ -40,7 +40,7 @@ class Process:
     stop_stage: int = 0  # lower stages end first
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 2.0  # then SIGKILL
-    drained: Callable[[], bool] | None = None  # asked before the stop signal: is its work done?
+    drained: Callable[[], bool] | None = None  # True: its work is done, so the stop signal may be sent
     drain_timeout_s: float = 0.0
     death_signal: signal.Signals = signal.SIGKILL  # sent when the supervisor is gone
 
@@ -56,7 +56,7 @@ def spawn(process: Process, stdout: int | IO[bytes] = subprocess.PIPE) -> subpro
     def in_child() -> None:
         if process.raise_file_limit:
             raise_file_limit()
-        # After the change of user, which would clear it. `Popen` runs this last of all before exec.
+        # Changing the user clears this setting, so it must come later. `Popen` calls this last before exec.
         die_with_parent(parent_pid, process.death_signal)
 
     return subprocess.Popen(

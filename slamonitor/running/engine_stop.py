@@ -1,4 +1,4 @@
-"""Keep the engine off while the data under it are replaced, or say who has to."""
+"""Stop the engine while its data is replaced, or refuse if somebody else must stop it."""
 
 import time
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from database.backups.problem import BackupError
 from database.backups.server import Server
 from slamonitor.running import pause
 
-WORKERS = "%celery%"  # as `settings.py` lets them call themselves
-SESSION_END_TIMEOUT_S = 5.0  # for which a session may outlive its worker: the server notices at the end of a statement
+WORKERS = "%celery%"  # part of the name that `settings.py` gives their connections
+SESSION_END_TIMEOUT_S = 5.0  # a session outlives its worker until the end of a statement
 
 SESSIONS = """
     SELECT count(*), coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'this machine'), ', '), '')
@@ -49,5 +49,5 @@ def _require_stopped(server: Server) -> None:
 
 
 def _sessions(connection: Connection[Any]) -> tuple[int, str]:
-    """Return how many sessions workers have, and from where."""
+    """Return the number of sessions of workers, and their hosts."""
     return connection.execute(SESSIONS, [WORKERS]).fetchone() or (0, "")

@@ -1,4 +1,4 @@
-"""Outlive the supervisor by a moment, to end what it left.
+"""Outlive the supervisor for a moment, to end the processes that it left.
 
 The supervisor starts this file as a program, holds the only other end of its standard input, and writes one line for
 each process group that begins (`+ group signal`) or is gone (`- group`). However the supervisor ends, even by
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _listen() -> dict[int, int]:
-    """Keep the list until the supervisor is gone; return what is left on it, group by signal."""
+    """Maintain the list until the supervisor is gone; return the remaining groups with their signals."""
     groups: dict[int, int] = {}
     for line in sys.stdin:
         match line.split():
@@ -46,7 +46,7 @@ def end(groups: dict[int, int], grace_s: float = GRACE_S) -> None:
 
 
 def _signal(group: int, signum: int) -> bool:
-    """Send a signal, and say whether there was anybody to receive it."""
+    """Send a signal to a group, and return whether the group still exists."""
     try:
         os.killpg(group, signum)
     except (ProcessLookupError, PermissionError):  # macOS reports zombies as the latter

@@ -5,7 +5,7 @@ import socket
 
 ASKED_EVERY_S = 2.0
 SILENT_S = 10.0  # after which a process that has answered before counts as hanging
-AWAY_S = 3.0  # since the last call: then we stalled ourselves, and the silence proves nothing
+AWAY_S = 3.0  # since the last call: this process stalled, so silence proves nothing
 QUESTION = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -15,7 +15,7 @@ class Life:
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
         self._asking: socket.socket | None = None
-        self._unsaid = b""  # of the question
+        self._unsaid = b""  # the unsent part of the request
         self._asked_at = self._called_at = 0.0
         self._answered_at: float | None = None
 

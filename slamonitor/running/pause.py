@@ -66,7 +66,7 @@ def _is_held(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return False  # not our file, so not our pause
+        return False  # another user's file, so not our pause
     try:
         return not _take(descriptor)
     finally:

@@ -14,7 +14,7 @@ from observability.masking import LONGEST, mask, mask_text
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 READER_TIMEOUT_S = 0.5  # for a slow reader; then lines are dropped, as waiting would delay restarts of children
-JSON_LINE = '{"timestamp":'  # how a child's line begins that is one of ours already
+JSON_LINE = '{"timestamp":'  # the beginning of a line that a child has already formatted
 
 
 class Printer:
@@ -28,7 +28,7 @@ class Printer:
         self._colours = output.isatty() and "NO_COLOR" not in os.environ
         self._names: dict[str, int] = {}
         self._dropped = 0
-        self._rest = b""  # of a line for which there was no room
+        self._rest = b""  # the part of a line that the reader had no room for
 
     def line(self, name: str, text: str) -> None:
         """Print a line of a child, or of our own."""
@@ -89,17 +89,17 @@ class Printer:
             return None
 
     def _has_room(self, descriptor: int) -> bool:
-        """Wait a moment for a slow reader, but only once until it reads again."""
+        """Wait a moment for a slow reader; return whether it reads. Once lines are dropped, don't wait again."""
         return bool(select.select([], [descriptor], [], 0.0 if self._dropped else READER_TIMEOUT_S)[1])
 
 
 def _masked(text: str) -> str:
-    # Names before values do not count: the first admin's password is printed on purpose, once.
+    # Don't mask a value because of the name before it: the first admin's password is printed on purpose.
     return mask_text(text, named=False)
 
 
 def _masked_line(text: str) -> str | None:
-    """Mask a line that is an object already; None when it is none. A long one keeps its form and level."""
+    """Mask a line that is a JSON object; return None for other lines. A shortened line keeps its format and level."""
     if len(text) <= LONGEST:
         return _masked(text)
     try:

@@ -1,7 +1,7 @@
 """Describe the processes of an installation, with their options and the order in which they end.
 
-They end in the order of a check's way: beat stops, dispatch stops, probe workers send their results, the engine stores
-them, and only then the page, Redis and PostgreSQL end.
+They end in the order of a check's path: beat, then dispatch and the probe workers, which send their results, then the
+engine, which stores them, and only then the page, Redis and PostgreSQL.
 """
 
 import signal
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import redis
 
-from slamonitor.embedded.redis import impatient_client
+from slamonitor.embedded.redis import client_without_retries
 from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.running.child import Process
 
@@ -25,7 +25,7 @@ WITHOUT_CHATTER = ("--without-gossip", "--without-mingle", "--without-heartbeat"
 
 
 class Stage(IntEnum):
-    """When a process ends, first to last."""
+    """The order in which processes end."""
 
     BEAT = 0
     PROBES = 1
@@ -45,7 +45,7 @@ class Options:
 
 
 def server(process: Process, stage: Stage) -> Process:
-    """Place an embedded server in the order of ending."""
+    """Return an embedded server with its stage in the order of ending."""
     return replace(process, stop_stage=stage, stop_timeout_s=0.5)
 
 
@@ -124,7 +124,7 @@ def dispatcher(env: Mapping[str, str]) -> Process:
 
 
 def engine_worker(env: Mapping[str, str], drained: Callable[[], bool] | None) -> Process:
-    """Describe the worker that records, tells and accounts; it is told to end when the results are stored."""
+    """Describe the worker that records, notifies and accounts. It is stopped once all results are stored."""
     return Process(
         name="engine",
         command=(
@@ -154,7 +154,7 @@ def beat(env: Mapping[str, str]) -> Process:
         env=env,
         cwd=CHECKOUT,
         stop_stage=Stage.BEAT,
-        # It keeps nothing and finishes nothing, and asked politely on a busy machine it takes a second to notice.
+        # Beat has no state and no work to finish, and on a busy machine it takes a second to react to SIGTERM.
         stop_signal=signal.SIGKILL,
         stop_timeout_s=1.0,
     )
@@ -167,7 +167,7 @@ def is_of_engine(process: Process) -> bool:
 
 def results_stored(redis_url: str) -> Callable[[], bool]:
     """Return a function that returns whether the queue of results is empty, or Redis does not answer."""
-    client = impatient_client(redis_url)
+    client = client_without_retries(redis_url)
 
     def is_empty() -> bool:
         try:
@@ -184,7 +184,7 @@ def program(name: str) -> str:
 
 
 def _worker_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Leave out Celery's ten lines about root: they mean pickled messages, and ours are JSON."""
+    """Suppress Celery's warning about running as root: it concerns pickled messages, and ours are JSON."""
     quiet = "ignore:You're running the worker with superuser privileges"
     return {**env, "PYTHONWARNINGS": ",".join(filter(None, (env.get("PYTHONWARNINGS"), quiet)))}
 
@@ -207,5 +207,5 @@ def _accepts(host: str, port: int) -> bool:
 
 
 def _reached_at(host: str) -> str:
-    """Return where a listener on this address is reached: a wildcard by its loopback."""
+    """Return the address at which a listener can be reached; for a wildcard, the loopback address."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

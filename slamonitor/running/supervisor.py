@@ -72,8 +72,8 @@ class Supervisor:
         self._children: list[Child] = []
         self._selector = selectors.DefaultSelector()
         self._guardian: subprocess.Popen[bytes] | None = None
-        self._stop_signals = 0  # how many came
-        self.ended_cleanly = False  # after the block: no child had to be killed
+        self._stop_signals = 0  # number of signals received
+        self.ended_cleanly = False  # valid after the block: True if no child had to be killed
 
     def __enter__(self) -> Self:
         # Ignored signals stay ignored: with `nohup`, we must outlive the terminal.
@@ -213,7 +213,7 @@ class Supervisor:
         child.started_at = self._clock()
         try:
             child.popen = spawn(child.process)
-        except OSError as error:  # no memory to fork, or its program is just being replaced
+        except OSError as error:  # for example, no memory to fork, or the program is being replaced
             return self._plan_restart(child, f"cannot be started ({error.strerror})")
         child.restart_at = None
         self._adopt(child)
@@ -299,7 +299,7 @@ class Supervisor:
 
     def _tell_guardian(self, line: str) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # the next tick starts another one and tells it everything
+            with contextlib.suppress(BrokenPipeError):  # the next tick starts another guardian with all children
                 os.write(self._guardian.stdin.fileno(), f"{line}\n".encode())
 
     def _stop_guardian(self) -> None:

@@ -36,14 +36,14 @@ def skipped(name: str) -> dict[str, Any]:
     ("packages", "status", "words"),
     [
         ([package("a"), package("b")], 0, "none known in 2 packages"),
-        ([package("a", ("CVE-1", ["1.1"]))], 1, "a 1.0: CVE-1, mended by 1.1"),
-        ([package("a", ("CVE-2", []))], 0, "a 1.0: CVE-2, nothing mends it yet"),
+        ([package("a", ("CVE-1", ["1.1"]))], 1, "a 1.0: CVE-1, fixed in 1.1"),
+        ([package("a", ("CVE-2", []))], 0, "a 1.0: CVE-2, no fix yet"),
         ([package("a"), skipped("b")], 0, "1 of 2 packages could not be asked about"),
         ([skipped("a")], 0, "1 of 1 packages could not be asked about"),
         ([package("a", ("CVE-1", ["1.1"])), skipped("b")], 1, "CVE-1"),
     ],
 )
-def test_a_vulnerability_fails_only_where_an_upgrade_mends_it(
+def test_a_vulnerability_fails_only_where_an_upgrade_fixes_it(
     audit: ModuleType, packages: Any, status: int, words: str
 ) -> None:
     lines, found = audit.judge({"dependencies": packages}, "")

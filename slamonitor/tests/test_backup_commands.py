@@ -103,7 +103,7 @@ def test_a_restore_that_nobody_confirms_changes_nothing(folder: Folder, monkeypa
         run("restore", folder.backups()[0].name)
 
 
-def test_a_restore_beside_tells_what_it_has(folder: Folder) -> None:
+def test_a_restore_into_another_database_reports_its_content(folder: Folder) -> None:
     run("backup")
     name = f"{application_server().database}_replaced"
     try:
@@ -211,7 +211,7 @@ def test_nights_may_be_off(installed: None, settings: Settings) -> None:
     assert backup_night.due_command(NOW) == []
 
 
-def test_nothing_is_started_beside_a_backup(installed: None) -> None:
+def test_nothing_is_started_during_a_backup(installed: None) -> None:
     with application_server().reserved():
         assert backup_night.begin_due(NOW) == []
 

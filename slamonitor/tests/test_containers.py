@@ -162,7 +162,7 @@ def test_nothing_is_open_to_the_network_but_the_proxy(services: dict[str, dict[s
     assert ports == {"postgres": ["127.0.0.1:5432:5432"], "web": ["127.0.0.1:8000:8000"]}
 
 
-def test_whoever_ends_a_worker_waits_longer_than_it_finishes(services: dict[str, dict[str, Any]]) -> None:
+def test_a_worker_is_killed_only_after_its_time_to_finish(services: dict[str, dict[str, Any]]) -> None:
     assert int(services["probe"]["stop_grace_period"].rstrip("s")) > int(
         services["probe"]["environment"]["PROBE_FINISH_S"]
     )
@@ -224,7 +224,7 @@ def test_containers_units_and_up_start_the_same_processes(services: dict[str, di
     assert all(f"slamonitor-{name}@1.service" in target for name in commands)
 
 
-def test_a_command_beside_the_units_has_their_settings(tmp_path: Path) -> None:
+def test_a_command_next_to_the_units_has_their_settings(tmp_path: Path) -> None:
     names = ("SECRET_KEY", "SECRETS_KEY", "DATABASE_URL", "REDIS_URL")
     for name in names:
         (tmp_path / name.lower().replace("_", "-")).write_text(f"what is in the file of {name}\n")

@@ -62,7 +62,7 @@ def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person
     assert "Down Payments 5 min ago connection refused by 10.0.0.5:443 No incident describes this outage yet." in text
 
 
-def test_an_outage_with_an_incident_is_told_of(viewer: Person) -> None:
+def test_an_outage_with_an_incident_is_marked_as_reported(viewer: Person) -> None:
     service = make_down("Payments")
     incident = Incident.objects.create(title="Payments fail", started_at=timezone.now(), priority="P1")
     AffectedService.objects.create(incident=incident, service=service)

@@ -79,5 +79,5 @@ def test_no_panel_lies_on_another() -> None:
         taken |= cells
 
 
-def test_files_beside_them_can_be_read() -> None:
+def test_files_next_to_them_can_be_read() -> None:
     assert [yaml.safe_load(path.read_text()) for path in Path(DEPLOY).rglob("*.yml")]

@@ -159,7 +159,7 @@ def test_short_socket_folder_of_a_stranger_is_refused() -> None:
             sockets.rmdir()
 
 
-def test_interrupted_initialisation_is_begun_anew() -> None:
+def test_interrupted_initialisation_is_started_again() -> None:
     with standalone.state_directory(None) as state:
         half = EmbeddedPostgres(state).folder / "postgres.new"
         half.mkdir()

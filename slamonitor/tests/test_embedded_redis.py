@@ -12,7 +12,7 @@ import redis
 from kombu.connection import Connection
 
 from slamonitor.embedded import programs, standalone
-from slamonitor.embedded.redis import EmbeddedRedis, celery_url, impatient_client
+from slamonitor.embedded.redis import EmbeddedRedis, celery_url, client_without_retries
 from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory
 
 pytestmark = pytest.mark.processes
@@ -61,8 +61,12 @@ def test_address_and_password_stay_the_same(state: StateDirectory) -> None:
 
 
 def test_stranger_without_password_is_refused(state: StateDirectory) -> None:
-    with started(state) as (server, _), pytest.raises(redis.AuthenticationError):
-        impatient_client(f"redis://127.0.0.1:{server.port}").ping()
+    with (
+        started(state) as (server, _),
+        client_without_retries(f"redis://127.0.0.1:{server.port}") as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
 
 
 def test_password_is_among_no_arguments(state: StateDirectory) -> None:

@@ -89,7 +89,8 @@ def test_second_up_is_refused_and_names_the_first(tmp_path: Path) -> None:
         pass  # free again
 
 
-def test_lock_waits_for_the_cleaning_up_after_a_killed_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_reaped", [True, False])
+def test_lock_waits_for_the_cleaning_up_after_a_killed_up(tmp_path: Path, is_reaped: bool) -> None:
     # A process that took the lock and died, and one that inherited it and lives half a second longer.
     code = (
         "import os, subprocess, sys\n"
@@ -98,10 +99,10 @@ def test_lock_waits_for_the_cleaning_up_after_a_killed_up(tmp_path: Path) -> Non
         "    subprocess.Popen(['sleep', '0.5'], pass_fds=[held])\n"
         "    os._exit(0)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=CHECKOUT, check=True)
-
-    with StateDirectory(tmp_path).lock():
-        pass
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=CHECKOUT) as killed:
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | (0 if is_reaped else os.WNOWAIT))
+        with StateDirectory(tmp_path).lock():
+            pass
 
 
 def test_variable_names_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_a_restore_pauses_the_engine_and_brings_the_old_data_back(installation: 
     assert Path(written.partition(":")[0]).parent == installation.state / "backups"
 
 
-def test_a_pause_ends_with_whoever_asked_for_it(installation: Installation) -> None:
+def test_a_pause_ends_with_the_command_that_requested_it(installation: Installation) -> None:
     code = (
         "import sys, time, pathlib\nfrom slamonitor.running.pause import paused\n"
         "with paused(pathlib.Path(sys.argv[1])):\n    print('paused', flush=True)\n    time.sleep(600)\n"
@@ -74,7 +74,7 @@ def test_a_pause_ends_with_whoever_asked_for_it(installation: Installation) -> N
     wait_until(lambda: installation.processes("--hostname engine"))
 
 
-def test_a_due_night_is_worked_off_beside_the_engine(installation: Installation) -> None:
+def test_a_due_backup_runs_while_the_engine_runs(installation: Installation) -> None:
     installation.query("DELETE FROM backup_reports RETURNING 1")
     installation.query("UPDATE django_migrations SET applied = now() - interval '9 days' RETURNING 1")
     done = "SELECT is_good FROM backup_reports WHERE subject = %s AND ended_at IS NOT NULL"

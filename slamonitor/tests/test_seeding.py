@@ -132,7 +132,7 @@ def test_a_reset_without_debug_is_refused_and_names_what_it_would_delete() -> No
     assert Service.objects.get().id == "payments"
 
 
-def test_a_forced_reset_deletes_everything_and_seeds_anew(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_forced_reset_deletes_everything_and_seeds_again(capsys: pytest.CaptureFixture[str]) -> None:
     make_service()
     User.objects.create_user("boss", "boss@example.com")
     partitions.ensure("watch_server_logs", {NOW.date()})

@@ -63,6 +63,8 @@ def test_good_settings_pass() -> None:
         ("PROBE_DNS_SERVERS", "192.0.2.53:99999", "Set it to ip or ip:port"),
         ("CANARY_URLS", "https://example.com/, example.com", "'example.com' cannot be asked"),
         ("REGION", "seoul,tokyo", "Use lowercase letters"),
+        ("FOLD_AFTER_DAYS", "14", "Rename it to COMPRESS_AFTER_DAYS"),
+        ("FOLD_AFTER_DAYS_FILE", "/run/days", "Rename it to COMPRESS_AFTER_DAYS"),
     ],
 )
 def test_a_bad_value_stops_the_web_with_its_name_and_a_hint(name: str, value: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""A start with another PAGE_TIME_ZONE than that of the stored days is refused, whoever starts."""
+"""A process does not start if PAGE_TIME_ZONE is not the zone of the stored days."""
 
 import os
 import subprocess

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from slamonitor.embedded.redis import EmbeddedRedis, impatient_client
+from slamonitor.embedded.redis import EmbeddedRedis, client_without_retries
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
 from slamonitor.management.commands.up import (
     free_port,
@@ -122,7 +122,7 @@ def test_stages_leave_the_database_time_to_write_its_checkpoint() -> None:
 def test_results_are_stored_when_their_queue_is_empty_or_gone() -> None:
     with EmbeddedRedis.running() as url:
         is_stored = processes.results_stored(url)
-        with impatient_client(url) as client:
+        with client_without_retries(url) as client:
             client.rpush("results", "a batch")
             assert not is_stored()
             client.delete("results")

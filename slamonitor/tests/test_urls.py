@@ -61,10 +61,12 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "readyz": ("/readyz", ALL),
     "metrics": ("/metrics", ALL),
     "api/browser_errors": ("/api/browser_errors", BY_FORM),
-    "heartbeat/<str:token>": ("/heartbeat/guessed", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/start": ("/heartbeat/guessed/start", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/fail": ("/heartbeat/guessed/fail", MISSING_FOR_ALL),
-    "heartbeat/<str:token>/<int:exit_code>": ("/heartbeat/guessed/1", MISSING_FOR_ALL),
+    **{
+        f"{base}/<str:token>{rest}": (f"/{base}/guessed{rest.replace('<exit_code:exit_code>', '1')}", MISSING_FOR_ALL)
+        for base in ("heartbeat", "ping")
+        for rest in ("", "/start", "/fail", "/log", "/<exit_code:exit_code>")
+    },
+    "api/push/<str:token>": ("/api/push/guessed", MISSING_FOR_ALL),
     "language": ("/language", (302, 302, 302, 302)),
     "admin/": ("/admin/", SIGNED_IN),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302)),
@@ -77,7 +79,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/r/<path:content_type_id>/<path:object_id>/": ("/admin/r/0/0/", MISSING),
     "admin/(?P<url>.*)$": ("/admin/nothing-here", MISSING),
     "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
-    "admin/upkeep/": ("/admin/upkeep/", ADMINS),
+    "admin/diagnostics/": ("/admin/diagnostics/", ADMINS),
     "admin/checks/": ("/admin/checks/", SIGNED_IN),
     "admin/checks/<str:key>/": ("/admin/checks/0.payments.default/", MISSING),
     "admin/monitoring/service/<slug:service_id>/check-now/": (
@@ -178,6 +180,24 @@ def test_each_address_opens_for_whom_it_should(
     found = {name: person.client.get(address).status_code for name, person in cast.items()}
 
     assert found == dict(zip(("stranger", "viewer", "reporter", "admin"), expected, strict=True)), address
+
+
+def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) -> None:
+    make_service("payments")
+    Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    MaintenanceWindow.objects.create(id=7, since=timezone.now())
+    begin = timezone.now()
+    spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}
+    Restatement.objects.create(id=7, service_id="payments", reason="ours", **spoken)
+    policy = AccountingPolicy.objects.get(version=1).pk
+    ids = {"admin": cast["admin"].user.pk, "token": own_token(cast["viewer"]).pk, "policy": policy}
+    addresses = [address.format(**ids) for address, _ in EXPECTED.values() if address.endswith("/history/")]
+
+    for person in cast.values():
+        person.client.raise_request_exception = False
+        for form in ({}, {"action": "x", "p": "x"}):
+            found = {address: person.client.post(address, form).status_code for address in addresses}
+            assert {address: status for address, status in found.items() if status >= 500} == {}
 
 
 @pytest.mark.parametrize("address", [address for address, statuses in EXPECTED.values() if statuses[0] == 302])

@@ -1,5 +1,5 @@
-"""The web server: an event loop that reads and writes, and threads of their own for each kind of request.
+"""The web server: an event loop reads requests and writes responses; each kind of request has its own threads.
 
-A connection costs a thread only from the moment its request is complete, and then only one of its kind's. Requests
-answered from memory, for the public page and `/livez`, need no thread at all.
+A connection occupies a thread, one of those of its kind, only while its complete request is being handled. Requests for
+the public page and `/livez` are answered from memory and need no thread.
 """

@@ -12,12 +12,12 @@ import uvloop
 
 from slamonitor.running.child import raise_file_limit
 
-FINISH_S = 1.5  # for which requests under way are finished when the process is told to end; less than `up` waits
-BACKLOG = 4_096  # connections that the kernel holds for us
-# After which a thread hands over to the event loop, which has little to do but all visitors waiting. With four busy
-# threads `/livez` takes 21 to 26 ms (p95); with Python's own 5 ms, 37 to 85 ms.
+FINISH_S = 1.5  # time for running requests to finish after a signal to stop; `up` waits longer
+BACKLOG = 4_096  # connections that the kernel queues until we accept them
+# How long a thread may hold the interpreter lock while the event loop waits for it. With four busy threads, `/livez`
+# takes 21 to 26 ms (p95); with Python's default of 5 ms it takes 37 to 85 ms.
 SWITCH_S = 0.0005
-POLLED_EVERY_S = 0.4  # the page, visitors or not: none of them waits for it, and a change is seen within half a second
+POLLED_EVERY_S = 0.4  # the page, even without visitors: none waits for rendering, and changes appear within 0.5 s
 
 
 def main() -> None:
@@ -25,26 +25,26 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
-    sys.argv[0] = "web"  # how the database and the log name this process
+    sys.argv[0] = "web"  # the name of this process in the database and the log
     raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
-    # Loads all apps, which takes a second, and ends the process on a wrong setting: before anybody can connect.
+    # This loads all apps, which takes a second, and exits on a wrong setting. So it must precede listening.
     from slamonitor.wsgi import application
 
     with contextlib.closing(listen(options.host, options.port)) as listener:
-        # Not closed at the end: what clients and threads still hold goes with the process.
+        # Don't close the loop: clients and threads may still use it until the process exits.
         uvloop.new_event_loop().run_until_complete(serve(listener, application))
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen; another web process may do so on the same port, and takes over when this one ends."""
+    """Listen. Another web process may listen on the same port at the same time, and takes over when this one exits."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     is_dual = host == "::" and socket.has_dualstack_ipv6()
     return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True, dualstack_ipv6=is_dual)
 
 
 async def serve(listener: socket.socket, application: Any) -> None:
-    """Serve until a signal asks to end."""
+    """Serve until SIGTERM or SIGINT."""
     from slamonitor.web.connection import Connection
     from slamonitor.web.server import Server
     from statuspage.front import poll

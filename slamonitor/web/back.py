@@ -1,6 +1,6 @@
-"""The back process of the web, which answers the requests that may take long for the front process.
+"""The back process of the web server: it handles slow requests for the front process.
 
-Only `slamonitor.web` starts it, with one end of a socket pair. It ends when the other end is closed.
+`slamonitor.web` starts it with one end of a socket pair. It exits when the other end is closed.
 """
 
 import argparse
@@ -21,18 +21,20 @@ from slamonitor.web.pools import IN_BACK, Pool
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5  # if the CPU is short, the page, heartbeats and the engine come first
+NICENESS = 5  # so that the page, heartbeats and the engine come first if the CPU is busy
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m slamonitor.web.back", description=__doc__)
     parser.add_argument("--descriptor", type=int, required=True, help="of the socket that leads to the front process")
     options = parser.parse_args()
-    die_with_parent(os.getppid(), signal.SIGKILL)  # even while we are stopped, and cannot see the socket close
+    die_with_parent(
+        os.getppid(), signal.SIGKILL
+    )  # works even while this process is stopped and cannot see the socket close
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # they reach the front process as well, which waits for our answers
+        signal.signal(signum, signal.SIG_IGN)  # the front process gets them as well, and waits for our responses
     os.nice(NICENESS)
-    sys.argv[0] = "web-back"  # how the database names this process
+    sys.argv[0] = "web-back"  # the name of this process in the database
     from slamonitor.wsgi import application
 
     with socket.socket(fileno=options.descriptor) as front:
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def serve(front: socket.socket, application: Any) -> None:
-    """Answer requests, each in a thread of its kind, until the other end of the socket is closed."""
+    """Handle each request in a thread of its kind, until the other end of the socket is closed."""
     from observability.metrics import OwnState, report  # needs the settings
 
     pools, sending = {kind.name: Pool(kind) for kind in IN_BACK}, threading.Lock()

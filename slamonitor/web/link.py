@@ -1,4 +1,4 @@
-"""The front process' end of the link to its back process: start it, send requests, watch it, and restart it."""
+"""The front process' end of the link to its back process: start, watch and restart it, and send it requests."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from observability import metrics
@@ -19,9 +19,9 @@ from slamonitor.web.messages import Response
 logger = logging.getLogger(__name__)
 
 PINGED_EVERY_S = 1.0
-STARTS_WITHIN_S, SILENT_S = 60.0, 10.0  # then it is killed
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # before it is started again
-HEALTHY_AFTER_S = 60.0  # one that lived so long is started again after the first pause
+STARTS_WITHIN_S, SILENT_S = 60.0, 10.0  # after which it is killed
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # between its end and the next start
+HEALTHY_AFTER_S = 60.0  # after which the pause is the first one again
 ENDS_WITHIN_S = 0.3
 LOOKED_EVERY_S = 0.01
 
@@ -31,24 +31,24 @@ Done = Callable[[Response | None], None]
 
 
 class Started(Protocol):
-    """The methods of a started process that are used here."""
+    """The methods of a process that this module uses."""
 
     def poll(self) -> int | None: ...
     def kill(self) -> None: ...
 
 
 def start(theirs: socket.socket) -> Started:
-    """Start a back process at the other end of a socket."""
+    """Start a back process with one end of a socket pair."""
     command = (sys.executable, "-m", "slamonitor.web.back", "--descriptor", str(theirs.fileno()))
-    # In our process group, so that a signal to the group (as `up` sends) reaches it, too.
+    # It stays in our process group, so that it gets the signals that `up` sends to the group.
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ)
 
 
 class Link(asyncio.Protocol):
-    """Everything here happens in the event loop.
+    """The link to the back process. All methods must be called in the event loop.
 
-    `changed` is told True when a back process is ready, and False when it is no more; then all that it had was done
-    with None.
+    `changed` is called with True when a back process is ready, and with False when it has ended. By then, the `done` of
+    each of its requests was called with None.
     """
 
     def __init__(self, changed: Callable[[bool], None], start: Callable[[socket.socket], Started] = start) -> None:
@@ -57,24 +57,24 @@ class Link(asyncio.Protocol):
         self._asked: dict[int, Done] = {}
         self._unpacker = Unpacker()
         self._transport: Any = None
-        self._unanswered = 0  # pings in a row: they stop when we are stopped ourselves, unlike a clock
+        self._unanswered = 0  # pings in a row; a clock would also count the time in which we are stopped
         self._is_ready = False
         self._lost = asyncio.Event()
 
-    def ask(self, kind: str, meta: Mapping[str, Any], body: Sequence[bytes], done: Done) -> None:
-        """Send a request; `done` is given the answer, or None if the back process ends before."""
+    def ask(self, kind: str, meta: Mapping[str, Any], body: bytes | bytearray, done: Done) -> None:
+        """Send a request. `done` is called with the response, or with None if the back process ends first."""
         number = next(self._numbers)
         self._asked[number] = done
-        self._transport.write(packed(number, [kind, meta], b"".join(body)))
+        self._transport.write(packed(number, [kind, meta], body))
 
     async def keep(self) -> None:
-        """Keep a back process running until cancelled, then end it."""
+        """Keep a back process running until this task is cancelled, then stop it."""
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             began = loop.time()
             try:
                 why = await self._one()
-            except Exception:  # without this task, no other one would ever be started
+            except Exception:  # this task must survive, or no back process would be started again
                 logger.exception("back process cannot be watched")
                 why = "failed"
             with harmless("back process"):
@@ -85,7 +85,7 @@ class Link(asyncio.Protocol):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _one(self) -> str:
-        """Start a back process, and return why it was given up."""
+        """Start a back process, wait for its end, and return the reason."""
         ours, theirs = socket.socketpair()
         self._unpacker, self._unanswered, self._lost = Unpacker(), 0, asyncio.Event()
         with contextlib.ExitStack() as stack:
@@ -93,7 +93,7 @@ class Link(asyncio.Protocol):
             with theirs:
                 try:
                     process = self._start(theirs)
-                except OSError as error:  # no memory to fork, say
+                except OSError as error:  # for example, no memory to fork
                     return f"cannot be started ({error.strerror})"
             loop = asyncio.get_running_loop()
             self._transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
@@ -136,12 +136,12 @@ class Link(asyncio.Protocol):
                 self._changed(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._give_up()  # at once: nothing can be written any more
+        self._give_up()  # at once, because nothing can be written any more
         self._lost.set()
 
 
 async def _gone(process: Started) -> None:
-    """Return when a process is gone, which has been told to end by the end of its socket."""
+    """Wait until a process has exited; closing the socket asked it to."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_reaped(process), ENDS_WITHIN_S)
         return

@@ -1,4 +1,4 @@
-"""Answer the public page and `/livez` in the event loop itself, so that they work even if all else hangs."""
+"""Answer requests for the public page and `/livez` in the event loop, so that they work even if all else hangs."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from statuspage.headers import standing_headers
 
 
 def from_memory(meta: Mapping[str, Any]) -> Response | None:
-    """Return the answer to a request if it needs neither database nor waiting, else None."""
+    """Return the response to a request if it is in memory, else None."""
     visit = front.plain_visit(meta)
     if visit is not None:
         return of_visit(visit)
@@ -25,7 +25,7 @@ def from_memory(meta: Mapping[str, Any]) -> Response | None:
 
 
 def of_visit(visit: front.Visit) -> Response | None:
-    """Return the page for a visit if it is in memory."""
+    """Return the page as this visitor should see it, or None if it is not in memory."""
     found = front.at_once(visit)
     return Response(*found) if found is not None else None
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: what a request says, and how an answer is written."""
+"""HTTP/1.1: the attributes of a request, and the bytes of a response."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,32 +9,36 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from slamonitor.web.pools import Kind
+
 Headers = Sequence[tuple[str, str]]
 
 BODILESS = ("204", "304")
-TOGETHER_BYTES = 65_536  # up to which head and body are joined for one write
+TOGETHER_BYTES = 65_536  # head and body of up to this size are written in one call
 
 
 class Request:
-    """One that is being read, or was."""
+    """A request that is being read, or is complete."""
 
     __slots__ = (
-        *("body", "body_bytes", "header_bytes", "headers", "is_headed", "keep_alive", "meta", "unheaded_bytes", "url"),
+        *("body", "header_bytes", "headers", "held_bytes", "is_headed", "keep_alive", "kind", "meta"),
+        *("unheaded_bytes", "url"),
     )
 
     def __init__(self) -> None:
-        self.meta: dict[str, Any] = {}  # the beginning of a WSGI environment
+        self.meta: dict[str, Any] = {}  # variables of the WSGI environment that are known so far
         self.url = b""
-        self.headers = self.header_bytes = 0  # how many, and how long
-        self.is_headed = False  # its headers are complete
-        self.unheaded_bytes = 0  # read while they were not
-        self.body: list[bytes] = []
-        self.body_bytes = 0  # kept
+        self.headers = self.header_bytes = 0  # number, and total length
+        self.is_headed = False  # True once the headers are complete
+        self.unheaded_bytes = 0  # read before that
+        self.body = bytearray()
+        self.kind: Kind | None = None  # if it may have a body
+        self.held_bytes = 0  # counted by the server
         self.keep_alive = True
 
 
 class Response(NamedTuple):
-    """An answer: `status` as WSGI writes it, `200 OK`."""
+    """A response; `status` as in WSGI, for example `200 OK`."""
 
     status: str
     headers: Headers
@@ -42,7 +46,7 @@ class Response(NamedTuple):
 
 
 def written(response: Response, *, is_head: bool, keep_alive: bool, is_old: bool) -> tuple[bytes, bytes]:
-    """Return head and body. An old client, of HTTP/1.0, must be told that the connection stays open."""
+    """Return head and body. An HTTP/1.0 client must be told if the connection stays open."""
     status, headers, body = response
     is_bodiless = status.startswith(BODILESS)
     lines = _lines(status, headers) if isinstance(headers, tuple) else _lines.__wrapped__(status, headers)
@@ -58,7 +62,7 @@ def written(response: Response, *, is_head: bool, keep_alive: bool, is_old: bool
 
 @lru_cache(maxsize=64)
 def _lines(status: str, headers: Headers) -> bytes:
-    """Write the first lines of an answer. Those of the page are the same for thousands of visitors."""
+    """Return status line and headers. They are cached, as thousands of visitors get the same ones."""
     return "".join([f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]).encode("latin-1")
 
 
@@ -68,7 +72,7 @@ def status_line(code: int) -> str:
 
 @lru_cache(maxsize=1024)
 def meta_name(header: bytes) -> str | None:
-    """Return a header's name as WSGI has it; None for one that would be mistaken for another, as `X_Y` for `X-Y`."""
+    """Return the WSGI variable of a header, or None if it is ambiguous: `X_Y` would become the variable of `X-Y`."""
     name = header.decode("latin-1").upper()
     if not name.replace("-", "").isalnum():
         return None
@@ -77,12 +81,12 @@ def meta_name(header: bytes) -> str | None:
 
 
 def split_url(url: bytes) -> tuple[str, str]:
-    """Return path and query as WSGI has them. Raises ValueError for what is no address of ours."""
-    if url == b"/":  # most are
+    """Return path and query as in WSGI. Raises ValueError for a target that is not a URL of this server."""
+    if url == b"/":  # the most frequent one
         return "/", ""
     text = url.decode("latin-1")
     if not text.startswith("/"):
-        parts = urlsplit(text)  # a proxy's form: the whole address
+        parts = urlsplit(text)  # proxies may send the absolute form
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError(f"{text[:100]!r} is not an address")
         text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -107,7 +111,7 @@ def environ_of(meta: Mapping[str, Any], body: bytes, *, stderr: Any) -> dict[str
 
 
 def run(application: Any, environ: dict[str, Any]) -> Response:
-    """Call a WSGI application and gather its whole answer."""
+    """Call a WSGI application and return its whole response."""
     begun: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:

@@ -1,6 +1,6 @@
 """Separate capacity for each kind of request, so that a hanging kind does not delay others.
 
-Requests that must always be answered at once have threads here, in the front process. Others have seats in the back
+Requests that must never wait for slow ones have threads in this, the front process. Others have seats in the back
 process.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 Job = Callable[[], None]
 
-READ_BYTES = 16_384  # of a body where none is expected
+READ_BYTES = 16_384  # of requests that should have no body
 FORM_BYTES = 65_536
-API_BYTES = 2_621_440  # as much as Django takes (DATA_UPLOAD_MAX_MEMORY_SIZE)
-HEARTBEAT_BYTES = 10_000  # as much as its view reads; a job may send all it has printed
+API_BYTES = 2_621_440  # the limit of Django (DATA_UPLOAD_MAX_MEMORY_SIZE)
+HEARTBEAT_BYTES = 10_000  # the limit of its view; a job may send all its output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class Kind:
     name: str
     most_waiting: int
     most_body_bytes: int
-    cuts_bodies: bool = False  # what is longer loses its end; else it is refused
-    # Two: one that hangs leaves another, and Python runs one at a time anyway.
+    cuts_bodies: bool = False  # truncate longer bodies instead of refusing them
+    # Two, so that one may hang. More would not be faster, as Python runs one thread at a time.
     at_once: int = 2
 
 
@@ -51,7 +51,7 @@ class Pool:
         return True
 
     def withdraw(self, job: Job) -> bool:
-        """Forget a job; return False when a thread has it already."""
+        """Take a job out of the queue; return False if a thread has already started it."""
         with self._changed:
             try:
                 self._jobs.remove(job)
@@ -61,7 +61,7 @@ class Pool:
 
     def _start(self) -> None:
         self._running += 1
-        # Daemons: a hanging request must not prevent the end of the process.
+        # Daemon threads, because a hanging request must not keep the process from exiting.
         threading.Thread(target=self._work, name=f"web {self.kind.name}", daemon=True).start()
 
     def _work(self) -> None:
@@ -75,15 +75,18 @@ class Pool:
 
 
 class Seats:
-    """As many requests of one kind as the back process answers at once, and a short queue. For the event loop only."""
+    """The seats of one kind: the requests that the back process handles at once, and a short queue.
+
+    All methods must be called in the event loop.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._jobs: deque[Job] = deque()
-        self._free = 0  # none while there is no back process
+        self._free = 0  # seats; none while there is no back process
 
     def submit(self, job: Job) -> bool:
-        """Do the job, which sends a request, as soon as there is a seat. Return False when too many wait already."""
+        """Run a job, which sends a request, as soon as a seat is free. Return False if too many are waiting."""
         if not self._free and len(self._jobs) >= self.kind.most_waiting:
             return False
         self._jobs.append(job)
@@ -91,7 +94,7 @@ class Seats:
         return True
 
     def withdraw(self, job: Job) -> bool:
-        """Forget a job; return False when it is done already."""
+        """Take a job out of the queue; return False if it has already run."""
         try:
             self._jobs.remove(job)
         except ValueError:
@@ -104,11 +107,11 @@ class Seats:
         self._fill()
 
     def close(self) -> None:
-        """Hold requests, as the back process has ended with all of its requests."""
+        """Keep requests in the queue: the back process has ended, and with it all of its requests."""
         self._free = 0
 
     def leave(self) -> None:
-        """Give a seat, whose request is answered, to the next one."""
+        """Give the seat of a finished request to the next one."""
         self._free += 1
         self._fill()
 
@@ -130,15 +133,15 @@ LEDGERS = Kind(name="ledgers", most_waiting=16, most_body_bytes=READ_BYTES)
 SIGN_IN = Kind(name="sign-in", most_waiting=16, most_body_bytes=FORM_BYTES)  # bcrypt
 CHECK_NOW = Kind(name="check-now", most_waiting=8, most_body_bytes=FORM_BYTES)  # up to 20 s each
 
-# Together no more in either process than leave each request a connection to the database (DB_MAX_CONNECTIONS, 24),
-# with some for the page and for health checks.
+# In each process, all threads together are fewer than the connections to the database (DB_MAX_CONNECTIONS, 24), so that
+# each request gets one and some are left for the page and for health checks.
 IN_FRONT = (PUBLIC, HEARTBEATS, READINESS)
 IN_BACK = (HEALTH, API, BROWSER_ERRORS, ADMIN, LEDGERS, SIGN_IN, CHECK_NOW)
 
 
 def kind_of(method: str, path: str) -> Kind:
-    """Return the kind of a request, by its path as it was sent, decoded."""
-    if path.startswith("/heartbeat/"):
+    """Return the kind of a request by its decoded path."""
+    if path.startswith(("/heartbeat/", "/ping/", "/api/push/")):
         return HEARTBEATS
     if path == "/" or path.startswith(("/assets/", "/static/", "/robots.txt")):
         return PUBLIC

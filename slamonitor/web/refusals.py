@@ -1,6 +1,6 @@
 """Responses to requests that are refused in the event loop: in the format of the API, or as one sentence.
 
-A flood is answered mostly with these, so each is rendered once; a request adds its trace, its time and its path.
+They are the responses to a flood of requests, so each is rendered once; only trace, time and path are filled in.
 """
 
 import json
@@ -22,11 +22,11 @@ from statuspage import language
 from statuspage.headers import standing_headers
 
 RETRY_S = 5
-OVERLOADED = "OVERLOADED"  # the code of a 503 for which we are to blame, and nothing that we need
+OVERLOADED = "OVERLOADED"  # the code of a 503 caused by our own load, not by a dependency
 
 
 class _Template(NamedTuple):
-    """An answer to be: `facts` are the body of one of the API, to be written as JSON."""
+    """A response to be filled in. For the API, `facts` are the body, which is rendered as JSON."""
 
     headers: Headers
     body: bytes
@@ -34,7 +34,10 @@ class _Template(NamedTuple):
 
 
 def refusal(meta: Mapping[str, Any], status: int, code: str = "") -> Response:
-    """Answer a request, of which `meta` holds what is known, with the error of a status; `code` may say which one."""
+    """Return the error response with a status.
+
+    `meta` are the known WSGI variables of the request; `code` overrides the usual error code of the status.
+    """
     wanted = language.of_visitor(meta.get("HTTP_COOKIE", ""), meta.get("HTTP_ACCEPT_LANGUAGE", ""))
     path = meta.get("PATH_INFO", "/")
     headers, body, facts = _template(status, code, wanted, *_form(path, meta.get("HTTP_ACCEPT", "")))
@@ -50,7 +53,7 @@ def refusal(meta: Mapping[str, Any], status: int, code: str = "") -> Response:
 
 @lru_cache(maxsize=256)
 def _form(path: str, accept: str) -> tuple[bool, bool]:
-    """Return whether an address belongs to the API, and whether the caller wants its errors as RFC 9457 has them."""
+    """Return whether a URL belongs to the API, and whether the client accepts errors in the format of RFC 9457."""
     request = HttpRequest()
     request.path = request.path_info = path
     request.META = {"HTTP_ACCEPT": accept}

@@ -1,4 +1,6 @@
-"""All connections of the process: admit them, and answer from memory, by threads here or by the back process."""
+"""All connections of the front process: admit them, and have requests handled in memory, in a thread, or in the back
+process.
+"""
 
 import asyncio
 import logging
@@ -35,7 +37,7 @@ Connections = OrderedDict[Connection, None]  # oldest first
 
 
 class Server:
-    """One per front process. All but `_work` is called in the event loop."""
+    """The server of a front process. All methods but `_work` must be called in the event loop."""
 
     def __init__(
         self,
@@ -47,26 +49,29 @@ class Server:
     ) -> None:
         self._application, self._loop = application, loop
         self._names = {"SERVER_NAME": address[0], "SERVER_PORT": str(address[1])}
-        self.now = now or loop.time  # seconds
+        self.now = now or loop.time  # in seconds
         self._seats = {kind: Seats(kind) for kind in IN_BACK}
         self._pools = {kind: Pool(kind) for kind in IN_FRONT}
-        self.visits: dict[bytes, front.Visit] = {}  # by all that a client said
+        self.buffer = memoryview(bytearray(limits.READ_BYTES))  # what is read stays in it only until it is copied
+        self.soon = loop.call_soon
+        self.visits: dict[bytes, front.Visit] = {}  # by the bytes of the request
         self.link = Link(self._open_seats, start_back)
         self.is_stopping = False
         self._most = limits.most_connections()
         self._all: Connections = OrderedDict()
         self._of: defaultdict[str, Connections] = defaultdict(OrderedDict)
         self._held_bytes = 0
-        self._emptied = asyncio.Event()  # of connections, once `stop` waits for that
+        self.unread: Connections = OrderedDict()  # connections whose clients leave responses unread, the longest first
+        self._emptied = asyncio.Event()  # set once no connection is left and `stop` waits for that
 
     # --- Connections ------------------------------------------------------------------------------------------------
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """Accept a connection. If too many are open, close the oldest that waits for its client."""
-        # Behind our proxy, all connections have its address.
+        """Accept a connection. If too many are open, close the oldest one that is waiting for its client."""
+        # Behind a proxy, all connections have the address of the proxy.
         whose = "" if settings.TRUSTED_PROXIES or not address else neighbourhood(address)
-        mine = self._of[whose]
-        if whose and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
+        mine = self._of.get(whose)
+        if whose and mine and len(mine) >= limits.MOST_OF_ADDRESS and not self._evict(mine, "address"):
             return False
         if len(self._all) >= self._most and not self._evict(self._all, "all"):
             return False
@@ -76,6 +81,7 @@ class Server:
         return True
 
     def forget(self, connection: Connection) -> None:
+        self.unread.pop(connection, None)
         if connection not in self._all:
             return
         del self._all[connection]
@@ -98,34 +104,45 @@ class Server:
         self._loop.call_later(SWEPT_EVERY_S, self.keep_sweeping)
 
     def sweep(self) -> None:
-        """Expire connections whose deadline has passed."""
+        """Expire the connections whose deadline has passed."""
         now = self.now()
         for connection in [each for each in self._all if each.deadline <= now]:
             connection.expire()
+        self._bound_unread()
+
+    def _bound_unread(self) -> None:
+        """Close the connections that have been left unread the longest, if the answers take too much memory."""
+        sizes = {connection: connection.unread_bytes for connection in self.unread}
+        too_much = sum(sizes.values()) - limits.MOST_UNREAD_BYTES
+        for connection, size_bytes in sizes.items():
+            if too_much <= 0:
+                break
+            too_much -= size_bytes
+            connection.drop()
+            _evicted.labels("unread").inc()
 
     # --- Requests ---------------------------------------------------------------------------------------------------
 
-    def hold(self, request: Request, body: bytes) -> bool:
-        """Keep a piece of a body; return False when too much is kept already."""
-        if self._held_bytes + len(body) > limits.MOST_HELD_BYTES:
+    def hold(self, request: Request, size_bytes: int) -> bool:
+        """Count what a request keeps in memory until its response; return False if the limit of all is reached."""
+        if self._held_bytes + size_bytes > limits.MOST_HELD_BYTES:
             return False
-        self._held_bytes += len(body)
-        request.body_bytes += len(body)
-        request.body.append(body)
+        self._held_bytes += size_bytes
+        request.held_bytes += size_bytes
         return True
 
     def release(self, request: Request) -> None:
-        """Forget the body of a request."""
-        self._held_bytes -= request.body_bytes
-        request.body_bytes = 0
+        """Free the memory of a request's body, and stop counting it."""
+        self._held_bytes -= request.held_bytes
+        request.held_bytes = 0
         request.body.clear()
 
     def at_once(self, request: Request) -> Response | None:
-        """Return the answer if it is in memory."""
+        """Return the response if it is in memory, else None."""
         return from_memory(request.meta)
 
     def remember(self, said: bytes, request: Request) -> None:
-        """Remember which bytes ask for the page, so that they need not be parsed again. Visitors repeat themselves."""
+        """Remember the bytes of a request for the page: browsers send the same ones again, and they need no parsing."""
         visit = front.plain_visit(request.meta)
         is_old = request.meta["SERVER_PROTOCOL"] != "HTTP/1.1"
         if visit is None or is_old or len(said) > limits.MOST_REMEMBERED_BYTES:
@@ -135,14 +152,14 @@ class Server:
         self.visits[said] = visit
 
     def job(self, connection: Connection, request: Request, kind: Kind) -> tuple[Pool | Seats, Job]:
-        """Return where a request is answered, and what must be done there."""
+        """Return the pool or seats that handle a request, and the job for them."""
         if kind in self._seats:
             return self._seats[kind], partial(self._pass_on, connection, request, self._seats[kind])
         return self._pools[kind], partial(self._work, connection, request)
 
     def _work(self, connection: Connection, request: Request) -> None:
-        """Answer a request in a thread of its pool."""
-        meta, body = {**request.meta, **self._names}, b"".join(request.body)
+        """Handle a request; runs in a thread of its pool."""
+        meta, body = {**request.meta, **self._names}, bytes(request.body)
         try:
             response = run(self._application, environ_of(meta, body, stderr=sys.stderr))
         except Exception:
@@ -170,7 +187,7 @@ class Server:
                 seats.close()
 
     def refuse(self, request: Request, status: int, why: str, code: str = "") -> Response:
-        """Return the answer to a refused request, and count it."""
+        """Count a refused request and return the response."""
         with harmless("refused"):
             _refused.labels(why).inc()
         return refusal(request.meta, status, code)
@@ -178,7 +195,7 @@ class Server:
     # --- The end ----------------------------------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        """Close idle connections, and others once answered; return when none is left."""
+        """Close idle connections at once and others after their response; return when none is left."""
         self.is_stopping = True
         for connection in list(self._all):
             connection.end()

@@ -118,7 +118,7 @@ def test_after_one_visitor_waited_in_vain_nobody_waits(monkeypatch: pytest.Monke
     jobs.hang = True
     keeper.edition(NOW + seconds(1))
 
-    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", "whoever waits raises TypeError")
+    monkeypatch.setattr(keeper_module, "READ_TIMEOUT_S", "not a number: waiting raises TypeError")
     assert keeper.edition(NOW + seconds(2)) is first
 
     jobs.hang = False

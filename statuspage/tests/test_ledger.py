@@ -126,17 +126,17 @@ def test_page_ledger_json_csv_and_stored_days_are_one_figure(
     ]
 
 
-def test_the_figure_at_the_desk_is_that_of_the_ledger_it_links_to(
+def test_the_figure_in_the_admin_is_that_of_the_ledger_it_links_to(
     service: Service, get: Any, admin_client: Any
 ) -> None:
     for back in range(30):
         rollup.roll_up((NOW - timedelta(days=back)).date(), ["payments"], NOW, UTC)
 
     with time_machine.travel(NOW, tick=False):
-        desk = admin_client.get("/admin/monitoring/service/").content.decode()
+        listed = admin_client.get("/admin/monitoring/service/").content.decode()
 
     address, figure = re.search(
-        r'href="(/services/payments/ledger\?[^"]*)" class="admin-number">(.*?) %</a>', desk
+        r'href="(/services/payments/ledger\?[^"]*)" class="admin-number">(.*?) %</a>', listed
     ).groups()
     address = html.unescape(address)
     assert address == "/services/payments/ledger?from=2025-02-12&to=2025-03-13"
@@ -501,8 +501,8 @@ def test_pauses_and_removals_hold_from_when_they_are_made_and_are_not_late(get: 
     Service.objects.update(created_at=START)
     lifecycle.pause(["payments"], author=None, reason="moving", now=START + timedelta(hours=3, milliseconds=400))
     lifecycle.resume(["payments"], now=START + timedelta(hours=4))
-    lifecycle.remove(["payments"], now=START + timedelta(hours=5))
-    lifecycle.bring_back(["payments"], now=START + timedelta(hours=6))
+    lifecycle.archive(["payments"], now=START + timedelta(hours=5))
+    lifecycle.restore(["payments"], now=START + timedelta(hours=6))
 
     document = get(f"/services/payments/ledger.json{DAY}").json()
 

@@ -16,7 +16,7 @@ from monitoring.engine import recording
 from monitoring.instruments import metrics
 from monitoring.models import DispatchWatermark, Service, ServiceState
 from monitoring.rules.state import Status
-from monitoring.states.live import status_at, status_column
+from monitoring.states.live import status_at, with_live_status
 from monitoring.tests.factories import START, make_result, make_service
 from statuspage import readmodel
 from statuspage.rendering import _groups
@@ -47,7 +47,7 @@ NOWS = [
 @pytest.mark.parametrize(("now", "status"), NOWS)
 def test_every_reader_agrees(service: Service, viewer: Person, now: datetime, status: str) -> None:
     line = readmodel.read(now, 1, ZONE).services[0]
-    unwell, _count = dashboard.unwell(now)
+    problems, _count = dashboard.service_problems(now)
 
     whole = system_status.refresh(now)
     with time_machine.travel(now, tick=False):
@@ -58,7 +58,7 @@ def test_every_reader_agrees(service: Service, viewer: Person, now: datetime, st
     assert whole.operational_services == (1 if status == "o" else 0)
     assert [each.labels["status"] for each in counted.samples if each.value] == [status]
     assert stated["status"] == status
-    assert [each.status for each in unwell] == ([] if status == "o" else ["nd"])
+    assert [each.status for each in problems] == ([] if status == "o" else ["nd"])
     assert ("No data" in signs.service_sign(service, now)) == (status == "nd")
 
 
@@ -72,11 +72,11 @@ def test_queries_and_rows_have_one_rule(stored: Status) -> None:
         ServiceState.objects.create(service=service, status=stored, stale_at=stale_at, run_last_at=run_last_at)
     make_service("without-state")
 
-    services = Service.objects.select_related("state").annotate(live_status=status_column(START))
+    services = with_live_status(Service.objects.select_related("state"), START)
 
     assert len(services) == 37
     for service in services:
-        shown = service.live_status  # type: ignore[attr-defined]  # annotated
+        shown = service.live_status
         assert shown == status_at(getattr(service, "state", None), START), service.id
 
 
@@ -88,13 +88,13 @@ def test_a_silent_outage_stands_where_its_shown_status_does() -> None:
             service_id=id, status="mo" if id == "z" else "po", verdict="bad", run_last_at=START, stale_at=stale_at
         )
 
-    assert [(each.id, each.status) for each in dashboard.unwell(START)[0]] == [("a", "po"), ("z", "nd")]
+    assert [(each.id, each.status) for each in dashboard.service_problems(START)[0]] == [("a", "po"), ("z", "nd")]
 
 
 def test_what_was_measured_in_the_future_was_measured(service: Service) -> None:
-    (unwell,) = dashboard.unwell(START - HOUR)[0]
+    (problem,) = dashboard.service_problems(START - HOUR)[0]
 
-    assert (unwell.is_measured, unwell.since) == (True, None)
+    assert (problem.is_measured, problem.since) == (True, None)
 
 
 def test_nobody_says_how_long_ago_the_future_was(service: Service) -> None:
@@ -102,7 +102,7 @@ def test_nobody_says_how_long_ago_the_future_was(service: Service) -> None:
     line = readmodel.read(now, 1, ZONE).services[0]
 
     assert (line.checked_at, line.is_silent) == (None, True)
-    assert dashboard.unwell(now)[0][0].since is None
+    assert dashboard.service_problems(now)[0][0].since is None
     assert service_admin.age(START, now) == "in the future"
 
 

@@ -261,7 +261,7 @@ def test_all_figures_are_those_of_a_walk_second_by_second(
             hold_api_to(truth, program, query)
         for number in range(4):
             hold_row_to(expected(made, made.midnight(number), made.midnight(number + 1), both), made, number)
-        hold_page_and_desk_to(expected(made, made.midnight(0), made.now, both), stranger, admin)
+        hold_page_and_admin_to(expected(made, made.midnight(0), made.now, both), stranger, admin)
 
 
 def hold_ledger_to(truth: dict[str, object], measured: dict[str, object], client: Client, query: str) -> None:
@@ -296,9 +296,9 @@ def hold_row_to(truth: dict[str, object], made: Scenario, number: int) -> None:
     assert row.is_settled == (number < 3)
 
 
-def hold_page_and_desk_to(truth: dict[str, object], stranger: Person, admin: Person) -> None:
+def hold_page_and_admin_to(truth: dict[str, object], stranger: Person, admin: Person) -> None:
     figure = f"{truth['figures']['uptime']} %"
     page = stranger.client.get("/").content.decode()
     assert re.search(r'href="/services/payments/ledger">([^<]*)</a>', page)[1] == figure
-    desk = html.unescape(admin.client.get("/admin/monitoring/service/").content.decode())
-    assert re.search(r'href="/services/payments/ledger\?[^"]*" class="admin-number">([^<]*)</a>', desk)[1] == figure
+    services = html.unescape(admin.client.get("/admin/monitoring/service/").content.decode())
+    assert re.search(r'href="/services/payments/ledger\?[^"]*" class="admin-number">([^<]*)</a>', services)[1] == figure

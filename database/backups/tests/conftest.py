@@ -1,4 +1,4 @@
-"""A live database of its own for each test: restoring ends the sessions of whoever uses it."""
+"""A live database of its own for each test, because restoring ends the sessions of its users."""
 
 import itertools
 from collections.abc import Iterator

@@ -190,7 +190,7 @@ def test_a_disk_that_fills_during_the_safety_dump_leaves_the_old_data(
 
 @contextmanager
 def files_up_to(count: int) -> Iterator[None]:
-    """Let no file of this process grow beyond this: to whoever writes that is a full disk."""
+    """Limit the size of files of this process; writing more fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
     try:

@@ -119,10 +119,10 @@ def whole(template: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return take(template, Folder(tmp_path_factory.mktemp("whole"))).path
 
 
-def beside(live: Server, path: Path, *, foreign: bool = False) -> Server:
+def restored_next_to(live: Server, path: Path, *, foreign: bool = False) -> Server:
     other = live.of(f"{live.database}_replaced")  # is dropped after the test
     with loading.source(path, foreign=foreign) as found:
-        replacing.beside(live, found, other.database, SILENT)
+        replacing.into_new_database(live, found, other.database, SILENT)
     return other
 
 
@@ -135,7 +135,7 @@ def test_statements_that_our_backups_never_hold_are_refused_before_any_runs(
         path = doctored(whole, folder, f"\nSET row_security = off;\n{sql}\n")
         for foreign in (False, True):
             with pytest.raises(BackupError, match=r"line|no end") as raised:  # noqa: PT012
-                beside(live, path, foreign=foreign)
+                restored_next_to(live, path, foreign=foreign)
                 pytest.fail(f"{sql} ran")
             assert "None of it was run" in str(raised.value), sql
 
@@ -164,7 +164,7 @@ def test_the_same_holds_for_closed_days(live: Server, whole: Path, folder: Folde
         writer.seal()
 
     with pytest.raises(BackupError, match=rf"{day.name} was not made .* 'COMMIT;'"):
-        beside(live, path)
+        restored_next_to(live, path)
 
 
 def test_rows_may_say_what_they_like(live: Server, folder: Folder) -> None:
@@ -173,7 +173,7 @@ def test_rows_may_say_what_they_like(live: Server, folder: Folder) -> None:
             connection.execute("INSERT INTO change_counters VALUES (%s, %s)", [f"\n{attack}\n", number])
     taken = take(live, folder)
 
-    assert data_of(beside(live, taken.path)) == data_of(live)
+    assert data_of(restored_next_to(live, taken.path)) == data_of(live)
 
 
 @given(
@@ -220,7 +220,7 @@ def test_code_in_a_constraint_reaches_nothing(
         path = doctored(whole, folder, with_check(code.format(**names)))
 
         with pytest.raises(BackupError, match=f"not be loaded: {words}"):
-            beside(live, path)
+            restored_next_to(live, path)
         living.execute("SELECT 1")
 
     assert databases(live) == {live.database} and roles(live) == set()
@@ -261,7 +261,7 @@ def test_the_role_that_loads_owns_its_database_and_nothing_else(live: Server, at
 
 
 def test_what_was_restored_is_ours(live: Server, whole: Path, folder: Folder) -> None:
-    other = beside(live, whole)
+    other = restored_next_to(live, whole)
 
     query = (
         "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -297,11 +297,11 @@ def without_roles(live: Server) -> Iterator[Server]:
 
 
 def test_without_the_right_to_make_roles_only_our_own_files_are_loaded(without_roles: Server, whole: Path) -> None:
-    assert data_of(beside(without_roles, whole)) == data_of(without_roles)
+    assert data_of(restored_next_to(without_roles, whole)) == data_of(without_roles)
     loading.drop(without_roles, f"{without_roles.database}_replaced")
 
     with pytest.raises(BackupError, match=r"16 or newer, can allow it: ALTER ROLE sla_monitor CREATEROLE"):
-        beside(without_roles, whole, foreign=True)
+        restored_next_to(without_roles, whole, foreign=True)
     assert databases(without_roles) == {without_roles.database}
 
 
@@ -318,10 +318,10 @@ def test_a_file_of_another_installation_needs_a_word(
     settings.SECRETS_KEYS = ours
 
     words = rf"not made by this installation: it is signed with the key {theirs}, .* {signing.key_ids()[0]}"
-    for attempt in (lambda: beside(live, path), lambda: nights.prove(live, folder, path, SILENT)):
+    for attempt in (lambda: restored_next_to(live, path), lambda: nights.prove(live, folder, path, SILENT)):
         with pytest.raises(Foreign, match=words):
             attempt()
-    other = beside(live, path, foreign=True)
+    other = restored_next_to(live, path, foreign=True)
 
     assert data_of(other)["public.change_counters"] == data_of(live)["public.change_counters"]
 
@@ -330,8 +330,8 @@ def test_a_file_that_is_not_signed_needs_a_word(live: Server, whole: Path, folde
     path = doctored(whole, folder, seal=unsigned)
 
     with pytest.raises(Foreign, match=r"is not signed.*--foreign"):
-        beside(live, path)
-    assert data_of(beside(live, path, foreign=True)) == data_of(live)
+        restored_next_to(live, path)
+    assert data_of(restored_next_to(live, path, foreign=True)) == data_of(live)
 
 
 def test_a_seal_that_was_computed_again_is_not_a_signature(live: Server, whole: Path, folder: Folder) -> None:
@@ -340,7 +340,7 @@ def test_a_seal_that_was_computed_again_is_not_a_signature(live: Server, whole: 
         writer._file.write(container._stored(container.SIGNED_SEAL % tuple(word.encode() for word in words)))
 
     with pytest.raises(Foreign, match="not made by this installation"):
-        beside(live, doctored(whole, folder, "SET row_security = off;", seal=forged))
+        restored_next_to(live, doctored(whole, folder, "SET row_security = off;", seal=forged))
 
 
 def test_an_old_key_verifies_for_as_long_as_it_is_listed(whole: Path, settings: Settings) -> None:
@@ -359,7 +359,7 @@ def test_closed_days_are_signed_again_after_the_key_has_gone(live: Server, folde
     new = take(live, folder)
 
     assert set(old.raw_paths).isdisjoint(new.raw_paths) and all(path.exists() for path in old.raw_paths)
-    assert data_of(beside(live, new.path)) == data_of(live)
+    assert data_of(restored_next_to(live, new.path)) == data_of(live)
 
 
 def test_a_closed_day_that_we_did_not_sign_is_refused(live: Server, whole: Path, folder: Folder) -> None:
@@ -373,7 +373,7 @@ def test_a_closed_day_that_we_did_not_sign_is_refused(live: Server, whole: Path,
         unsigned(writer)
 
     with pytest.raises(Foreign, match=rf"{day.name} is not signed"):
-        beside(live, path)
+        restored_next_to(live, path)
 
 
 def test_names_of_tables_in_the_head_are_names(live: Server, folder: Folder) -> None:

@@ -120,15 +120,15 @@ def wait_until_it_waits(live: Server, pid: int) -> None:
             assert time.monotonic() < deadline, "nobody kept the writer waiting"
 
 
-def test_beside_leaves_the_live_data_alone(live: Server, folder: Folder) -> None:
+def test_a_restore_into_another_database_leaves_the_live_data_alone(live: Server, folder: Folder) -> None:
     before, taken = data_of(live), take(live, folder)
     other = f"{live.database}_replaced"  # is dropped after the test
 
     with loading.source(taken.path) as found:
-        replacing.beside(live, found, other, SILENT)
+        replacing.into_new_database(live, found, other, SILENT)
         assert data_of(live.of(other)) == data_of(live) == before
         with pytest.raises(BackupError, match=f"There is a database {other} already"):
-            replacing.beside(live, found, other, SILENT)
+            replacing.into_new_database(live, found, other, SILENT)
 
 
 def test_a_proof_leaves_nothing_behind(live: Server, folder: Folder) -> None:
@@ -166,13 +166,13 @@ def test_tables_are_replaced_and_the_others_stay(live: Server, folder: Folder) -
 
 
 @pytest.mark.parametrize("kind", list(Kind)[:4])
-def test_every_kind_of_backup_restores_beside(live: Server, folder: Folder, kind: Kind) -> None:
+def test_every_kind_of_backup_restores_into_another_database(live: Server, folder: Folder, kind: Kind) -> None:
     names = [table.plain_name for table in tables_of(live)] if kind is Kind.TABLES else []
     taken = take(live, folder, kind, names)
     other = live.of(f"{live.database}_replaced")  # is dropped after the test
 
     with loading.source(taken.path) as found:
-        replacing.beside(live, found, other.database, SILENT)
+        replacing.into_new_database(live, found, other.database, SILENT)
 
     assert {table.name for table in tables_of(other)} == {table.name for table in tables_of(live)}
 

@@ -57,7 +57,7 @@ def test_closed_days_lie_in_files_of_their_own_and_are_written_once(live: Server
     assert {path: path.stat().st_mtime_ns for path in second.raw_paths} == written
 
 
-def test_a_closed_day_that_got_late_rows_is_written_again_beside_the_old_one(live: Server, folder: Folder) -> None:
+def test_a_closed_day_with_late_rows_is_written_again_next_to_the_old_one(live: Server, folder: Folder) -> None:
     first = take(live, folder)
     add_checks(live, CLOSED[1], 1, "late")
 
@@ -128,7 +128,7 @@ def test_two_backups_at_once_are_refused(live: Server, folder: Folder) -> None:
 
 
 def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder) -> None:
-    def upkeep() -> None:
+    def drop_a_day() -> None:
         with live.connect() as connection:
             connection.execute("SET lock_timeout = '1s'")
             connection.execute("CREATE TABLE fresh (LIKE watch_server_logs INCLUDING ALL)")
@@ -139,7 +139,7 @@ def test_partitions_come_and_go_while_rows_are_read(live: Server, folder: Folder
             connection.execute(f"ALTER TABLE watch_server_logs DETACH PARTITION {closed} CONCURRENTLY".encode())
             connection.execute(f"DROP TABLE {closed}".encode())
 
-    taken = take(live, folder, progress=Interfering("rows", upkeep))
+    taken = take(live, folder, progress=Interfering("rows", drop_a_day))
 
     assert len(taken.raw_paths) == 2
 

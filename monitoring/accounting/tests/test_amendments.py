@@ -185,7 +185,7 @@ def test_windows_that_meet_are_found_those_of_all_services_too() -> None:
     assert [span.pk for span in amendments.overlapping(window)] == [whole.pk]
 
 
-def test_an_admin_adds_a_version_at_the_desk_and_a_reporter_proposes(client: Client, cast_of_books: Any) -> None:
+def test_an_admin_adds_a_version_in_the_admin_and_a_reporter_proposes(client: Client, cast_of_books: Any) -> None:
     admin, reporter, service = cast_of_books
     client.force_login(admin)
     answer = client.post("/admin/monitoring/accountingpolicy/add/", policy_form(failure_threshold=4))

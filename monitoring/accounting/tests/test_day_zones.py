@@ -147,7 +147,7 @@ def test_the_plan_goes_on_with_the_days_of_the_new_calendar(service: Any, settin
     assert rollup_requests.plan(later, LIMA) == 1, "and is planned when it is over"
 
 
-def test_compressed_days_are_counted_again_and_compressed_again(committing: None, settings: Settings) -> None:
+def test_compressed_days_are_counted_again_and_compressed_again(transactional_db: None, settings: Settings) -> None:
     settings.COMPRESS_AFTER_DAYS = 1
     make_service(check_interval=600_000)
     Service.objects.update(created_at=START)

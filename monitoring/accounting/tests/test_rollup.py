@@ -133,10 +133,10 @@ def test_pauses_are_on_neither_side(service: Any) -> None:
     assert (record.paused_s, record.uptime_percentage, record.coverage_percentage) == (2 * HOUR, 100, 100)
 
 
-def test_the_time_between_removal_and_return_is_a_pause(service: Any) -> None:
+def test_the_time_between_archiving_and_restoring_is_a_pause(service: Any) -> None:
     check(-600, 12 * HOUR)
-    lifecycle.remove(["payments"], now=START + timedelta(hours=12))
-    lifecycle.bring_back(["payments"], now=START + timedelta(hours=18))
+    lifecycle.archive(["payments"], now=START + timedelta(hours=12))
+    lifecycle.restore(["payments"], now=START + timedelta(hours=18))
     check(18 * HOUR, 90_000)
 
     record = roll_up()
@@ -145,16 +145,16 @@ def test_the_time_between_removal_and_return_is_a_pause(service: Any) -> None:
     assert ServiceState.objects.get().status == "o"
 
 
-def test_the_days_between_removal_and_return_have_rows(service: Any) -> None:
+def test_the_days_between_archiving_and_restoring_have_rows(service: Any) -> None:
     check(-600, 12 * HOUR)
-    lifecycle.remove(["payments"], now=START + timedelta(hours=12))
+    lifecycle.archive(["payments"], now=START + timedelta(hours=12))
     for day in range(1, 4):
         rollup_requests.plan(START + timedelta(days=day, minutes=11), UTC)
         while rollup.work_off(START + timedelta(days=day, minutes=11), UTC):
             pass
     assert not UptimeRecord.objects.filter(date__gt=DAY).exists()
 
-    lifecycle.bring_back(["payments"], now=START + timedelta(days=3, hours=12))
+    lifecycle.restore(["payments"], now=START + timedelta(days=3, hours=12))
     while rollup.work_off(START + timedelta(days=3, hours=12), UTC):
         pass
 
@@ -424,7 +424,7 @@ def test_the_command_refuses_nonsense_in_words(service: Any, arguments: Any, wor
         call_command("rollup", *arguments, stdout=StringIO())
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_two_workers_at_once_do_each_day_once() -> None:
     service = make_old_service()
     check_in_time(-600, 90_000)
@@ -436,7 +436,7 @@ def test_two_workers_at_once_do_each_day_once() -> None:
     assert not RollupRequest.objects.exists()
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_who_asks_for_a_day_that_is_under_way_is_not_forgotten() -> None:
     make_old_service()
     check_in_time(-600, 3 * HOUR)

@@ -1,4 +1,4 @@
-"""The data of the dashboard: troubled services, the condition of the engine, the day and the week."""
+"""The data of the dashboard: services with problems, the condition of the engine, the day and the week."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def test_what_burns_is_listed_worst_first_with_since_and_why() -> None:
     store("down", "gbbb")
     store("silent", "gg", until=timedelta(minutes=20))
 
-    found, count = dashboard.unwell(NOW)
+    found, count = dashboard.service_problems(NOW)
 
     assert [(each.id, each.status) for each in found] == [
         ("down", "mo"),
@@ -68,7 +68,7 @@ def test_a_long_list_is_cut_and_counted(django_assert_num_queries: DjangoAssertN
         make_service(f"service-{number}")
 
     with django_assert_num_queries(2):
-        found, count = dashboard.unwell(NOW)
+        found, count = dashboard.service_problems(NOW)
 
     assert (len(found), count) == (20, 25)
 
@@ -154,4 +154,4 @@ def test_a_service_without_any_check_has_no_state() -> None:
     make_service()
 
     assert not ServiceState.objects.exists()
-    assert dashboard.unwell(NOW)[0][0].name == str(Service.objects.get())
+    assert dashboard.service_problems(NOW)[0][0].name == str(Service.objects.get())

@@ -18,7 +18,7 @@ from monitoring import probes
 from monitoring.models import Service, ServiceHour, ServiceState, Span
 from monitoring.probes import KINDS
 from monitoring.probes.settings import described
-from monitoring.tests.factories import make_service
+from monitoring.tests.factories import make_checked, make_service
 from monitoring.words import settings
 
 LIST = "/admin/monitoring/service/"
@@ -104,17 +104,20 @@ def test_state_says_what_is_decided_then_what_is_known(admin: Person, state: Any
         ("", {"running", "resting"}),
         ("?shown=running", {"running"}),
         ("?shown=paused", {"resting"}),
-        ("?shown=removed", {"removed"}),
+        ("?shown=archived", {"archived"}),
         ("?region=seoul", {"resting"}),
         ("?group=Money", {"running"}),
         ("?q=rest", {"resting"}),
+        ("?status=o", {"running"}),
+        ("?status=nd", {"resting"}),
         ("?is_critical__exact=1", {"resting"}),
     ],
 )
 def test_list_is_narrowed_by_filters_and_search(admin: Person, query: Any, found: Any) -> None:
-    make_service("running", group_name="Money")
-    make_service("resting", is_active=False, is_critical=True, regions=["seoul"])
-    make_service("removed", archived_at=timezone.now())
+    make_checked("running", "o", group_name="Money")
+    make_checked("resting", "o", is_active=False, is_critical=True, regions=["seoul"])
+    make_service("archived", archived_at=timezone.now())
+    ServiceState.objects.filter(service="resting").update(stale_at=timezone.now())
 
     rows = admin.client.get(LIST + query).context["cl"].result_list
 
@@ -213,16 +216,19 @@ def test_settings_are_written_in_fields_of_their_kind(admin: Person) -> None:
             "http",
             {"json_equals": [{"path": "$.a", "value": None}], "expected_status": 204, "keyword_absent": ["no", "1"]},
         ),
+        ("http", {"final_url": {"host": ["a.example", "b.example"]}, "cookies": False, "response_body": "ignore"}),
         ("http", {"method": "GET", "verify_tls": True, "headers": {"X-Key": {"secret": "hunter2"}}}),
         ("tcp", {"send": r"PING\r\n", "expect": "PONG: 1"}),
         ("dns", {"type": "MX", "values": ["10 mail.example.com"], "match": "any", "resolver": "192.0.2.53"}),
         ("tls", {"warn_days": 0, "min_version": 1.3}),
+        ("domain", {"warn_days": 60, "rdap_server": "https://rdap.example/"}),
+        ("http", {"tls": {"security": "legacy", "min_version": "1.0"}, "cert_days": 14}),
         ("reach", {"ports": [443, 22]}),
         ("heartbeat", {"period": "1d", "grace": 60}),
     ],
 )
 def test_a_form_given_back_as_it_is_changes_nothing(admin: Person, kind: Any, settings: Settings) -> None:
-    scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind == "dns" else ":443"))
+    scheme, port = {"reach": ("host", "")}.get(kind, (kind, "" if kind in ("dns", "domain") else ":443"))
     url = None if kind == "heartbeat" else f"{scheme}://example.com{port}"
     service = make_service("payments", kind=kind, check_settings=settings, endpoint_url=url)
     stored = (service.check_settings, service.version)
@@ -283,7 +289,7 @@ def messages_of(module: ast.Module) -> Iterator[str]:
                 yield part.value
 
 
-def test_id_of_a_removed_service_is_not_given_to_another(admin: Person) -> None:
+def test_id_of_an_archived_service_is_not_given_to_another(admin: Person) -> None:
     make_service("payments", archived_at=timezone.now())
 
     page = admin.client.post(f"{LIST}add/", {**FORM, "id": "payments"})
@@ -329,19 +335,19 @@ def test_all_of_a_filter_are_paused_at_once_however_many(admin: Person) -> None:
     assert list(Service.objects.filter(is_active=True).values_list("id", flat=True)) == ["other"]
 
 
-def test_removing_archives_and_bringing_back_revives(admin: Person) -> None:
+def test_a_service_is_archived_and_restored(admin: Person) -> None:
     make_service("payments")
-    assert "Nothing is deleted" in act(admin, "remove_services", "payments").content.decode()
+    assert "Nothing is deleted" in act(admin, "archive_services", "payments").content.decode()
 
-    act(admin, "remove_services", "payments", confirmed="1")
+    act(admin, "archive_services", "payments", confirmed="1")
     assert Service.objects.get().archived_at is not None
     assert not Service.objects.monitored().exists()
 
-    act(admin, "bring_back_services", "payments", query="?shown=removed", confirmed="1")
+    act(admin, "restore_services", "payments", query="?shown=archived", confirmed="1")
     assert Service.objects.monitored().exists()
 
 
-def test_a_removed_service_offers_only_to_be_brought_back(admin: Person) -> None:
+def test_an_archived_service_offers_only_to_be_restored(admin: Person) -> None:
     make_service("payments", archived_at=timezone.now())
 
     page = admin.client.get(f"{LIST}payments/change/").content.decode()
@@ -369,7 +375,7 @@ def test_korean_list_is_korean(admin: Person) -> None:
     assert "필터" in page
 
 
-def test_a_service_cannot_be_part_of_itself_or_of_a_removed_one(admin: Person) -> None:
+def test_a_service_cannot_be_part_of_itself_or_of_an_archived_one(admin: Person) -> None:
     make_service()
     make_service(id="cart", name="Cart", parent_id="payments")
     make_service(id="old", name="Old", archived_at=timezone.now())

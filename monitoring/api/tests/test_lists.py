@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.tests.cast import Person
 from monitoring.api.tests.api_client import Program, error_of, fields_of
 from monitoring.engine import recording
-from monitoring.models import Service, Transition
-from monitoring.tests.factories import START, make_result, make_service
+from monitoring.models import Service, ServiceState, Transition
+from monitoring.tests.factories import START, make_checked, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 NOW = START + timedelta(hours=1)
@@ -94,8 +94,10 @@ def test_the_next_page_is_linked(program: Any) -> None:
     ("query", "found"),
     [
         ("status=mo", ["down"]),
+        ("status=o", ["up"]),
+        ("status=nd", ["grouped", "paused", "silent", "tagged", "tcp"]),
         ("group=Money", ["grouped"]),
-        ("group=", ["down", "paused", "tagged", "tcp"]),
+        ("group=", ["down", "paused", "silent", "tagged", "tcp", "up"]),
         ("tag=core", ["tagged"]),
         ("kind=tcp", ["tcp"]),
         ("is_active=false", ["paused"]),
@@ -104,7 +106,10 @@ def test_the_next_page_is_linked(program: Any) -> None:
     ],
 )
 def test_services_are_filtered(program: Any, query: Any, found: Any) -> None:
-    make_service("down", status="mo")
+    make_checked("down", "mo")
+    make_checked("up", "o")
+    make_checked("silent", "o")
+    ServiceState.objects.filter(service="silent").update(stale_at=NOW)
     make_service("grouped", group_name="Money")
     make_service("tagged", tags=["core", "eu"])
     make_service("tcp", kind="tcp", endpoint_url="tcp://a.example:1")
@@ -184,6 +189,7 @@ def test_a_state_whose_checks_stay_away_is_unknown_at_once(program: Any) -> None
     check(0, 600)
 
     assert program.get("services/payments/state").json()["status"] == "nd"
+    assert program.get("services/payments").json()["status"] == "nd"
     assert len(program.get("states?status=nd").json()["items"]) == 1
     assert program.get("states?status=o").json()["items"] == []
 

@@ -36,7 +36,7 @@ def test_pausing_twice_is_pausing_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_pause_waits_for_whoever_changes_services(committing: None) -> None:
+def test_a_pause_waits_for_another_change_of_services(transactional_db: None) -> None:
     """A file or a program writes back whole rows that it has read: a pause in between would be lost."""
     make_service()
 

@@ -1,4 +1,4 @@
-"""Checks, secrets, parents, removal and export in a services file."""
+"""Checks, secrets, parents, archiving and export in a services file."""
 
 import asyncio
 import io
@@ -286,7 +286,7 @@ def test_a_secret_under_a_lost_key_is_an_error_without_the_text(settings: Settin
     assert sealed not in str(raised.value)
 
 
-# --- groups, parents, removal ---------------------------------------------------------------------------------------
+# --- groups, parents, archiving ---------------------------------------------------------------------------------------
 
 FAMILY = """\
 services:
@@ -315,11 +315,11 @@ def test_a_parent_must_be_there() -> None:
     assert problem.startswith('3: parent: "shopp" is not a service. Did you mean shop?')
 
 
-def test_pruning_removes_and_names_what_the_file_does_not() -> None:
+def test_pruning_archives_and_names_what_the_file_does_not() -> None:
     sync(FAMILY)
     sync(HEAD)
 
-    assert sync(HEAD, prune=True) == "0 created, 0 updated, 2 removed (cart, shop), 1 unchanged"
+    assert sync(HEAD, prune=True) == "0 created, 0 updated, 2 archived (cart, shop), 1 unchanged"
     assert list(Service.objects.present().values_list("id", flat=True)) == ["payments"]
     assert Service.objects.count() == 3
 
@@ -327,7 +327,7 @@ def test_pruning_removes_and_names_what_the_file_does_not() -> None:
 def test_pruning_by_an_empty_file_is_refused() -> None:
     sync(HEAD)
 
-    assert "--prune would remove all of them" in problems("services: []", prune=True)[0]
+    assert "--prune would archive all of them" in problems("services: []", prune=True)[0]
 
 
 def test_a_service_that_comes_back_is_unknown_until_it_is_checked() -> None:
@@ -378,7 +378,7 @@ def test_a_dry_run_shows_a_plan_and_changes_nothing(file: Any, capsys: pytest.Ca
         '    tags ["web", "eu"] → ["web"]',
         "    timeout 5000 → 3000",
         "- cart",
-        "1 to create, 1 to update, 1 to remove, 0 unchanged; nothing was changed.",
+        "1 to create, 1 to update, 1 to archive, 0 unchanged; nothing was changed.",
     ]
     assert list(Service.objects.order_by("id").values()) == before
 
@@ -408,7 +408,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
     str.strip
 )
 URLS = {"http": "https://a.example/", "tcp": "tcp://a.example:25", "dns": "dns://a.example", "tls": "tls://a.example",
-        "reach": "host://a.example"}  # fmt: skip
+        "reach": "host://a.example", "domain": "domain://a.example"}  # fmt: skip
 
 
 @hypothesis_settings(suppress_health_check=list(HealthCheck))

@@ -1,5 +1,6 @@
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,9 @@ def test_every_column_can_be_written() -> None:
     sync(
         """
 services:
-  - {id: a, display_name: 결제, description: Pays., endpoint_url: http://10.0.0.5, check_interval: 1000, timeout: 900,
-     is_active: no, regions: [seoul, tokyo], quorum: 2, is_critical: true, metadata: {team: {mail: [a, 1, 2.5, null]}}}
+  - {id: a, display_name: 결제, description: Pays., endpoint_url: http://10.0.0.5, check_interval: 1000,
+     timeout: 900, is_active: false, regions: [seoul, tokyo], quorum: 2, is_critical: true,
+     metadata: {team: {mail: [a, 1, 2.5, null]}}}
 """
     )
 
@@ -148,12 +150,12 @@ def test_services_that_the_file_does_not_name_stay() -> None:
     assert Service.objects.count() == 1
 
 
-def test_a_removed_service_that_is_named_again_is_revived(django_capture_on_commit_callbacks: Any) -> None:
+def test_an_archived_service_that_is_named_again_is_restored(django_capture_on_commit_callbacks: Any) -> None:
     sync(PAYMENTS)
     created_at = Service.objects.get().created_at
     Service.objects.update(archived_at=created_at)
 
-    assert sync(PAYMENTS) == "0 created, 1 updated (payments: revived), 0 unchanged"
+    assert sync(PAYMENTS) == "0 created, 1 updated (payments: restored), 0 unchanged"
     service = Service.objects.get()
     assert (service.archived_at, service.created_at) == (None, created_at)
 
@@ -210,7 +212,6 @@ services:
         "17: status: the monitor sets this itself. Remove the line.",
         "18: endpoint_url: it is missing. Enter the URL to check.",
         "18: id: it is missing. Enter a short unique id, for example payments.",
-        '18: name: 404 is a number, not text. Put it in quotes: "404".',
     ]
     assert list(Service.objects.order_by("id").values()) == before
 
@@ -224,15 +225,19 @@ services:
         ("check_interval: 99999999999", "99999999999 is out of range."),
         ("check_interval: -1", "-1 is less than 1000 (1 s). Enter 1000 milliseconds or more."),
         ("description:", "it is empty. Enter a value, or remove the line."),
-        ("description: yes", 'yes is true or false, not text. Put it in quotes: "yes".'),
-        ("description: 2025-01-01", '2025-01-01 is a date, not text. Put it in quotes: "2025-01-01".'),
+        ("description: null", "it is empty. Enter a value, or remove the line."),
+        ("description: [a]", "the list is a list, not text."),
+        ("description: !!timestamp 2025-01-01", "could not determine a constructor"),
+        ("is_critical: yes", "yes is text, not true or false. Enter true or false."),
+        ("check_interval: 1e3", "1e3 is a number, not a whole number."),
+        ("check_interval: 1_000", "1_000 is text, not a whole number."),
         (r'description: "a\0b"', r'"a\u0000b" contains a character that cannot be stored. Remove it.'),
         ("regions: seoul", "seoul is text, not a list of names. Write [seoul, tokyo]."),
         ("regions: []", "[]: This field cannot be blank."),
         ("quorum: 2", "2: The quorum must be between 1 and the number of regions."),
-        ("metadata: {since: 2025-01-01}", "2025-01-01 is a date, which cannot be stored as such. Put it in quotes."),
-        ("metadata: {1: one}", "a key in it is a number, not text. Put it in quotes."),
-        ("metadata: {ratio: .nan}", "nan is not a number that can be stored. Put it in quotes."),
+        ("metadata: {[1]: one}", "a key is a list or a mapping, not text."),
+        ("metadata: {ratio: .nan}", "a number in it is infinite or none at all (.inf, .nan). Put it in quotes."),
+        ("metadata: {flag: !!bool yes}", "it is not of the type bool."),
         ("metadata: {a: 1, a: 2}", "the mapping: the key a is listed twice."),
         ("url: http://a", "unknown key. Did you mean endpoint_url? Available: id,"),
         ("phase_ms: 5", "the monitor sets this itself. Remove the line."),
@@ -250,6 +255,12 @@ def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line: Any, said: Any) 
     assert not Service.objects.exists()
 
 
+BILLION_LAUGHS = "".join(
+    f"x-{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcdefghi")
+)
+DEEPER = "x-a: &a {}\n".format("[" * 15 + "]" * 15) + f"x-b: {'[' * 15}*a{']' * 15}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -260,7 +271,10 @@ def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line: Any, said: Any) 
         ("services: []\nservice: []\n", "2: service: unknown key. Did you mean services?"),
         ("services:\n  - payments\n", "2: services: payments is not a service."),
         ("services: []\n---\nservices: []\n", "2: YAML: expected a single document in the stream"),
-        ("services: &a []\nother: *a\n", "2: YAML: *a: aliases are not supported. Write the value itself."),
+        ("services: &a [*a]\n", "1: YAML: an alias in it leads back to itself. Write the value instead."),
+        (f"x-a: &a [{'0, ' * 9}]\n" + BILLION_LAUGHS, "1: YAML: it has more than 1000000 values once its aliases"),
+        (f"{DEEPER}services: []\n", "it is nested more than 20 levels deep"),
+        ("services:\n- <<: 5\n", "2: YAML: << is followed by something other than a mapping. Write `<<: *name`."),
         ("services: " + "[" * 100_000, "1: YAML: it is nested more than 20 levels deep."),
         ("services: []\n# \x07\n", "2: YAML: "),
         (b"services: []\n# \xff\n", "2: YAML: it is not UTF-8 text. Save the file as UTF-8."),
@@ -268,7 +282,7 @@ def test_a_wrong_value_is_told_with_its_line_and_a_remedy(line: Any, said: Any) 
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_with_the_line(text: Any, said: Any) -> None:
-    assert problems(text)[0].startswith(said)
+    assert said in problems(text)[0]
 
 
 def test_an_id_is_a_slug_without_a_line_break() -> None:

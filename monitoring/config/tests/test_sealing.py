@@ -62,6 +62,7 @@ def test_what_is_no_seal_does_not_open(text: Any) -> None:
         ("https://pay.example:8443/", "https://pay.example:8443"),
         ("https://bücher.example/", "https://xn--bcher-kva.example:443"),
         ("http://[::1]:80/", "http://::1:80"),
+        ("tls://pay.example", "tls://pay.example:443"),
         ("tcp://pay.example:25", "tcp://pay.example:25"),
         ("host://pay.example", ""),
         ("not a URL", ""),
@@ -146,7 +147,7 @@ def test_another_place_to_connect_to_asks_for_them_again(payments: Service, prog
         sync_file((text % (HOME, "{Authorization: {secret: unchanged}}")).encode(), variables={})
 
 
-def test_at_the_desk_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
+def test_in_the_admin_another_origin_asks_for_them_again(payments: Service, admin: Person) -> None:
     page = admin.client.get("/admin/monitoring/service/payments/change/")
     form = page.context["adminform"].form
     shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}

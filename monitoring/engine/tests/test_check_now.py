@@ -21,6 +21,8 @@ class Target(BaseHTTPRequestHandler):
         self.send_response({"/moved": 302, "/bad": 500, "/emoji": 302}.get(self.path, 200))
         self.send_header("Location", "http://xn--53h.localhost:1/" if self.path == "/emoji" else "/ok")
         self.send_header("Content-Length", "0")
+        if self.path == "/odd":
+            self.send_header("X-Odd ", "a blank before the colon")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -86,6 +88,17 @@ def test_names_that_idna_refuses_are_checked_everywhere(
         assert "none of 2 addresses accepts a connection" in said and "127.0.0.1" in said
 
 
+def test_what_was_forgiven_is_said_in_the_readers_language(admin: Person, target: Any) -> None:
+    make_service(endpoint_url=f"{target}/odd")
+
+    def page(language: str) -> str:
+        path = "/admin/monitoring/service/payments/check-now/"
+        return admin.client.post(path, headers={"accept-language": language}).content.decode()
+
+    assert "forgiven: a blank before the colon of a header" in page("en")
+    assert "허용함: 헤더의 콜론 앞 공백" in page("ko")
+
+
 def test_a_heartbeat_is_not_probed(admin: Person) -> None:
     make_service(kind="heartbeat", endpoint_url=None, check_settings={"period": 60})
 
@@ -101,5 +114,5 @@ def test_only_admins_may_check(reporter: Person, viewer: Person, target: Any) ->
         assert person.client.post("/admin/monitoring/service/payments/check-now/").status_code == 403
 
 
-def test_a_removed_service_is_not_found(admin: Person) -> None:
+def test_an_archived_service_is_not_found(admin: Person) -> None:
     assert admin.client.post("/admin/monitoring/service/payments/check-now/").status_code == 404

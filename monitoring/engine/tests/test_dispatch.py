@@ -148,9 +148,9 @@ def test_a_recheck_that_is_overdue_becomes_a_slot_of_the_window() -> None:
 
 
 @pytest.mark.django_db
-def test_inactive_and_removed_services_are_left_alone() -> None:
+def test_inactive_and_archived_services_are_left_alone() -> None:
     make_service("inactive", check_interval=1000, is_active=False)
-    make_service("removed", check_interval=1000, archived_at=NOW)
+    make_service("archived", check_interval=1000, archived_at=NOW)
 
     assert dispatch_due(NOW, Queue()).dispatched == 0
 

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from monitoring.engine.dispatch import dispatch_due
 from monitoring.engine.heartbeats import Answer, Report, Rhythm, mark_overdue, open_door, ping
@@ -115,7 +115,7 @@ def test_a_check_speaks_until_the_deadline_however_long_the_grace() -> None:
     mark_silent(START + 2 * HOUR + 9 * MINUTE)
 
     assert status() == "o"
-    assert Rhythm.of(service).interval_ms * 2.5 >= 130 * 60_000
+    assert Rhythm.of(service).interval_ms(START) * 2.5 >= 130 * 60_000
 
 
 def test_a_monthly_job_has_an_interval_that_can_be_stored() -> None:
@@ -261,8 +261,10 @@ class TestDoor:
     def test_a_wrong_token_finds_nothing(self, client: Client, token: Any, path: Any) -> None:
         assert client.get(path).status_code == 404
 
-    def test_an_exit_code_no_process_has_is_refused(self, client: Client, token: Any) -> None:
-        assert client.get(f"/heartbeat/{token}/256").status_code == 404
+    @pytest.mark.parametrize("code", ["4294967296", "-2147483649", "-", "1.5", "9" * 30])
+    def test_an_exit_code_no_process_has_is_refused(self, client: Client, token: Any, code: str) -> None:
+        assert client.get(f"/heartbeat/{token}/{code}").status_code == 404
+        assert checks() == []
 
     def test_too_often_says_when_to_come_again(self, client: Client, token: Any) -> None:
         client.get(f"/heartbeat/{token}")
@@ -285,6 +287,25 @@ class TestCommand:
         assert ping(url.removeprefix("https://status.example.com/heartbeat/"), GOOD, START) is Answer.TAKEN
         with pytest.raises(CommandError, match="only its hash is stored"):
             call_command("heartbeat_url", "backup")
+
+    def test_the_address_is_that_of_the_running_instance(
+        self, service: Any, settings: Settings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.PAGE_URL = "http://localhost:8123/"
+
+        call_command("heartbeat_url", "backup")
+
+        assert capsys.readouterr().out.startswith("http://localhost:8123/heartbeat/")
+
+    @pytest.mark.parametrize(("form", "path"), [("healthchecks", "/ping/"), ("uptime-kuma", "/api/push/")])
+    def test_jobs_of_other_tools_get_their_form(
+        self, service: Any, client: Client, capsys: pytest.CaptureFixture[str], form: str, path: str
+    ) -> None:
+        call_command("heartbeat_url", "backup", "--form", form, "--page-url", "http://h")
+
+        url = capsys.readouterr().out.strip()
+        assert url.startswith(f"http://h{path}")
+        assert client.get(url.removeprefix("http://h")).status_code == 200
 
     def test_a_rotated_url_is_another_one(self, service: Any, capsys: pytest.CaptureFixture[str]) -> None:
         call_command("heartbeat_url", "backup")

@@ -24,7 +24,7 @@ NOW = START + timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def impatience(committing: None, monkeypatch: pytest.MonkeyPatch, time_machine: TimeMachineFixture) -> None:
+def impatience(transactional_db: None, monkeypatch: pytest.MonkeyPatch, time_machine: TimeMachineFixture) -> None:
     time_machine.move_to(NOW, tick=False)
     for table in RAW_TABLES:
         partitions.ensure(table, {START.date()})

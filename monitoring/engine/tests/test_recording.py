@@ -113,7 +113,7 @@ def test_every_transition_waits_for_each_consumer(django_capture_on_commit_callb
     assert [callback.__name__ for callback in callbacks].count("nudge_for_transitions") == 1
 
 
-def test_checks_of_a_removed_service_are_kept_without_a_state() -> None:
+def test_checks_of_an_archived_service_are_kept_without_a_state() -> None:
     assert record(make_result(0, service_id="gone")).stored == 1
 
     assert not ServiceState.objects.exists()

@@ -100,7 +100,7 @@ def test_a_clock_may_be_off_by_two_seconds(ahead_s: Any, verdict: Any) -> None:
         assert f"probe1 ({ahead_s:+.1f} s)" in found.says
 
 
-def test_a_late_stamp_is_told_of_the_queue_and_not_of_the_clock() -> None:
+def test_a_late_stamp_is_reported_for_the_queue_and_not_for_the_clock() -> None:
     found = diagnostics.judge_clocks({"probe1": timedelta()}, {"probe1": 2_500})
 
     assert found.verdict == "warning"

@@ -3,11 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from monitoring.engine import heartbeats
 from monitoring.models import Service
+
+FORMS = {"own": "monitoring:heartbeat", "healthchecks": "monitoring:ping", "uptime-kuma": "monitoring:push"}
 
 
 class Command(BaseCommand):
@@ -19,9 +22,12 @@ class Command(BaseCommand):
             "--rotate", action="store_true", help="create a new URL; the old one stops working immediately"
         )
         parser.add_argument(
+            "--form", choices=FORMS, default="own", help="form of the URL, for jobs that know another tool"
+        )
+        parser.add_argument(
             "--page-url",
-            default="http://localhost:8000",
-            help="URL of the status page as seen from the job (default %(default)s)",
+            default=settings.PAGE_URL,
+            help="URL of the status page as seen from the job (default: PAGE_URL, which is now %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,5 +41,5 @@ class Command(BaseCommand):
                 f"{service.id} already has a push URL. It cannot be shown again because only its hash is stored."
                 " Use --rotate to create a new one; the old one then stops working immediately."
             )
-        path = reverse("monitoring:heartbeat", args=[heartbeats.open_door(service)])
+        path = reverse(FORMS[options["form"]], args=[heartbeats.open_door(service)])
         self.stdout.write(f"{options['page_url'].rstrip('/')}{path}")

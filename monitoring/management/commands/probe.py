@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,10 +11,11 @@ from django.utils import timezone
 
 from monitoring.engine.check_now import Attempt, check_now
 from monitoring.models import Service
-from monitoring.probes.failures import NoNameServer, NotAllowed
+from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.probes.model import Phases, ProbeResult, Verdict
 from monitoring.probes.suggestions import did_you_mean
 
+DAY_MS = 86_400_000
 HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
 
 
@@ -34,6 +36,8 @@ class Command(BaseCommand):
             self._say_not_checked(service, error, "Our settings refuse this address; the target is not at fault.")
         except NoNameServer as error:
             self._say_not_checked(service, error, "Our own DNS servers don't work; the target is not at fault.")
+        except NotKnown as error:
+            self._say_not_checked(service, error, "This says nothing about the target.", title="NOT KNOWN")
         result = attempt.result
         is_bad = result.verdict is Verdict.BAD
         verdict = (self.style.ERROR if is_bad else self.style.SUCCESS)(result.verdict.upper())
@@ -43,8 +47,8 @@ class Command(BaseCommand):
         if is_bad:
             sys.exit(1)
 
-    def _say_not_checked(self, service: Service, why: Exception, whose: str) -> NoReturn:
-        self.stdout.write(f"{self.style.WARNING('NOT CHECKED')}  {service.id}  {why}")
+    def _say_not_checked(self, service: Service, why: Exception, whose: str, *, title: str = "NOT CHECKED") -> NoReturn:
+        self.stdout.write(f"{self.style.WARNING(title)}  {service.id}  {why}")
         self.stdout.write(f"{whose} No check is stored, and the time counts as unknown.")
         sys.exit(2)
 
@@ -86,6 +90,11 @@ def _milliseconds(phases: Phases) -> Iterator[str]:
 def _facts(attempt: Attempt) -> Iterator[str]:
     result = attempt.result
     facts = {f"{host} is": ", ".join(found) for host, found in attempt.addresses.items()}
+    for number, request in enumerate(result.requests, 1):
+        if request.certificate_ends_at_s is not None:
+            facts[f"certificate {number}"] = _expiry(request.certificate_ends_at_s, request.started_at_ms)
+    if result.remarks:
+        facts["remarks"] = "; ".join(result.remarks)
     if result.error_type:
         facts["error type"] = result.error_type
     facts["timeout"] = f"{attempt.timeout_ms} ms, of which {result.phases.total_ms:.1f} ms were used"
@@ -93,3 +102,8 @@ def _facts(attempt: Attempt) -> Iterator[str]:
     width = max(map(len, facts))
     for name, text in facts.items():
         yield f"  {name.ljust(width)}  {text}"
+
+
+def _expiry(ends_at_s: int, now_ms: int) -> str:
+    ends_on = datetime.fromtimestamp(ends_at_s, UTC)
+    return f"expires on {ends_on:%Y-%m-%d}, days left: {(ends_at_s * 1000 - now_ms) // DAY_MS}"

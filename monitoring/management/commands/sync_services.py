@@ -52,9 +52,11 @@ class Command(BaseCommand):
         for id, differences in outcome.updated.items():
             yield self.style.WARNING(f"~ {id}")
             yield from (f"    {difference}" for difference in differences)
-        for id in outcome.removed:
+        for id in outcome.archived:
             yield self.style.ERROR(f"- {id}")
-        counts = f"{len(outcome.created)} to create, {len(outcome.updated)} to update, {len(outcome.removed)} to remove"
+        counts = (
+            f"{len(outcome.created)} to create, {len(outcome.updated)} to update, {len(outcome.archived)} to archive"
+        )
         yield f"{counts}, {outcome.unchanged} unchanged; nothing was changed."
 
 

@@ -1,9 +1,26 @@
-"""Read one HTTP/1 answer within bounds, regardless of what the server sends."""
+"""Read one HTTP/1 answer within bounds, regardless of what the server sends, as leniently as Chromium."""
 
-import httptools
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import httpx
 
 from monitoring.probes.failures import lost_words
+from monitoring.probes.http.chunks import Chunks
+from monitoring.probes.http.head import (
+    CHUNKED,
+    END,
+    LAX_END,
+    START,
+    START_BYTES,
+    UNTIL_CLOSED,
+    Head,
+    Header,
+    body_length,
+    read_head,
+    shown,
+)
+from monitoring.probes.http.http_settings import REDIRECT_CODES
 from monitoring.probes.net.timeline import Hop, Stage
 
 HEADER_BYTES = 64 * 1024  # all headers, those of interim answers included
@@ -11,71 +28,76 @@ HEADER_LINES = 200
 INTERIM_ANSWERS = 10  # 1xx
 BODY_BYTES = 1024 * 1024  # reading stops there, without a failure
 BODY_PIECES = 4_096  # and there, as a body in chunks of one byte would cost a hundred times as much
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+# Of these the body has no end by design.
+STREAMS = (b"text/event-stream", b"multipart/x-mixed-replace")
 
 
-class _EnoughRead(Exception):
-    """Stop the parser in the middle of its input."""
+class Reply(NamedTuple):
+    """A complete answer. httpx's own type takes a tenth of a whole check to make."""
+
+    url: httpx.URL  # that was asked
+    status_code: int
+    headers: Sequence[Header]
+    content: bytes = b""  # unpacked; empty unless the body was kept
+    is_cut: bool = False  # the body was longer than that
+
+    def header(self, wanted: bytes) -> str:
+        """Return the last value of a header, whose name is given in lower case; empty where there is none."""
+        found = [value for name, value in self.headers if name.lower() == wanted]
+        return found[-1].decode("latin-1") if found else ""
 
 
 class Answer:
     """The answer to one request as it arrives. `feed` it bytes until `is_complete`; call `close` when done.
 
-    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, with a message, if the bytes are not an answer.
+    Raises `httpx.RemoteProtocolError` or `httpx.ReadError`, with a message, if the bytes are not an answer. A redirect
+    that `follows` is complete with its head, and so is any answer without `reads_body`.
     """
 
-    __slots__ = ("_head_bytes", "_header_bytes", "_hop", "_interim", "_parser", "_pieces", "_received", "body",
-                 "body_bytes", "headers", "is_complete", "is_cut", "keep_body", "status_code")  # fmt: skip
+    __slots__ = ("_body_bytes", "_chunks", "_follows", "_head", "_head_bytes", "_hop", "_interim", "_left", "_pieces",
+                 "_reads_body", "_scanned", "body", "forgiven", "headers", "is_complete", "is_cut", "keep_body",
+                 "status_code")  # fmt: skip
 
-    def __init__(self, hop: Hop, *, keep_body: bool = False) -> None:
+    def __init__(self, hop: Hop, *, keep_body: bool = False, reads_body: bool = True, follows: bool = False) -> None:
         self.status_code = 0  # until the headers are complete
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[Header] = []
         self.body = bytearray()  # stays empty unless wanted: thousands of probes are in flight
-        self.body_bytes = 0
         self.is_complete = False
         self.is_cut = False  # complete because of a bound: there was more
         self.keep_body = keep_body
+        self.forgiven: list[str] = []  # where the server broke the rules, in words
         self._hop = hop
+        self._reads_body = reads_body
+        self._follows = follows
+        self._head: bytearray | None = None  # the beginning of a head that came in several pieces
+        self._scanned = 0
+        self._head_bytes = 0  # of interim answers
         self._interim = 0
+        self._chunks: Chunks | None = None
+        self._left = UNTIL_CLOSED
         self._pieces = 0
-        self._received = 0
-        self._head_bytes = 0  # on the wire, roughly: what had come when the headers were complete
-        self._header_bytes = 0
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        # As lenient as browsers: a server that they can read is not down.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_chunked_length=True, lenient_optional_cr_before_lf=True
-        )
+        self._body_bytes = 0  # on the wire
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes from the wire."""
         if self._hop.stage is Stage.FIRST_BYTE:
             self._hop.enter(Stage.HEADERS)
-        if self.is_complete or self._parser is None:
-            return
-        first = self._received == 0
-        self._received += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.is_complete = True
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, _EnoughRead):
-                return
-            raise error.__context__ or error from None
-        except httptools.HttpParserError as error:
-            if self.is_complete:
-                return  # garbage after the answer, which browsers ignore, too
-            raise self._not_http(error, data if first else b"") from error
-        self._stop_at_bounds()
+        while not self.status_code and data:
+            data = self._take_head(data)
+        if data and not self.is_complete:
+            self._take_body(data)
 
     def feed_eof(self, error: Exception | None = None) -> None:
         """Take the end of the connection, which completes an answer without a length. Raises `httpx.ReadError`."""
         if self.is_complete:
             return
-        if error is None and self.status_code and not self._announces_length():
+        if error is None and self.status_code and self._chunks is None and self._left == UNTIL_CLOSED:
             self.is_complete = True
-            return
-        raise httpx.ReadError(lost_words(error, self._hop))
+        elif error is None and self._head and not self.status_code:
+            self._take_unended_head(bytes(self._head))
+        else:
+            raise httpx.ReadError(lost_words(error, self._hop))
 
     def cut(self) -> None:
         """Read no more: what came of a body is enough, what came of the headers is not."""
@@ -85,83 +107,134 @@ class Answer:
         self.is_complete = True
 
     def close(self) -> None:
-        """Break the cycle between answer and parser, so that no garbage collection is needed."""
-        self._parser = None
+        """Forget the beginning of a head."""
+        self._head = None
 
-    # Callbacks of the parser. `feed` raises their exceptions.
+    def _take_head(self, data: bytes) -> bytes:
+        """Return what follows the head, if it is complete with these bytes; else keep them."""
+        if self._head is not None:
+            self._head += data
+        whole: bytes | bytearray = data if self._head is None else self._head
+        start = START.match(whole)
+        if start is None and (len(whole) >= START_BYTES or whole.startswith(TLS_RECORDS)):
+            raise _not_http(bytes(whole[:100]))
+        end = END.search(whole, max(self._scanned, start.end())) if start else None
+        if end is None or end.end() > HEADER_BYTES - self._head_bytes:
+            self._check_bounds(whole)
+            self._scanned = max(len(whole) - 2, 0)  # the end may begin there
+            if self._head is None:
+                self._head = bytearray(data)
+            return b""
+        head, rest = bytes(whole[: end.end()]), bytes(whole[end.end() :])
+        if head.count(b"\n") > HEADER_LINES + 2:
+            raise _too_many_lines()
+        self._head, self._scanned = None, 0
+        self._take(read_head(head), len(head))
+        return rest
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.status_code:
-            self._count_piece()  # a trailer
+    def _check_bounds(self, whole: bytes | bytearray) -> None:
+        if whole.count(b"\n") > HEADER_LINES + 2:
+            raise _too_many_lines()
+        if len(whole) + self._head_bytes > HEADER_BYTES:
+            raise httpx.RemoteProtocolError(f"answer has more than {HEADER_BYTES // 1024} KiB of headers")
+
+    def _take(self, head: Head, head_bytes: int) -> None:
+        if 100 <= head.status_code < 200 and head.status_code != 101:
+            self._head_bytes += head_bytes
+            self._interim += 1
+            if self._interim > INTERIM_ANSWERS:
+                raise httpx.RemoteProtocolError(f"server sent more than {INTERIM_ANSWERS} interim (1xx) answers")
             return
-        if len(self.headers) >= HEADER_LINES:
-            raise httpx.RemoteProtocolError(f"answer has more than {HEADER_LINES} header lines")
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES:
-            raise _too_long()
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        assert self._parser is not None
-        if self.status_code:
-            raise _EnoughRead  # a second answer without a request
-        status_code = self._parser.get_status_code()
-        if 100 <= status_code < 200 and status_code != 101:
-            self._forget_interim()
-            return
-        self.status_code = self._hop.status_code = status_code
-        self._head_bytes = self._received
+        self.forgiven += head.forgiven
+        self._left = body_length(head, self.forgiven)
+        self.headers = head.headers
+        self.status_code = self._hop.status_code = head.status_code
         self._hop.enter(Stage.BODY)
-        if self._hop.method == "HEAD" or status_code in (101, 204, 304):
-            self.is_complete = True
+        if self._left == CHUNKED:
+            self._chunks = Chunks(BODY_PIECES)
+        self.is_complete = self._left == 0 or self._ends_with_head()
 
-    def on_body(self, data: bytes) -> None:
-        if self.is_complete:
-            return
-        self._count_piece()
-        self.body_bytes += len(data)
+    def _ends_with_head(self) -> bool:
+        if self._hop.method == "HEAD" or self.status_code in (101, 204, 205, 304):
+            return True
+        if self._follows and self.status_code in REDIRECT_CODES and location_of(self.headers):
+            self.keep_body = False  # Browsers don't wait for the body of a redirect, however broken it is.
+            return True
+        if not self._reads_body:
+            return True
+        if not self.keep_body and (stream := _stream_of(self.headers)):
+            self._hop.note(f"body not read: {stream} has no end")
+            return True
+        return False
+
+    def _take_body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        if self._chunks is None:
+            self._take_plain(data)
+        else:
+            self._take_chunks(data, self._chunks)
+        # Counted on the wire, so that a body of nothing but chunk headers ends as well.
+        if not self.is_complete and self._body_bytes >= BODY_BYTES:
+            self.cut()
+
+    def _take_plain(self, data: bytes) -> None:
+        if self._left >= 0:
+            data = data[: self._left]  # browsers, too, ignore what follows
+            self._left -= len(data)
+            self.is_complete = not self._left
+        self._pieces += 1
+        self._keep(data)
+        if self._pieces > BODY_PIECES and not self.is_complete:
+            self.cut()
+
+    def _take_chunks(self, data: bytes, chunks: Chunks) -> None:
+        for piece in chunks.feed(data):
+            self._keep(piece)
+        if chunks.is_complete:
+            self.is_complete = True
+            self.forgiven += chunks.forgiven
+        elif chunks.is_over:
+            self.cut()
+
+    def _keep(self, data: bytes) -> None:
         if self.keep_body and len(self.body) < BODY_BYTES:
             self.body += data[: BODY_BYTES - len(self.body)]
 
-    def on_message_complete(self) -> None:
-        if self.status_code:
-            self.is_complete = True
+    def _take_unended_head(self, data: bytes) -> None:
+        """Take a head whose last line ends in CR CR LF, at the end of the connection.
 
-    def _count_piece(self) -> None:
-        self._pieces += 1
-        if self._pieces > BODY_PIECES:
-            self.cut()
-            raise _EnoughRead
-
-    def _forget_interim(self) -> None:
-        self._interim += 1
-        self.headers.clear()
-        if self._interim > INTERIM_ANSWERS:
-            raise httpx.RemoteProtocolError(f"server sent more than {INTERIM_ANSWERS} interim (1xx) answers")
-
-    def _stop_at_bounds(self) -> None:
-        if not self.status_code and self._received > HEADER_BYTES:
-            raise _too_long()
-        # Counted on the wire, so that a body of nothing but chunk headers ends as well.
-        if self.status_code and self._received - self._head_bytes >= BODY_BYTES:
-            self.is_cut = self.is_cut or not self.is_complete
-            self.is_complete = True
-
-    def _announces_length(self) -> bool:
-        return any(
-            name.lower() == b"content-length" or (name.lower() == b"transfer-encoding" and b"chunked" in value.lower())
-            for name, value in self.headers
-        )
-
-    def _not_http(self, error: Exception, start: bytes) -> httpx.RemoteProtocolError:
-        if start.startswith((b"\x15\x03", b"\x16\x03")):
-            return httpx.RemoteProtocolError("answer is TLS, not plain HTTP: is this an https address?")
-        if self.status_code:
-            return httpx.RemoteProtocolError(f"body of the answer is not valid HTTP: {error}")
-        if self._parser is None or not self._parser.get_status_code():
-            return httpx.RemoteProtocolError(f"answer is not HTTP: {error}")
-        return httpx.RemoteProtocolError(f"headers of the answer are not valid HTTP: {error}")
+        Chromium looks for the end of such a head in vain, and then shows an empty page; over TLS, an error.
+        """
+        if START.match(data) is None:
+            raise _not_http(data)
+        end = LAX_END.search(data)
+        if end is None or self._hop.url.startswith("https:"):
+            raise httpx.ReadError(lost_words(None, self._hop))
+        self._take(read_head(data[: end.end()]), end.end())
+        if not self.status_code:
+            raise httpx.ReadError(lost_words(None, self._hop))
+        self.forgiven.append("headers without an end, and so no body")
+        self.is_complete = True
 
 
-def _too_long() -> httpx.RemoteProtocolError:
-    return httpx.RemoteProtocolError(f"answer has more than {HEADER_BYTES // 1024} KiB of headers")
+def location_of(headers: Sequence[Header]) -> bytes:
+    """Return the Location, of which there are no two that differ; empty where there is none."""
+    return next((value for name, value in headers if value and name.lower() == b"location"), b"")
+
+
+def _stream_of(headers: Sequence[Header]) -> str:
+    for name, value in headers:
+        if name.lower() == b"content-type":
+            kind = value.partition(b";")[0].strip(b" \t").lower()
+            return kind.decode() if kind in STREAMS else ""
+    return ""
+
+
+def _not_http(start: bytes) -> httpx.RemoteProtocolError:
+    if start.startswith(TLS_RECORDS):
+        return httpx.RemoteProtocolError("answer is TLS, not plain HTTP: is this an https address?")
+    return httpx.RemoteProtocolError(f'answer is not HTTP: it begins with "{shown(start.lstrip())}"')
+
+
+def _too_many_lines() -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError(f"answer has more than {HEADER_LINES} header lines")

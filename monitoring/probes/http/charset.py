@@ -1,43 +1,99 @@
-"""Bytes to text as browsers read them (WHATWG, Encoding): webencodings knows the labels and marks, Python decodes."""
+"""Find the encoding of a body as browsers do: byte order mark, Content-Type, what the document says, UTF-8."""
 
-import codecs
-from functools import lru_cache
+import re
 
-from webencodings import UTF8, Encoding, decode, lookup
+from webencodings import UTF8, Encoding, lookup
 
-# In all other charsets each byte is one character.
-MULTI_BYTE = frozenset(
-    ("utf-8", "utf-16le", "utf-16be", "gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr")
+from monitoring.probes.http.encodings import decode
+
+SCANNED_BYTES = 1024  # WHATWG HTML, 13.2.3.2
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16le"), (b"\xfe\xff", "utf-16be"))
+_HTML = ("", "text/html", "application/xhtml+xml")
+_XML = re.compile(r"(?:text|application)/xml|[^;]*\+xml")
+_CHARSET = re.compile(r";[ \t]*charset[ \t]*=[ \t]*(?:\"([^\"]*)\"?|([^;]*))", re.IGNORECASE)
+_IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE | re.ASCII)
+_DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*(?:\"([^\">]*)\"|'([^'>]*)')")
+# A comment; a meta element; another tag; another declaration. Attributes follow the second and the third.
+_MARKUP = re.compile(
+    rb"<!--(?:>|->|.*?-->|.*)|<(meta)(?=[\s/])|</?[A-Za-z][^\s>]*|<[!/?][^>]*>?", re.IGNORECASE | re.DOTALL
 )
-BROKEN_BYTES = 64 * 1024  # of a body in UTF-16 with a fault: each fault takes long
-LONGEST_MARK = 3
+_ATTRIBUTE = re.compile(
+    rb"[\s/]*([^\s/>=][^\s/>=]*|=[^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"'][^\s>]*)|(?=>)))?"
+)
 
 
-def text_of(content: bytes, announced: str | None) -> str:
-    """Return the text of a body; what cannot be read in it becomes U+FFFD.
-
-    A byte order mark decides, then the charset announced, and otherwise it is UTF-8.
-    """
-    fallback = lookup((announced or "").strip("\"' ")) or UTF8
-    encoding = decode(content[:LONGEST_MARK], fallback)[1]
-    return _text_in(encoding, content).removeprefix("\ufeff")
+def text_of(content: bytes, content_type: str) -> str:
+    """Return the text of a body; what cannot be read in it becomes U+FFFD."""
+    for mark, name in _MARKS:
+        if content.startswith(mark):
+            return decode(content[len(mark) :], _known(name))
+    return decode(content, _announced(content_type) or _declared(content, content_type) or UTF8)
 
 
-def _text_in(encoding: Encoding, content: bytes) -> str:
-    if encoding.name not in MULTI_BYTE:
-        return codecs.charmap_decode(content, "replace", _characters(encoding))[0]
-    read = encoding.codec_info.decode
-    if not encoding.name.startswith("utf-16"):
-        return str(read(content, "replace")[0])
-    try:
-        return str(read(content, "strict")[0])
-    except UnicodeDecodeError:
-        return str(read(content[:BROKEN_BYTES], "replace")[0])
+def _known(label: str) -> Encoding:
+    found = lookup(label)
+    assert found is not None
+    return found
 
 
-@lru_cache
-def _characters(encoding: Encoding) -> str:
-    """Return the character of each byte. Python's own tables have gaps, and decoding a MiB of gaps takes it 400 ms."""
-    read = [encoding.codec_info.decode(bytes([byte]), "replace")[0] for byte in range(256)]
-    # On the web, bytes 80 to 9F that have no character are control characters.
-    return "".join(chr(byte) if 0x80 <= byte < 0xA0 and read[byte] == "\ufffd" else read[byte] for byte in range(256))
+def _announced(content_type: str) -> Encoding | None:
+    found = _CHARSET.search(content_type)
+    if found is None:
+        return None
+    # Single quotes mean nothing here, but are common.
+    return lookup((found[1] if found[1] is not None else found[2]).strip("\"' \t"))
+
+
+def _declared(content: bytes, content_type: str) -> Encoding | None:
+    kind = content_type.partition(";")[0].strip(" \t").lower()
+    start = content[:SCANNED_BYTES]
+    found = None
+    if kind in _HTML and b"<" in start:
+        found = _of_meta(start)
+    if found is None and (kind in _HTML or _XML.fullmatch(kind)) and (said := _DECLARATION.match(start)):
+        found = _lookup(said[1] or said[2] or b"")
+    return _as_ascii_was_read(found)
+
+
+def _as_ascii_was_read(found: Encoding | None) -> Encoding | None:
+    """Correct a declaration that cannot be true: it was read as ASCII."""
+    if found is None:
+        return None
+    if found.name.startswith("utf-16"):
+        return UTF8
+    return _known("windows-1252") if found.name == "x-user-defined" else found
+
+
+def _of_meta(start: bytes) -> Encoding | None:
+    """Return the first encoding that a meta element names (WHATWG HTML, "prescan a byte stream")."""
+    at = 0
+    while found := _MARKUP.search(start, at):
+        at = found.end()
+        if found[0][:2] in (b"<!", b"<?") or (found[0][:2] == b"</" and not found[0][2:3].isalpha()):
+            continue
+        attributes, at = _attributes(start, at)
+        if found[1] and (encoding := _in_meta(attributes)):
+            return encoding
+    return None
+
+
+def _attributes(start: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
+    attributes: dict[bytes, bytes] = {}
+    while found := _ATTRIBUTE.match(start, at):
+        value = next((each for each in found.groups()[1:] if each is not None), b"")
+        attributes.setdefault(found[1].lower(), value)
+        at = found.end()
+    return attributes, at
+
+
+def _in_meta(attributes: dict[bytes, bytes]) -> Encoding | None:
+    if b"charset" in attributes:
+        return _lookup(attributes[b"charset"])
+    if attributes.get(b"http-equiv", b"").strip().lower() != b"content-type":
+        return None
+    found = _IN_CONTENT.search(attributes.get(b"content", b"").decode("latin-1"))
+    return lookup(next(each for each in found.groups() if each is not None)) if found else None
+
+
+def _lookup(label: bytes) -> Encoding | None:
+    return lookup(label.decode("latin-1"))

@@ -1,16 +1,23 @@
 """Decompress a body within bounds, as a small answer may decompress to gigabytes."""
 
+import re
 import zlib
 from typing import NamedTuple
 
 import httpx
 
+from monitoring.probes.failures import printable
 from monitoring.probes.http.answer import BODY_BYTES
 
 ACCEPT_ENCODING = "gzip, deflate"
 LAYERS = 3
+# Browsers unpack some of these; the others really pack, too. All other names pack nothing, such as `utf-8`.
+PACKINGS = frozenset(
+    ("gzip", "x-gzip", "deflate", "br", "zstd", "dcb", "dcz", "compress", "x-compress", "exi", "pack200-gzip")
+)
 MEMBERS = 64  # of a gzip stream; thousands of empty ones would cost seconds
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_GZIP = zlib.MAX_WBITS | 16
+_NEVER = re.compile(r'["=;*]|[^, \t][ \t]+[^, \t]')  # Chromium refuses answers with these in Content-Encoding
 
 
 class Content(NamedTuple):
@@ -26,7 +33,11 @@ def decode(body: bytes, content_encoding: str, limit: int = BODY_BYTES) -> Conte
     Of a truncated body, as much as possible is returned.
     """
     is_cut = False
-    encodings = [name for name in content_encoding.lower().replace(" ", "").split(",") if name not in ("", "identity")]
+    encodings = _encodings(content_encoding)
+    if _NEVER.search(content_encoding) or not (PACKINGS.isdisjoint(encodings) or set(encodings) <= PACKINGS):
+        raise httpx.DecodingError(f'Content-Encoding of the answer is not valid: "{printable(content_encoding, 40)}"')
+    if PACKINGS.isdisjoint(encodings):
+        encodings = []
     if len(encodings) > LAYERS:
         raise httpx.DecodingError(f"body of the answer is packed {len(encodings)} times over")
     for encoding in reversed(encodings):
@@ -39,12 +50,22 @@ def decode(body: bytes, content_encoding: str, limit: int = BODY_BYTES) -> Conte
     return Content(body[:limit], is_cut or len(body) > limit)
 
 
+def not_packing(content_encoding: str) -> str:
+    """Return the names in a Content-Encoding that stand for no encoding, for a message; empty where there are none."""
+    names = [name for name in _encodings(content_encoding) if name not in PACKINGS and name not in ("", "identity")]
+    return printable(", ".join(names), 40)
+
+
+def _encodings(content_encoding: str) -> list[str]:
+    return [name.strip(" \t") for name in content_encoding.lower().split(",")] if content_encoding.strip(" \t") else []
+
+
 def _inflate(body: bytes, limit: int, encoding: str) -> Content:
     out, members = bytearray(), 0
     while body and len(out) < limit and members < MEMBERS:
         members += 1
         # Some servers mean the raw form by "deflate" (RFC 9110, 8.4.1.2), which cannot be told beforehand.
-        unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
         try:
             out += unpacker.decompress(body, limit - len(out))
         except zlib.error as error:

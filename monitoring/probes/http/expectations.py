@@ -8,11 +8,11 @@ import httpx
 
 from monitoring.probes.failures import bad, printable
 from monitoring.probes.http import json_path
-from monitoring.probes.http.answer import BODY_BYTES
+from monitoring.probes.http.answer import BODY_BYTES, Reply
 from monitoring.probes.http.charset import text_of
-from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, HttpSettings, JsonEquals
+from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, FinalUrl, HttpSettings, JsonEquals
 from monitoring.probes.http.json_query import Effort, TooCostly, equal
-from monitoring.probes.http.transport import is_cut
+from monitoring.probes.http.requests import shown
 from monitoring.probes.model import ErrorType, Finding, Verdict
 
 ANY_SUCCESS: tuple[Codes, ...] = ((200, 299),)
@@ -20,20 +20,28 @@ OK = Finding(Verdict.OK)
 ALL_THAT_IS_READ = f"the first {BODY_BYTES // 1024 // 1024} MiB of the body, which is all that is read"
 
 
-def judge(response: httpx.Response, settings: HttpSettings, remark: str | None = None) -> Finding:
-    """Return the finding of the first unmet expectation; `remark` is the message of a good answer."""
-    if not settings.expects(response.status_code):
-        return bad(ErrorType.HTTP, _status_words(response, settings))
-    fault = _body_fault(response, settings) if settings.wants_body else None
+def judge(reply: Reply, settings: HttpSettings) -> Finding:
+    """Return the finding of the first unmet expectation."""
+    if not settings.expects(reply.status_code):
+        return bad(ErrorType.HTTP, _status_words(reply, settings))
+    if settings.final_url is not None and not settings.final_url.is_met(reply.url):
+        return bad(ErrorType.HTTP, _elsewhere_words(reply.url, settings.final_url))
+    fault = _body_fault(reply, settings) if settings.wants_body else None
     if fault is not None:
         return bad(ErrorType.HTTP, fault)
-    if settings.keyword_absent and is_cut(response):
-        remark = f"looked for what must be absent in {ALL_THAT_IS_READ}"
-    return Finding(Verdict.OK, None, remark) if remark else OK
+    if settings.keyword_absent and reply.is_cut:
+        return Finding(Verdict.OK, None, f"looked for what must be absent in {ALL_THAT_IS_READ}")
+    return OK
 
 
-def _status_words(response: httpx.Response, settings: HttpSettings) -> str:
-    code = response.status_code
+def _elsewhere_words(url: httpx.URL, final_url: FinalUrl) -> str:
+    wanted = " or ".join(final_url.wanted)
+    where = {"host": f"host {wanted}", "prefix": f"an address that begins with {wanted}", "equals": wanted}
+    return f"ended at {shown(str(url))}, not at {where[final_url.how]}"
+
+
+def _status_words(reply: Reply, settings: HttpSettings) -> str:
+    code = reply.status_code
     words = f"answered {code} {httpx.codes.get_reason_phrase(code)}".rstrip()
     if settings.expected_status != ANY_SUCCESS:
         words += f", not {_codes_words(settings.expected_status)}"
@@ -56,16 +64,16 @@ def _codes_words(expected: Iterable[Codes]) -> str:
     return " or ".join(parts)
 
 
-def _body_fault(response: httpx.Response, settings: HttpSettings) -> str | None:
-    text = text_of(response.content, response.charset_encoding)
-    where = ALL_THAT_IS_READ if is_cut(response) else f"the body ({len(response.content)} bytes)"
+def _body_fault(reply: Reply, settings: HttpSettings) -> str | None:
+    text = text_of(reply.content, reply.header(b"content-type"))
+    where = ALL_THAT_IS_READ if reply.is_cut else f"the body ({len(reply.content)} bytes)"
     for keyword in settings.keyword_present:
         if keyword not in text:
             return f"keyword {_quoted(keyword)} is not in {where}"
     for keyword in settings.keyword_absent:
         if keyword in text:
             return f"keyword {_quoted(keyword)} is in the body, where it must not be"
-    return _json_fault(text, settings.json_equals, is_cut(response)) if settings.json_equals else None
+    return _json_fault(text, settings.json_equals, reply.is_cut) if settings.json_equals else None
 
 
 def _json_fault(text: str, wanted: Iterable[JsonEquals], is_text_cut: bool) -> str | None:

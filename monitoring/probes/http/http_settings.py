@@ -5,17 +5,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from monitoring.probes.http import json_path
 from monitoring.probes.http.json_query import Query
+from monitoring.probes.net.names import parse_url
 from monitoring.probes.net.route import addresses, connect_to
-from monitoring.probes.secrets import Secret, is_secret
-from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, few, is_text, setting, texts
+from monitoring.probes.net.tls_settings import (
+    TlsLevel,
+    ca,
+    client_certificate,
+    client_key,
+    client_problems,
+    read_tls,
+    tls_problems,
+)
+from monitoring.probes.secrets import Place, Secret, is_secret
+from monitoring.probes.settings import Notes, Problem, Settings, Unseal, degraded_over, few, is_text, setting, texts
 from monitoring.probes.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODY_BYTES = 64 * 1024
 HEADERS = 50
 KEYWORDS = 20
+FINAL_URL = ("equals", "prefix", "host")
+FINAL_URLS = 10
 HEADER_BYTES = 8 * 1024
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 # The connection and the length of the body are ours to manage.
@@ -131,6 +145,68 @@ def read_json_equals(value: Any, notes: Notes) -> tuple[JsonEquals, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class FinalUrl:
+    """Where redirects must end."""
+
+    how: str  # equals, prefix or host
+    wanted: tuple[str, ...]  # any of these; as `httpx.URL` writes them, or the host in ASCII
+
+    def is_met(self, url: httpx.URL) -> bool:
+        """Return whether a URL is one that is wanted; a fragment is not looked at."""
+        if self.how == "host":
+            return _ascii_host(url) in self.wanted
+        return any(self._is_like(url, httpx.URL(each)) for each in self.wanted)
+
+    def _is_like(self, url: httpx.URL, wanted: httpx.URL) -> bool:
+        if (url.scheme, url.raw_host, url.port) != (wanted.scheme, wanted.raw_host, wanted.port):
+            return False
+        if self.how == "prefix":
+            return url.raw_path.startswith(wanted.raw_path)
+        return url.raw_path == wanted.raw_path
+
+
+def read_final_url(value: Any, notes: Notes) -> FinalUrl | None:
+    """Read `{host: www.example.com}`, `{prefix: URL}` or `{equals: URL}`, each with one value or a list. A `Reader`."""
+    if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in FINAL_URL:
+        notes.add("%(value)s is not complete. Enter {host: www.example.com}, {prefix: URL} or {equals: URL}.", value)
+        return None
+    how, written = next(iter(value.items()))
+    wanted = []
+    for each in few(written, notes, FINAL_URLS):
+        if not is_text(each, notes, at=how):
+            continue
+        url = _host_as_url(each) if how == "host" else _as_url(each)
+        if url is None:
+            example = "www.example.com" if how == "host" else "https://www.example.com/"
+            message = "%(value)s is not valid here. Enter a value like %(example)s."
+            notes.add(message, each, at=how, example=example)
+        else:
+            wanted.append(_ascii_host(url) if how == "host" else str(url))
+    if written == []:
+        notes.add("it is empty. Enter a value, or remove the line.", written, at=how)
+    return FinalUrl(how, tuple(wanted))
+
+
+def _host_as_url(text: str) -> httpx.URL | None:
+    is_ipv6 = text.startswith("[") and text.endswith("]")
+    if not text or re.search(r"[\s/?#@%\\]" if is_ipv6 else r"[\s/?#@%\\:]", text):
+        return None
+    return _as_url(f"http://{text}/")
+
+
+def _as_url(text: str) -> httpx.URL | None:
+    try:
+        url = parse_url(text.strip())
+    except httpx.InvalidURL:
+        return None
+    return url if url.scheme in ("http", "https") and url.raw_host and not url.userinfo else None
+
+
+def _ascii_host(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii", "replace").lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings(Settings):
     """Settings of `kind: http`."""
@@ -181,11 +257,49 @@ class HttpSettings(Settings):
         label="Follow redirects",
         help="Whether to follow redirects instead of treating a redirect as the response.",
     )
+    final_url: FinalUrl | None = setting(
+        None,
+        label="Final address",
+        help="Where redirects must end: a host, a prefix of the URL, or the whole URL (equals); one value or a list.",
+        reader=read_final_url,
+        example={"host": "www.example.com"},
+    )
+    cookies: bool = setting(
+        True,
+        label="Keep cookies",
+        help="Whether cookies that a response sets are sent to the addresses that it redirects to; none outlives the"
+        " check.",
+    )
+    response_body: str = setting(
+        "read",
+        label="Body of the response",
+        help="Whether to read the body (read), or to judge a response by its status and headers alone (ignore).",
+        choices=("read", "ignore"),
+    )
     verify_tls: bool = setting(
         True,
         label="Verify the certificate",
         help="Whether the certificate must be trusted, valid now and issued for the host; problems are shown"
         " in any case.",
+    )
+    tls: TlsLevel = setting(
+        TlsLevel(),
+        label="TLS security",
+        placeholder="security: browser",
+        help="Cipher suites to accept (modern, browser or legacy) and the minimum version (1.0 to 1.3).",
+        reader=read_tls,
+        example={"security": "legacy", "min_version": "1.0"},
+    )
+    ca: str = ca()
+    client_certificate: str | Secret | None = client_certificate()
+    client_key: Secret | None = client_key()
+    cert_days: int | None = setting(
+        None,
+        label="Warn before certificate expiry",
+        help="A good check with a certificate that expires sooner than this, at any redirect, is slow.",
+        unit="days",
+        low=1,
+        high=3_650,
     )
     addresses: str = addresses()
     connect_to: Target | None = connect_to()  # noqa: RUF009  it makes a field, as the others
@@ -195,6 +309,11 @@ class HttpSettings(Settings):
     def wants_body(self) -> bool:
         return bool(self.keyword_present or self.keyword_absent or self.json_equals)
 
+    @property
+    def ignores_body(self) -> bool:
+        """Return whether a response is judged by its head; GET and HEAD have no other body that `body` could mean."""
+        return self.response_body == "ignore" or (self.body == "ignore" and self.method in ("GET", "HEAD"))
+
     def expects(self, status_code: int) -> bool:
         return any(low <= status_code <= high for low, high in self.expected_status)
 
@@ -202,7 +321,16 @@ class HttpSettings(Settings):
         if self.method == "HEAD" and self.wants_body:
             message = "a response to HEAD has no body to search for text or JSON. Use GET."
             yield Problem("method", self.method, message)
-        if self.body and self.method in ("GET", "HEAD"):
+        if self.ignores_body and self.wants_body:
+            key = "response_body" if self.response_body == "ignore" else "body"
+            message = (
+                "the body of the response is ignored, so no text or JSON can be found in it. Remove %(key)s: ignore."
+            )
+            yield Problem(key, "ignore", message, {"key": key})
+        if self.final_url is not None and not self.follow_redirects:
+            message = "redirects are not followed. Remove final_url, or set follow_redirects: true."
+            yield Problem("final_url", None, message)
+        if self.body and self.method in ("GET", "HEAD") and not self.ignores_body:
             message = "a %(method)s request has no body. Use POST, or remove the body."
             yield Problem("body", None, message, {"method": self.method})
         if self.follow_redirects and all(low == high and low in REDIRECT_CODES for low, high in self.expected_status):
@@ -210,3 +338,7 @@ class HttpSettings(Settings):
                 "redirects are followed, so a redirect is never the response. Set follow_redirects: false as well."
             )
             yield Problem("expected_status", None, message)
+        yield from tls_problems(self)
+
+    def secret_problems(self, place: Place, unseal: Unseal) -> Iterator[Problem]:
+        return client_problems(self, place, unseal)

@@ -78,7 +78,7 @@ class Node(JSONPathMatch):
         return Node(obj, self.root, self, key)
 
     def add_child(self, *children: JSONPathMatch) -> None:
-        """Keep no children: they would be a cycle, which only a garbage collection breaks."""
+        """Store no children: they would form a reference cycle, which only the garbage collector frees."""
 
     def filter_context(self) -> Mapping[str, Any]:
         return {}
@@ -123,7 +123,7 @@ class _Relative(RelativeFilterQuery):
 
 
 class _Descent(JSONPathRecursiveDescentSegment):
-    """`..`, with one list of what is still to be walked, where the library nests a generator for each level."""
+    """The descendant segment `..`, with one list of nodes to visit. The library nests a generator for each level."""
 
     __slots__ = ()
 

@@ -11,15 +11,21 @@ from urllib.parse import quote, quote_plus, unquote
 import httpx
 
 from monitoring.probes.failures import printable
+from monitoring.probes.http.answer import Reply, location_of
 from monitoring.probes.http.content import ACCEPT_ENCODING
 from monitoring.probes.http.http_settings import REDIRECT_CODES, HttpSettings
+from monitoring.probes.http.location import read_location
 from monitoring.probes.model import ProbeSpec
 from monitoring.probes.net.names import parse_url
+from monitoring.probes.net.timeline import Hop
+from monitoring.probes.net.tls_contexts import TlsProfile
+from monitoring.probes.net.tls_settings import opened_client
 from monitoring.probes.secrets import Place, Secret
 from monitoring.probes.tools import Tools
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-REDIRECTS = 5
+ORIGIN_PORTS = {**DEFAULT_PORTS, "tls": 443}
+REDIRECTS = 20  # as many as Chromium follows
 NO_BODY = httpx.ByteStream(b"")
 WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})  # RFC 9110, 8.6: these say their length, even that it is zero
 HIDDEN = "•••"
@@ -35,10 +41,12 @@ class Requests:
     __slots__ = (
         "_authorization",
         "_body",
+        "_client",
         "_home",
         "_own",
         "_place",
         "_secrets",
+        "_tls",
         "_trace_id",
         "_user_agent",
         "first_url",
@@ -54,8 +62,10 @@ class Requests:
         self._secrets: list[str] = []
         self._place = Place(spec.service_id, origin_of(spec.url, spec.settings))
         self._own = list(self._opened(settings, tools)) if settings.headers else []
+        self._tls = TlsProfile(settings.tls.security, settings.verify_tls, settings.ca)
+        self._client = opened_client(settings, self._place, tools.unseal)
 
-    def build(self, url: httpx.URL, method: str, number: int) -> httpx.Request:
+    def build(self, url: httpx.URL, method: str, number: int, cookies: bytes = b"") -> httpx.Request:
         """Make the request of hop `number`. Raises `httpx.RemoteProtocolError` if another origin would get the body."""
         headers = [
             (b"Host", url.netloc),
@@ -69,6 +79,8 @@ class Requests:
         is_home = _origin(url) == self._home
         if (self._authorization or self._own) and is_home:
             headers = self._with_own(headers)
+        if cookies:
+            headers = _with_cookies(headers, cookies)
         if method not in WITH_LENGTH and not (self._body and method in ("DELETE", "OPTIONS")):
             # Given a stream, httpx leaves the headers alone instead of looking for those that it would add.
             return httpx.Request(method, url, headers=headers, stream=NO_BODY)
@@ -78,6 +90,12 @@ class Requests:
             )
         headers.append((b"Content-Length", b"%d" % len(self._body)))
         return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(self._body))
+
+    def tls_profile(self, url: httpx.URL) -> TlsProfile:
+        """Return the TLS settings of a request; our client certificate goes to the service's own origin only."""
+        return (
+            self._tls if self._client is None or _origin(url) != self._home else self._tls._replace(client=self._client)
+        )
 
     def redact(self, text: str) -> str:
         """Remove the secrets from a text of the target."""
@@ -101,6 +119,15 @@ class Requests:
             headers = [*headers, (b"Authorization", self._authorization)]
         names = {name.lower() for name, _ in self._own}
         return [header for header in headers if header[0].lower() not in names] + self._own
+
+
+def _with_cookies(headers: list[Header], cookies: bytes) -> list[Header]:
+    """Add cookies to those of the service's own Cookie header; they replace its cookies of the same name."""
+    own = b"; ".join(value for name, value in headers if name.lower() == b"cookie")
+    known = {pair.partition(b"=")[0] for pair in cookies.split(b"; ")}
+    kept = [pair for each in own.split(b";") if (pair := each.strip()) and pair.partition(b"=")[0] not in known]
+    others = [header for header in headers if header[0].lower() != b"cookie"]
+    return [*others, (b"Cookie", b"; ".join([*kept, cookies]))]
 
 
 @lru_cache(maxsize=65_536)  # about 1.5 KB each; parsing takes a tenth of a whole plain check
@@ -143,21 +170,23 @@ def _origin_of(text: str) -> str:
         url = parse_url(text)
     except httpx.InvalidURL:
         return ""
-    port = url.port or DEFAULT_PORTS.get(url.scheme)
+    port = url.port or ORIGIN_PORTS.get(url.scheme)
     host = url.raw_host.decode("ascii", "replace")
     return f"{url.scheme}://{host}:{port}" if host and port else ""
 
 
-def next_step(request: httpx.Request, response: httpx.Response) -> tuple[httpx.URL, str] | None:
+def next_step(request: httpx.Request, reply: Reply, hop: Hop) -> tuple[httpx.URL, str] | None:
     """Return URL and method that a redirect leads to, or None where the answer is final."""
-    if response.status_code not in REDIRECT_CODES or "location" not in response.headers:
+    if reply.status_code not in REDIRECT_CODES or not (location := location_of(reply.headers)):
         return None
-    location = response.headers["location"]
     try:
-        url = _checked(request.url.join(parse_url(location)))
+        target, oddity = read_location(location, request.url)
+        url = _checked(parse_url(target))
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise httpx.RemoteProtocolError(f"redirected to {shown(location)}: {error}") from error
-    becomes_get = response.status_code == 303 or (response.status_code < 303 and request.method == "POST")
+        raise httpx.RemoteProtocolError(f"redirected to {shown(location.decode(errors='replace'))}: {error}") from error
+    if oddity:
+        hop.note(f"forgiven: {oddity}")
+    becomes_get = reply.status_code == 303 or (reply.status_code < 303 and request.method == "POST")
     return url, "GET" if becomes_get and request.method != "HEAD" else request.method
 
 

@@ -1,38 +1,42 @@
 """The TLS probe: is the certificate valid, and for how long?"""
 
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.every_address import look_along
 from monitoring.probes.failures import bad, printable
 from monitoring.probes.http.answer import Answer
+from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
 from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.net.certificates import expired_words, in_words
+from monitoring.probes.net.certificates import DAY_S, ends_at_s, expiry_words
 from monitoring.probes.net.connect import connect, doors_of
 from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.route import ALL, addresses, connect_to, route_of
 from monitoring.probes.net.timeline import Hop, Stage
-from monitoring.probes.net.tls import Peer, TlsLayer
-from monitoring.probes.settings import Notes, Problem, Settings, degraded_over, setting
+from monitoring.probes.net.tls import TlsLayer
+from monitoring.probes.net.tls_contexts import BROWSER, LEGACY, SECURITY, TlsProfile
+from monitoring.probes.net.tls_settings import (
+    OLD,
+    TlsLevel,
+    ca,
+    check_handshake,
+    client_certificate,
+    client_key,
+    client_problems,
+    needs_legacy,
+    opened_client,
+    read_version,
+    tls_problems,
+)
+from monitoring.probes.secrets import Place, Secret
+from monitoring.probes.settings import Problem, Settings, Unseal, degraded_over, setting
 from monitoring.probes.target import Port, Target, read_host, read_target
 from monitoring.probes.tools import Tools
 
-DAY_S = 86_400
 HTTPS_PORT = 443
-VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-SPOKEN = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-
-
-def read_version(value: Any, notes: Notes) -> str:
-    """Read a protocol version, which YAML takes for a number. A `Reader`."""
-    if str(value) not in VERSIONS:
-        notes.add("%(value)s is not a valid choice. Use one of %(choices)s.", value, choices=", ".join(VERSIONS))
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class TlsSettings(Settings):
     min_version: str = setting(
         "1.2",
         label="Minimum TLS version",
-        help="Minimum TLS version that the server must use: 1.2 or 1.3.",
+        help="Minimum TLS version that the server must use: 1.0 to 1.3.",
         reader=read_version,
         example="1.3",
     )
@@ -75,6 +79,15 @@ class TlsSettings(Settings):
         help="Whether the certificate must be signed by a trusted authority for the name; its expiry is"
         " checked in any case.",
     )
+    security: str = setting(
+        BROWSER,
+        label="TLS security",
+        help="Cipher suites to accept: modern, those of a browser, or also those of old devices (legacy).",
+        choices=SECURITY,
+    )
+    ca: str = ca()
+    client_certificate: str | Secret | None = client_certificate()
+    client_key: Secret | None = client_key()
     addresses: str = addresses()
     connect_to: Target | None = connect_to()  # noqa: RUF009  it makes a field, as the others
     degraded_over_ms: int | None = degraded_over()
@@ -83,17 +96,25 @@ class TlsSettings(Settings):
         if self.critical_days is not None and self.warn_days and self.critical_days >= self.warn_days:
             message = "it must be less than warn_days, which is %(warn_days)s."
             yield Problem("critical_days", self.critical_days, message, {"warn_days": self.warn_days})
+        if self.min_version in OLD and self.security != LEGACY:
+            yield needs_legacy("min_version", self.min_version)
+        yield from tls_problems(self)
+
+    def secret_problems(self, place: Place, unseal: Unseal) -> Iterator[Problem]:
+        return client_problems(self, place, unseal)
 
 
 async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
     """Do one handshake, and examine the server's certificate."""
     attempt = Attempt(spec, tools, lateness_ms)
+    client = opened_client(settings, Place(spec.service_id, origin_of(spec.url, spec.settings)), tools.unseal)
+    profile = TlsProfile(settings.security, settings.verify_tls, settings.ca, client)
 
     async def look_at(branch: Attempt) -> Finding:
         target = _read_target(spec.url)
         hop = branch.begin(spec.url, target.host, "TLS")
-        peer = await _shake_hands(target, settings, hop, branch.tools)
-        return judge(peer, settings, hop.started_at_ms / 1000)
+        await _shake_hands(target, settings, profile, hop, branch.tools)
+        return judge(hop.chain, settings, hop.started_at_ms / 1000)
 
     async def look() -> Finding:
         target = _read_target(spec.url)
@@ -105,56 +126,37 @@ async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_m
     return await attempt.run(look, degraded_over_ms=settings.degraded_over_ms)
 
 
-async def _shake_hands(target: Target, settings: TlsSettings, hop: Hop, tools: Tools) -> Peer:
-    context = tools.tls if settings.verify_tls else tools.tls_unverified
+async def _shake_hands(target: Target, settings: TlsSettings, profile: TlsProfile, hop: Hop, tools: Tools) -> None:
+    context = await tools.tls_context(profile)
     name = settings.server_name or target.host.removesuffix(".")
     doors, port = await doors_of(target.host, target.port or HTTPS_PORT, tools)
     hop.enter(Stage.CONNECT)
 
     def make() -> Connection[Answer]:
-        return Connection(hop, Answer(hop), TlsLayer(context, name))
+        return Connection(hop, Answer(hop), TlsLayer(context, name, has_certificate=profile.client is not None))
 
     connection = await connect(doors, port, make, hop)
     try:
         hop.enter(Stage.TLS)
         await connection.handshake()
         hop.enter(Stage.FIRST_BYTE)
-        return connection.peer()
+        level = TlsLevel(settings.security, settings.min_version)
+        check_handshake(connection.peer(), level, hop, verify=profile.verify, server_name=name)
     finally:
         connection.abort()
 
 
-def judge(peer: Peer, settings: TlsSettings, now_s: float) -> Finding:
-    """Judge a server whose certificate is trusted, if that is required."""
-    if SPOKEN.get(peer.version, ssl.TLSVersion.TLSv1) < VERSIONS[settings.min_version]:
-        words = (
-            f"server supports {peer.version.replace('v', ' ')} at most, but TLS {settings.min_version} or"
-            " newer is required"
-        )
-        return bad(ErrorType.CONNECTION, words)
-    if not peer.chain:
+def judge(chain: Sequence[Mapping[str, Any]], settings: TlsSettings, now_s: float) -> Finding:
+    """Judge how long certificates last that are trusted, if that is required."""
+    if not chain:
         return bad(ErrorType.CONNECTION, "server showed no certificate")
-    first = min(peer.chain, key=_ends_at_s)
-    left_s = _ends_at_s(first) - now_s
-    if left_s < 0:
-        return bad(ErrorType.CONNECTION, expired_words(first, now_s))
-    whose = "TLS certificate" if first is peer.chain[0] else f"TLS certificate of the authority {_name(first)}"
-    ends_on = datetime.fromtimestamp(_ends_at_s(first), UTC)
-    words = f"{whose} expires in {in_words(left_s)}, on {ends_on:%Y-%m-%d}"
-    if settings.critical_days is not None and left_s < settings.critical_days * DAY_S:
+    left_s = min(map(ends_at_s, chain)) - now_s
+    words = expiry_words(chain, now_s)
+    if left_s < 0 or (settings.critical_days is not None and left_s < settings.critical_days * DAY_S):
         return bad(ErrorType.CONNECTION, words)
     if left_s < settings.warn_days * DAY_S:
         return Finding(Verdict.SLOW, None, printable(words, 300))
     return Finding(Verdict.OK)
-
-
-def _ends_at_s(certificate: Mapping[str, Any]) -> int:
-    return ssl.cert_time_to_seconds(certificate["notAfter"])
-
-
-def _name(certificate: Mapping[str, Any]) -> str:
-    names = {key: value for part in certificate.get("subject", ()) for key, value in part}
-    return printable(names.get("commonName") or names.get("organizationName") or "without a name")
 
 
 def _read_target(url: str) -> Target:

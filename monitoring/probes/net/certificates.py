@@ -1,8 +1,9 @@
-"""Certificate faults in words, and the TLS settings of a probe."""
+"""Certificate faults in words, and how long certificates last."""
 
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from monitoring.probes.failures import printable
@@ -12,45 +13,41 @@ from monitoring.probes.net.address import literal
 NOT_YET_VALID = 9
 EXPIRED = 10
 SELF_SIGNED = 18
-UNTRUSTED = {2, 19, 20, 21, 24, 27}
+NO_ISSUER = {2, 20, 21}
+UNTRUSTED = {19, 24, 27}
 WRONG_NAME = {62, 64}
 SELF_SIGNED_WORDS = "TLS certificate is self-signed"
-
-
-def client_context() -> ssl.SSLContext:
-    """Return the context that all probes share; loading the trusted authorities is slow, so make it once."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def unverified_context() -> ssl.SSLContext:
-    """Return the context for targets whose certificate is not to be judged."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+UNTRUSTED_WORDS = "TLS certificate is signed by an authority that is not trusted"
+TOO_WEAK = {
+    66: "TLS certificate has a key that is too weak",
+    67: "TLS certificate is signed by an authority whose key is too weak",
+    68: "TLS certificate is signed with a hash that is too weak",
+}
+DAY_S = 86_400
 
 
 def certificate_words(
-    error: ssl.SSLCertVerificationError, certificate: Mapping[str, Any] | None, host: str, now_s: float
+    error: ssl.SSLCertVerificationError, chain: Sequence[Mapping[str, Any]], host: str, now_s: float
 ) -> str:
     """Return what is wrong with a certificate: `TLS certificate expired 3 days ago`.
 
-    `certificate` is the server's own one in the form of `getpeercert()`; without it the words are less exact.
+    `chain` is what the server sent, in the form of `getpeercert()`, its own certificate first; without it the words
+    are less exact.
     """
+    own = chain[0] if chain else None
     if error.verify_code == EXPIRED:
-        return expired_words(certificate, now_s)
-    if error.verify_code == NOT_YET_VALID and certificate is not None:
-        return _not_yet(certificate)
+        return expired_words(own, now_s)
+    if error.verify_code == NOT_YET_VALID and own is not None:
+        return _not_yet(own)
     if error.verify_code == SELF_SIGNED:
         return SELF_SIGNED_WORDS
-    if error.verify_code in UNTRUSTED:
-        return "TLS certificate is signed by an authority that is not trusted"
+    if error.verify_code in NO_ISSUER and len(chain) == 1:
+        return f"{UNTRUSTED_WORDS}, and the server sent no intermediate certificate: {name_of(chain[0], 'issuer')}"
+    if error.verify_code in NO_ISSUER or error.verify_code in UNTRUSTED:
+        return UNTRUSTED_WORDS
     if error.verify_code in WRONG_NAME:
-        return f"TLS certificate is for {_names(certificate)}, not {host}"
-    return f"TLS certificate is not accepted: {error.verify_message}"
+        return _wrong_name(own, host)
+    return TOO_WEAK.get(error.verify_code, f"TLS certificate is not accepted: {error.verify_message}")
 
 
 def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str | None:
@@ -64,21 +61,22 @@ def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str
         return _not_yet(own)
     if own.get("subject") == own.get("issuer"):
         return SELF_SIGNED_WORDS
-    return None if is_for(own, host) else f"TLS certificate is for {_names(own)}, not {host}"
+    return None if is_for(own, host) else _wrong_name(own, host)
 
 
 def is_for(certificate: Mapping[str, Any], host: str) -> bool:
     """Return whether a certificate names a host (RFC 9525, 6)."""
+    address = literal(host)
     for kind, name in certificate.get("subjectAltName", ()):
-        if kind == "IP Address" and literal(name) == literal(host) and literal(host) is not None:
+        if kind == "IP Address" and address is not None and literal(name) == address:
             return True
-        if kind == "DNS" and (name.lower() == host.lower() or _covers(name.lower(), host.lower())):
+        if kind == "DNS" and address is None and _covers(name.lower(), host.lower()):
             return True
     return False
 
 
 def _covers(pattern: str, host: str) -> bool:
-    return pattern.startswith("*.") and host.partition(".")[2] == pattern[2:]
+    return pattern == host or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
 
 
 def _not_yet(certificate: Mapping[str, Any]) -> str:
@@ -105,9 +103,36 @@ def in_words(age_s: float) -> str:
     return "less than a minute"
 
 
-def _names(certificate: Mapping[str, Any] | None) -> str:
+def ends_at_s(certificate: Mapping[str, Any]) -> int:
+    return _unix_time(certificate["notAfter"])
+
+
+@lru_cache(maxsize=4_096)  # for each certificate of every handshake
+def _unix_time(text: str) -> int:
+    return ssl.cert_time_to_seconds(text)
+
+
+def expiry_words(chain: Sequence[Mapping[str, Any]], now_s: float, host: str = "") -> str:
+    """Return when the certificate of a chain that expires first does so; `host` says whose chain it is."""
+    first = min(chain, key=ends_at_s)
+    left_s = ends_at_s(first) - now_s
+    if left_s < 0:
+        return expired_words(first, now_s)
+    whose = "TLS certificate" if first is chain[0] else f"TLS certificate of the authority {name_of(first)}"
+    on = datetime.fromtimestamp(ends_at_s(first), UTC)
+    return f"{whose}{f' for {host}' if host else ''} expires in {in_words(left_s)}, on {on:%Y-%m-%d}"
+
+
+def name_of(certificate: Mapping[str, Any], part: str = "subject") -> str:
+    """Return a name of the holder (or with `issuer` of the signer) for people."""
+    names = {key: value for parts in certificate.get(part, ()) for key, value in parts}
+    return printable(names.get("commonName") or names.get("organizationName") or "without a name")
+
+
+def _wrong_name(certificate: Mapping[str, Any] | None, host: str) -> str:
     names = [value for _, value in (certificate or {}).get("subjectAltName", ())]
-    if not names:
-        return "another name"
-    shown = ", ".join(printable(name) for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+    if certificate is not None and not names:
+        return f"TLS certificate names no host, only the common name {name_of(certificate)}, which browsers ignore"
+    shown = ", ".join(printable(name) for name in names[:3]) or "another name"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"TLS certificate is for {shown}{more}, not {host}"

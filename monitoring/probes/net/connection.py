@@ -118,6 +118,7 @@ class Connection(asyncio.Protocol, Generic[R]):
         try:
             self._tls.handshake(data, self._hop.started_at_ms / 1000)
         finally:
+            self._hop.is_certificate_asked = self._tls.is_certificate_asked
             if self._transport is not None and (outgoing := self._tls.outgoing()):
                 self._transport.write(outgoing)
         if self._tls.is_open:

@@ -24,11 +24,12 @@ import dns.rcode
 import dns.rdatatype
 
 from monitoring.probes.failures import OWN_LIMITS, NoNameServer, ResolutionFailed
+from monitoring.probes.net.dns_effort import TooCostly, limit_effort
 from monitoring.probes.net.resolv_conf import Nameserver, ResolvConf
 
 LIFETIME_S = 30.0  # of a look-up; the deadline of a probe is usually shorter and ends it first
 STRAY_ANSWERS = 32  # that do not match the query, before a server counts as broken
-RECORDS = 256  # of an answer; parsing 64 KB takes 280 ms, which would delay all other probes
+RECORDS = 256  # of an answer
 INTERNET = 1
 TRUNCATED = 0x02  # of the third byte of a message
 ASKED_LAST_S = 10.0  # so long a server is asked after the others once it has been silent
@@ -310,6 +311,10 @@ def fits(data: bytes, query: bytes) -> bool:
 def _read(data: bytes) -> dns.message.QueryMessage:
     if sum(struct.unpack("!3H", data[6:12])) > RECORDS:
         raise _ServerFailed(f"its answer has more than {RECORDS} records", is_its_fault=False)
+    try:
+        limit_effort(data)
+    except TooCostly:
+        raise _ServerFailed("its answer has too many parts", is_its_fault=False) from None
     answer = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
     if not isinstance(answer, dns.message.QueryMessage):
         raise _ServerFailed("its answer is not one to a query", is_its_fault=True)

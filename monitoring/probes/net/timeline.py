@@ -1,7 +1,8 @@
 """Measure the phases of one request, and how far it got."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 from monitoring.probes.model import MeasuredRequest, Phases
 
@@ -25,8 +26,9 @@ class Hop:
     stands still during a turn of the loop.
     """
 
-    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "host", "method", "peer", "remark",
-                 "stage", "started_at_ms", "status_code", "url")  # fmt: skip
+    __slots__ = ("_clock", "_ended", "_since", "_spent_ms", "_started", "certificate_ends_at_s", "chain", "host",
+                 "is_certificate_asked", "method", "peer", "remarks", "stage", "started_at_ms", "status_code",
+                 "url")  # fmt: skip
 
     def __init__(self, *, url: str, host: str, method: str, started_at_ms: int, clock: Callable[[], float]) -> None:
         self.url = url
@@ -36,7 +38,10 @@ class Hop:
         self.stage = Stage.DNS
         self.peer = ""  # "10.0.0.5:443", once an address is being dialled
         self.status_code: int | None = None
-        self.remark: str | None = None  # a note for people that is not a failure
+        self.is_certificate_asked = False  # whether the server still has to judge our certificate, or its absence
+        self.remarks: tuple[str, ...] = ()  # for people: what is not as it should be, but no failure
+        self.chain: Sequence[Mapping[str, Any]] = ()  # the certificates of its TLS connection; see `tls.Peer`
+        self.certificate_ends_at_s: int | None = None  # Unix time at which the first of these expires
         self._clock = clock
         self._started = self._since = clock()
         self._ended: float | None = None
@@ -53,6 +58,10 @@ class Hop:
         """Stop measuring; the current phase stays unfinished."""
         if self._ended is None:
             self._ended = self._clock()
+
+    def note(self, words: str) -> None:
+        """Add a remark."""
+        self.remarks = (*self.remarks, words)
 
     def phases(self) -> Phases:
         """Return the finished phases, and the time until `end`."""
@@ -74,6 +83,7 @@ class Hop:
             status_code=self.status_code,
             error_message=error_message,
             phases=self.phases(),
+            certificate_ends_at_s=self.certificate_ends_at_s,
         )
 
 

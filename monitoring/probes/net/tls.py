@@ -6,12 +6,13 @@ after a failed verification the server's certificate can still be read, without 
 
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import httpx
 
-from monitoring.probes.failures import tls_words
 from monitoring.probes.net.certificates import certificate_words
+from monitoring.probes.net.tls_words import answers_request, asks_for_certificate, tls_words
 
 READ_BYTES = 64 * 1024
 
@@ -20,34 +21,55 @@ class Peer(NamedTuple):
     """The server's side of a handshake; certificates in the form of `getpeercert()`, its own one first."""
 
     version: str  # TLSv1.3
+    suite: str  # TLS_AES_256_GCM_SHA384, or ECDHE-RSA-AES128-GCM-SHA256 before TLS 1.3
     chain: Sequence[Mapping[str, Any]]  # up to the trusted authority if verified, else its own one only
 
 
 class TlsLayer:
     """One client handshake and the records after it. Bytes in, bytes out; touches no socket."""
 
-    __slots__ = ("_host", "_incoming", "_outgoing", "_tls", "is_open")
+    __slots__ = (
+        "_has_certificate",
+        "_host",
+        "_incoming",
+        "_outgoing",
+        "_received",
+        "_tls",
+        "is_certificate_asked",
+        "is_open",
+    )
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+    def __init__(self, context: ssl.SSLContext, host: str, *, has_certificate: bool = False) -> None:
+        """Begin with the host as server name; `has_certificate` says whether the context has a client certificate."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._host = host
+        self._has_certificate = has_certificate
+        self._received = b""  # of the handshake; up to TLS 1.2 it shows whether a client certificate is asked for
+        self.is_certificate_asked = False  # whether the server still has to judge our certificate, or its absence
         self.is_open = False
 
     def handshake(self, data: bytes, now_s: float) -> None:
         """Continue with the server's data. Raises `httpx.ConnectError`; in that case `outgoing` has our alert."""
         self._incoming.write(data)
+        self._received += data
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
+            self.is_certificate_asked = asks_for_certificate(self._received)
             return
         except ssl.SSLCertVerificationError as error:
-            words = certificate_words(error, self._unverified_certificate(), self._host, now_s)
-            raise httpx.ConnectError(words) from error
+            chain = [_info(each) for each in self._chain("get_unverified_chain")]
+            raise httpx.ConnectError(certificate_words(error, chain, self._host, now_s)) from error
         except ssl.SSLError as error:
-            raise httpx.ConnectError(tls_words(error)) from error
+            raise httpx.ConnectError(self._words(error)) from error
         self.is_open = True
+        self._received = b""
+        if self._tls.version() == "TLSv1.3":
+            flight = self._outgoing.read()
+            self._outgoing.write(flight)
+            self.is_certificate_asked = answers_request(flight)
 
     def outgoing(self) -> bytes:
         """Return the data to send, once."""
@@ -69,27 +91,33 @@ class TlsLayer:
             while len(chunks) <= most and (chunk := self._tls.read(READ_BYTES)):
                 chunks.append(chunk)
         except ssl.SSLWantReadError:
+            self.is_certificate_asked = self.is_certificate_asked and not chunks
             return chunks, False
         except ssl.SSLZeroReturnError:
             return chunks, True
         except ssl.SSLError as error:
             if chunks:
                 return chunks, True  # what came before the fault still counts
-            raise httpx.ReadError(tls_words(error).replace("handshake failed", "connection broke")) from error
+            raise self._broke(error) from error
+        self.is_certificate_asked = False
         return chunks, len(chunks) <= most
 
     def peer(self) -> Peer:
         """Return the server's side of the handshake, after it."""
-        chain = [certificate.get_info() for certificate in self._chain("get_verified_chain")]
-        own = [certificate.get_info() for certificate in self._chain("get_unverified_chain")[:1]]
-        return Peer(self._tls.version() or "no TLS", (chain if self._is_verified() else own) or own)
+        is_verified = self._tls.context.verify_mode is ssl.CERT_REQUIRED
+        found = self._chain("get_verified_chain") if is_verified else self._chain("get_unverified_chain")[:1]
+        suite, version, _ = self._tls.cipher() or ("no cipher", "no TLS", 0)
+        return Peer(self._tls.version() or version, suite, [_info(certificate) for certificate in found])
 
-    def _is_verified(self) -> bool:
-        return self._tls.context.verify_mode is ssl.CERT_REQUIRED
+    def _broke(self, error: ssl.SSLError) -> httpx.NetworkError:
+        words = self._words(error)
+        if self.is_certificate_asked and "client certificate" in words:
+            return httpx.ConnectError(words)
+        return httpx.ReadError(words.replace("handshake failed", "connection broke"))
 
-    def _unverified_certificate(self) -> Mapping[str, Any] | None:
-        chain = self._chain("get_unverified_chain")
-        return chain[0].get_info() if chain else None
+    def _words(self, error: ssl.SSLError) -> str:
+        asked, has_certificate = self.is_certificate_asked, self._has_certificate
+        return tls_words(error, is_certificate_asked=asked, has_certificate=has_certificate)
 
     def _chain(self, name: str) -> Sequence[Any]:
         # `getpeercert()` refuses before a handshake is complete, and says nothing of what was not verified. OpenSSL 3
@@ -97,3 +125,10 @@ class TlsLayer:
         # need a parser). Words do without it.
         found: Sequence[Any] | None = getattr(getattr(self._tls, "_sslobj", None), name, list)()
         return found or []
+
+
+@lru_cache(maxsize=4_096)
+def _info(certificate: Any) -> Mapping[str, Any]:
+    """Return a certificate in the form of `getpeercert()`; parsed once, as it takes longer than all around it."""
+    found: Mapping[str, Any] = certificate.get_info()
+    return found

@@ -10,8 +10,8 @@ import uvloop
 
 from monitoring.probes import attempt
 from monitoring.probes.model import ProbeResult, ProbeSpec
-from monitoring.probes.net.certificates import client_context
 from monitoring.probes.net.resolver import Resolver
+from monitoring.probes.net.tls_contexts import make_context
 from monitoring.probes.tools import Tools
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -40,7 +40,7 @@ def ca() -> trustme.CA:
 @pytest.fixture(scope="session")
 def trusting(ca: trustme.CA) -> ssl.SSLContext:
     """Return a client's context that trusts our authority, besides the usual ones."""
-    context = client_context()
+    context = make_context()
     ca.configure_trust(context)
     return context
 

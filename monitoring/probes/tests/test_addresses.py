@@ -1,6 +1,7 @@
 """Every address of a name in one check, and connections to another place than the name leads to."""
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net.address import AddressPolicy
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.net.route import read_door
+from monitoring.probes.secrets import Place
 from monitoring.probes.settings import Notes
 from monitoring.probes.target import Target
 from monitoring.probes.tests.conftest import Run, make_spec, server_context, why
@@ -23,6 +25,7 @@ from monitoring.probes.tests.targets import OK, Script, says, serving
 from monitoring.probes.tools import Tools
 
 BUSY = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+ODD = b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"
 SECOND = "127.0.0.2"
 EVERYWHERE = "0.0.0.0"
 
@@ -129,6 +132,40 @@ def test_redirects_stay_at_the_address(run: Run) -> None:
 
     assert len(requests) == len(result.requests) == 4
     assert str(result.error_message).startswith("1 of 2 addresses fails: 127.0.0.2: answered 503")
+
+
+def test_each_address_has_its_own_cookies(run: Run) -> None:
+    async def script(request: bytes, writer: asyncio.StreamWriter) -> None:
+        own = f"at={writer.get_extra_info('sockname')[0]}"
+        moved = f"HTTP/1.1 302 Go\r\nLocation: /\r\nSet-Cookie: {own}\r\nContent-Length: 0\r\n\r\n"
+        has_cookie = b"\r\nCookie: " in request
+        writer.write((OK if f"\r\nCookie: {own}\r\n".encode() in request else BUSY) if has_cookie else moved.encode())
+
+    result, requests = run(look(script, ["127.0.0.1", SECOND]))
+
+    assert result.verdict is Verdict.OK, result.error_message
+    assert len(requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "remarks"),
+    [
+        ({SECOND: ODD}, (f"{SECOND}: forgiven: lines that end in LF alone",)),
+        ({"127.0.0.1": ODD, SECOND: ODD}, ("forgiven: lines that end in LF alone",)),
+    ],
+)
+def test_a_remark_names_the_address_unless_it_is_that_of_all(run: Run, answers: Any, remarks: tuple[str]) -> None:
+    result, _ = run(look(by_address(answers), ["127.0.0.1", SECOND]))
+
+    assert result.verdict is Verdict.OK
+    assert result.remarks == remarks and result.error_message == remarks[0]
+
+
+def test_remarks_of_good_addresses_are_kept_if_another_is_sick(run: Run) -> None:
+    result, _ = run(look(by_address({"127.0.0.1": ODD, SECOND: BUSY}), ["127.0.0.1", SECOND]))
+
+    assert result.verdict is Verdict.BAD
+    assert result.remarks == ("127.0.0.1: forgiven: lines that end in LF alone",)
 
 
 def test_more_addresses_than_can_be_checked_are_told(run: Run) -> None:
@@ -268,6 +305,35 @@ def test_places_to_connect_to_are_read(text: Any, door: Target | None) -> None:
 
     assert (found if not notes.problems else None) == door
     assert all("Enter host, host:port or [IPv6]:port." in str(problem) for problem in notes.problems)
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [("http", "https"), ("tls", "tls")])
+def test_client_certificates_are_opened_for_the_place_too(run: Run, ca: trustme.CA, kind: str, scheme: str) -> None:
+    places: list[Place] = []
+
+    def unseal(sealed: str, place: Place) -> str:
+        places.append(place)
+        return sealed
+
+    async def scenario() -> None:
+        own = ca.issue_cert("monitor@example.com")
+        context = server_context(ca.issue_cert("api.test"))
+        context.load_verify_locations(cadata=ca.cert_pem.bytes().decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+        async with serving(says(OK), tls=context) as target:
+            settings = {
+                "connect_to": f"127.0.0.1:{target.port}",
+                "ca": ca.cert_pem.bytes().decode(),
+                "client_certificate": own.cert_chain_pems[0].bytes().decode(),
+                "client_key": {"secret": own.private_key_pem.bytes().decode()},
+            }
+            tools = Tools(resolver=Resolver(), unseal=unseal)
+            result = await probe(make_spec(f"{scheme}://api.test", kind=kind, settings=settings), tools)
+
+        assert result.verdict is not Verdict.BAD, result.error_message
+        assert {place.origin for place in places} == {f"{scheme}://api.test:443 via 127.0.0.1:{target.port}"}
+
+    run(scenario())
 
 
 def test_secrets_are_bound_to_the_place_too() -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from monitoring.probes import probe
 from monitoring.probes.http import answer, content
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
-from monitoring.probes.net.certificates import client_context
 from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.net.timeline import Hop
+from monitoring.probes.net.tls_contexts import make_context
 from monitoring.probes.tests.conftest import IN_TIME_S, Run, make_spec
 from monitoring.probes.tests.targets import (
     Script,
@@ -31,7 +31,7 @@ from monitoring.probes.tests.targets import (
 from monitoring.probes.tools import Tools
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-TLS = client_context()
+TLS = make_context()
 ANSWERS = st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda tail: HEAD + tail))
 EXPECTATIONS = st.sampled_from(
     [
@@ -82,7 +82,9 @@ def test_odd_but_good_answers_are_ok(run: Run, tools: Tools, script: Script) -> 
         (says(b"\x15\x03\x01\x00\x02\x02\x16"), ErrorType.HTTP, "is this an https address?"),
         (says(b"\x00" * 100), ErrorType.HTTP, "answer is not HTTP"),
         (says(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), ErrorType.HTTP, "body of the answer is not valid"),
-        (says(HEAD + b"A: 1\r\nno colon here\r\n\r\n"), ErrorType.HTTP, "headers of the answer are not valid"),
+        (says(HEAD + b"A: \0\r\n\r\n"), ErrorType.HTTP, "headers of the answer are not valid HTTP: there is a NUL"),
+        (says_forever(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;", b"x" * 10_000), ErrorType.HTTP,
+         "body of the answer is not valid HTTP: a line between its chunks is longer than 16 KiB"),
         (says(HEAD + b"A: 1\r\n" * 100_000), ErrorType.HTTP, "answer has more than 200 header lines"),
         (says(HEAD + b"A: " + b"x" * 100_000 + b"\r\n\r\n"), ErrorType.HTTP, "more than 64 KiB of headers"),
         (says_forever(b"HTTP/1.1 200 ", b"x" * 1000), ErrorType.HTTP, "more than 64 KiB of headers"),
@@ -92,7 +94,7 @@ def test_odd_but_good_answers_are_ok(run: Run, tools: Tools, script: Script) -> 
     ],
 )  # fmt: skip
 def test_bad_answers_are_named(run: Run, tools: Tools, script: Script, error_type: ErrorType, words: str) -> None:
-    result = run(ask(script, tools))
+    result = run(ask(script, tools, timeout_ms=30_000))
 
     assert result.error_type is error_type, result.error_message
     assert words in result.error_message
@@ -127,7 +129,6 @@ def test_deadline_says_where_it_struck(run: Run, tools: Tools, script: Script, w
     [
         (HEAD + b"\r\n", b"x" * 10_000),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 2_000),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;", b"x" * 10_000),
         (HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(10_000_000))),
     ],
 )
@@ -201,7 +202,7 @@ def test_bomb_is_unpacked_to_its_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "encoding"), [(b"hello", "gzip"), (b"hello", "deflate"), (b"", "br"), (b"", "gzip," * 9)]
+    ("body", "encoding"), [(b"hello", "gzip"), (b"hello", "deflate"), (b"", "br"), (b"", ",".join(["gzip"] * 9))]
 )
 def test_body_that_cannot_be_unpacked_is_said_so(body: bytes, encoding: str) -> None:
     with pytest.raises(httpx.DecodingError, match="body of the answer"):

@@ -14,7 +14,11 @@ from monitoring.probes.model import ErrorType
 from monitoring.probes.settings import Described, described
 
 DOCS = Path(__file__).parents[3] / "docs" / "checks.md"
-WRITTEN = {"expected_status": "2xx", "ports": "443, 80, 22"}  # defaults that are kept in another form
+WRITTEN = {
+    "expected_status": "2xx",
+    "ports": "443, 80, 22",
+    "tls": "security: browser",
+}  # defaults that are kept in another form
 
 
 def text() -> str:
@@ -41,6 +45,8 @@ def limits(each: Described) -> str:
 def shape(each: Described) -> str:
     if each.type == "true or false":
         return "`true` or `false`"
+    if each.setting.example is None:
+        return "PEM"
     return f"such as `{json.dumps(each.setting.example, ensure_ascii=False)}`"
 
 

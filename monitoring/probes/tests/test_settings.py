@@ -10,6 +10,10 @@ from monitoring.probes.settings_cache import SettingsCache, WrongSettings
 from monitoring.probes.tests.conftest import Run, make_spec
 from monitoring.probes.tools import Tools
 
+NO_CERTIFICATE = (
+    "it is not a certificate in PEM. Enter all of it, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+)
+
 
 def problems(kind: str, **values: Any) -> list[tuple[str, str]]:
     settings, found = KINDS[kind].read(values)
@@ -87,7 +91,72 @@ def test_every_setting_is_described_and_its_example_can_be_read(kind: str) -> No
         ("dns", {"resolver": "dns.example"}, None),
         ("dns", {"resolver": "10.0.0.1:99999"}, None),
         ("dns", {"match": "exact"}, [("match", "there are no values to match. Enter values as well.")]),
-        ("tls", {"min_version": 1.1}, None),
+        (
+            "tls",
+            {"min_version": 1.1},
+            [("min_version", "TLS 1.1 is refused unless security is legacy. Set security: legacy as well.")],
+        ),
+        (
+            "tls",
+            {"min_version": "1.4"},
+            [("min_version", '"1.4" is not a valid choice. Use one of 1.0, 1.1, 1.2, 1.3.')],
+        ),
+        (
+            "tls",
+            {"security": "old"},
+            [("security", '"old" is not a valid choice. Use one of modern, browser, legacy.')],
+        ),
+        (
+            "http",
+            {"tls": "legacy"},
+            [("tls", '"legacy" is not complete. Enter {security: browser}, {min_version: "1.3"}, or both.')],
+        ),
+        ("http", {"tls": {}}, None),
+        ("http", {"tls": {"ciphers": "ALL"}}, None),
+        (
+            "http",
+            {"tls": {"security": "weak"}},
+            [("tls.security", '"weak" is not a valid choice. Use one of modern, browser, legacy.')],
+        ),
+        (
+            "http",
+            {"tls": {"min_version": 1}},
+            [("tls.min_version", "1 is not a valid choice. Use one of 1.0, 1.1, 1.2, 1.3.")],
+        ),
+        (
+            "http",
+            {"tls": {"min_version": 1.0}},
+            [("tls.min_version", "TLS 1.0 is refused unless security is legacy. Set security: legacy as well.")],
+        ),
+        ("http", {"tls": {"min_version": [], "security": []}}, None),
+        ("http", {"ca": "not PEM"}, [("ca", NO_CERTIFICATE)]),
+        ("http", {"ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, [("ca", NO_CERTIFICATE)]),
+        (
+            "http",
+            {"client_key": "-----BEGIN PRIVATE KEY-----"},
+            [("client_key", "a private key must be a secret. Enter it as {secret: …}.")],
+        ),
+        (
+            "http",
+            {"client_certificate": {"secret": "s"}},
+            [("client_key", "a client certificate needs its private key. Enter client_key as well.")],
+        ),
+        (
+            "tls",
+            {"client_key": {"secret": "s"}},
+            [("client_certificate", "a private key needs its certificate. Enter client_certificate as well.")],
+        ),
+        ("http", {"client_certificate": "no", "client_key": {"secret": "s"}}, [("client_certificate", NO_CERTIFICATE)]),
+        ("http", {"client_certificate": 7, "client_key": {"secret": "s"}}, None),
+        ("http", {"client_certificate": "x" * 65_537, "client_key": {"secret": "s"}}, None),
+        ("http", {"cert_days": 0}, [("cert_days", "0 is out of range. Enter a number from 1 to 3650 days.")]),
+        ("domain", {"critical_days": 30}, [("critical_days", "it must be less than warn_days, which is 30.")]),
+        (
+            "domain",
+            {"rdap_server": "rdap.org"},
+            [("rdap_server", '"rdap.org" is not the address of an RDAP server. Enter one like https://rdap.org/.')],
+        ),
+        ("domain", {"rdap_server": 7}, None),
         ("tls", {"server_name": "a b"}, None),
         ("tls", {"critical_days": 21}, [("critical_days", "it must be less than warn_days, which is 21.")]),
         ("reach", {"ports": [0]}, None),
@@ -120,6 +189,11 @@ def test_all_problems_are_found_at_once() -> None:
         ("tcp", {"send": "PING\\r\\n\\x00", "expect": "+PONG"}),
         ("tls", {"min_version": 1.3, "critical_days": 0, "warn_days": 0}),
         ("dns", {"type": "MX", "values": "10 mail.example.com", "match": "exact", "resolver": "[::1]:5353"}),
+        ("tls", {"min_version": "1.0", "security": "legacy"}),
+        ("http", {"tls": {"min_version": 1.3}}),
+        ("http", {"tls": {"min_version": "1.1", "security": "legacy"}, "cert_days": 14}),
+        ("http", {"client_certificate": {"secret": "s"}, "client_key": {"secret": "s"}}),
+        ("domain", {"warn_days": 60, "critical_days": 7, "rdap_server": "https://rdap.example/v1"}),
         ("reach", {"ports": 443}),
         ("heartbeat", {"period": "12h", "grace": 90}),
     ],
@@ -142,6 +216,12 @@ def test_what_is_right_is_taken(kind: str, values: dict[str, Any]) -> None:
         ("dns", "dns://_sip._tcp.a.example", True),
         ("dns", "dns://a.example:53", False),
         ("dns", "dns://user@a.example", False),
+        ("domain", "domain://a.example", True),
+        ("domain", "domain://xn--bcher-kva.example.", True),
+        ("domain", "domain://example", False),
+        ("domain", "domain://192.0.2.1", False),
+        ("domain", "domain://a.example:43", False),
+        ("domain", "domain://a.example/x", False),
         ("reach", "host://10.0.0.1", True),
         ("reach", "host://a.example/path", False),
         ("reach", "", False),

@@ -9,7 +9,6 @@ from monitoring.probes import probe
 from monitoring.probes.kinds.tls_certificate import TlsSettings, judge
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net.certificates import is_for
-from monitoring.probes.net.tls import Peer
 from monitoring.probes.tests.conftest import Run, make_spec, server_context, why
 from monitoring.probes.tests.targets import OK, says, says_and_hangs, serving
 from monitoring.probes.tests.test_tls import NOW, self_signed
@@ -68,7 +67,7 @@ def test_chain_and_name_problems_are_named(run: Run, tools: Tools, ca: trustme.C
     own = run(ask(server_context(self_signed("localhost")), tools))
 
     assert other.error_message == "TLS certificate is for a.example, not localhost"
-    assert unknown.error_message == "TLS certificate is signed by an authority that is not trusted"
+    assert "signed by an authority that is not trusted" in str(unknown.error_message)
     assert own.error_message == "TLS certificate is self-signed"
 
 
@@ -92,7 +91,7 @@ def test_authority_that_ends_sooner_is_named() -> None:
     authority = {"notAfter": "Jan 11 00:00:00 2026 GMT", "subject": ((("organizationName", "Old CA"),),)}
     now_s = ssl.cert_time_to_seconds("Jan  1 00:00:00 2026 GMT")
 
-    finding = judge(Peer("TLSv1.3", [own, authority]), TlsSettings(), now_s)
+    finding = judge([own, authority], TlsSettings(), now_s)
 
     words = "TLS certificate of the authority Old CA expires in 10 days, on 2026-01-11"
     assert (finding.verdict, finding.message) == (Verdict.SLOW, words)

@@ -1,5 +1,6 @@
-"""Two recorders at once, each with results of the same new service."""
+"""Rows of states: two recorders at once lose nothing, and what is saved can be loaded."""
 
+import re
 import threading
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import partitions
+from database.sql import statement
 from monitoring.engine import recording
 from monitoring.models import ServiceState
 from monitoring.models.raw import RAW_TABLES
@@ -23,7 +25,7 @@ NOW = START + timedelta(hours=1)
 SECONDS = 20
 
 
-@pytest.mark.usefixtures("committing")
+@pytest.mark.usefixtures("transactional_db")
 def test_the_first_results_of_a_service_are_counted_though_two_batches_bring_them_at_once() -> None:
     make_service()
     for table in RAW_TABLES:  # else the second would wait for the first to make them, and not for the state
@@ -41,6 +43,12 @@ def test_the_first_results_of_a_service_are_counted_though_two_batches_bring_the
     other.join(SECONDS)
 
     assert ServiceState.objects.get().run_count == 2
+
+
+def test_every_column_of_a_state_is_saved() -> None:
+    saved = re.findall(r"(\w+) = new\.\1\b", statement("monitoring", "save_states"))
+
+    assert sorted(saved) == sorted(str(field.column) for field in ServiceState._meta.concrete_fields)
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from monitoring.catalogue import revival
+from monitoring.catalogue import restoring
 from monitoring.engine import recording
 from monitoring.models import Service, Transition, TransitionClaim
 from monitoring.states import future, silence, transitions
@@ -68,7 +68,7 @@ def test_two_consumers_at_once_never_handle_the_same_transition() -> None:
 
 
 @pytest.mark.django_db
-def test_the_sweep_nudges_whoever_has_something_left(celery_calls: Any) -> None:
+def test_the_sweep_nudges_consumers_with_transitions_left(celery_calls: Any) -> None:
     make_transition()
     assert transitions.sweep() == ["system_status"]
     assert celery_calls == ["incidents.follow_transitions"]
@@ -90,7 +90,7 @@ def test_each_way_to_a_transition_tells_its_event_once(
         silence.mark_silent(later)
         recording.record([make_result(86_400)], later)
         Service.objects.update(archived_at=archived_at)
-        revival.revive(revival.lock(["payments"]), later + timedelta(minutes=1))
+        restoring.restore(restoring.lock(["payments"]), later + timedelta(minutes=1))
         recording.record([make_result(86_520)], later + timedelta(minutes=2))
         future.correct_all(START)
 

@@ -22,6 +22,19 @@ from monitoring.words.causes import in_words
             "took 860 ms, more than 800 ms" + longest(Phases(dns_ms=800.0, total_ms=860.0)),
             "860 ms 걸려 800 ms를 넘었습니다(이름 조회에 800 ms)",
         ),
+        (
+            "took 860 ms, more than 800 ms; forgiven: lines that end in LF alone; new remark",
+            "860 ms 걸려 800 ms를 넘었습니다; 허용함: LF만으로 끝나는 줄; new remark",
+        ),
+        (
+            'forgiven: Content-Encoding "utf-8", which packs nothing',
+            '허용함: 아무것도 압축하지 않는 Content-Encoding "utf-8"',
+        ),
+        (
+            "192.0.2.1: forgiven: lines that end in LF alone; 2001:db8::1: new remark",
+            "192.0.2.1: 허용함: LF만으로 끝나는 줄; 2001:db8::1: new remark",
+        ),
+        ("192.0.2.1: forgiven: lines that end in LF alone", "192.0.2.1: 허용함: LF만으로 끝나는 줄"),
         ("something that a later version says", "something that a later version says"),
         (None, ""),
     ],

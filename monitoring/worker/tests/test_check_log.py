@@ -25,7 +25,7 @@ def test_a_worker_with_a_key_of_its_own_logs_the_id_that_the_target_received(
     assert [vars(record)["trace_id"] for record in caplog.records] == [SENT]
 
 
-def test_whoever_records_derives_the_id_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_recorder_derives_the_same_id(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     (received,) = unpack_results(pack_results([replace(make_result(0), trace_id=SENT)]))
 

@@ -89,7 +89,7 @@ def test_a_batch_that_is_not_full_leaves_after_a_moment(started: Any) -> None:
     broker.wait_for(3)
 
 
-def test_a_loop_that_cannot_begin_says_so_to_whoever_wants_it() -> None:
+def test_a_loop_that_cannot_begin_raises_in_its_callers() -> None:
     def make_probe() -> None:
         raise OSError("no file of trusted authorities")
 

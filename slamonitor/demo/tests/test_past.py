@@ -39,7 +39,7 @@ def test_every_slot_has_one_check_and_first_failures_are_checked_again() -> None
     assert len(rechecked) > 50
 
 
-def test_runs_are_the_checks_encoded_anew() -> None:
+def test_runs_equal_the_checks_encoded_again() -> None:
     for kind in Kind:
         past = past_of(kind)
         encoded, current = [], None
@@ -65,6 +65,6 @@ def test_an_outage_lasts_from_the_first_failed_check_to_the_first_good_one() -> 
     assert list(outages(past, UNTIL)) == [(SINCE + timedelta(minutes=601), SINCE + timedelta(minutes=632))]
 
 
-def test_only_outages_that_are_over_and_lasted_are_told_of() -> None:
+def test_only_past_and_long_outages_are_reported() -> None:
     assert len(lasting_outages(past_of(Kind.TWICE_A_WEEK), UNTIL)) in (2, 3, 4)
     assert lasting_outages(down_between(1400, 9999), SINCE + timedelta(days=1)) == []

@@ -8,7 +8,7 @@ from observability.diagnostics import Doctor, Table, bad, good, warning
 
 
 def words(person: Person, language: str = "en") -> str:
-    body = person.client.get("/admin/upkeep/", headers={"Accept-Language": language}).content.decode()
+    body = person.client.get("/admin/diagnostics/", headers={"Accept-Language": language}).content.decode()
     return " ".join(re.sub(r"<[^>]+>", " ", body[body.index('class="diagnostics"') :]).split())
 
 
@@ -44,7 +44,8 @@ def test_it_says_what_the_doctor_says_in_the_language_of_its_reader(admin: Perso
 
 def test_the_menu_leads_admins_there_and_nobody_else(cast: dict[str, Person]) -> None:
     seen = {
-        name: '"/admin/upkeep/"' in cast[name].client.get("/admin/").content.decode() for name in ("viewer", "admin")
+        name: '"/admin/diagnostics/"' in cast[name].client.get("/admin/").content.decode()
+        for name in ("viewer", "admin")
     }
 
     assert seen == {"viewer": False, "admin": True}

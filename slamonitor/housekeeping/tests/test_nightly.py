@@ -44,11 +44,11 @@ def test_a_piece_that_fails_keeps_nobody_from_the_others(caplog: pytest.LogCaptu
 
     assert seen == [NOW]
     assert NightlyRun.objects.get(name="first").error == "OSError: No space left on device"
-    assert "a piece of the nightly upkeep failed" in caplog.text
+    assert "a nightly job failed" in caplog.text
 
 
 def test_beat_asks_often_enough_that_a_night_is_not_late() -> None:
-    entry = next(each for each in app.conf.beat_schedule.values() if each["task"] == "slamonitor.nightly_upkeep")
+    entry = next(each for each in app.conf.beat_schedule.values() if each["task"] == "slamonitor.nightly_jobs")
 
     assert entry["schedule"] <= 300
-    assert app.amqp.router.route({}, "slamonitor.nightly_upkeep")["queue"].name == "rollups"
+    assert app.amqp.router.route({}, "slamonitor.nightly_jobs")["queue"].name == "rollups"

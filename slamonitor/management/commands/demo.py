@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from slamonitor.demo.stage import NotOurs, set_stage
+from slamonitor.demo.adding import OtherServices, add_demo
 from slamonitor.seeding import DAYS, password_lines
 
 
@@ -23,15 +23,15 @@ class Command(BaseCommand):
             raise CommandError("PROBE_ALLOW_PRIVATE is off, but the targets of the demo are on 127.0.0.1. Turn it on.")
         began = time.monotonic()
         try:
-            staged = set_stage(options["targets_port"], timezone.now())
-        except NotOurs as refused:
+            added = add_demo(options["targets_port"], timezone.now())
+        except OtherServices as refused:
             raise CommandError(str(refused)) from refused
-        if staged.services:
+        if added.services:
             self.stdout.write(
-                f"{staged.services} sample services with {staged.checks} sample checks of the last {DAYS} days and"
-                f" {staged.incidents} incidents added in {time.monotonic() - began:.0f} s, all marked as sample"
+                f"{added.services} sample services with {added.checks} sample checks of the last {DAYS} days and"
+                f" {added.incidents} incidents added in {time.monotonic() - began:.0f} s, all marked as sample"
             )
-        if staged.moved:
-            self.stdout.write(f"{staged.moved} sample services moved to port {options['targets_port']}")
-        if staged.passwords:
-            self.stdout.write("\n".join(password_lines(staged.passwords)))
+        if added.moved:
+            self.stdout.write(f"{added.moved} sample services moved to port {options['targets_port']}")
+        if added.passwords:
+            self.stdout.write("\n".join(password_lines(added.passwords)))

@@ -36,7 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--migrate", action="store_true", help="run migrations first, in the same process")
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
-        return {**super().get_check_kwargs(options), "databases": ["default"]}  # as `migrate` does, for both at once
+        return {
+            **super().get_check_kwargs(options),
+            "databases": ["default"],
+        }  # checks of the database, which `migrate` runs, too
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["migrate"]:
@@ -80,5 +83,5 @@ def _box(password: str) -> str:
         f"Lost it? manage.py changepassword {ADMIN}",
     ]
     width = max(map(len, lines))
-    edge = f"+{'-' * (width + 2)}+"  # plain ASCII: a terminal that cannot show it must not swallow the password
+    edge = f"+{'-' * (width + 2)}+"  # in ASCII, so that every terminal shows the password
     return "\n".join([edge, *(f"| {line:<{width}} |" for line in lines), edge])

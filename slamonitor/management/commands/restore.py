@@ -43,7 +43,7 @@ class Command(BackupCommand):
             path, (lambda _: []) if options["without_raw"] else None, foreign=options["foreign"]
         ) as found:
             if options["into"]:
-                replacing.beside(server, found, options["into"], progress)
+                replacing.into_new_database(server, found, options["into"], progress)
                 return self._tell(server.of(options["into"]), f"Restored into the database {options['into']}.")
             replacing.require_restorable(found)
             if not options["yes"]:

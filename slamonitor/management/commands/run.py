@@ -19,7 +19,7 @@ class Command(BaseCommand):
         " (dispatches slots), probe (measures, needs no database) or beat (scheduler). One dispatch and"
         " one beat are enough; more do no harm. On SIGTERM it finishes its work and exits."
     )
-    # The process that this becomes checks the settings itself, and a probe worker has no database to check.
+    # The program that replaces this one checks the settings itself, and a probe worker has no database.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if process.raise_file_limit:
             raise_file_limit()
         os.chdir(process.cwd)
-        # The process id stays the same, so that signals reach the program itself.
+        # `exec` keeps the process id, so that signals reach the program itself.
         os.execve(process.command[0], process.command, dict(process.env))  # noqa: S606  as meant
 
 

@@ -1,4 +1,4 @@
-"""`manage.py seed`: add the sample of the specification."""
+"""`manage.py seed`: add the sample data of the specification."""
 
 from argparse import ArgumentParser
 from typing import Any

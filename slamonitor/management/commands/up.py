@@ -67,6 +67,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     """Start everything in order of dependency. Raises the exceptions of the supervisor and of the servers."""
     supervisor.say(f"starting; state directory {state.path}")
     metrics.clear(settings.METRICS_DIR)
+    state.update_env({"PAGE_URL": page_url(options)})  # for commands in another shell
     env = start_servers(supervisor, state)
     # These need no database, and start while it is being prepared.
     for number in range(1, options.workers + 1):
@@ -106,7 +107,7 @@ def start_servers(supervisor: Supervisor, state: StateDirectory) -> dict[str, st
     """Start PostgreSQL and Redis unless the environment names them; return the environment of all other processes."""
     given = given_settings(os.environ)
     database_url, redis_url = given_database_url(given), given.get("REDIS_URL")
-    # Kept also when given: what it signed and encrypted must stay readable to commands run from another shell.
+    # Store it even if it is given, so that commands in another shell can verify and decrypt with it.
     state.update_env({"SECRET_KEY": given.get("SECRET_KEY") or state.secret("SECRET_KEY")})
     if database_url is None:
         postgres = EmbeddedPostgres(state)
@@ -182,7 +183,7 @@ def require_free_port(host: str, port: int) -> None:
 
 
 def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> None:
-    """Print the running processes and the addresses of the pages."""
+    """Print the processes and the URLs of the pages."""
     page = page_url(options)
     servers, env_file = state.path / "servers", shlex.quote(str(state.path / "env"))
     psql = str(find_postgres() / "bin" / "psql") if servers.exists() else "psql"

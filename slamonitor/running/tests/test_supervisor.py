@@ -93,7 +93,18 @@ def test_dead_child_is_restarted_after_growing_delays(watched: Watched) -> None:
     assert "worker died (signal 9), restarting in 1 s" in watched.text
 
 
-def test_delay_begins_anew_after_a_healthy_minute() -> None:
+def test_a_log_that_nobody_reads_delays_no_restart() -> None:
+    read, write = os.pipe()
+    chatty = "import os, signal; print('x' * 500_000, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    with os.fdopen(read), os.fdopen(write, "w") as output, Supervisor(output=output) as supervisor:
+        supervisor.start(program("worker", chatty))
+        (child,) = supervisor._children
+        deadline = time.monotonic() + 30
+        assert supervisor.watch(until=lambda: child.deaths == 3 or time.monotonic() > deadline)
+        assert child.deaths == 3
+
+
+def test_delay_is_short_again_after_a_healthy_minute() -> None:
     watched = Watched(speed=200.0)  # a minute in 0.3 s
     lives = "import time; time.sleep(0.5)"
 

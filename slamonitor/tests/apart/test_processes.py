@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 import redis
+from kombu import Connection
 
+from slamonitor.celery import app
+from slamonitor.embedded.redis import celery_url
 from slamonitor.embedded.state_directory import CHECKOUT
-from slamonitor.tests.apart.conftest import SERVICE_COUNT, Site, end
+from slamonitor.tests.apart.conftest import SECRETS, SERVICE_COUNT, Site, end
 from slamonitor.tests.installation import free_port, wait_until
 
 SECOND = timedelta(seconds=1)
@@ -108,6 +112,32 @@ def test_a_rolling_restart_of_everything_loses_and_doubles_no_check(site: Site) 
     )
     assert abs(site.query(checks, began, until)[0][0] - site.query(requests, began, until)[0][0]) <= SERVICE_COUNT
     assert site.query("SELECT * FROM transitions WHERE service_id LIKE 'steady%%' AND to_status IN ('po', 'mo')") == []
+
+
+NOT_MESSAGES = [
+    b"", b"\xff\x00", b"{", b"[]", b"null", b'"text"', b"{}", b'{"properties": 1}', b"[" * 9_999,
+    b'{"body": 1, "headers": {"task": "monitoring.record"}, "properties": {"delivery_info": {}}}',
+    b'{"body": "x", "content-type": "application/json", "headers": {"task": "monitoring.record", "id": "1"},'
+    b' "properties": {"delivery_info": {"routing_key": "results"}, "delivery_tag": "1", "body_encoding": "base64"}}',
+]  # fmt: skip
+WRONG_ARGUMENTS: list[list[Any]] = [[], [7], [None], ["text"], [[]], [{}], [{"columns": 1}], [[], 1]]
+
+
+def test_no_message_ends_a_process_that_reads_the_broker(site: Site, settings: Any) -> None:
+    """Neither what is no message nor what we signed ourselves with arguments that make no sense."""
+    settings.SECRETS_KEYS = [SECRETS["SECRETS_KEY"]]
+    url = site.env("worker")["REDIS_URL"]
+    with redis.Redis.from_url(url) as client, Connection(celery_url(url)) as broker:  # type: ignore[no-untyped-call]
+        for queue in ("results", "dispatch", "alerts", "rollups", "probes.default"):
+            client.lpush(queue, *NOT_MESSAGES)
+        for arguments in WRONG_ARGUMENTS:
+            for task, queue in (("record", "results"), ("worker_seen", "results"), ("probe", "probes.default")):
+                app.send_task(f"monitoring.{task}", arguments, queue=queue, connection=broker)
+        running = [process.pid for process in site.running if process.poll() is None]
+        wait_until(lambda: not any(map(client.llen, ("results", "alerts", "rollups"))), site.logs)
+
+    wait_for_checks(site)
+    assert [process.pid for process in site.running if process.poll() is None] == running, site.logs()
 
 
 def gaps(site: Site, since: datetime, until: datetime) -> list[tuple[object, ...]]:
@@ -241,7 +271,7 @@ def test_files_of_the_admin_have_the_headers_that_concern_files(behind_tls: Site
 
 
 @pytest.mark.parametrize("path", ["", "admin/login/", "robots.txt"])
-def test_whoever_comes_without_tls_is_led_to_it(behind_tls: Site, path: str) -> None:
+def test_requests_without_tls_are_redirected(behind_tls: Site, path: str) -> None:
     answer = behind_tls.get(path, Host="localhost")
 
     assert (answer.status_code, answer.headers["location"]) == (301, f"https://localhost/{path}")

@@ -181,6 +181,22 @@ def test_a_body_in_chunks_is_put_together(play: Callable[[Play], None]) -> None:
     play(scene)
 
 
+def test_headers_after_the_body_reach_nobody(play: Callable[[Play], None]) -> None:
+    """A proxy sets the headers in front of the body and passes on those behind it, which could contradict them."""
+
+    async def scene(stage: Stage) -> None:
+        client = await stage.connect()
+        for trailers in (b"X-Forwarded-For: 6.6.6.6\r\nAuthorization: Bearer x\r\nHost: evil\r\n", b""):
+            client.say(POST + b"X-Forwarded-For: 1.2.3.4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%b\r\n" % trailers)
+            said = json.loads((await client.answer())[2])
+            assert (said["HTTP_HOST"], said["HTTP_X_FORWARDED_FOR"]) == ("localhost", "1.2.3.4")
+            assert "HTTP_AUTHORIZATION" not in said
+        client.say(POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 200 + b"\r\n")
+        assert (await client.answer())[0] == 431
+
+    play(scene)
+
+
 @settings(max_examples=settings.default.max_examples // 2)  # each opens connections
 @given(cuts=st.lists(st.integers(0, 160), max_size=6))
 def test_however_a_request_is_cut_it_is_the_same(cuts: list[int]) -> None:
@@ -208,6 +224,8 @@ def test_however_a_request_is_cut_it_is_the_same(cuts: list[int]) -> None:
         (b"GET /api/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, None),
         (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, None),
         (POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, None),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, None),
+        (POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, None),
         (b"CONNECT example.com:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400, None),
         (POST + b"Content-Length: 99999999\r\n\r\n", 413, "PAYLOAD_TOO_LARGE"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\n400000\r\n" + b"x" * 0x400000, 413, "PAYLOAD_TOO_LARGE"),
@@ -249,7 +267,7 @@ def test_a_body_that_does_not_come_is_given_up_in_the_form_of_the_api(play: Call
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET /api/x HTTP/1.1\r\nHost: a\r\nX: "])
-def test_whoever_says_nothing_or_too_little_is_closed(play: Callable[[Play], None], said: bytes) -> None:
+def test_a_silent_or_slow_client_is_disconnected(play: Callable[[Play], None], said: bytes) -> None:
     async def scene(stage: Stage) -> None:
         client = await stage.connect()
         client.say(said)
@@ -309,6 +327,106 @@ def test_requests_that_come_at_once_are_answered_in_order(play: Callable[[Play],
     play(scene)
 
 
+def test_a_crowd_of_requests_in_one_piece_closes_the_connection(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        client = await stage.connect()
+        answered: list[str] = []
+        at_once = stage.server.at_once
+        stage.server.at_once = lambda request: (answered.append(request.meta["PATH_INFO"]), at_once(request))[1]  # type: ignore[method-assign]
+        client.say(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+
+        await stage.until(lambda: not stage.server._all)
+        assert len(answered) <= limits.MOST_PIPELINED + 1 and stage.server._held_bytes == 0
+
+    play(scene)
+
+
+def test_who_sends_much_is_read_in_turn_with_others(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        complete: list[str] = []
+        at_once = stage.server.at_once
+        stage.server.at_once = lambda request: (complete.append(request.meta["PATH_INFO"]), at_once(request))[1]  # type: ignore[method-assign]
+        much, little = await stage.connect(), await stage.connect()
+        much.say(POST + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000)
+        little.say(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+
+        assert (await much.answer())[0] == (await little.answer())[0] == 200
+        assert complete == ["/livez", "/api/x"]
+
+    play(scene)
+
+
+def large(stage: Stage, size_bytes: int, paths: list[str]) -> None:
+    """Answer everything with so many bytes, and note what was asked."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        paths.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return [b"x" * size_bytes]
+
+    stage.application = application  # type: ignore[method-assign]
+
+
+def test_the_next_request_is_answered_when_the_last_answer_is_read(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        asked: list[str] = []
+        large(stage, 20_000_000, asked)
+        client = Client(*await asyncio.open_connection("127.0.0.1", stage.port, limit=1024))
+        stage.clients.append(client)
+        client.say(b"GET /api/0 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stage.until(lambda: bool(stage.server.unread))
+        client.say(b"".join(b"GET /api/%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in (1, 2)))
+        client.say(POST + b"Content-Length: 4\r\n\r\nha")
+        (connection,) = stage.server.unread
+        await stage.until(lambda: len(connection._request.body) == 2)
+        assert asked == ["/api/0"]
+
+        for _ in range(3):
+            assert len((await client.answer())[2]) == 20_000_000
+        client.say(b"lf")
+        assert len((await client.answer())[2]) == 20_000_000
+        assert asked == ["/api/0", "/api/1", "/api/2", "/api/x"] and stage.server._held_bytes == 0
+
+    play(scene)
+
+
+def test_who_asks_on_and_never_reads_is_closed_all_the_same(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        large(stage, 20_000_000, [])
+        client = Client(*await asyncio.open_connection("127.0.0.1", stage.port, limit=1024))
+        stage.clients.append(client)
+        client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stage.until(lambda: bool(stage.server.unread))
+        (connection,) = stage.server.unread
+        client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n" + POST + b"Content-Length: 9\r\n\r\n")
+        await stage.until(lambda: bool(connection._request.meta))
+        stage.later(limits.IDLE_S + 20_000_000 / limits.SLOWEST_BYTES_PER_S + 1)
+
+        await stage.until(lambda: not stage.server._all)
+        assert stage.server._held_bytes == 0 and not stage.server.unread
+
+    play(scene)
+
+
+def test_answers_that_nobody_reads_have_a_bound(play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_UNREAD_BYTES", 40_000_000)
+
+    async def scene(stage: Stage) -> None:
+        large(stage, 30_000_000, [])
+        clients = [Client(*await asyncio.open_connection("127.0.0.1", stage.port, limit=1024)) for _ in range(2)]
+        stage.clients += clients
+        for number, client in enumerate(clients):
+            client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            await stage.until(lambda number=number: len(stage.server.unread) == number + 1)  # type: ignore[misc]
+        stage.later(0)
+
+        assert len(stage.server.unread) == 1
+        assert len((await clients[1].answer())[2]) == 30_000_000
+        assert (await stage.ask(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
+
+    play(scene)
+
+
 def test_head_has_the_length_and_no_body(play: Callable[[Play], None]) -> None:
     async def scene(stage: Stage) -> None:
         client = await stage.connect()
@@ -346,10 +464,13 @@ def test_who_offers_another_protocol_is_answered_in_this_one(play: Callable[[Pla
 def test_who_says_no_more_is_answered_all_the_same(play: Callable[[Play], None]) -> None:
     async def scene(stage: Stage) -> None:
         client = await stage.connect()
-        client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.say(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
         client.writer.write_eof()
 
-        assert (await client.answer())[0] == 200
+        answers = [await client.answer() for _ in range(3)]
+        assert [status for status, _, _ in answers] == [200] * 3
+        assert ["connection" in headers for _, headers, _ in answers] == [False, False, True]
+        assert await client.is_closed()
 
     play(scene)
 
@@ -411,13 +532,32 @@ def test_bodies_together_have_a_bound(play: Callable[[Play], None], monkeypatch:
     async def scene(stage: Stage) -> None:
         first = await stage.connect()
         first.say(POST + b"Content-Length: 901\r\n\r\n" + b"x" * 900)
-        await stage.until(lambda: stage.server._held_bytes == 900)
+        await stage.until(lambda: stage.server._held_bytes >= 900)
         status, _, body = await stage.ask(POST + b"Content-Length: 200\r\n\r\n" + b"x" * 200)
 
         assert (status, code_of(body)) == (503, "OVERLOADED")
         first.say(b"x")
         assert (await first.answer())[0] == 200
         assert stage.server._held_bytes == 0
+
+    play(scene)
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_headers_together_have_a_bound(
+    play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr(limits, "MOST_HELD_BYTES", 3000)
+
+    async def scene(stage: Stage) -> None:
+        client = await stage.connect()
+        client.say(b"GET /api/x?hang HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 2000 + b"\r\n" + end)
+        await stage.until(lambda: stage.server._held_bytes >= 2000)
+
+        assert (await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 2000 + b"\r\n\r\n"))[0] == 503
+        client.writer.transport.abort()
+        stage.may_go_on.set()
+        await stage.until(lambda: stage.server._held_bytes == 0)
 
     play(scene)
 
@@ -453,6 +593,52 @@ def test_what_a_lost_back_process_had_is_refused_and_what_waits_goes_to_the_next
         assert [status for status, _, _ in answers] == [503, 503, 200, 200]
         assert code_of(answers[0][2]) == "DEPENDENCY_UNAVAILABLE" and answers[0][1]["retry-after"] == "5"
         assert len(stage.backs) == 2 and stage.server._held_bytes == 0
+
+    play(scene)
+
+
+def test_everybody_gets_their_own_answers_while_others_leave(play: Callable[[Play], None]) -> None:
+    paths = ("/api/{0}", "/services/{0}/ledger", "/admin/{0}", "/heartbeat/{0}", "/static/{0}")
+
+    async def ask_often(stage: Stage, number: int) -> None:
+        client = await stage.connect()
+        for turn in range(6):
+            path = paths[(number + turn) % len(paths)].format(f"{number}-{turn}")
+            client.say(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            if number % 3 == 0 and turn == 4:  # leaves before the answer
+                client.writer.transport.abort()
+                return
+            status, _, body = await client.answer()
+            assert (status, json.loads(body)["PATH_INFO"]) == (200, path)
+
+    async def scene(stage: Stage) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(15):
+                group.create_task(ask_often(stage, number))
+        await stage.until(lambda: stage.server._held_bytes == 0)
+        assert (await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
+
+    play(scene)
+
+
+def test_half_an_answer_of_a_lost_back_process_reaches_nobody(play: Callable[[Play], None]) -> None:
+    async def scene(stage: Stage) -> None:
+        large(stage, 5_000_000, [])
+        await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        unpacker = stage.server.link._unpacker
+        feed = unpacker.feed
+
+        def cut(piece: bytes) -> list[Any]:
+            found = list(feed(piece))
+            if unpacker._data:
+                stage.backs[0].kill()
+            return found
+
+        unpacker.feed = cut  # type: ignore[method-assign, assignment]
+        status, _, body = await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (status, code_of(body)) == (503, "DEPENDENCY_UNAVAILABLE")
+        status, _, body = await stage.ask(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (status, len(body), len(stage.backs)) == (200, 5_000_000, 2)
 
     play(scene)
 

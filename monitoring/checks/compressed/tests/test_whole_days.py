@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, date, timedelta
+from datetime import UTC, timedelta
 from io import StringIO
 from typing import Any
 
@@ -17,26 +16,15 @@ from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import CHECKS, REQUESTS
 from monitoring.checks.compressed.tests.past import A_DAY, DAY, LATER, listed, make_past
 from monitoring.engine import recording
-from monitoring.models import AccountingPolicy, CompressedChecks, RollupRequest, Service, WatchServerLog
-from monitoring.models.compressed import COMPRESSED_TABLES
-from monitoring.models.raw import RAW_TABLES
+from monitoring.models import CompressedChecks, RollupRequest, Service, WatchServerLog
 from monitoring.tests.factories import make_result, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENOUGH = float("inf")
 
 
-@pytest.fixture(autouse=True)
-def tables(transactional_db: None) -> Iterator[None]:
-    """Put back what migrations put there, and take away what Django, which knows no partitions, leaves."""
-    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults={"effective_on": date(1970, 1, 1)})
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join((*RAW_TABLES, *COMPRESSED_TABLES))}")
-
-
 @pytest.fixture
-def past(tables: None) -> Service:
+def past() -> Service:
     return make_past()
 
 

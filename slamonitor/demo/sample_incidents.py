@@ -14,8 +14,8 @@ INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = IncidentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One update: how long after the beginning (or, when resolving, after the end) it was written."""
+class SampleUpdate:
+    """An update of an incident, written `after` its beginning; a resolving one, after its end."""
 
     after: timedelta
     status: IncidentStatus
@@ -23,8 +23,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """An incident as it was told."""
+class SampleIncident:
+    """An incident and its updates."""
 
     title: str
     service_id: str
@@ -32,30 +32,30 @@ class Story:
     severity: Severity
     priority: Priority
     began_at: datetime
-    ended_at: datetime | None  # None: still watched
-    lines: Sequence[Line]
+    ended_at: datetime | None  # None: not resolved yet
+    updates: Sequence[SampleUpdate]
     root_cause: str = ""
     resolution: str = ""
 
 
-def tell(pasts: Mapping[str, Past], reporter: User | None, now: datetime) -> int:
-    """Write the stories down, and return how many. In the caller's transaction."""
-    stories = list(_stories(pasts, now))
-    for story in stories:
-        _write(story, reporter)
-    return len(stories)
+def add(pasts: Mapping[str, Past], reporter: User | None, now: datetime) -> int:
+    """Add the sample incidents and return their number. Must run in a transaction."""
+    incidents = list(_incidents(pasts, now))
+    for sample in incidents:
+        _write(sample, reporter)
+    return len(incidents)
 
 
-def _stories(pasts: Mapping[str, Past], now: datetime) -> Iterator[Story]:
+def _incidents(pasts: Mapping[str, Past], now: datetime) -> Iterator[SampleIncident]:
     down = lasting_outages(pasts["curp-verifier"], now)
-    for (began_at, ended_at), story in zip(down, (_unanswered, _unavailable), strict=False):
-        yield story(began_at, ended_at)
+    for (began_at, ended_at), sample in zip(down, (_unanswered, _unavailable), strict=False):
+        yield sample(began_at, ended_at)
     yield _flapping(now - timedelta(hours=5, minutes=20))
     yield _maintenance(now - timedelta(days=9, hours=3))
 
 
-def _unanswered(began_at: datetime, ended_at: datetime) -> Story:
-    return Story(
+def _unanswered(began_at: datetime, ended_at: datetime) -> SampleIncident:
+    return SampleIncident(
         title="CURP verification does not respond",
         service_id="curp-verifier",
         impact=Impact.MAJOR,
@@ -63,18 +63,18 @@ def _unanswered(began_at: datetime, ended_at: datetime) -> Story:
         priority=Priority.P2,
         began_at=began_at,
         ended_at=ended_at,
-        lines=[
-            Line(
+        updates=[
+            SampleUpdate(
                 after=timedelta(minutes=4),
                 status=INVESTIGATING,
                 message="CURP verifications are not completed at the moment. We are looking into it.",
             ),
-            Line(
+            SampleUpdate(
                 after=timedelta(minutes=11),
                 status=IDENTIFIED,
                 message="The registry that we ask does not answer. We are in touch with its operators.",
             ),
-            Line(
+            SampleUpdate(
                 after=timedelta(minutes=3),
                 status=RESOLVED,
                 message="The registry answers again, and verifications are completed as usual. We are sorry.",
@@ -85,8 +85,8 @@ def _unanswered(began_at: datetime, ended_at: datetime) -> Story:
     )
 
 
-def _unavailable(began_at: datetime, ended_at: datetime) -> Story:
-    return Story(
+def _unavailable(began_at: datetime, ended_at: datetime) -> SampleIncident:
+    return SampleIncident(
         title="CURP verification is unavailable",
         service_id="curp-verifier",
         impact=Impact.MAJOR,
@@ -94,13 +94,13 @@ def _unavailable(began_at: datetime, ended_at: datetime) -> Story:
         priority=Priority.P2,
         began_at=began_at,
         ended_at=ended_at,
-        lines=[
-            Line(
+        updates=[
+            SampleUpdate(
                 after=timedelta(minutes=5),
                 status=INVESTIGATING,
                 message="CURP verifications fail at the moment. We are looking into it.",
             ),
-            Line(
+            SampleUpdate(
                 after=timedelta(minutes=2),
                 status=RESOLVED,
                 message="Verifications are completed as usual again. An update of ours had gone wrong and was undone.",
@@ -111,8 +111,8 @@ def _unavailable(began_at: datetime, ended_at: datetime) -> Story:
     )
 
 
-def _flapping(began_at: datetime) -> Story:
-    return Story(
+def _flapping(began_at: datetime) -> SampleIncident:
+    return SampleIncident(
         title="Face comparison fails now and then",
         service_id="face-compare",
         impact=Impact.PARTIAL,
@@ -120,18 +120,18 @@ def _flapping(began_at: datetime) -> Story:
         priority=Priority.P3,
         began_at=began_at,
         ended_at=None,
-        lines=[
-            Line(
+        updates=[
+            SampleUpdate(
                 after=timedelta(minutes=9),
                 status=INVESTIGATING,
                 message="A few comparisons fail, for some seconds each time. Trying again helps.",
             ),
-            Line(
+            SampleUpdate(
                 after=timedelta(minutes=52),
                 status=IDENTIFIED,
                 message="One of our servers drops connections now and then. We are replacing it.",
             ),
-            Line(
+            SampleUpdate(
                 after=timedelta(hours=3, minutes=10),
                 status=MONITORING,
                 message="The server is replaced. We keep watching until it has been quiet for a day.",
@@ -140,8 +140,8 @@ def _flapping(began_at: datetime) -> Story:
     )
 
 
-def _maintenance(began_at: datetime) -> Story:
-    return Story(
+def _maintenance(began_at: datetime) -> SampleIncident:
+    return SampleIncident(
         title="Planned maintenance of ID recognition",
         service_id="id-recognition",
         impact=Impact.DEGRADED,
@@ -149,50 +149,52 @@ def _maintenance(began_at: datetime) -> Story:
         priority=Priority.P4,
         began_at=began_at,
         ended_at=began_at + timedelta(minutes=45),
-        lines=[
-            Line(
+        updates=[
+            SampleUpdate(
                 after=timedelta(0),
                 status=MONITORING,
                 message="We are moving to new servers, as announced. Recognition goes on meanwhile.",
             ),
-            Line(after=timedelta(minutes=1), status=RESOLVED, message="The move is done. Nothing was interrupted."),
+            SampleUpdate(
+                after=timedelta(minutes=1), status=RESOLVED, message="The move is done. Nothing was interrupted."
+            ),
         ],
     )
 
 
-def _write(story: Story, reporter: User | None) -> None:
-    status = story.lines[-1].status
-    identified = [story.began_at + line.after for line in story.lines if line.status == IDENTIFIED]
-    lasted = story.ended_at - story.began_at if story.ended_at else None
+def _write(sample: SampleIncident, reporter: User | None) -> None:
+    status = sample.updates[-1].status
+    identified = [sample.began_at + update.after for update in sample.updates if update.status == IDENTIFIED]
+    lasted = sample.ended_at - sample.began_at if sample.ended_at else None
     incident = Incident.objects.create(
-        title=story.title,
-        description=story.lines[0].message,
+        title=sample.title,
+        description=sample.updates[0].message,
         status=status,
-        severity=story.severity,
-        priority=story.priority,
-        started_at=story.began_at,
+        severity=sample.severity,
+        priority=sample.priority,
+        started_at=sample.began_at,
         identified_at=identified[0] if identified else None,
-        resolved_at=story.ended_at,
+        resolved_at=sample.ended_at,
         duration_minutes=lasted // timedelta(minutes=1) if lasted else None,
-        root_cause=story.root_cause,
-        resolution_notes=story.resolution,
+        root_cause=sample.root_cause,
+        resolution_notes=sample.resolution,
         created_by=reporter,
-        resolved_by=reporter if story.ended_at else None,
+        resolved_by=reporter if sample.ended_at else None,
         metadata=SAMPLE,
     )
-    AffectedService.objects.create(incident=incident, service_id=story.service_id, impact=story.impact)
+    AffectedService.objects.create(incident=incident, service_id=sample.service_id, impact=sample.impact)
     IncidentUpdate.objects.bulk_create(
         IncidentUpdate(
             incident=incident,
-            status=line.status,
-            message=line.message,
+            status=update.status,
+            message=update.message,
             created_by=reporter,
-            created_at=_since(story, line) + line.after,
+            created_at=_since(sample, update) + update.after,
             metadata=SAMPLE,
         )
-        for line in story.lines
+        for update in sample.updates
     )
 
 
-def _since(story: Story, line: Line) -> datetime:
-    return story.ended_at if line.status == RESOLVED and story.ended_at else story.began_at
+def _since(sample: SampleIncident, update: SampleUpdate) -> datetime:
+    return sample.ended_at if update.status == RESOLVED and sample.ended_at else sample.began_at

@@ -1,4 +1,4 @@
-"""Restore removed services: their state at the time of removal no longer holds."""
+"""Restore archived services: their state at the time of archiving no longer holds."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -13,31 +13,31 @@ from monitoring.rules.state import Cause, Change, Status
 from monitoring.states import state_rows, transitions
 from monitoring.states.state_rows import LockedState
 
-REASON = "removed"
+REASON = "archived"  # of the pause that covers the time between
 
 
 @dataclass(frozen=True, slots=True)
-class Returning:
-    """Services that are about to be restored."""
+class Archived:
+    """Archived services that are about to be restored."""
 
     locked: dict[str, LockedState]
     archived_at: dict[str, datetime]
 
 
-def lock(service_ids: Collection[str]) -> Returning:
+def lock(service_ids: Collection[str]) -> Archived:
     """Lock the states of archived services; call it before other writes. No query without services."""
     if not service_ids:
-        return Returning({}, {})
+        return Archived({}, {})
     locked = state_rows.lock(service_ids)
     rows = Service.objects.filter(id__in=service_ids).values_list("id", "archived_at")
-    return Returning(locked, {id: archived_at for id, archived_at in rows if archived_at})
+    return Archived(locked, {id: archived_at for id, archived_at in rows if archived_at})
 
 
-def revive(returning: Returning, now: datetime) -> None:
-    """Make their status unknown until the next check. Their runs stay; the time of removal is stored as a pause."""
-    if not returning.archived_at:
+def restore(archived: Archived, now: datetime) -> None:
+    """Make their status unknown until the next check. Their runs stay; the archived time is stored as a pause."""
+    if not archived.archived_at:
         return
-    locked = returning.locked
+    locked = archived.locked
     changed = [_transition(held, now) for held in locked.values() if held.state.status is not Status.UNKNOWN]
     for held in locked.values():
         held.state = replace(
@@ -51,15 +51,15 @@ def revive(returning: Returning, now: datetime) -> None:
     Service.objects.filter(id__in=locked).update(status=Status.UNKNOWN)
     Span.objects.bulk_create(
         Span(kind=SpanKind.PAUSED, service_id=id, since=since, until=now, reason=REASON, created_at=since)
-        for id, since in returning.archived_at.items()
+        for id, since in archived.archived_at.items()
         if since < now
     )
-    _ask_for_days(returning.archived_at, now)
+    _ask_for_days(archived.archived_at, now)
     transitions.record(changed)
 
 
 def _ask_for_days(archived_at: Mapping[str, datetime], now: datetime) -> None:
-    """Request the days of removal, which were not accounted: the page would show them without data, not as paused."""
+    """Request the archived days, which were not accounted: the page would show them without data, not as paused."""
     zone = settings.PAGE_TIME_ZONE
     yesterday = day_of(now, zone) - timedelta(days=1)
     for id, since in sorted(archived_at.items()):

@@ -23,7 +23,7 @@ from monitoring.models import (
     WatchServerLog,
 )
 from monitoring.tests.factories import make_service
-from slamonitor.demo.stage import set_stage
+from slamonitor.demo.adding import add_demo
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def everything() -> list[list[dict[str, object]]]:
 
 
 def test_services_point_to_local_targets_and_are_marked() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
 
     service = Service.objects.get(id="face-liveness")
     assert Service.objects.monitored().count() == 5
@@ -55,10 +55,10 @@ def test_services_point_to_local_targets_and_are_marked() -> None:
 
 
 def test_raw_rows_runs_and_states_agree() -> None:
-    staged = set_stage(8001, NOW, PAST)
+    added = add_demo(8001, NOW, PAST)
 
-    assert staged.checks == WatchServerLog.objects.count() == ApiResponseTime.objects.count()
-    assert staged.checks > 5 * 3 * 2_880 - 10
+    assert added.checks == WatchServerLog.objects.count() == ApiResponseTime.objects.count()
+    assert added.checks > 5 * 3 * 2_880 - 10
     for state in ServiceState.objects.select_related("service"):
         mine = {"service_id": state.service_id}
         runs = CheckRun.objects.filter(**mine).values_list("check_count", flat=True)
@@ -70,7 +70,7 @@ def test_raw_rows_runs_and_states_agree() -> None:
 
 
 def test_days_are_accounted_by_the_engines_own_roll_up() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
 
     days = UptimeRecord.objects.filter(service_id="curp-verifier").order_by("date")
     assert [day.status for day in days].count("o") >= 2
@@ -80,14 +80,14 @@ def test_days_are_accounted_by_the_engines_own_roll_up() -> None:
 
 
 def test_nobody_is_told_today_of_what_happened_then() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
 
     assert Transition.objects.filter(cause="failed", evidence__sample=True).exists()
     assert not TransitionClaim.objects.exists()
 
 
 def test_incidents_fit_the_outages() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
 
     incidents = Incident.objects.annotate(lines=Count("updates"))
     assert {incident.status for incident in incidents} == {"resolved", "monitoring"}
@@ -98,10 +98,10 @@ def test_incidents_fit_the_outages() -> None:
 
 
 def test_a_second_time_changes_nothing() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
     before, counter = everything(), changes.current("page")
 
-    again = set_stage(8001, NOW + timedelta(hours=1), PAST)
+    again = add_demo(8001, NOW + timedelta(hours=1), PAST)
 
     assert (again.services, again.moved, again.passwords) == (0, 0, {})
     assert everything() == before
@@ -109,10 +109,10 @@ def test_a_second_time_changes_nothing() -> None:
 
 
 def test_urls_follow_the_port_unless_somebody_changed_them() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
     Service.objects.filter(id="id-liveness").update(endpoint_url="https://mine.example/")
 
-    assert set_stage(9001, NOW, PAST).moved == 4
+    assert add_demo(9001, NOW, PAST).moved == 4
 
     assert Service.objects.get(id="id-liveness").endpoint_url == "https://mine.example/"
     assert Service.objects.get(id="face-compare").endpoint_url == "http://127.0.0.1:9001/flapping"
@@ -121,17 +121,17 @@ def test_urls_follow_the_port_unless_somebody_changed_them() -> None:
 def test_an_installation_with_services_of_its_own_is_left_alone() -> None:
     make_service()
 
-    with pytest.raises(CommandError, match=r"services of its own \(payments\).*--state-dir"):
+    with pytest.raises(CommandError, match=r"other services \(payments\).*--state-dir"):
         call_command("demo", "--targets-port", "8001")
 
     assert not User.objects.exists()
 
 
 def test_services_added_to_a_demonstration_stay_and_do_not_stop_it() -> None:
-    set_stage(8001, NOW, PAST)
+    add_demo(8001, NOW, PAST)
     make_service()
 
-    assert set_stage(8001, NOW, PAST).services == 0
+    assert add_demo(8001, NOW, PAST).services == 0
     assert Service.objects.count() == 6
 
 
