@@ -19,10 +19,10 @@ setup: $(VENV)/runtime ## set up: virtual environment and pinned dependencies
 develop: $(VENV)/dev ## set up: what tests and checks need as well
 
 run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
-	@exec $(BIN)/python manage.py up $(ARGS)
+	@SLAMONITOR_MAKE_GOAL=run exec $(BIN)/python manage.py up $(ARGS)
 
 demo: $(VENV)/runtime ## the same with sample services, incidents and 90 days of sample data, in var/demo
-	@exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
+	@SLAMONITOR_MAKE_GOAL=demo exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
 
 test: $(VENV)/dev ## run the whole test suite (ARGS="monitoring -k recording": a part of it)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
