@@ -21,7 +21,7 @@ OPTION = "--state-dir"
 DATABASE = ("DATABASE_URL", "DATABASE_URL_FILE", "DB_PASSWORD", "DB_PASSWORD_FILE")
 WITHOUT_DATA = {"up", "run", "check_sla_vectors", "doctor"}  # of ours; `doctor` itself reports that there is none
 DJANGOS = {"changepassword", "createsuperuser", "dbshell", "dumpdata", "flush", "loaddata", "migrate", "showmigrations"}
-ADVICE = re.compile(r"(?<![\w./-])manage\.py(?P<command> [a-z_]+)(?P<rest>[^`\n]*)")
+ADVICE = re.compile(r"(?<![\w./-])manage\.py(?P<command> [a-z_]+)(?=(?P<rest>[^`\n]*))")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -140,4 +140,4 @@ def runnable(text: str) -> str:
 
 
 def _advice(command: str, rest: str, option: str) -> str:
-    return f"{program()}{command}{'' if OPTION in rest else option}{rest}"
+    return f"{program()}{command}{'' if OPTION in rest else option}"
