@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOUND = re.compile(r"(?:Collecting|Requirement already satisfied:) (\S+)")  # a line of pip
+# The lines of pip about a package; the last of these is of one that this machine does not need.
+FOUND = re.compile(r"(?:Collecting|Processing|Requirement already satisfied:|Ignoring) (?:\S*/)?([^\s:]+)")
 
 
 def main(lock: str) -> int:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -31,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installed(wheel: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def installed(wheel: Path, tmp_path: Path) -> dict[str, str]:
     """Environment of a shell in which the wheel is installed; its dependencies are those of the checkout."""
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
@@ -47,7 +46,7 @@ def installed(wheel: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SLAMONITOR_")}
     for name in (*NAMED_ELSEWHERE, "PYTHONPATH", "XDG_DATA_HOME", "DJANGO_SETTINGS_MODULE"):
         kept.pop(name, None)
-    yield {**kept, "HOME": str(tmp_path / "home"), "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
+    return {**kept, "HOME": str(tmp_path / "home"), "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
 
 
 def test_the_wheel_has_the_version_of_the_project(wheel: Path) -> None:

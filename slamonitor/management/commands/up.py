@@ -211,7 +211,7 @@ def again(options: Mapping[str, Any]) -> Callable[[int], str]:
     """Return how to repeat this command with another port, by `make` if that started it."""
     goal = os.environ.get(MAKE_GOAL, "")
     state = options["state_dir"] or ""
-    # What the goal itself adds need not be repeated.
+    # The goal itself adds this folder.
     is_of_goal = goal == "demo" and Path(state or "x").absolute() == home() / "demo"
     parts = {
         "--host": options["host"] if options["host"] != LOOPBACK else "",
