@@ -49,6 +49,10 @@ class Remedies(OutputWrapper):
 class Utility(ManagementUtility):
     """Django's command line with our commands first."""
 
+    def __init__(self, argv: list[str]) -> None:
+        super().__init__(argv)
+        self.prog_name = program()
+
     def main_help_text(self, commands_only: bool = False) -> str:
         if commands_only:
             return super().main_help_text(commands_only=True)

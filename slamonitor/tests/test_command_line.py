@@ -19,6 +19,7 @@ from slamonitor.command_line import DATABASE, our_commands, runnable, take_state
 from slamonitor.embedded import installations
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory
 
+APPS = ("accounts", "database", "incidents", "monitoring", "observability", "slamonitor", "statuspage")
 HIDDEN = (*DATABASE, "SLAMONITOR_STATE_DIR", "SLAMONITOR_PROGRAM", "SLAMONITOR_MAKE_GOAL", "REDIS_URL", "SECRET_KEY")
 
 
@@ -141,6 +142,20 @@ def test_our_commands_come_first_and_once() -> None:
     ours, developers = text.split("For developers")
     assert [name for name in our_commands() if f"\n    {name} " not in ours] == []
     assert "makemigrations" in developers
+
+
+def test_commands_that_texts_name_exist() -> None:
+    """Remedies, help and pages of all apps, the only files that have `manage.py` in texts."""
+    files = [path for app in (*APPS, "templates") for path in (CHECKOUT / app).rglob("*.[ph]*") if path.is_file()]
+    texts = {path: path.read_text() for path in files if "tests" not in path.parts and path.suffix in (".py", ".html")}
+    named = [
+        (str(path.relative_to(CHECKOUT)), name)
+        for path, text in texts.items()
+        for name in re.findall(r"manage\.py ([a-z_]+)", text)
+    ]
+
+    assert len(named) > 40
+    assert [(path, name) for path, name in named if name not in get_commands()] == []
 
 
 def options_with_a_value() -> list[tuple[str, str]]:

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from slamonitor.embedded.state_directory import CHECKOUT, read_env
+from slamonitor.embedded.state_directory import CHECKOUT
 from slamonitor.tests.installation import NAMED_ELSEWHERE, PATIENCE_S, Installation, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
@@ -73,19 +72,6 @@ def test_the_other_lines_of_the_start_work(site: Pasted) -> None:
 
     assert "sync_services" in commands.stdout, commands.stderr
     assert "pasted" in database.stdout, database.stderr
-
-
-def test_remedies_of_the_doctor_name_commands_that_exist(site: Pasted) -> None:
-    with psycopg.connect(read_env(site.state)["DATABASE_URL"]) as connection:
-        connection.execute("UPDATE engine_workers SET seen_at = seen_at - interval '1 day'")
-    doctor = site.paste(f"{sys.executable} manage.py doctor --json --state-dir {site.state}")
-    remedies = " ".join(each["remedy"] or "" for each in json.loads(doctor.stdout))
-
-    lines = re.findall(rf"\S+ manage\.py \w+ --state-dir {re.escape(str(site.state))}", remedies)
-    tried = {line: site.paste(f"{line} --help").returncode for line in lines}
-
-    assert not re.search(r"(?<!python )manage\.py", re.sub(r"python[\d.]* manage", "python manage", remedies))
-    assert set(tried.values()) <= {0}, tried
 
 
 def test_the_advice_for_a_taken_port_starts(site: Pasted, tmp_path: Path) -> None:
