@@ -1,4 +1,4 @@
-"""Each line that an installation prints for people to enter works when it is pasted into a shell without any settings."""
+"""Each line that an installation prints for people to enter works when pasted into a shell without any settings."""
 
 import json
 import os
