@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -194,6 +193,8 @@ def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
 
 
 def _transitions(check: WatchServerLog) -> Any:
-    """Return the changes of status at this check: one that it began, or of which it was the last before."""
-    at = Q(edge_end_at=check.checked_at) | Q(edge_start_at=check.checked_at)
-    return Transition.objects.filter(at, service_id=check.service_id).order_by("edge_end_at", "id")
+    """Return the changes of status that this check began.
+
+    Not those of which it was only the last check before: the next check made these.
+    """
+    return Transition.objects.filter(service_id=check.service_id, edge_end_at=check.checked_at).order_by("id")
