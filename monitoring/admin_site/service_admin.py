@@ -32,7 +32,7 @@ from monitoring.admin_site import phases, service_actions, signs
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter
 from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
-from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
+from monitoring.admin_site.sparklines import FOOT, HEIGHT, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
@@ -109,7 +109,7 @@ class ServiceAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Last 24 hours"))
     def last_24_hours(self, service: Service) -> SafeString:
-        shape = {"width": WIDTH, "height": HEIGHT, "mark": MARK, "step": STEP, "foot": HEIGHT - MARK}
+        shape = {"width": WIDTH, "height": HEIGHT, "step": STEP, "base": HEIGHT - FOOT}
         return render_to_string("admin/monitoring/service/_sparkline.html", {"spark": service.sparkline, **shape})  # type: ignore[attr-defined]
 
     @admin.display(description=gettext_lazy("30 days"))
