@@ -15,18 +15,12 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from incidents import reporting
+from incidents.dashboard import status_sign
 from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
-from monitoring.admin_site import signs
 from observability.events import Action, Subject, tell_when_committed
 
-SHAPES = {
-    IncidentStatus.INVESTIGATING: "major",
-    IncidentStatus.IDENTIFIED: "partial",
-    IncidentStatus.MONITORING: "info",
-    IncidentStatus.RESOLVED: "ok",
-}
 NEXT_STEPS: dict[str, Any] = {
     IncidentStatus.INVESTIGATING: _(
         "Next: as soon as the cause is known, post an update with the status “Identified”."
@@ -122,8 +116,7 @@ class IncidentAdmin(ModelAdmin):
     def status_now(self, incident: Incident) -> SafeString | str:
         if incident.pk is None:
             return "–"
-        status = IncidentStatus(incident.status)
-        return signs.sign(SHAPES[status], str(status.label))
+        return status_sign(incident.status)
 
     @admin.display(description=_("Services"))
     def services(self, incident: Incident) -> str:

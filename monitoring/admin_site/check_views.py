@@ -81,7 +81,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "problems": problems,
         "page": page,
-        "rows": [_row(check, longest) for check in page.checks] if page else [],
+        "rows": [row_of(check, longest) for check in page.checks] if page else [],
         "older": _link(chosen, "after", page.older) if page else "",
         "newer": _link(chosen, "before", page.newer) if page else "",
         "is_filtered": chosen != _chosen({}),
@@ -110,7 +110,6 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
         "bar": _bar(check, check.response_time or 0),
         "requests": [(each, round(1000 * (each.response_time or 0) / longest) if longest else 0) for each in requests],
         "service": service,
-        "may_edit": request.user.has_perm("monitoring.change_service"),
         "transitions": [
             (each, NOW_LABELS[Status(each.from_status)], NOW_LABELS[Status(each.to_status)])
             for each in _transitions(check)
@@ -166,7 +165,7 @@ def _offered() -> dict[str, Any]:
     }
 
 
-def _row(check: WatchServerLog, longest_ms: float) -> Row:
+def row_of(check: WatchServerLog, longest_ms: float) -> Row:
     url = reverse("admin:check", args=[Key.of(check)])
     return Row(check=check, sign=signs.verdict_sign(check.verdict), url=url, bar=_bar(check, longest_ms))
 

@@ -6,7 +6,7 @@ raw checks of one minute by their index on time. Lists and charts come from hour
 week of counts is 1.7 million narrow rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,10 +42,11 @@ class Period(StrEnum):
 
     DAY = "24h"
     WEEK = "7d"
+    QUARTER = "90d"  # only of one service: hours are not kept for so long
 
     @property
     def hours(self) -> int:
-        return 24 if self is Period.DAY else 7 * 24
+        return {Period.DAY: 24, Period.WEEK: 7 * 24, Period.QUARTER: 90 * 24}[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,10 @@ class HourOfAll:
     bad: int = 0
     p50_ms: float | None = None
     p95_ms: float | None = None
+
+    @property
+    def times(self) -> tuple[float | None, ...]:
+        return (self.p50_ms, self.p95_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,21 +188,28 @@ def _least_available(
     services: Mapping[str, Service], failing: Sequence[tuple[str, int, int]], window: tuple[datetime, datetime]
 ) -> list[Unavailable]:
     """Account the services that failed most, and return the least available first. Five queries."""
-    zone, (start, end) = settings.PAGE_TIME_ZONE, window
-    chosen = [services[id] for id, _failed, _total in failing]
-    book = TermsBook(chosen, day_of(start, zone), day_of(end, zone), end, zone)
-    stretches = {service.id: list(book.stretches(service, start, end)) for service in chosen}
-    found = evidence.fetch(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
-    listed = []
-    for id, failed, total in failing:
+    found = accounted([services[id] for id, _failed, _total in failing], *window)
+    listed = [
+        Unavailable(id=id, name=str(services[id]), uptime=found[id][1], down_s=found[id][0], failed=failed, total=total)
+        for id, failed, total in failing
+    ]
+    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
+
+
+def accounted(services: Collection[Service], start: datetime, end: datetime) -> dict[str, tuple[int, int | None]]:
+    """Return the seconds down and the uptime of services in a window that ends now, by id. Five queries."""
+    zone = settings.PAGE_TIME_ZONE
+    book = TermsBook(services, day_of(start, zone), day_of(end, zone), end, zone)
+    stretches = {service.id: list(book.stretches(service, start, end)) for service in services}
+    found = evidence.fetch(services, start, end, [each.terms.rules for some in stretches.values() for each in some])
+    accounts = {}
+    for id, some in stretches.items():
         parts = [
             (evidence.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
-            for each in stretches[id]
+            for each in some
         ]
-        uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)
-        name = str(services[id])
-        listed.append(Unavailable(id=id, name=name, uptime=uptime, down_s=down_s, failed=failed, total=total))
-    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
+        accounts[id] = sum(seconds[Kind.DOWN] for seconds, _rules in parts), figures_of_parts(parts).uptime
+    return accounts
 
 
 def _not_operational(now: datetime) -> QuerySet[Service]:
@@ -210,7 +222,7 @@ def _problem(service: Service, now: datetime) -> ServiceProblem:
     status, since = status_at(state, now), None
     is_measured = state is not None and state.run_last_at is not None
     if state is not None and is_measured and not is_ahead(state, now):
-        since = state.run_last_at if is_silent(state, now) else _since(state, status)
+        since = status_since(state, status, now)
     return ServiceProblem(
         id=service.id,
         name=str(service),
@@ -222,11 +234,13 @@ def _problem(service: Service, now: datetime) -> ServiceProblem:
     )
 
 
-def _since(state: ServiceState, status: Status) -> datetime | None:
-    """Return since when a service has its status; None if unknown.
+def status_since(state: ServiceState, status: Status, now: datetime) -> datetime | None:
+    """Return since when a service that was checked has its status; None if unknown.
 
     The open run of a service that is down began with the first failed check, unless it is recovering.
     """
+    if is_silent(state, now):
+        return state.run_last_at
     is_told_by_run = (status is Status.DOWN) == (state.verdict == Verdict.BAD)
     return state.run_first_at if is_told_by_run else state.last_bad_at
 

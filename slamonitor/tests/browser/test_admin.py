@@ -52,11 +52,11 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
 
 
-FOR_ALL = ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
+FOR_ALL = ["Overview", "Incidents", "Services", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
-    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Diagnostics"],
+    Role.ADMIN: [*FOR_ALL[:-1], "Users", "API tokens", "Diagnostics"],
 }
 
 
