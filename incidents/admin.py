@@ -1,5 +1,6 @@
 """The admin pages of incidents: viewers read, reporters and admins file and update."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,6 +8,7 @@ from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
@@ -162,7 +164,10 @@ class IncidentAdmin(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"started_at": timezone.now(), **super().get_changeform_initial_data(request)}
+        """Return initial values, which a link may set: the overview does for outages without an incident."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        named = {name: given[name].split(",") for name in IMPACT_FIELDS.values() if name in given}
+        return {**given, **named, "started_at": _instant(given.get("started_at", "")) or timezone.now()}
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Incident | None:
         found: Incident | None = super().get_object(request, object_id, from_field)
@@ -191,3 +196,11 @@ class IncidentAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
         return False  # published incidents are part of the record; resolve it, and say why
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = parse_datetime(text)
+    except ValueError:
+        return None
+    return at if at is not None and timezone.is_aware(at) else None

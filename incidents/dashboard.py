@@ -59,12 +59,12 @@ def open_incidents() -> list[OpenIncident]:
     ]
 
 
-def reported_in_incidents(service_ids: Collection[str]) -> set[str]:
-    """Return those of the services that an unresolved incident names. One query, none without services."""
+def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:
+    """Return an unresolved incident of each service that one names, by id. One query, none without services."""
     if not service_ids:
-        return set()
+        return {}
     named = AffectedService.objects.filter(service__in=service_ids).exclude(incident__status=IncidentStatus.RESOLVED)
-    return set(named.values_list("service_id", flat=True))
+    return dict(named.order_by("incident_id").values_list("service_id", "incident_id"))
 
 
 def incidents_of(service_id: str) -> list[ServiceIncident]:

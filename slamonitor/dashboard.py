@@ -1,69 +1,46 @@
 """The dashboard, first page of the admin: the values that `templates/admin/index.html` shows."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from database.backups.reports import standing
 from incidents.dashboard import open_incidents, reported_in_incidents
 from monitoring.admin_site import dashboard
-from monitoring.admin_site.dashboard import Period, ServiceProblem
+from monitoring.admin_site.dashboard import Period
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
-from monitoring.words.statuses import STATUS_TONES, now_words
 from observability.diagnostics import Verdict
-from slamonitor import period_charts
+from slamonitor import attention, period_charts
 from slamonitor.housekeeping import backup_standing
-from statuspage.durations import age, duration, exact, response_time
+from statuspage.durations import age, duration, response_time
 
 PERIODS = (Period.DAY, Period.WEEK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProblemRow:
-    """A service that is not operational, in words."""
-
-    id: str
-    name: str
-    tone: str
-    state: str
-    since: str
-    since_exact: str
-    error: str
-    url: str  # of its page, or of its checks for users without permission for that page
-    is_told: bool  # True if an open incident names it, or if it is not down
+def urls() -> list[URLPattern]:
+    """Return the URL patterns, which the admin site puts below its own."""
+    return [path("now/", admin.site.admin_view(show_now), name="now")]
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what needs attention, the condition of the monitor, and the last day or week."""
     now = timezone.now()
     period = period_charts.asked_for(request.GET, PERIODS)
-    problems, problem_count = dashboard.service_problems(now)
-    sees_services = request.user.has_perm("monitoring.view_service")
-    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
     trends = dashboard.trends(period, now)
     return {
         **context,
-        "service_problems": [_problem_row(each, told, now, sees_services) for each in problems],
-        "more_service_problems": problem_count - len(problems),
-        "monitored": Service.objects.monitored().count(),
-        "incidents": [
-            {
-                "incident": each,
-                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
-                "url": reverse("admin:incidents_incident_change", args=[each.id]),
-            }
-            for each in open_incidents()
-        ],
-        "engine": dashboard.engine(now),
-        "backups": _backups(now),
+        **_attention(now),
         "period": period,
         "periods": [(each, period_charts.NAMES[each]) for each in PERIODS],
         "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
@@ -75,6 +52,39 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@never_cache
+@require_safe
+def show_now(request: HttpRequest) -> HttpResponse:
+    """Show the part of the overview that an open page refreshes."""
+    return TemplateResponse(request, "dashboard/_now.html", _attention(timezone.now()))
+
+
+def _attention(now: datetime) -> dict[str, Any]:
+    """Return what needs attention, the most urgent first, and the condition of the monitor."""
+    problems, problem_count = dashboard.service_problems(now)
+    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
+    found, monitored = attention.outages(problems, told, now), Service.objects.monitored().count()
+    return {
+        "now": now,
+        "outages": found,
+        "headline": attention.headline(found, monitored),
+        "is_all_well": not found and monitored,
+        "uncounted": problem_count - len(problems),
+        "incidents": [
+            {
+                "incident": each,
+                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
+                "url": reverse("admin:incidents_incident_change", args=[each.id]),
+            }
+            for each in open_incidents()
+        ],
+        "decisions": attention.decisions(),
+        "maintenance": attention.maintenance_today(now),
+        "engine": dashboard.engine(now),
+        "backups": _backups(now),
+    }
+
+
 def _backups(now: datetime) -> dict[str, object]:
     stands = standing()
     finding = backup_standing.judge(stands, settings.BACKUP_AT, now)
@@ -83,20 +93,6 @@ def _backups(now: datetime) -> dict[str, object]:
         "says": f"{finding.says} {finding.remedy}".strip(),
         "is_wrong": finding.verdict in (Verdict.WARNING, Verdict.BAD),
     }
-
-
-def _problem_row(each: ServiceProblem, told: set[str], now: datetime, has_page: bool) -> ProblemRow:
-    return ProblemRow(
-        id=each.id,
-        name=each.name,
-        tone=STATUS_TONES[each.status],
-        state=now_words(each.status, is_measured=each.is_measured),
-        since=age(each.since, now, settings.PAGE_TIME_ZONE) if each.since else "",
-        since_exact=exact(each.since, settings.PAGE_TIME_ZONE) if each.since else "",
-        error=each.error,
-        url=reverse("admin:monitoring_service_change", args=[each.id]) if has_page else checks_of(each.id),
-        is_told=each.status is not Status.DOWN or each.id in told,
-    )
 
 
 def checks_of(service_id: str) -> str:

@@ -36,6 +36,7 @@ class Subject:
     checks_help: Words
     checks_names: Sequence[Words]
     column: Words
+    top: float | None = None  # of the chart of checks; None: as its highest column needs
 
 
 CHECKS: dict[str, Any] = {
@@ -61,6 +62,7 @@ OF_DAYS = Subject(
     checks_help=gettext_lazy("Minutes of each day in each status. The table below has the same data."),
     checks_names=(NOW_LABELS[Status.OPERATIONAL], NOW_LABELS[Status.PARTIAL], NOW_LABELS[Status.DOWN]),
     column=gettext_lazy("Day"),
+    top=24 * 60,
 )
 
 
@@ -121,7 +123,8 @@ def draw(buckets: Sequence[Bucket], period: Period, subject: Subject) -> Charts:
     times = [time for bucket in buckets for time in bucket.times if time is not None]
     response_top = charts.nice_top(max(times, default=0))
     counts = [(bucket.ok, bucket.slow, bucket.bad) for bucket in buckets]
-    check_top = charts.nice_top(max(map(sum, counts), default=0))
+    highest = max(map(sum, counts), default=0)
+    check_top = max(subject.top, highest) if subject.top else charts.nice_top(highest)
     stacks = charts.stack(counts, check_top)
     columns = [_column(bucket, boxes, period) for bucket, boxes in zip(buckets, stacks, strict=True)]
     return Charts(
@@ -143,8 +146,8 @@ def _column(bucket: Bucket, boxes: Sequence[charts.Box], period: Period) -> Colu
     local = bucket.at.astimezone(settings.PAGE_TIME_ZONE)
     # Translators: letters of Django's date format; Mon 9 March, 14:00
     title = format_date(local, _("D j F, H:i"))
-    # Translators: letters of Django's date format; 9 March
-    day = format_date(local, _("j F"))
+    # Translators: letters of Django's date format; 9 Mar
+    day = format_date(local, _("j M"))
     labels = {Period.DAY: f"{local:%H:%M}", Period.WEEK: format_date(local, _("D j")), Period.QUARTER: day}
     return Column(
         label=labels[period],

@@ -33,8 +33,13 @@ from monitoring.states.terms import TermsBook
 TRENDS_CACHED_S = 30
 MOST_LISTED = 5
 CANDIDATES = 10  # services with the most failed checks, of which the least available are listed
-MOST_PROBLEMS_LISTED = 20
+MOST_PROBLEMS_READ = 1_000
 HOUR = timedelta(hours=1)
+SEVERITY = {Status.DOWN: 0, Status.PARTIAL: 1, Status.UNKNOWN: 2}
+PROBLEM_COLUMNS = (
+    *("id", "name", "display_name", "is_critical", "state__status", "state__verdict", "state__run_first_at"),
+    *("state__run_last_at", "state__last_bad_at", "state__stale_at", "state__last_error"),
+)
 
 
 class Period(StrEnum):
@@ -124,16 +129,17 @@ class Trends:
 
 
 def service_problems(now: datetime) -> tuple[list[ServiceProblem], int]:
-    """Return the services that are not operational, the worst first, and their number.
+    """Return the services that are not operational, the worst and then the newest first, and their number.
 
-    The list has at most `MOST_PROBLEMS_LISTED` services. One query, or two if there are more.
+    The list has at most `MOST_PROBLEMS_READ` services. One query, or two if there are more.
     """
     found = _not_operational(now)
     severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
-    listed = [
-        _problem(service, now) for service in found.order_by(severity, "-is_critical", "name")[:MOST_PROBLEMS_LISTED]
-    ]
-    return listed, len(listed) if len(listed) < MOST_PROBLEMS_LISTED else found.count()
+    began = F("state__run_first_at").desc(nulls_last=True)
+    read = [_problem(service, now) for service in found.order_by(severity, began, "name")[:MOST_PROBLEMS_READ]]
+    # The open run may have begun later than the status: sort by the time that is shown.
+    read.sort(key=lambda each: (SEVERITY[each.status], -each.since.timestamp() if each.since else 0.0))
+    return read, len(read) if len(read) < MOST_PROBLEMS_READ else found.count()
 
 
 def engine(now: datetime) -> Engine:
@@ -214,7 +220,7 @@ def accounted(services: Collection[Service], start: datetime, end: datetime) -> 
 
 def _not_operational(now: datetime) -> QuerySet[Service]:
     monitored = with_live_status(Service.objects.monitored(), now)
-    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
+    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state").only(*PROBLEM_COLUMNS)
 
 
 def _problem(service: Service, now: datetime) -> ServiceProblem:

@@ -48,6 +48,7 @@ CAUSES = (
     _("TLS certificate is for %(names)s, not %(host)s"),
     _("TLS handshake failed: server does not speak TLS on this port"),
 )
+_TELLING = frozenset({"status", "expected", "code"})  # values that tell causes apart
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
@@ -58,6 +59,18 @@ def in_words(sentence: str | None) -> str:
     for cause, form in _forms():
         if match := form.fullmatch(sentence):
             return translation.gettext(cause) % match.groupdict()
+    return sentence
+
+
+def without_places(sentence: str) -> str:
+    """Return a failure's reason, in the active language, without the values that differ between services.
+
+    Outages with the same cause have the same text: "connection refused by …", whatever their addresses.
+    """
+    for cause, form in _forms():
+        if match := form.fullmatch(sentence):
+            values = {name: value if name in _TELLING else "…" for name, value in match.groupdict().items()}
+            return translation.gettext(cause) % values
     return sentence
 
 

@@ -1,5 +1,6 @@
 """The dashboard as people read it."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
-from monitoring.models import Hour, Service, ServiceHour, ServiceState
+from monitoring.models import Hour, MaintenanceWindow, Restatement, Service, ServiceHour, ServiceState
 from monitoring.rules.histogram import bucket_of
 from statuspage.tests.cast import make_unmeasured
 
@@ -54,30 +55,105 @@ def words(person: Person, query: str = "") -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", main).split())
 
 
-def test_what_burns_comes_with_its_error_and_its_missing_incident(viewer: Person) -> None:
+def test_an_outage_comes_with_its_error_and_its_missing_incident(viewer: Person) -> None:
     make_down("Payments")
 
     text = words(viewer)
 
-    assert "Down Payments 5 min ago connection refused by 10.0.0.5:443 No incident describes this outage yet." in text
+    assert "1 service is down. Without an incident: 1." in text
+    assert "Down connection refused by 10.0.0.5:443 Payments 5 min ago No incident describes this outage yet." in text
+    assert "Report" not in text, "viewers file no incidents"
 
 
-def test_an_outage_with_an_incident_is_marked_as_reported(viewer: Person) -> None:
+def test_outages_are_grouped_by_cause_and_counted(viewer: Person) -> None:
+    for number in range(7):
+        service = make_down(f"Service {number}")
+        ServiceState.objects.filter(service=service).update(last_error=f"connection refused by 10.0.0.{number}:443")
+    other = make_down("Other")
+    ServiceState.objects.filter(service=other).update(last_error="answered 503 Service Unavailable")
+
+    text = words(viewer)
+
+    assert "8 services are down. Without an incident: 8." in text
+    assert "Down 7 services connection refused by …" in text
+    assert "2 more Service" in text
+    assert "Down answered 503 Service Unavailable Other" in text
+
+
+def test_an_outage_is_reported_by_a_form_that_is_filled_in(reporter: Person) -> None:
+    first, second = make_down("Payments"), make_down("Search")
+    began = ServiceState.objects.get(service=first).run_first_at
+    assert began is not None
+
+    found = re.search(r'href="(/admin/incidents/incident/add/[^"]+)"', reporter.client.get("/admin/").content.decode())
+    assert found is not None
+    form = reporter.client.get(html.unescape(found[1])).context["adminform"].form
+
+    assert form["title"].value() == "2 services are down"
+    assert sorted(form["major_services"].value()) == [first.id, second.id]
+    assert form["started_at"].value() == began.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "2025-02-30T00:00:00Z", "2025-03-09"])
+def test_a_link_with_a_wrong_time_opens_the_form_all_the_same(reporter: Person, text: str) -> None:
+    assert reporter.client.get(f"/admin/incidents/incident/add/?started_at={text}").status_code == 200
+
+
+def test_an_outage_with_an_incident_is_marked_as_reported(reporter: Person) -> None:
     service = make_down("Payments")
     incident = Incident.objects.create(title="Payments fail", started_at=timezone.now(), priority="P1")
     AffectedService.objects.create(incident=incident, service=service)
 
+    text = words(reporter)
+
+    assert "1 service is down. All are in an incident." in text
+    assert "Payments 5 min ago Incident" in text
+    assert "P1 Payments fail Investigating" in text
+    assert "No incident describes" not in text and "Report" not in text
+
+
+def test_services_lead_to_their_pages(viewer: Person) -> None:
+    service = make_down("Payments")
+    make_hour(service)
+
+    body = viewer.client.get("/admin/").content.decode()
+
+    assert body.count(f'href="/admin/services/{service.id}/"') == 3, "the outage, the slowest, the lowest uptime"
+
+
+def test_decisions_that_wait_and_the_maintenance_of_today_are_listed(viewer: Person) -> None:
+    service, now = make_unmeasured("Payments"), timezone.now()
+    hour_ago = now - timedelta(hours=1)
+    Restatement.objects.create(
+        service=service, since=hour_ago, until=now, restated_as="down", reason="Wrong", proposed_at=now
+    )
+    MaintenanceWindow.objects.create(service=service, since=hour_ago, until=now + timedelta(hours=1), reason="New disk")
+    MaintenanceWindow.objects.create(since=now + timedelta(days=2), until=now + timedelta(days=3), reason="Next week")
+
     text = words(viewer)
 
-    assert "P1 Payments fail Investigating" in text
-    assert "No incident describes" not in text
+    assert "1 restatement waits for a decision" in text
+    assert "Maintenance Payments now –" in text and "New disk" in text
+    assert "Next week" not in text
 
 
-def test_what_burns_leads_to_where_one_may_look(viewer: Person, admin: Person) -> None:
-    service = make_down("Payments")
+def test_an_open_page_refreshes_what_must_be_done(viewer: Person) -> None:
+    assert "Nothing is monitored yet." in viewer.client.get("/admin/now/").content.decode()
+    make_down("Payments")
 
-    assert f'href="/admin/checks/?service={service.id}"' in viewer.client.get("/admin/").content.decode()
-    assert f'href="/admin/monitoring/service/{service.id}/change/"' in admin.client.get("/admin/").content.decode()
+    answer = viewer.client.get("/admin/now/")
+
+    assert "1 service is down." in answer.content.decode()
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert "<html" not in answer.content.decode()
+
+
+def test_a_page_that_is_only_open_does_not_prolong_the_session(viewer: Person) -> None:
+    viewer.client.get("/admin/now/")
+    assert "renewed_at" not in viewer.client.session
+
+    viewer.client.get("/admin/")
+    assert "renewed_at" in viewer.client.session
 
 
 def test_charts_have_shapes_words_and_tables(viewer: Person) -> None:
@@ -102,13 +178,16 @@ def test_the_week_has_168_hours(viewer: Person) -> None:
 def test_nothing_monitored_and_nothing_measured_say_so(viewer: Person) -> None:
     assert "Nothing is monitored yet." in words(viewer)
     assert "No checks in this period." in words(viewer)
+    assert "No response times in this period." in words(viewer)
 
 
 def test_the_number_of_queries_does_not_depend_on_services(
     viewer: Person, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for number in range(30):
+    for number in range(500):
         make_down(f"Service {number}")
 
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(25):
         viewer.client.get("/admin/")
+    with django_assert_max_num_queries(15):
+        viewer.client.get("/admin/now/")
