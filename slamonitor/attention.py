@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from monitoring.admin_site.dashboard import ServiceProblem
 from monitoring.models import MaintenanceWindow, Restatement
@@ -122,14 +121,22 @@ def headline(found: Sequence[Outage], monitored: int) -> str:
     down = sum(each.count for each in found if each.status is Status.DOWN)
     unreported = sum(each.unreported for each in found)
     if down:
-        says = ngettext("%(count)d service is down.", "%(count)d services are down.", down) % {"count": down}
-        if unreported:
-            return f"{says} " + _("Without an incident: %(count)d.") % {"count": unreported}
-        return f"{says} " + _("All are in an incident.")
+        return f"{_down(found, down)} {_reported(unreported)}"
     if found:
-        count = sum(each.count for each in found)
-        return ngettext("%(count)d service needs a look.", "%(count)d services need a look.", count) % {"count": count}
+        return _("Services that need a look: %(count)d.") % {"count": sum(each.count for each in found)}
     return _("Every service responds.") if monitored else _("Nothing is monitored yet.")
+
+
+def _down(found: Sequence[Outage], count: int) -> str:
+    if count == 1:
+        return _("%(name)s is down.") % {"name": found[0].problems[0].name}
+    return _("%(count)d services are down.") % {"count": count}
+
+
+def _reported(unreported: int) -> str:
+    if unreported:
+        return _("Without an incident: %(count)d.") % {"count": unreported}
+    return _("All are in an incident.")
 
 
 def decisions() -> dict[str, Any]:

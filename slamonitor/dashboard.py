@@ -21,7 +21,7 @@ from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
 from observability.diagnostics import Verdict
-from slamonitor import attention, period_charts
+from slamonitor import attention, own_service, period_charts
 from slamonitor.housekeeping import backup_standing
 from statuspage.durations import age, duration, response_time
 
@@ -41,6 +41,9 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         **_attention(now),
+        "has_own_services": Service.objects.present().exclude(pk=own_service.ID).exists(),
+        "may_add_services": request.user.has_perm("monitoring.add_service"),
+        "api_url": request.build_absolute_uri("/api/v1/services"),
         "period": period,
         "periods": [(each, period_charts.NAMES[each]) for each in PERIODS],
         "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],

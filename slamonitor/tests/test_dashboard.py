@@ -1,18 +1,25 @@
 """The dashboard as people read it."""
 
 import html
+import io
 import re
+import shlex
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
+from monitoring.api.tests.api_client import Program
 from monitoring.models import Hour, MaintenanceWindow, Restatement, Service, ServiceHour, ServiceState
 from monitoring.rules.histogram import bucket_of
+from monitoring.tests.factories import make_service
 from statuspage.tests.cast import make_unmeasured
 
 
@@ -60,7 +67,7 @@ def test_an_outage_comes_with_its_error_and_its_missing_incident(viewer: Person)
 
     text = words(viewer)
 
-    assert "1 service is down. Without an incident: 1." in text
+    assert "Payments is down. Without an incident: 1." in text
     assert "Down connection refused by 10.0.0.5:443 Payments 5 min ago No incident describes this outage yet." in text
     assert "Report" not in text, "viewers file no incidents"
 
@@ -106,7 +113,7 @@ def test_an_outage_with_an_incident_is_marked_as_reported(reporter: Person) -> N
 
     text = words(reporter)
 
-    assert "1 service is down. All are in an incident." in text
+    assert "Payments is down. All are in an incident." in text
     assert "Payments 5 min ago Incident" in text
     assert "P1 Payments fail Investigating" in text
     assert "No incident describes" not in text and "Report" not in text
@@ -132,9 +139,49 @@ def test_decisions_that_wait_and_the_maintenance_of_today_are_listed(viewer: Per
 
     text = words(viewer)
 
-    assert "1 restatement waits for a decision" in text
+    assert "Restatements that wait for a decision: 1" in text
     assert "Maintenance Payments now –" in text and "New disk" in text
     assert "Next week" not in text
+
+
+def test_an_installation_without_services_of_its_own_says_how_to_add_one(admin: Person, viewer: Person) -> None:
+    make_service("sla-monitor")
+
+    text = words(admin)
+    assert "Add your first service" in text
+    assert "Add your first service" not in words(viewer) and "sync_services" not in words(viewer)
+    assert "An admin can add services." in words(viewer)
+
+    make_unmeasured("Payments")
+    assert "Add your first service" not in words(admin)
+
+
+def lines_to_copy(admin: Person) -> list[str]:
+    body = admin.client.get("/admin/").content.decode()
+    return [html.unescape(line) for line in re.findall(r'<pre[^>]*tabindex="0"[^>]*>(.*?)</pre>', body, re.S)]
+
+
+def test_the_line_for_a_file_adds_a_service(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = [line for line in lines_to_copy(admin) if "sync_services -" in line]
+    echo, _pipe, command = line.partition(" | ")
+    yaml = subprocess.run(["sh", "-c", echo], check=True, capture_output=True).stdout
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(yaml)))
+
+    call_command(*command.split()[2:])
+
+    assert command.split()[1] == "manage.py"
+    assert Service.objects.get().endpoint_url == "https://example.com/"
+
+
+def test_the_line_for_the_api_adds_a_service(admin: Person) -> None:
+    [line] = [line for line in lines_to_copy(admin) if line.startswith("curl")]
+    words = shlex.split(line)
+    assert "http://testserver/api/v1/services" in words and "Authorization: Bearer TOKEN" in words
+
+    answer = Program.of(admin).call("POST", "services", words[words.index("-d") + 1])
+
+    assert answer.status_code == 201
+    assert Service.objects.get().endpoint_url == "https://example.com/"
 
 
 def test_an_open_page_refreshes_what_must_be_done(viewer: Person) -> None:
@@ -143,7 +190,7 @@ def test_an_open_page_refreshes_what_must_be_done(viewer: Person) -> None:
 
     answer = viewer.client.get("/admin/now/")
 
-    assert "1 service is down." in answer.content.decode()
+    assert "Payments is down." in answer.content.decode()
     assert "no-store" in answer.headers["Cache-Control"]
     assert "<html" not in answer.content.decode()
 

@@ -54,7 +54,7 @@ function headline() {
 
 function show() {
   say(isPaused ? line.dataset.off : line.dataset.on);
-  button.textContent = isPaused ? line.dataset.resume : line.dataset.pause;
+  button.textContent = isPaused ? button.dataset.resume : button.dataset.pause;
 }
 
 async function keepFresh() {
