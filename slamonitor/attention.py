@@ -56,6 +56,10 @@ class Outage:
     def count(self) -> int:
         return len(self.problems)
 
+    @property
+    def others(self) -> int:
+        return self.count - len(self.first)
+
 
 def outages(problems: Iterable[ServiceProblem], told: Mapping[str, int], now: datetime) -> list[Outage]:
     """Group services that are not operational by status and cause; the worst first, then that with the newest service.
@@ -153,6 +157,7 @@ def maintenance_today(now: datetime) -> list[dict[str, Any]]:
         {
             "window": each,
             "is_now": each.since <= now,
+            "ends_today": each.until is not None and each.until <= end,
             "url": reverse("admin:monitoring_maintenancewindow_change", args=[each.pk]),
         }
         for each in windows.select_related("service").order_by("since", "id")[:MOST_LISTED]

@@ -204,7 +204,8 @@ def _pause(each: Span, now: datetime) -> dict[str, Any]:
 
 
 def _edit(entry: LogEntry) -> str:
-    return str(entry.get_change_message()) or _("Changed.")
+    """Return what a person changed; texts of the API are stored in English."""
+    return translation.gettext(str(entry.get_change_message()) or gettext_noop("Changed."))
 
 
 def _heartbeat(service: Service, now: datetime) -> dict[str, Any]:

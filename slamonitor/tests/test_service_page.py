@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.tests.cast import Person
 from database import partitions
 from incidents.models import AffectedService, Incident
+from monitoring.api.tests.api_client import Program
 from monitoring.engine import heartbeats
 from monitoring.models import Heartbeat, Service, Span, Transition, UptimeRecord, WatchServerLog
 from monitoring.tests.factories import make_service
@@ -118,6 +119,16 @@ def test_incidents_and_changes_of_the_settings_are_listed(viewer: Person, admin:
 
     assert "Investigating Payments fail Major outage · began 5 min ago" in text
     assert "Changed Timeout. admin ·" in text
+
+
+def test_a_change_through_the_api_is_listed_with_its_author(admin: Person, viewer: Person) -> None:
+    service = make_service("payments")
+
+    assert Program.of(admin).call("PATCH", "services/payments", {"timeout": 900}).status_code == 200
+
+    assert "Changed through the API. admin ·" in words(viewer, service)
+    viewer.client.cookies["django_language"] = "ko"
+    assert "API로 변경했습니다. admin ·" in words(viewer, service)
 
 
 def test_a_ping_url_is_shown_once_with_a_line_to_paste(admin: Person, viewer: Person) -> None:
