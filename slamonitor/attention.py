@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from statuspage.durations import age, exact
 
 FIRST_NAMED = 5  # services of an outage; the others appear on request
 MOST_NAMED = 50
-MOST_REPORTED = 50  # services in a link to the form of an incident, whose length is limited
+MOST_ID_BYTES = 6_000  # of the services in a link to the form of an incident: servers limit the length of addresses
 MOST_LISTED = 10  # maintenance windows
 
 
@@ -51,6 +52,7 @@ class Outage:
     unnamed: int = 0  # services beyond `MOST_NAMED`
     report_url: str = ""  # of a prefilled incident; empty if all have one, or if nothing is down
     unreported: int = 0
+    left_out: int = 0  # unreported services that the link could not name
 
     @property
     def count(self) -> int:
@@ -84,12 +86,19 @@ def _describe(group: Outage, told: Mapping[str, int], now: datetime) -> None:
     reasons = {each.error for each in group.problems}
     if group.cause and len(reasons) == 1:
         group.cause = in_words(reasons.pop())  # the same for all: nothing to leave out
-    named = [_affected(each, told, now) for each in group.problems[:MOST_NAMED]]
-    group.first, group.more = named[:FIRST_NAMED], named[FIRST_NAMED:]
+    listed = [_affected(each, told, now) for each in group.problems[:MOST_NAMED]]
+    group.first, group.more = listed[:FIRST_NAMED], listed[FIRST_NAMED:]
     group.unnamed = max(0, group.count - MOST_NAMED)
     if group.status is Status.DOWN:
         unreported = [each for each in group.problems if each.id not in told]
-        group.unreported, group.report_url = len(unreported), _report_url(unreported) if unreported else ""
+        named = _that_fit(unreported)
+        group.unreported, group.left_out = len(unreported), len(unreported) - len(named)
+        group.report_url = _report_url(named) if named else ""
+
+
+def _that_fit(unreported: Sequence[ServiceProblem]) -> list[ServiceProblem]:
+    lengths = accumulate(len(each.id) + len("%2C") for each in unreported)
+    return [each for each, length in zip(unreported, lengths, strict=True) if length <= MOST_ID_BYTES]
 
 
 def _affected(each: ServiceProblem, told: Mapping[str, int], now: datetime) -> Affected:
@@ -105,19 +114,18 @@ def _affected(each: ServiceProblem, told: Mapping[str, int], now: datetime) -> A
     )
 
 
-def _report_url(unreported: Sequence[ServiceProblem]) -> str:
+def _report_url(named: Sequence[ServiceProblem]) -> str:
     """Return the address of the form of a new incident, filled in with these services and their first failure."""
-    named = unreported[:MOST_REPORTED]
-    values = {"title": _title(unreported), "major_services": ",".join(each.id for each in named)}
+    values = {"title": _title(named), "major_services": ",".join(each.id for each in named)}
     if began := min((each.since for each in named if each.since), default=None):
         values["started_at"] = began.astimezone(UTC).isoformat(timespec="seconds")
     return f"{reverse('admin:incidents_incident_add')}?{urlencode(values)}"
 
 
-def _title(unreported: Sequence[ServiceProblem]) -> str:
-    if len(unreported) == 1:
-        return _("%(name)s is down") % {"name": unreported[0].name}
-    return _("%(count)d services are down") % {"count": len(unreported)}
+def _title(named: Sequence[ServiceProblem]) -> str:
+    if len(named) == 1:
+        return _("%(name)s is down") % {"name": named[0].name}
+    return _("%(count)d services are down") % {"count": len(named)}
 
 
 def headline(found: Sequence[Outage], monitored: int) -> str:

@@ -14,7 +14,7 @@ from monitoring.admin_site import charts
 from monitoring.admin_site.dashboard import Period
 from monitoring.rules.state import Status
 from monitoring.words.statuses import NOW_LABELS
-from statuspage.durations import response_time
+from statuspage.durations import day_name, response_time
 
 Words = Any  # text that is translated when shown
 
@@ -146,12 +146,12 @@ def _column(bucket: Bucket, boxes: Sequence[charts.Box], period: Period) -> Colu
     local = bucket.at.astimezone(settings.PAGE_TIME_ZONE)
     # Translators: letters of Django's date format; Mon 9 March, 14:00
     title = format_date(local, _("D j F, H:i"))
-    # Translators: letters of Django's date format; 9 Mar
+    # Translators: letters of Django's date format, as short as possible; 9 Mar
     day = format_date(local, _("j M"))
     labels = {Period.DAY: f"{local:%H:%M}", Period.WEEK: format_date(local, _("D j")), Period.QUARTER: day}
     return Column(
         label=labels[period],
-        title=day if period is Period.QUARTER else title,
+        title=day_name(local.date()) if period is Period.QUARTER else title,
         ok=bucket.ok,
         slow=bucket.slow,
         bad=bucket.bad,

@@ -16,10 +16,14 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Incident
+from monitoring.admin_site.dashboard import ServiceProblem
 from monitoring.api.tests.api_client import Program
 from monitoring.models import Hour, MaintenanceWindow, Restatement, Service, ServiceHour, ServiceState
 from monitoring.rules.histogram import bucket_of
+from monitoring.rules.state import Status
 from monitoring.tests.factories import make_service
+from slamonitor import attention
+from slamonitor.web.limits import MOST_URL_BYTES
 from statuspage.tests.cast import make_unmeasured
 
 
@@ -99,6 +103,27 @@ def test_an_outage_is_reported_by_a_form_that_is_filled_in(reporter: Person) -> 
     assert form["title"].value() == "2 services are down"
     assert sorted(form["major_services"].value()) == [first.id, second.id]
     assert form["started_at"].value() == began.replace(microsecond=0)
+
+
+def test_a_report_of_very_many_services_has_a_link_that_servers_accept(reporter: Person) -> None:
+    problems = [
+        ServiceProblem(
+            id=f"{number:03d}-{'x' * 60}",
+            name=f"Service {number}",
+            status=Status.DOWN,
+            is_measured=True,
+            since=None,
+            error="answered 503 Service Unavailable",
+            is_critical=False,
+        )
+        for number in range(200)
+    ]
+
+    [outage] = attention.outages(problems, {}, timezone.now())
+
+    assert len(outage.report_url) < MOST_URL_BYTES
+    assert 0 < outage.left_out < outage.unreported == 200
+    assert outage.report_url.count("%2C") + 1 == outage.unreported - outage.left_out
 
 
 @pytest.mark.parametrize("text", ["nonsense", "2025-02-30T00:00:00Z", "2025-03-09"])
