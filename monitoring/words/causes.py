@@ -84,6 +84,7 @@ CAUSES = (
     _("forgiven: a blank in the Location header"),
 )
 REMARKS = ("forgiven: ", "body not read: ", "not verified: ", "weak TLS: ")
+_TELLING = frozenset({"status", "expected", "code"})  # values that tell causes apart
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
@@ -101,6 +102,18 @@ def _one_in_words(sentence: str) -> str:
     for cause, form in _forms():
         if match := form.fullmatch(sentence):
             return translation.gettext(cause) % match.groupdict()
+    return sentence
+
+
+def without_places(sentence: str) -> str:
+    """Return a failure's reason, in the active language, without the values that differ between services.
+
+    Outages with the same cause have the same text: "connection refused by …", whatever their addresses.
+    """
+    for cause, form in _forms():
+        if match := form.fullmatch(sentence):
+            values = {name: value if name in _TELLING else "…" for name, value in match.groupdict().items()}
+            return translation.gettext(cause) % values
     return sentence
 
 
