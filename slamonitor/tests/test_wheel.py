@@ -23,7 +23,19 @@ CELERY = "#!{python}\nimport sys\nfrom celery.__main__ import main\nsys.exit(mai
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, as pip builds it."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--wheel-dir", str(folder), "."]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder),
+        ".",
+    ]
     subprocess.run(pip, cwd=CHECKOUT, check=True)
     (built,) = folder.glob("*.whl")
     return built
