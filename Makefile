@@ -19,10 +19,10 @@ setup: $(VENV)/runtime ## set up: virtual environment and pinned dependencies
 develop: $(VENV)/dev ## set up: what tests and checks need as well
 
 run: $(VENV)/runtime ## start everything and open a status page on http://localhost:8000/
-	@exec $(BIN)/python manage.py up $(ARGS)
+	@SLAMONITOR_MAKE_GOAL=run exec $(BIN)/python manage.py up $(ARGS)
 
 demo: $(VENV)/runtime ## the same with sample services, incidents and 90 days of sample data, in var/demo
-	@exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
+	@SLAMONITOR_MAKE_GOAL=demo exec $(BIN)/python manage.py up --demo --state-dir var/demo $(ARGS)
 
 test: $(VENV)/dev ## run the whole test suite (ARGS="monitoring -k recording": a part of it)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
@@ -63,13 +63,14 @@ clean: ## remove the virtual environment and caches (the state directory var/ st
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12"; exit 1; }
+	@echo "Making a virtual environment in $(VENV) with $$($(PYTHON) --version)."
 	@$(PYTHON) -m venv $(VENV) || { echo "Could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
 
 # A stamp file is written only after a complete install, so an interrupted one is repeated.
 $(VENV)/runtime: requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python deploy/install.py requirements.lock
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python deploy/install.py requirements-dev.lock
 	@touch $@ $(VENV)/runtime

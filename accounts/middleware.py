@@ -14,6 +14,7 @@ from accounts import lockout
 CHANGE_PASSWORD = "admin:password_change"  # noqa: S105  an address
 WITH_ONE_TIME_PASSWORD = {CHANGE_PASSWORD, "admin:logout", "admin:jsi18n"}
 SESSION_RENEWED_AFTER_S = 300
+UNATTENDED = "admin:now"  # an open page requests it by itself, which is no use of a session
 
 
 def without_odd_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -56,7 +57,8 @@ def renew_session(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         # Without the cookie nobody is signed in, and the public page must not query the database.
         if request.path.startswith("/admin/") and request.user.is_authenticated:
             now = int(time.time())
-            if now - request.session.get("renewed_at", 0) >= SESSION_RENEWED_AFTER_S:
+            is_due = now - request.session.get("renewed_at", 0) >= SESSION_RENEWED_AFTER_S
+            if is_due and request.path != reverse(UNATTENDED):
                 request.session["renewed_at"] = now
         return get_response(request)
 

@@ -3,6 +3,7 @@
 #   /opt/slamonitor/deploy/manage.sh doctor
 set -eu
 cd "$(dirname "$0")/.."
+export SLAMONITOR_PROGRAM="$PWD/deploy/manage.sh"  # what messages advise to enter
 etc=${SLAMONITOR_ETC:-/etc/slamonitor}
 user=${SLAMONITOR_USER:-slamonitor}
 umask 077

@@ -1,5 +1,6 @@
 """The admin pages of incidents: viewers read, reporters and admins file and update."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,6 +8,7 @@ from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
@@ -15,19 +17,13 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from incidents import reporting
+from incidents.dashboard import status_sign
 from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
-from monitoring.admin_site import signs
 from monitoring.admin_site.local_times import OVERRIDES
 from observability.events import Action, Subject, tell_when_committed
 
-SHAPES = {
-    IncidentStatus.INVESTIGATING: "major",
-    IncidentStatus.IDENTIFIED: "partial",
-    IncidentStatus.MONITORING: "info",
-    IncidentStatus.RESOLVED: "ok",
-}
 NEXT_STEPS: dict[str, Any] = {
     IncidentStatus.INVESTIGATING: _(
         "Next: as soon as the cause is known, post an update with the status “Identified”."
@@ -124,8 +120,7 @@ class IncidentAdmin(ModelAdmin):
     def status_now(self, incident: Incident) -> SafeString | str:
         if incident.pk is None:
             return "–"
-        status = IncidentStatus(incident.status)
-        return signs.sign(SHAPES[status], str(status.label))
+        return status_sign(incident.status)
 
     @admin.display(description=_("Services"))
     def services(self, incident: Incident) -> str:
@@ -171,7 +166,10 @@ class IncidentAdmin(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"started_at": timezone.now(), **super().get_changeform_initial_data(request)}
+        """Return initial values, which a link may set: the overview does for outages without an incident."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        named = {name: given[name].split(",") for name in IMPACT_FIELDS.values() if name in given}
+        return {**given, **named, "started_at": _instant(given.get("started_at", "")) or timezone.now()}
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Incident | None:
         found: Incident | None = super().get_object(request, object_id, from_field)
@@ -200,3 +198,11 @@ class IncidentAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
         return False  # published incidents are part of the record; resolve it, and say why
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = parse_datetime(text)
+    except ValueError:
+        return None
+    return at if at is not None and timezone.is_aware(at) else None

@@ -200,7 +200,7 @@ def _prepared(path: Path) -> str | None:
 
 
 # A command ends soon, and would leave a file behind each time.
-_is_command = bool(sys.argv) and Path(sys.argv[0]).name == "manage.py"
+_is_command = bool(sys.argv) and Path(sys.argv[0]).name in ("manage.py", "slamonitor")
 directory: str | None = None if _is_command else _prepared(settings.METRICS_DIR)
 _any_values: Any = values
 if directory:

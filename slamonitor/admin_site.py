@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
-from accounts.permissions import VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
+from accounts.permissions import SEE_SERVICES, VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
 from monitoring.admin_site import check_views
+from slamonitor import dashboard, service_page
 from slamonitor.doctor import page as diagnostics_page
 
 # As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
@@ -39,7 +40,7 @@ class AdminSite(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return [*check_views.urls(), *diagnostics_page.urls()]
+        return [*dashboard.urls(), *check_views.urls(), *service_page.urls(), *diagnostics_page.urls()]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Register models except Django's groups: permissions depend on the role alone."""
@@ -89,7 +90,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     entries = [
         (None, _("Overview"), "monitoring", "admin:index"),
         ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),
-        ("monitoring.view_service", _("Services"), "dns", "admin:monitoring_service_changelist"),
+        (SEE_SERVICES, _("Services"), "dns", "admin:monitoring_service_changelist"),
         (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
         (
             "monitoring.view_maintenancewindow",

@@ -8,13 +8,15 @@ Queues are few and differ in their guarantees:
   rollups           at least once; long work
 """
 
+import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from celery.schedules import crontab
-from celery.signals import beat_init, task_postrun, worker_init
+from celery.signals import beat_init, task_postrun, worker_init, worker_shutdown
 from kombu.transport import TRANSPORT_ALIASES
 
 from observability import signing
@@ -131,7 +133,25 @@ def stop_beat_on_wrong_settings(**_: Any) -> None:
     stop_on_problems(needs_database=False)  # it only sends
 
 
+@worker_shutdown.connect
+def note_planned_stop(sender: Any = None, **_: Any) -> None:
+    # Sent at the end of an orderly stop only.
+    if "dispatch" not in _queues(sender):
+        return
+    from django.db import Error
+
+    from monitoring.config import clock
+    from monitoring.engine.dispatch import note_stop
+
+    with contextlib.suppress(Error):  # without a database, the gap is reported as one of a failure, and rightly so
+        note_stop(clock.now())
+
+
 def _only_probes(worker: Any) -> bool:
     """Return whether a worker listens to probe queues alone, so that it needs no database."""
-    queues = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
-    return all(name.startswith("probes.") for name in queues)
+    return all(name.startswith("probes.") for name in _queues(worker))
+
+
+def _queues(worker: Any) -> Iterable[str]:
+    names: Iterable[str] = getattr(getattr(worker, "app", app), "amqp", app.amqp).queues.consume_from
+    return names

@@ -12,6 +12,7 @@ from database.backups import bucket, encryption
 from database.backups.problem import BackupError
 from database.backups.server import application_server
 from monitoring.accounting import day_zones
+from slamonitor.command_line import runnable
 
 
 @register("settings")
@@ -120,5 +121,5 @@ def stop_on_problems(*, needs_database: bool) -> None:
     if needs_database:
         problems += check_database() or check_days()
     if problems:
-        lines = [f"{problem.msg}\n    Hint: {problem.hint}" for problem in problems]
+        lines = [f"{problem.msg}\n    Hint: {runnable(str(problem.hint))}" for problem in problems]
         sys.exit("The settings must be fixed before this can start:\n  " + "\n  ".join(lines))

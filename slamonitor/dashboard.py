@@ -1,86 +1,78 @@
 """The dashboard, first page of the admin: the values that `templates/admin/index.html` shows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateformat import format as format_date
-from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from database.backups.reports import standing
 from incidents.dashboard import open_incidents, reported_in_incidents
-from monitoring.admin_site import charts, dashboard
-from monitoring.admin_site.dashboard import HourOfAll, Period, ServiceProblem
+from monitoring.admin_site import dashboard
+from monitoring.admin_site.dashboard import Period
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
-from monitoring.words.statuses import STATUS_TONES, now_words
 from observability.diagnostics import Verdict
+from slamonitor import attention, own_service, period_charts
 from slamonitor.housekeeping import backup_standing
-from statuspage.durations import age, duration, exact, response_time
+from statuspage.durations import age, duration, response_time
 
-LABELS = {Period.DAY: 6, Period.WEEK: 7}  # number of labels below a chart; a divisor of its hours
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProblemRow:
-    """A service that is not operational, in words."""
-
-    id: str
-    name: str
-    tone: str
-    state: str
-    since: str
-    since_exact: str
-    error: str
-    url: str  # of its page, or of its checks for users without permission for that page
-    is_told: bool  # True if an open incident names it, or if it is not down
+PERIODS = (Period.DAY, Period.WEEK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One hour, as a column of a chart and as a row of the table with the same numbers."""
-
-    label: str
-    title: str
-    ok: int
-    slow: int
-    bad: int
-    p50: str
-    p95: str
-    boxes: Sequence[charts.Box]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charts:
-    columns: Sequence[Column]
-    labels: Sequence[str]  # those of some columns, evenly spread
-    p50_path: str
-    p95_path: str
-    response_ticks: Sequence[str]  # from the top to 0
-    check_ticks: Sequence[str]
-    has_checks: bool
+def urls() -> list[URLPattern]:
+    """Return the URL patterns, which the admin site puts below its own."""
+    return [path("now/", admin.site.admin_view(show_now), name="now")]
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what needs attention, the condition of the monitor, and the last day or week."""
     now = timezone.now()
-    period = Period(request.GET["period"]) if request.GET.get("period") in list(Period) else Period.DAY
-    problems, problem_count = dashboard.service_problems(now)
-    sees_services = request.user.has_perm("monitoring.view_service")
-    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
+    period = period_charts.asked_for(request.GET, PERIODS)
     trends = dashboard.trends(period, now)
     return {
         **context,
-        "service_problems": [_problem_row(each, told, now, sees_services) for each in problems],
-        "more_service_problems": problem_count - len(problems),
-        "monitored": Service.objects.monitored().count(),
+        **_attention(now),
+        "has_own_services": Service.objects.present().exclude(pk=own_service.ID).exists(),
+        "may_add_services": request.user.has_perm("monitoring.add_service"),
+        "api_url": request.build_absolute_uri("/api/v1/services"),
+        "period": period,
+        "periods": [(each, period_charts.NAMES[each]) for each in PERIODS],
+        "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
+        "least_available": [
+            {"service": each, "uptime": percentage(each.uptime) or "–", "down": duration(each.down_s)}
+            for each in trends.least_available
+        ],
+        "charts": period_charts.draw(trends.hours, period, period_charts.OF_ALL),
+    }
+
+
+@never_cache
+@require_safe
+def show_now(request: HttpRequest) -> HttpResponse:
+    """Show the part of the overview that an open page refreshes."""
+    return TemplateResponse(request, "dashboard/_now.html", _attention(timezone.now()))
+
+
+def _attention(now: datetime) -> dict[str, Any]:
+    """Return what needs attention, the most urgent first, and the condition of the monitor."""
+    problems, problem_count = dashboard.service_problems(now)
+    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
+    found, monitored = attention.outages(problems, told, now), Service.objects.monitored().count()
+    return {
+        "now": now,
+        "outages": found,
+        "headline": attention.headline(found, monitored),
+        "is_all_well": not found and monitored,
+        "uncounted": problem_count - len(problems),
         "incidents": [
             {
                 "incident": each,
@@ -89,16 +81,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             }
             for each in open_incidents()
         ],
+        "decisions": attention.decisions(),
+        "maintenance": attention.maintenance_today(now),
         "engine": dashboard.engine(now),
         "backups": _backups(now),
-        "period": period,
-        "periods": [(Period.DAY, _("24 hours")), (Period.WEEK, _("7 days"))],
-        "slowest": [{"service": each, "words": response_time(each.average_ms)} for each in trends.slowest],
-        "least_available": [
-            {"service": each, "uptime": percentage(each.uptime) or "–", "down": duration(each.down_s)}
-            for each in trends.least_available
-        ],
-        "charts": draw(trends.hours, period),
     }
 
 
@@ -112,53 +98,6 @@ def _backups(now: datetime) -> dict[str, object]:
     }
 
 
-def draw(hours: Sequence[HourOfAll], period: Period) -> Charts:
-    """Draw the chart of response times and the chart of checks for the same hours."""
-    response_top = charts.nice_top(max((hour.p95_ms or 0 for hour in hours), default=0))
-    check_top = charts.nice_top(max((hour.ok + hour.slow + hour.bad for hour in hours), default=0))
-    stacks = charts.stack([(hour.ok, hour.slow, hour.bad) for hour in hours], check_top)
-    columns = [_column(hour, boxes, period) for hour, boxes in zip(hours, stacks, strict=True)]
-    return Charts(
-        columns=columns,
-        labels=[columns[place].label for place in charts.evenly(len(columns), LABELS[period])],
-        p50_path=charts.line([hour.p50_ms for hour in hours], response_top),
-        p95_path=charts.line([hour.p95_ms for hour in hours], response_top),
-        response_ticks=[response_time(response_top * share) for share in (1, 0.5, 0)],
-        check_ticks=[f"{check_top * share:,.0f}" for share in (1, 0.5, 0)],
-        has_checks=any(hour.ok + hour.slow + hour.bad for hour in hours),
-    )
-
-
-def _problem_row(each: ServiceProblem, told: set[str], now: datetime, has_page: bool) -> ProblemRow:
-    return ProblemRow(
-        id=each.id,
-        name=each.name,
-        tone=STATUS_TONES[each.status],
-        state=now_words(each.status, is_measured=each.is_measured),
-        since=age(each.since, now, settings.PAGE_TIME_ZONE) if each.since else "",
-        since_exact=exact(each.since, settings.PAGE_TIME_ZONE) if each.since else "",
-        error=each.error,
-        url=reverse("admin:monitoring_service_change", args=[each.id]) if has_page else checks_of(each.id),
-        is_told=each.status is not Status.DOWN or each.id in told,
-    )
-
-
 def checks_of(service_id: str) -> str:
     """Return the address of a service's raw checks, which all signed-in users may read."""
     return f"{reverse('admin:checks')}?{urlencode({'service': service_id})}"
-
-
-def _column(hour: HourOfAll, boxes: Sequence[charts.Box], period: Period) -> Column:
-    local = hour.at.astimezone(settings.PAGE_TIME_ZONE)
-    # Translators: letters of Django's date format; Mon 9 March, 14:00
-    title = format_date(local, _("D j F, H:i"))
-    return Column(
-        label=f"{local:%H:%M}" if period is Period.DAY else format_date(local, _("D j")),
-        title=title,
-        ok=hour.ok,
-        slow=hour.slow,
-        bad=hour.bad,
-        p50="" if hour.p50_ms is None else response_time(hour.p50_ms),
-        p95="" if hour.p95_ms is None else response_time(hour.p95_ms),
-        boxes=boxes,
-    )

@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from observability import logs
 from slamonitor.embedded.redis import celery_url
-from slamonitor.embedded.state_directory import read_env
+from slamonitor.embedded.state_directory import IS_INSTALLED, home, read_env
 from slamonitor.environment import Environment, bucket_and_prefix, time_of_day
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(os.environ.get("SLAMONITOR_STATE_DIR") or BASE_DIR / "var")
+STATE_DIR = Path(os.environ.get("SLAMONITOR_STATE_DIR") or home())
 env = Environment(os.environ, fallback=read_env(STATE_DIR))
 
 # --- Safety ---------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1000, 1, 3_600_000)  # log our own q
 PG_BIN = env.text("PG_BIN", "")  # the folder of pg_dump; empty: search for it
 # By default, backups are stored in the checkout, or in the state directory if that is not `var/`, as in the demo. So an
 # installation and a command in another shell agree on the folder.
-HAS_OWN_STATE_DIR = STATE_DIR.resolve() != (BASE_DIR / "var").resolve() and STATE_DIR.is_dir()
+HAS_OWN_STATE_DIR = IS_INSTALLED or (STATE_DIR.resolve() != home().resolve() and STATE_DIR.is_dir())
 BACKUP_DIR = Path(env.text("BACKUP_DIR", str((STATE_DIR if HAS_OWN_STATE_DIR else BASE_DIR) / "backups"))).absolute()
 DEFAULT_BACKUP_AT: time | None = time(2)
 # None: no nightly backup.
@@ -274,7 +274,15 @@ if LOG_FORMAT not in logs.FORMS:
     env.report("LOG_FORMAT", f"{LOG_FORMAT!r} is not a format", "Set it to json, line, or auto (line on a terminal).")
     LOG_FORMAT = logs.AUTO
 # At INFO these repeat lines of ours, or log something every second.
-QUIET = ("httpx", "axes", "celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer")
+QUIET = (
+    "httpx",
+    "axes",
+    "celery.worker.strategy",
+    "celery.worker.request",
+    "celery.app.trace",
+    "celery.beat",
+    "celery.worker.consumer",
+)
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

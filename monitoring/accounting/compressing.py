@@ -44,8 +44,9 @@ def compress_due(now: datetime, zone: tzinfo, budget_s: float) -> list[date]:
         if waiting := retention.unaccounted(day):
             logger.info("day stays raw until it is accounted", extra={"day": str(day), "waiting": waiting})
         elif moving.compress_day(day, ends_at):
-            logger.info("day compressed", extra={"day": str(day)})
             done.append(day)
+    if done:
+        logger.info("days compressed", extra={"days": len(done), "first": str(done[0]), "last": str(done[-1])})
     if done == wanted:
         nightly.finish(NAME, now)
     return done

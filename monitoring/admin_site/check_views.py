@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -87,7 +86,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "problems": problems,
         "needs_offset": bool(problems) or not LOCAL.fullmatch(chosen["until"]),
         "page": page,
-        "rows": [_row(check, longest) for check in page.checks] if page else [],
+        "rows": [row_of(check, longest) for check in page.checks] if page else [],
         "older": _link(chosen, "after", page.older) if page else "",
         "newer": _link(chosen, "before", page.newer) if page else "",
         "is_filtered": chosen != _chosen({}),
@@ -116,7 +115,6 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
         "bar": _bar(check, check.response_time or 0),
         "requests": [(each, round(1000 * (each.response_time or 0) / longest) if longest else 0) for each in requests],
         "service": service,
-        "may_edit": request.user.has_perm("monitoring.change_service"),
         "transitions": [
             (each, NOW_LABELS[Status(each.from_status)], NOW_LABELS[Status(each.to_status)])
             for each in _transitions(check)
@@ -167,7 +165,7 @@ def _offered() -> dict[str, Any]:
     }
 
 
-def _row(check: WatchServerLog, longest_ms: float) -> Row:
+def row_of(check: WatchServerLog, longest_ms: float) -> Row:
     url = reverse("admin:check", args=[Key.of(check)])
     return Row(check=check, sign=signs.verdict_sign(check.verdict), url=url, bar=_bar(check, longest_ms))
 
@@ -194,6 +192,8 @@ def _requests(check: WatchServerLog) -> list[ApiResponseTime]:
 
 
 def _transitions(check: WatchServerLog) -> Any:
-    """Return the changes of status at this check: one that it began, or of which it was the last before."""
-    at = Q(edge_end_at=check.checked_at) | Q(edge_start_at=check.checked_at)
-    return Transition.objects.filter(at, service_id=check.service_id).order_by("edge_end_at", "id")
+    """Return the changes of status that this check began.
+
+    Not those of which it was only the last check before: the next check made these.
+    """
+    return Transition.objects.filter(service_id=check.service_id, edge_end_at=check.checked_at).order_by("id")

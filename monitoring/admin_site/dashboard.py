@@ -6,7 +6,7 @@ raw checks of one minute by their index on time. Lists and charts come from hour
 week of counts is 1.7 million narrow rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -33,8 +33,13 @@ from monitoring.states.terms import TermsBook
 TRENDS_CACHED_S = 30
 MOST_LISTED = 5
 CANDIDATES = 10  # services with the most failed checks, of which the least available are listed
-MOST_PROBLEMS_LISTED = 20
+MOST_PROBLEMS_READ = 1_000
 HOUR = timedelta(hours=1)
+SEVERITY = {Status.DOWN: 0, Status.PARTIAL: 1, Status.UNKNOWN: 2}
+PROBLEM_COLUMNS = (
+    *("id", "name", "display_name", "is_critical", "state__status", "state__verdict", "state__run_first_at"),
+    *("state__run_last_at", "state__last_bad_at", "state__stale_at", "state__last_error"),
+)
 
 
 class Period(StrEnum):
@@ -42,10 +47,11 @@ class Period(StrEnum):
 
     DAY = "24h"
     WEEK = "7d"
+    QUARTER = "90d"  # only of one service: hours are not kept for so long
 
     @property
     def hours(self) -> int:
-        return 24 if self is Period.DAY else 7 * 24
+        return {Period.DAY: 24, Period.WEEK: 7 * 24, Period.QUARTER: 90 * 24}[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,10 @@ class HourOfAll:
     p50_ms: float | None = None
     p95_ms: float | None = None
 
+    @property
+    def times(self) -> tuple[float | None, ...]:
+        return (self.p50_ms, self.p95_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trends:
@@ -119,16 +129,17 @@ class Trends:
 
 
 def service_problems(now: datetime) -> tuple[list[ServiceProblem], int]:
-    """Return the services that are not operational, the worst first, and their number.
+    """Return the services that are not operational, the worst and then the newest first, and their number.
 
-    The list has at most `MOST_PROBLEMS_LISTED` services. One query, or two if there are more.
+    The list has at most `MOST_PROBLEMS_READ` services. One query, or two if there are more.
     """
     found = _not_operational(now)
     severity = Case(When(live_status=Status.DOWN, then=0), When(live_status=Status.PARTIAL, then=1), default=2)
-    listed = [
-        _problem(service, now) for service in found.order_by(severity, "-is_critical", "name")[:MOST_PROBLEMS_LISTED]
-    ]
-    return listed, len(listed) if len(listed) < MOST_PROBLEMS_LISTED else found.count()
+    began = F("state__run_first_at").desc(nulls_last=True)
+    read = [_problem(service, now) for service in found.order_by(severity, began, "name")[:MOST_PROBLEMS_READ]]
+    # The open run may have begun later than the status: sort by the time that is shown.
+    read.sort(key=lambda each: (SEVERITY[each.status], -each.since.timestamp() if each.since else 0.0))
+    return read, len(read) if len(read) < MOST_PROBLEMS_READ else found.count()
 
 
 def engine(now: datetime) -> Engine:
@@ -183,26 +194,33 @@ def _least_available(
     services: Mapping[str, Service], failing: Sequence[tuple[str, int, int]], window: tuple[datetime, datetime]
 ) -> list[Unavailable]:
     """Account the services that failed most, and return the least available first. Five queries."""
-    zone, (start, end) = settings.PAGE_TIME_ZONE, window
-    chosen = [services[id] for id, _failed, _total in failing]
-    book = TermsBook(chosen, day_of(start, zone), day_of(end, zone), end, zone)
-    stretches = {service.id: list(book.stretches(service, start, end)) for service in chosen}
-    found = evidence.fetch(chosen, start, end, [each.terms.rules for some in stretches.values() for each in some])
-    listed = []
-    for id, failed, total in failing:
+    found = accounted([services[id] for id, _failed, _total in failing], *window)
+    listed = [
+        Unavailable(id=id, name=str(services[id]), uptime=found[id][1], down_s=found[id][0], failed=failed, total=total)
+        for id, failed, total in failing
+    ]
+    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
+
+
+def accounted(services: Collection[Service], start: datetime, end: datetime) -> dict[str, tuple[int, int | None]]:
+    """Return the seconds down and the uptime of services in a window that ends now, by id. Five queries."""
+    zone = settings.PAGE_TIME_ZONE
+    book = TermsBook(services, day_of(start, zone), day_of(end, zone), end, zone)
+    stretches = {service.id: list(book.stretches(service, start, end)) for service in services}
+    found = evidence.fetch(services, start, end, [each.terms.rules for some in stretches.values() for each in some])
+    accounts = {}
+    for id, some in stretches.items():
         parts = [
             (evidence.account(id, found[id], each.terms.rules, (each.start, each.end), end).seconds, each.terms.rules)
-            for each in stretches[id]
+            for each in some
         ]
-        uptime, down_s = figures_of_parts(parts).uptime, sum(seconds[Kind.DOWN] for seconds, _rules in parts)
-        name = str(services[id])
-        listed.append(Unavailable(id=id, name=name, uptime=uptime, down_s=down_s, failed=failed, total=total))
-    return sorted(listed, key=lambda each: (10_000 if each.uptime is None else each.uptime, -each.down_s))[:MOST_LISTED]
+        accounts[id] = sum(seconds[Kind.DOWN] for seconds, _rules in parts), figures_of_parts(parts).uptime
+    return accounts
 
 
 def _not_operational(now: datetime) -> QuerySet[Service]:
     monitored = with_live_status(Service.objects.monitored(), now)
-    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state")
+    return monitored.exclude(live_status=Status.OPERATIONAL).select_related("state").only(*PROBLEM_COLUMNS)
 
 
 def _problem(service: Service, now: datetime) -> ServiceProblem:
@@ -210,7 +228,7 @@ def _problem(service: Service, now: datetime) -> ServiceProblem:
     status, since = status_at(state, now), None
     is_measured = state is not None and state.run_last_at is not None
     if state is not None and is_measured and not is_ahead(state, now):
-        since = state.run_last_at if is_silent(state, now) else _since(state, status)
+        since = status_since(state, status, now)
     return ServiceProblem(
         id=service.id,
         name=str(service),
@@ -222,11 +240,13 @@ def _problem(service: Service, now: datetime) -> ServiceProblem:
     )
 
 
-def _since(state: ServiceState, status: Status) -> datetime | None:
-    """Return since when a service has its status; None if unknown.
+def status_since(state: ServiceState, status: Status, now: datetime) -> datetime | None:
+    """Return since when a service that was checked has its status; None if unknown.
 
     The open run of a service that is down began with the first failed check, unless it is recovering.
     """
+    if is_silent(state, now):
+        return state.run_last_at
     is_told_by_run = (status is Status.DOWN) == (state.verdict == Verdict.BAD)
     return state.run_first_at if is_told_by_run else state.last_bad_at
 

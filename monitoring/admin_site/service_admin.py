@@ -26,18 +26,18 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.permissions import CHOOSE_SERVICES
+from accounts.permissions import CHOOSE_SERVICES, SEE_SERVICES, VIEW_SERVICES
 from monitoring.accounting import stored_days
 from monitoring.admin_site import phases, service_actions, signs
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter
 from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
-from monitoring.admin_site.sparklines import HEIGHT, MARK, STEP, WIDTH, sparklines
+from monitoring.admin_site.sparklines import FOOT, HEIGHT, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
 from monitoring.engine.check_now import check_now
-from monitoring.engine.refused_targets import refused_targets, unresolved_targets
+from monitoring.engine.refused_targets import reasons_of
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
 from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.probes.model import MeasuredRequest, Phases
@@ -66,6 +66,9 @@ class ServiceList(ChangeList):
             service.sparkline, service.read_at = lines[service.pk], now
             service.figures, service.figured_days = figures.get(service.pk), (since, today)
         self.result_list = services
+
+    def url_for_result(self, result: Service) -> str:
+        return reverse("admin:service", args=[result.pk])
 
 
 @admin.register(Service)
@@ -111,7 +114,7 @@ class ServiceAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Last 24 hours"))
     def last_24_hours(self, service: Service) -> SafeString:
-        shape = {"width": WIDTH, "height": HEIGHT, "mark": MARK, "step": STEP, "foot": HEIGHT - MARK}
+        shape = {"width": WIDTH, "height": HEIGHT, "step": STEP, "base": HEIGHT - FOOT}
         return render_to_string("admin/monitoring/service/_sparkline.html", {"spark": service.sparkline, **shape})  # type: ignore[attr-defined]
 
     @admin.display(description=gettext_lazy("30 days"))
@@ -171,10 +174,15 @@ class ServiceAdmin(ModelAdmin):
         found: Service | None = super().get_object(request, object_id, from_field)
         return found
 
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the searched columns. A search must not reveal an address that the user may not see."""
+        is_allowed = request.user.has_perm(VIEW_SERVICES)
+        return tuple(name for name in self.search_fields if is_allowed or name != "endpoint_url")
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Service], search_term: str
     ) -> tuple[QuerySet[Service], bool]:
-        if _is_autocomplete(request):
+        if _is_at(request, "autocomplete"):
             queryset = queryset.filter(archived_at=None)
         found: tuple[QuerySet[Service], bool] = super().get_search_results(request, queryset, search_term)
         return found
@@ -185,8 +193,10 @@ class ServiceAdmin(ModelAdmin):
             messages.warning(request, warning)
 
     def has_view_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
-        if _is_autocomplete(request):  # ids and names
+        if _is_at(request, "autocomplete"):  # ids and names
             return request.user.has_perm(CHOOSE_SERVICES)
+        if _is_at(request, "monitoring_service_changelist"):  # states and figures; the form has the settings
+            return request.user.has_perm(SEE_SERVICES)
         return bool(super().has_view_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
@@ -199,8 +209,7 @@ class ServiceAdmin(ModelAdmin):
         context: dict[str, Any] = {"service": service}
         if service is not None:
             context["sign"] = signs.service_sign(service, timezone.now())
-            context["refused"] = refused_targets(timezone.now()).get(service.pk)
-            context["unresolved"] = unresolved_targets(timezone.now()).get(service.pk)
+            context |= reasons_of(service.pk, timezone.now())
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     # --- What can be done ---------------------------------------------------------------------------------------------
@@ -246,7 +255,7 @@ class ServiceAdmin(ModelAdmin):
         if service is None:
             raise Http404(service_id)
         context = {**self.admin_site.each_context(request), "service": service}
-        context |= {"title": _("Check now"), "back": reverse("admin:monitoring_service_change", args=[service.pk])}
+        context |= {"title": _("Check now"), "back": reverse("admin:service", args=[service.pk])}
         if service.check_kind.is_active:
             try:
                 context |= _attempt_shown(service)
@@ -269,8 +278,8 @@ def age(at: datetime, now: datetime) -> str:
     return _("%(duration)s ago") % {"duration": timesince(at, now, depth=1)}
 
 
-def _is_autocomplete(request: HttpRequest) -> bool:
-    return request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
+def _is_at(request: HttpRequest, name: str) -> bool:
+    return request.resolver_match is not None and request.resolver_match.url_name == name
 
 
 def _read_at(service: Service) -> datetime:

@@ -1,14 +1,32 @@
-"""Sparklines of services, the size of a word: hourly response times of the last 24 hours, and hours with failures."""
+"""Sparklines of services, the size of a word: hourly response times of the last 24 hours, and the share of failures."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from monitoring.models import ServiceHour
 
 HOURS = 24
-WIDTH, HEIGHT, MARK = 144, 28, 4  # MARK: the height of the marks of failures, at the bottom
+WIDTH, HEIGHT, FOOT = 144, 28, 4  # FOOT: the space below the line of response times
 STEP = WIDTH / HOURS
+LEAST_BAR = 1.5  # so that a single failed check in an hour can be seen
+
+
+class MeanHour(NamedTuple):
+    """One hour of a service; without a check by default."""
+
+    mean_ms: float | None = None  # None: no answer
+    bad: int = 0  # failed checks
+    total: int = 0
+
+
+class BadBar(NamedTuple):
+    """The bar of an hour with failures. It rises from the bottom; the full height means that every check failed."""
+
+    x: str
+    y: str
+    height: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +35,7 @@ class Sparkline:
 
     lines: Sequence[str]  # points of polylines; hours without an answer separate them
     dots: Sequence[tuple[str, str]]  # single hours between hours without an answer
-    bad: Sequence[tuple[str, int]]  # x of each hour with failures, and how many
+    bars: Sequence[BadBar]
     lowest_ms: float | None
     highest_ms: float | None
     bad_count: int
@@ -31,32 +49,38 @@ def sparklines(service_ids: Collection[str], now: datetime) -> dict[str, Sparkli
     rows: dict[str, list[ServiceHour | None]] = {id: [None] * HOURS for id in service_ids}
     for row in ServiceHour.objects.filter(hour_at__in=hours, service_id__in=service_ids):
         rows[row.service_id][hours.index(row.hour_at)] = row
-    return {id: draw([_means(row) for row in found]) for id, found in rows.items()}
+    return {id: draw([_hour(row) for row in found]) for id, found in rows.items()}
 
 
-def draw(hours: Sequence[tuple[float | None, int]]) -> Sparkline:
-    """Draw hours, oldest first, from their mean response time (None: no answer) and number of bad checks.
+def draw(hours: Sequence[MeanHour]) -> Sparkline:
+    """Draw hours, oldest first.
 
     The scale begins at 0: a service that is twice as slow looks twice as slow.
     """
-    means = [mean for mean, _bad in hours if mean is not None]
+    means = [hour.mean_ms for hour in hours if hour.mean_ms is not None]
     highest = max(means, default=0.0)
-    stretches = list(_stretches([mean for mean, _bad in hours], highest))
+    stretches = list(_stretches([hour.mean_ms for hour in hours], highest))
     return Sparkline(
         lines=[" ".join(f"{x},{y}" for x, y in points) for points in stretches if len(points) > 1],
         dots=[points[0] for points in stretches if len(points) == 1],
-        bad=[(f"{index * STEP:.1f}", bad) for index, (_mean, bad) in enumerate(hours) if bad],
+        bars=[_bar(index, hour.bad / hour.total) for index, hour in enumerate(hours) if hour.bad],
         lowest_ms=min(means, default=None),
         highest_ms=max(means, default=None),
-        bad_count=sum(bad for _mean, bad in hours),
+        bad_count=sum(hour.bad for hour in hours),
     )
 
 
-def _means(row: ServiceHour | None) -> tuple[float | None, int]:
+def _bar(index: int, share: float) -> BadBar:
+    height = max(LEAST_BAR, share * HEIGHT)
+    return BadBar(f"{index * STEP:.1f}", f"{HEIGHT - height:.1f}", f"{height:.1f}")
+
+
+def _hour(row: ServiceHour | None) -> MeanHour:
     if row is None:
-        return None, 0
+        return MeanHour()
     answered = row.ok_count + row.slow_count if row.answered_count is None else row.answered_count
-    return (row.response_ms_sum / answered if answered else None), row.bad_count
+    mean_ms = row.response_ms_sum / answered if answered else None
+    return MeanHour(mean_ms, row.bad_count, row.ok_count + row.slow_count + row.bad_count)
 
 
 def _stretches(means: Iterable[float | None], highest: float) -> Iterable[list[tuple[str, str]]]:
@@ -68,7 +92,7 @@ def _stretches(means: Iterable[float | None], highest: float) -> Iterable[list[t
                 yield points
             points = []
             continue
-        height = HEIGHT - MARK - 2
+        height = HEIGHT - FOOT - 2
         y = 1 + height - (mean / highest * height if highest else 0)
         points.append((f"{(index + 0.5) * STEP:.1f}", f"{y:.1f}"))
     if points:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from monitoring.catalogue import lifecycle, service_bodies
 from monitoring.catalogue.planned import Refused
 from monitoring.catalogue.sync import sync
 from monitoring.models import Service
+from monitoring.words.edits import THROUGH_API
 from observability import errors
 from observability.errors import ApiError, invalid
 
@@ -126,6 +128,8 @@ def _seen(service_id: str, now: datetime) -> ServiceOut:
 def _note(event: str, service_id: str, request: HttpRequest) -> None:
     token: ApiToken = caller(request)
     logger.info(event, extra={"service_id": service_id, "user_id": token.user_id, "token_id": token.pk})
+    # For the history on the service's page, next to the changes in the admin.
+    LogEntry.objects.log_actions(token.user_id, [find(service_id)], CHANGE, THROUGH_API[event], single_object=True)
 
 
 def _refusal(error: Refused) -> ApiError:

@@ -55,11 +55,23 @@ def dispatch_due(now: datetime, publish: Publish) -> Tick | None:
             transaction.set_rollback(True)  # so that the faster dispatcher finds the rechecks
             return None
     if skipped:
-        logger.error("slots skipped after a pause", extra={"skipped": skipped, "since": str(since)})
+        _report(skipped, since, watermark.stopped_at)
     for region, specs in by_region.items():
         for start in range(0, len(specs), BATCH):
             publish(region, specs[start : start + BATCH])
     return Tick(since=since, until=until, dispatched=dispatched, skipped=skipped)
+
+
+def note_stop(now: datetime) -> None:
+    """Note that a dispatcher ends because it was asked to, so that the slots until the next start alarm nobody."""
+    DispatchWatermark.objects.update(stopped_at=now)
+
+
+def _report(skipped: int, since: datetime, stopped_at: datetime | None) -> None:
+    if stopped_at is None:
+        logger.error("slots skipped after a pause", extra={"skipped": skipped, "since": str(since)})
+    else:
+        logger.info("dispatching again after a stop", extra={"skipped": skipped, "stopped_at": str(stopped_at)})
 
 
 def ranges(interval_ms: int, since_ms: int, until_ms: int) -> list[tuple[int, int, int]]:
@@ -138,6 +150,7 @@ def _advance(watermark: DispatchWatermark, until: datetime, dispatched: int, ski
             dispatched_until=until,
             dispatched_slots=watermark.dispatched_slots + dispatched,
             skipped_slots=watermark.skipped_slots + skipped,
+            stopped_at=None,
         )
         == 1
     )

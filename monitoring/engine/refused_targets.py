@@ -16,21 +16,29 @@ MOST_SERVICES_NAMED = 5
 
 def refused_targets(now: datetime) -> dict[str, str]:
     """Return the reasons by id of the monitored services that a worker may not probe. Two queries at most."""
-    return _reported(UNPROBED_FACT, now)
+    return _reported(now, UNPROBED_FACT)[0]
 
 
 def unresolved_targets(now: datetime) -> dict[str, str]:
     """Return the reasons by id of the monitored services whose names our DNS servers fail to resolve. As above."""
-    return _reported(UNRESOLVED_FACT, now)
+    return _reported(now, UNRESOLVED_FACT)[0]
 
 
-def _reported(fact: str, now: datetime) -> dict[str, str]:
-    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_key=fact)
-    why = {id: words for worker in alive if worker.facts for id, words in worker.facts[fact].items()}
-    if not why:
-        return {}
-    monitored = Service.objects.monitored().filter(id__in=why).order_by("id").values_list("id", flat=True)
-    return {id: why[id] for id in monitored}
+def reasons_of(service_id: str, now: datetime) -> dict[str, str | None]:
+    """Return why a service is not checked, for the template `_refused.html`. Two queries at most."""
+    refused, unresolved = _reported(now, UNPROBED_FACT, UNRESOLVED_FACT)
+    return {"refused": refused.get(service_id), "unresolved": unresolved.get(service_id)}
+
+
+def _reported(now: datetime, *facts: str) -> list[dict[str, str]]:
+    alive = EngineWorker.objects.filter(seen_at__gte=now - LATE_STAMP_AFTER, facts__has_any_keys=facts)
+    said = [worker.facts for worker in alive if worker.facts]
+    why = [{id: words for each in said for id, words in each.get(fact, {}).items()} for fact in facts]
+    if not any(why):
+        return why
+    ids = {id for each in why for id in each}
+    monitored = list(Service.objects.monitored().filter(id__in=ids).order_by("id").values_list("id", flat=True))
+    return [{id: each[id] for id in monitored if id in each} for each in why]
 
 
 def judge(refused: dict[str, str]) -> Finding:

@@ -18,6 +18,8 @@ class DispatchWatermark(models.Model):
     dispatched_until = models.DateTimeField()
     dispatched_slots = models.BigIntegerField(default=0)
     skipped_slots = models.BigIntegerField(default=0)  # missed after a pause and not dispatched later: gaps
+    # When a dispatcher was stopped on request; null once slots are dispatched again.
+    stopped_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "dispatch_watermark"

@@ -112,7 +112,7 @@ def test_an_unknown_id_is_answered_with_near_ones() -> None:
 
 
 def test_without_a_near_one_the_known_ids_are_listed() -> None:
-    with pytest.raises(CommandError, match="There are none"):
+    with pytest.raises(CommandError, match="There are no services yet"):
         call_command("probe", "x")
     make_service()
 

@@ -88,6 +88,7 @@ CAUSES = (
     _("forgiven: a blank in the Location header"),
 )
 REMARKS = ("forgiven: ", "body not read: ", "not verified: ", "weak TLS: ")
+_TELLING = frozenset({"status", "expected", "code"})  # values that tell causes apart
 _PART = re.compile(r"%\\\((\w+)\\\)s")
 
 
@@ -114,6 +115,18 @@ def _after_address(sentence: str) -> str:
     """Return the remark behind an address (`192.0.2.1: forgiven: …`); empty where there is none."""
     rest = sentence.partition(": ")[2]
     return rest if rest.startswith(REMARKS) else ""
+
+
+def without_places(sentence: str) -> str:
+    """Return a failure's reason, in the active language, without the values that differ between services.
+
+    Outages with the same cause have the same text: "connection refused by …", whatever their addresses.
+    """
+    for cause, form in _forms():
+        if match := form.fullmatch(sentence):
+            values = {name: value if name in _TELLING else "…" for name, value in match.groupdict().items()}
+            return translation.gettext(cause) % values
+    return sentence
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from pathlib import Path
 from slamonitor.running.child import is_alive
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+IS_INSTALLED = (CHECKOUT / "__init__.py").exists()  # from a wheel (`deploy/wheel.py`), and not a checkout
 HEADER = "# Written by `manage.py up`. Use it with:  set -a; . {path}; psql\n"
 
 
@@ -27,9 +28,17 @@ class StateDirectoryInUse(EmbeddedError):
     """Another `manage.py up` runs on this state directory."""
 
 
+def home() -> Path:
+    """Return the default state directory: `var/` of a checkout, else a folder for data in the user's home."""
+    if not IS_INSTALLED:
+        return CHECKOUT / "var"
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if data.startswith("/") else Path.home() / ".local" / "share") / "slamonitor"
+
+
 def default_path() -> Path:
     """Return the state directory of this environment, which need not exist."""
-    return Path(os.environ.get("SLAMONITOR_STATE_DIR") or CHECKOUT / "var").absolute()
+    return Path(os.environ.get("SLAMONITOR_STATE_DIR") or home()).absolute()
 
 
 def read_env(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -129,7 +138,7 @@ def _take(descriptor: int, path: Path, deadline: float) -> None:
             pid = os.pread(descriptor, 20, 0).decode().strip() or "?"
             if (pid.isdecimal() and is_alive(int(pid))) or time.monotonic() > deadline:
                 raise StateDirectoryInUse(
-                    f"Another `manage.py up` (process {pid}) already uses the state directory {path}. "
+                    f"Another monitor (process {pid}) already uses the state directory {path}. "
                     f"Stop it first (kill {pid}), or choose another one with --state-dir."
                 ) from None
         time.sleep(0.1)

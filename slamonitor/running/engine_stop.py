@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from database.backups.problem import BackupError
 from database.backups.server import Server
+from slamonitor.embedded.installations import is_running
 from slamonitor.running import pause
 
 WORKERS = "%celery%"  # part of the name that `settings.py` gives their connections
@@ -26,7 +27,7 @@ SESSIONS = """
 def engine_stopped(server: Server, state: Path) -> Iterator[None]:
     """Pause the engine of a running `manage.py up`; refuse where another one is at work. Raises `BackupError`."""
     try:
-        with pause.paused(state) if pause.is_run_by_up(state) else nullcontext():
+        with pause.paused(state) if is_running(state) else nullcontext():
             _require_stopped(server)
             yield
     except pause.NotPaused as error:

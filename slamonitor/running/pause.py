@@ -23,11 +23,6 @@ class NotPaused(Exception):
     """The engine runs and did not stop."""
 
 
-def is_run_by_up(state: Path) -> bool:
-    """Return whether a `manage.py up` runs on a state directory."""
-    return _is_held(state / "lock")
-
-
 @contextmanager
 def paused(state: Path) -> Iterator[None]:
     """Keep the engine of a running `manage.py up` off during the block. Raises `NotPaused`."""
@@ -41,7 +36,7 @@ def paused(state: Path) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
         while os.pread(descriptor, len(PAUSED), 0) != PAUSED:
             if time.monotonic() > deadline:
-                raise NotPaused(f"The engine of `manage.py up` did not stop within {STOP_TIMEOUT_S:g} s.")
+                raise NotPaused(f"The engine did not stop within {STOP_TIMEOUT_S:g} s.")
             time.sleep(0.1)
         yield
     finally:

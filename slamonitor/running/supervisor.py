@@ -51,6 +51,7 @@ class Child:
     deaths: int = 0  # in a row
     restart_at: float | None = None  # None while it runs
     life: Life | None = None
+    keep: Callable[[str], bool] = lambda line: False  # lines to print later
     unfinished: bytes = b""  # the beginning of a line whose end is still to come
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=15))
 
@@ -72,6 +73,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._selector = selectors.DefaultSelector()
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._kept: deque[str] = deque()
         self._stop_signals = 0  # number of signals received
         self.ended_cleanly = False  # valid after the block: True if no child had to be killed
 
@@ -84,6 +86,7 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         try:
+            self.say_kept()
             self.ended_cleanly = self.stop()
         finally:
             self._stop_guardian()
@@ -94,6 +97,11 @@ class Supervisor:
     def say(self, text: str) -> None:
         """Print a line of our own."""
         self.printer.line("up", text)
+
+    def say_kept(self) -> None:
+        """Print the lines that were kept back."""
+        while self._kept:
+            self.say(self._kept.popleft())
 
     def start(self, process: Process) -> None:
         """Start a process and return when it is ready. Raises `ChildFailed` or `StopRequested`."""
@@ -108,9 +116,13 @@ class Supervisor:
             if self._clock() > deadline:
                 raise ChildFailed(f"{process.name} was not ready within {process.ready_timeout_s:g} s.{_quote(child)}")
 
-    def run(self, process: Process) -> None:
-        """Run a process to its end. Raises `ChildFailed` if it fails, or `StopRequested`."""
+    def run(self, process: Process, keep: Callable[[str], bool] = lambda line: False) -> None:
+        """Run a process to its end. Raises `ChildFailed` if it fails, or `StopRequested`.
+
+        Lines to keep are printed by `say_kept`, at the end of the block at the latest.
+        """
         child = self._begin(process)
+        child.keep = keep
         while child.popen.poll() is None:
             self._tick()
         self._bury(child)
@@ -276,6 +288,9 @@ class Supervisor:
         text = line.decode(errors="replace").rstrip()
         if text:  # Celery is generous with empty lines
             child.tail.append(text)
+            if child.keep(text):
+                self._kept.append(text)
+                return
             self.printer.line(child.process.name, text)
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:

@@ -51,6 +51,7 @@ def test_what_a_target_says_is_text_wherever_it_is_shown(admin: Person, client: 
         "/admin/checks/?service=payments&window=all": admin.client,
         f"/admin/checks/{key}/": admin.client,
         "/admin/": admin.client,
+        "/admin/services/payments/": admin.client,
         "/admin/monitoring/service/": admin.client,
         "/admin/monitoring/service/payments/change/": admin.client,
     }

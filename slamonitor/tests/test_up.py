@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from django.core.management.base import CommandError
 
 from slamonitor.embedded.redis import EmbeddedRedis, client_without_retries
 from slamonitor.embedded.state_directory import CHECKOUT, StateDirectory, read_env
+from slamonitor.management.commands.first_run import _box
 from slamonitor.management.commands.up import (
+    MAKE_GOAL,
+    PASSWORDS,
+    again,
     free_port,
     given_database_url,
     given_settings,
@@ -21,9 +26,11 @@ from slamonitor.management.commands.up import (
 )
 from slamonitor.running import processes
 from slamonitor.running.processes import Options
+from slamonitor.seeding import password_lines
 
 pytestmark = pytest.mark.processes
 
+GIVEN = {"host": "127.0.0.1", "workers": 1, "rezone": False, "demo": False, "state_dir": None}
 OPTIONS = Options(host="127.0.0.1", port=8000, workers=1)
 PARTS = {"DB_PASSWORD": "p@ss", "DB_HOST": "db"}
 
@@ -34,8 +41,34 @@ def test_taken_port_is_refused_with_a_remedy() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(CommandError, match=rf"port {port}.*in use.*Nothing was started.*--port \d+"):
-            require_free_port("127.0.0.1", port)
+        with pytest.raises(CommandError, match=rf"port {port}.*in use.*Nothing was started.*manage.py up --port \d+$"):
+            require_free_port(replace(OPTIONS, port=port), again(GIVEN))
+
+
+@pytest.mark.parametrize(
+    ("goal", "options", "line"),
+    [
+        ("", {}, "manage.py up --port 8001"),
+        ("run", {"workers": 2, "rezone": True}, "make run ARGS='--port 8001 --workers 2 --rezone'"),
+        ("demo", {"demo": True, "state_dir": "var/demo"}, "make demo ARGS='--port 8001'"),
+        ("demo", {"demo": True, "state_dir": "/a b"}, """make demo ARGS='--port 8001 --state-dir '"'"'/a b'"'"''"""),
+        ("", {"demo": True, "state_dir": "var/demo"}, "manage.py up --port 8001 --state-dir var/demo --demo"),
+    ],
+)
+def test_advice_for_another_port_repeats_what_was_entered(
+    goal: str, options: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MAKE_GOAL, goal)
+    monkeypatch.chdir(CHECKOUT)
+
+    assert again({**GIVEN, **options})(8001) == line
+
+
+def test_lines_with_passwords_are_recognized() -> None:
+    lines = [*_box("b85w-7anz").splitlines(), *password_lines({"viewer": "k22n-7g2s"})]
+
+    assert [line for line in lines if not PASSWORDS.match(line)] == []
+    assert not PASSWORDS.match("Monitoring the status page every 10 s at http://localhost:8000/health")
 
 
 def test_targets_of_the_demonstration_step_aside_for_a_taken_port() -> None:
@@ -51,8 +84,8 @@ def test_targets_of_the_demonstration_step_aside_for_a_taken_port() -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("192.0.2.1", 8000)])
 def test_impossible_address_is_refused_with_a_remedy(host: str, port: int) -> None:
-    with pytest.raises(CommandError, match=r"Cannot listen.*--port"):
-        require_free_port(host, port)
+    with pytest.raises(CommandError, match=r"Cannot listen.*--(port|host)"):
+        require_free_port(replace(OPTIONS, host=host, port=port), again({**GIVEN, "host": host}))
 
 
 @pytest.mark.parametrize(

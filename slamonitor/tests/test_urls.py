@@ -80,6 +80,9 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/(?P<url>.*)$": ("/admin/nothing-here", MISSING),
     "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
     "admin/diagnostics/": ("/admin/diagnostics/", ADMINS),
+    "admin/now/": ("/admin/now/", SIGNED_IN),
+    "admin/services/<slug:service_id>/": ("/admin/services/payments/", SIGNED_IN),
+    "admin/services/<slug:service_id>/ping-url/": ("/admin/services/payments/ping-url/", BY_FORM_SIGNED_IN),
     "admin/checks/": ("/admin/checks/", SIGNED_IN),
     "admin/checks/<str:key>/": ("/admin/checks/0.payments.default/", MISSING),
     "admin/monitoring/service/<slug:service_id>/check-now/": (
@@ -121,6 +124,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
         }.items()
     },
     **model_addresses("monitoring/service", "payments", see=ADMINS, edit=ADMINS),
+    "admin/monitoring/service/": ("/admin/monitoring/service/", SIGNED_IN),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
     **model_addresses("monitoring/accountingpolicy", "{policy}", see=SIGNED_IN, edit=ADMINS),

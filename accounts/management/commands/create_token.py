@@ -29,7 +29,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
-            raise CommandError(f"There is no user {options['username']!r}.")
+            names = ", ".join(User.objects.order_by("username").values_list("username", flat=True)[:10])
+            known = f"Available: {names}." if names else "There are none yet; add one with: manage.py first_run"
+            raise CommandError(f"There is no user {options['username']!r}. {known}")
         if not 1 <= options["days"] <= tokens.LONGEST_DAYS:
             raise CommandError(f"--days {options['days']}: enter a number from 1 to {tokens.LONGEST_DAYS}.")
         try:

@@ -129,7 +129,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(service: Any, set
 
     told = command("--rezone", "--dry-run")
 
-    assert "2025-03-10 payments: mo 83.33 % → o 100.00 %" in told
+    assert "2025-03-10 payments: Major outage 83.33 % → Operational 100.00 %" in told
     assert "5 days, 5 rows, would be accounted in Asia/Seoul instead of UTC" in told
     assert (rows(*FIGURES, "time_zone", "updated_at"), list(RollupWatermark.objects.values())) == before
 

@@ -402,7 +402,7 @@ def test_the_command_shows_what_would_change_and_then_changes_it(service: Any) -
     said = StringIO()
 
     call_command("rollup", "--from", "2025-03-10", "--to", "2025-03-10", "--dry-run", stdout=said)
-    assert "2025-03-10 payments: nothing → o 100.00 %" in said.getvalue()
+    assert "2025-03-10 payments: nothing → Operational 100.00 %" in said.getvalue()
     assert not UptimeRecord.objects.exists()
 
     call_command("rollup", "--from", "2025-03-10", "--to", "2025-03-10", stdout=said)

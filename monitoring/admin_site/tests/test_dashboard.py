@@ -40,30 +40,35 @@ def store(service_id: str, verdicts: str, *, until: timedelta = timedelta(0), re
     )
 
 
-def test_what_burns_is_listed_worst_first_with_since_and_why() -> None:
-    for name in ("down", "fine", "silent", "slow", "unmeasured", "paused"):
+def test_problems_are_listed_worst_first_and_newest_first_with_since_and_why() -> None:
+    for name in ("down", "long", "fine", "silent", "slow", "unmeasured", "paused"):
         make_service(name, is_active=name != "paused")
     store("fine", "gg")
     store("slow", "gss")
     store("down", "gbbb")
+    store("long", "gbbbbbbb")
     store("silent", "gg", until=timedelta(minutes=20))
 
     found, count = dashboard.service_problems(NOW)
 
     assert [(each.id, each.status) for each in found] == [
         ("down", "mo"),
+        ("long", "mo"),
         ("slow", "po"),
         ("silent", "nd"),
         ("unmeasured", "nd"),
     ]
-    assert count == 4
+    assert count == 5
     assert (found[0].since, found[0].error) == (NOW - timedelta(minutes=2), "connection refused by 10.0.0.5:443")
-    assert found[1].since == NOW - timedelta(minutes=1)
-    assert found[2].since == NOW - timedelta(minutes=20)
-    assert found[3].since is None
+    assert found[2].since == NOW - timedelta(minutes=1)
+    assert found[3].since == NOW - timedelta(minutes=20)
+    assert found[4].since is None
 
 
-def test_a_long_list_is_cut_and_counted(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_long_list_is_cut_and_counted(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "MOST_PROBLEMS_READ", 20)
     for number in range(25):
         make_service(f"service-{number}")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from monitoring.engine.dispatch import dispatch_due, ranges
+from monitoring.engine.dispatch import dispatch_due, note_stop, ranges
 from monitoring.models import DispatchWatermark, ServiceState
 from monitoring.models.engine import LEAD
 from monitoring.tests.factories import make_service
@@ -86,6 +86,20 @@ def test_slots_missed_in_a_pause_are_counted_and_not_made_up() -> None:
     # Handed out before: up to +2 s. Looked back to: +60 s. In between lie 58 slots.
     assert (tick.skipped, tick.dispatched) == (58, 4)
     assert DispatchWatermark.objects.get().skipped_slots == 58
+
+
+@pytest.mark.django_db
+def test_only_a_pause_that_nobody_asked_for_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    make_service(check_interval=1000)
+    dispatch_due(NOW, Queue())
+    note_stop(NOW)
+
+    with caplog.at_level("INFO", logger="monitoring.engine.dispatch"):
+        planned = dispatch_due(NOW + 62 * SECOND, Queue())
+        failed = dispatch_due(NOW + 124 * SECOND, Queue())
+
+    assert (planned.skipped, failed.skipped) == (58, 58)
+    assert [record.levelname for record in caplog.records] == ["INFO", "ERROR"]
 
 
 @pytest.mark.django_db

@@ -90,10 +90,11 @@ def test_health_counts_and_doctor_names_them(service: Service, client: Client) -
 def test_pages_and_check_now_say_why(service: Service, admin: Person, deaf_server: Any) -> None:
     address = "/admin/monitoring/service/payments"
 
-    page = admin.client.get(f"{address}/change/").content.decode()
+    form = admin.client.get(f"{address}/change/").content.decode()
+    page = admin.client.get("/admin/services/payments/").content.decode()
     now = admin.client.post(f"{address}/check-now/").content.decode()
 
-    assert f"{WHY}." in page and "Our own DNS servers" in page
+    assert all(f"{WHY}." in shown and "Our own DNS servers" in shown for shown in (form, page))
     assert f"DNS server {deaf_server} does not answer." in now and "Our own DNS servers" in now
 
 

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from monitoring.checks.compressed import moving
 from monitoring.checks.compressed.kinds import KINDS
+from monitoring.management import service_ids
 from monitoring.models import Service
-from monitoring.probes.suggestions import did_you_mean
 from monitoring.rules.calendar_days import days_between
 
 
@@ -27,8 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         service_id, first, last = options["service"], options["first"], options["last"] or options["first"]
         ids = list(Service.objects.order_by("id").values_list("id", flat=True))
-        if service_id not in ids:
-            raise CommandError(f"No service has the id {service_id!r}. {did_you_mean(service_id, ids)}")
+        service_ids.require([service_id], ids)
         if first > last:
             raise CommandError(f"--from {first} is after --to {last}. Swap them.")
         for day in days_between(first, last):

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from monitoring.catalogue.services_export import export
+from monitoring.management import service_ids
 from monitoring.models import Service
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         services = Service.objects.present().order_by("id")
         if options["ids"]:
+            service_ids.require(options["ids"], list(services.values_list("id", flat=True)))
             services = services.filter(id__in=options["ids"])
         for piece in export(services.iterator()):
             self.stdout.write(piece, ending="")

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from monitoring.engine.check_now import Attempt, check_now
+from monitoring.management import service_ids
 from monitoring.models import Service
 from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.probes.model import Phases, ProbeResult, Verdict
-from monitoring.probes.suggestions import did_you_mean
 
 DAY_MS = 86_400_000
 HEADINGS = ("", "status", "DNS", "connect", "TLS", "first byte", "total", "(times in ms)")
@@ -56,11 +56,8 @@ class Command(BaseCommand):
 def _find(id: str) -> Service:
     service = Service.objects.present().filter(id=id).first()
     if service is None:
-        known = list(Service.objects.present().values_list("id", flat=True))
-        hint = did_you_mean(id, known) or (
-            f"Available: {', '.join(sorted(known)[:10])}." if known else "There are none."
-        )
-        raise CommandError(f"There is no service {id!r}. {hint.strip()}")
+        service_ids.require([id], list(Service.objects.present().values_list("id", flat=True)))
+    assert service is not None
     return service
 
 

@@ -14,8 +14,9 @@ from django.utils import timezone
 from database.batches import batches
 from monitoring.accounting import day_zones, night_audit, rollup
 from monitoring.accounting.day import Day, account_day
+from monitoring.management import service_ids
 from monitoring.models import Service, UptimeRecord
-from monitoring.probes.suggestions import did_you_mean
+from monitoring.models.rollups import DAY_STATUSES
 from monitoring.rules.calendar_days import bounds, day_of, days_between
 
 
@@ -159,8 +160,7 @@ def _services(service_id: str | None) -> list[str]:
     ids = list(Service.objects.order_by("id").values_list("id", flat=True))
     if service_id is None:
         return ids
-    if service_id not in ids:
-        raise CommandError(f"No service has the id {service_id!r}. {did_you_mean(service_id, ids)}")
+    service_ids.require([service_id], ids)
     return [service_id]
 
 
@@ -173,7 +173,8 @@ def _words(figure: tuple[str, int | None] | None) -> str:
     if figure is None:
         return "nothing"
     status, hundredths = figure
-    return status if hundredths is None else f"{status} {hundredths // 100}.{hundredths % 100:02} %"
+    label = str(dict(DAY_STATUSES)[status])
+    return label if hundredths is None else f"{label} {hundredths // 100}.{hundredths % 100:02} %"
 
 
 def _day(text: str) -> date:

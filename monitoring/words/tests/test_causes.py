@@ -8,7 +8,7 @@ from django.utils import translation
 from monitoring.probes.failures import connect_words
 from monitoring.probes.model import Phases
 from monitoring.probes.net.timeline import longest
-from monitoring.words.causes import in_words
+from monitoring.words.causes import in_words, without_places
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,14 @@ def test_every_phase_that_makes_a_check_slow_is_said_in_korean(phase: str | None
 
 def test_english_stays_as_it_is_stored() -> None:
     assert in_words("answered 502 Bad Gateway") == "answered 502 Bad Gateway"
+
+
+def test_the_same_cause_at_two_addresses_has_one_text() -> None:
+    refused = {without_places(f"connection refused by 10.0.0.{number}:443") for number in (1, 2)}
+
+    assert refused == {"connection refused by …"}
+
+
+def test_a_status_tells_causes_apart() -> None:
+    assert without_places("answered 503 Service Unavailable") == "answered 503 Service Unavailable"
+    assert without_places("something new about 10.0.0.1") == "something new about 10.0.0.1"

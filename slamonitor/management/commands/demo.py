@@ -8,7 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from monitoring.models import Service
 from slamonitor.demo.adding import OtherServices, add_demo
+from slamonitor.demo.sample_services import MARK
 from slamonitor.seeding import DAYS, password_lines
 
 
@@ -22,6 +24,8 @@ class Command(BaseCommand):
         if not settings.PROBE_ALLOW_PRIVATE:
             raise CommandError("PROBE_ALLOW_PRIVATE is off, but the targets of the demo are on 127.0.0.1. Turn it on.")
         began = time.monotonic()
+        if not Service.objects.filter(metadata__has_key=MARK).exists():
+            self.stdout.write(f"Adding {DAYS} days of sample data, which takes about half a minute")
         try:
             added = add_demo(options["targets_port"], timezone.now())
         except OtherServices as refused:

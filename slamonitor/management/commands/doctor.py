@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from observability import diagnostics
 from observability.diagnostics import Examined, Finding, Table, Verdict
+from slamonitor.command_line import runnable
 from slamonitor.doctor.findings import AREAS, by_area
 
 SIGNS = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.WARNING: "WARN", Verdict.BAD: "BAD "}
@@ -56,7 +57,7 @@ class Command(BaseCommand):
         sign = style.get(finding.verdict, str)(SIGNS[finding.verdict])
         self.stdout.write(f"  {sign}  {each.check.title}: {finding.says}")
         if finding.remedy:
-            self.stdout.write(f"{INDENT}  → {finding.remedy}")
+            self.stdout.write(f"{INDENT}  → {runnable(str(finding.remedy))}")
         if tables and finding.table:
             for line in lines_of(finding.table):
                 self.stdout.write(f"{INDENT}  {line}".rstrip())
@@ -69,7 +70,7 @@ def as_json(each: Examined) -> dict[str, Any]:
         "area": each.check.area,
         "verdict": each.finding.verdict,
         "says": each.finding.says,
-        "remedy": each.finding.remedy,
+        "remedy": each.finding.remedy and runnable(str(each.finding.remedy)),
         "table": table and {"columns": list(table.columns), "rows": [list(row) for row in table.rows]},
     }
 

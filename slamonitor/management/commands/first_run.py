@@ -18,6 +18,7 @@ from monitoring.accounting import day_zones
 from monitoring.catalogue.sync import Refused
 from monitoring.models.raw import RAW_TABLES
 from slamonitor import own_service
+from slamonitor.command_line import runnable
 
 ADMIN, ADMIN_EMAIL = "admin", "admin@localhost"
 
@@ -33,6 +34,9 @@ class Command(BaseCommand):
             "--page-url", default="http://localhost:8000", help="URL of the status page (default %(default)s)"
         )
         parser.add_argument("--rezone", action="store_true", help="then account days of another time zone again")
+        parser.add_argument(
+            "--demo-targets-port", type=int, metavar="PORT", help="then add sample data, with targets on this port"
+        )
         parser.add_argument("--migrate", action="store_true", help="run migrations first, in the same process")
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
@@ -59,6 +63,8 @@ class Command(BaseCommand):
             self.stdout.write(said)
         if password:
             self.stdout.write(_box(password))
+        if options["demo_targets_port"]:
+            call_command("demo", targets_port=options["demo_targets_port"])
 
 
 def first_run(health_url: str, now: datetime) -> tuple[str | None, str | None]:
@@ -80,7 +86,7 @@ def _box(password: str) -> str:
         f"    user name   {ADMIN}",
         f"    password    {password}",
         "",
-        f"Lost it? manage.py changepassword {ADMIN}",
+        f"Lost it? {runnable(f'manage.py changepassword {ADMIN}')}",
     ]
     width = max(map(len, lines))
     edge = f"+{'-' * (width + 2)}+"  # in ASCII, so that every terminal shows the password

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import re
 import shlex
 import socket
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,14 +16,20 @@ from django.core.management.base import BaseCommand, CommandError
 
 from observability import metrics
 from observability.logs import FORMAT, resolved
+from slamonitor.command_line import program
+from slamonitor.embedded.installations import registered
 from slamonitor.embedded.postgres import EmbeddedPostgres, client_variables
 from slamonitor.embedded.programs import find_postgres
 from slamonitor.embedded.redis import EmbeddedRedis
-from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path
+from slamonitor.embedded.state_directory import EmbeddedError, StateDirectory, default_path, home
 from slamonitor.environment import Environment
 from slamonitor.running import pause, processes
 from slamonitor.running.processes import Options
 from slamonitor.running.supervisor import ChildFailed, StopRequested, Supervisor
+
+LOOPBACK = "127.0.0.1"
+MAKE_GOAL = "SLAMONITOR_MAKE_GOAL"  # the Makefile sets it to what was made
+PASSWORDS = re.compile(r"\+-|\| |Users created\.|  \w+ +\S+@\S+ ")  # lines of `first_run` with new passwords
 
 
 class Command(BaseCommand):
@@ -32,10 +40,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+        parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default %(default)s)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default %(default)s)")
-        # manage.py takes it from the command line before the settings are read; here it is for `--help`.
-        parser.add_argument("--state-dir", metavar="DIR", help="data, secrets and lock (default var/)")
+        # The settings need it earlier (`slamonitor/command_line.py`).
+        parser.add_argument("--state-dir", metavar="DIR", help=f"data, secrets and lock (default {home()})")
         parser.add_argument("--workers", type=int, default=1, help="probe workers, each one core (default %(default)s)")
         parser.add_argument("--rezone", action="store_true", help="first account days of another time zone again")
         parser.add_argument("--demo", action="store_true", help="show sample services with sample history")
@@ -49,8 +57,10 @@ class Command(BaseCommand):
         )
         try:
             state = StateDirectory.create(default_path())
-            with state.lock() as descriptor:
-                require_free_port(chosen.host, chosen.port)
+            # One that the environment names is found by the same variable.
+            found = registered(state.path) if options["state_dir"] else contextlib.nullcontext()
+            with state.lock() as descriptor, found:
+                require_free_port(chosen, again(options))
                 with (
                     Supervisor(keep_open=(descriptor,), log_format=log_format()) as supervisor,
                     contextlib.suppress(StopRequested),
@@ -72,10 +82,15 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     # These need no database, and start while it is being prepared.
     for number in range(1, options.workers + 1):
         supervisor.start(processes.probe_worker(env, options, number))
-    first = ("first_run", "--migrate", "--page-url", page_url(options), *(("--rezone",) if rezone else ()))
-    supervisor.run(processes.manage(env, *first))
-    if demo:
-        start_demo(supervisor, env, options)
+    # The targets of the demo are on the port after ours or, if that is taken, on any other.
+    targets_port = free_port(options.port + 1) if demo else None
+    first = [
+        "first_run", "--migrate", "--page-url", page_url(options), *(["--rezone"] if rezone else []),
+        *(["--demo-targets-port", str(targets_port)] if targets_port else []),
+    ]  # fmt: skip
+    supervisor.run(processes.manage(env, *first), keep=lambda line: bool(PASSWORDS.match(line)))
+    if targets_port:
+        supervisor.start(processes.targets(env, targets_port, settings.PAGE_TIME_ZONE.key))
     broker_is_redis = "BROKER_URL" not in env
     supervisor.start(
         processes.engine_worker(env, processes.results_stored(env["REDIS_URL"]) if broker_is_redis else None)
@@ -84,13 +99,7 @@ def start_all(supervisor: Supervisor, state: StateDirectory, options: Options, *
     supervisor.start(processes.beat(env))
     supervisor.start(processes.web(env, options))
     tell(supervisor, state, options)
-
-
-def start_demo(supervisor: Supervisor, env: dict[str, str], options: Options) -> None:
-    """Add the demonstration and start its targets, on the port after ours or, if that is taken, any other."""
-    port = free_port(options.port + 1)
-    supervisor.run(processes.manage(env, "demo", "--targets-port", str(port)))
-    supervisor.start(processes.targets(env, port, settings.PAGE_TIME_ZONE.key))
+    supervisor.say_kept()
 
 
 def free_port(preferred: int) -> int:
@@ -165,21 +174,60 @@ def given_database_url(given: dict[str, str]) -> str | None:
     return f"postgresql://{user}:{password}@{host}:{port}/{given.get('DB_NAME', 'sla_monitor')}"
 
 
-def require_free_port(host: str, port: int) -> None:
-    """Refuse a port that cannot be listened on, before anything is started. Raises `CommandError`."""
+def require_free_port(chosen: Options, again: Callable[[int], str]) -> None:
+    """Refuse a port that cannot be listened on, before anything is started. Raises `CommandError`.
+
+    `again` returns what to enter for another port.
+    """
+    host, port = chosen.host, chosen.port
     try:
-        if not 0 < port < 65_536:  # getaddrinfo would quietly take the remainder
-            raise OverflowError("a port is a number from 1 to 65535")
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server will
-            probe.bind(address)
+        listen(host, port)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CommandError(
-            f"Cannot listen on {host} port {port}: {reason}. Nothing was started. "
-            f"Choose another port, for example: manage.py up --port {port + 1 if 1023 < port < 65535 else 8001}"
+            f"Cannot listen on {host} port {port}: {reason}. Nothing was started. {instead(host, port, again)}"
         ) from error
+
+
+def listen(host: str, port: int) -> None:
+    """Listen for a moment. Raises OSError, or OverflowError for what is no port."""
+    if not 0 < port < 65_536:  # getaddrinfo would quietly take the remainder
+        raise OverflowError("a port is a number from 1 to 65535")
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server will
+        probe.bind(address)
+
+
+def instead(host: str, port: int, again: Callable[[int], str]) -> str:
+    """Return the advice to use the next free port, or another host if this one has none."""
+    for other in range(port + 1 if 1023 < port < 65_535 else 8001, 65_536)[:100]:
+        with contextlib.suppress(OSError):
+            listen(host, other)
+            return f"Port {other} is free; enter: {again(other)}"
+    return "Choose an address of this machine with --host, for example --host 127.0.0.1"
+
+
+def again(options: Mapping[str, Any]) -> Callable[[int], str]:
+    """Return how to repeat this command with another port, by `make` if that started it."""
+    goal = os.environ.get(MAKE_GOAL, "")
+    state = options["state_dir"] or ""
+    # The goal itself adds this folder.
+    is_of_goal = goal == "demo" and Path(state or "x").absolute() == home() / "demo"
+    parts = {
+        "--host": options["host"] if options["host"] != LOOPBACK else "",
+        "--workers": str(options["workers"]) if options["workers"] != 1 else "",
+        "--state-dir": "" if is_of_goal else state,
+    }
+    flags = [name for name in ("rezone", "demo") if options[name] and name != goal]
+    rest = [word for name, value in parts.items() if value for word in (name, value)]
+    rest += [f"--{name}" for name in flags]
+
+    def line(port: int) -> str:
+        text = shlex.join(["--port", str(port), *rest])
+        return f"make {goal} ARGS={shlex.quote(text)}" if goal else f"manage.py up {text}"
+
+    return line
 
 
 def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> None:
@@ -188,11 +236,13 @@ def tell(supervisor: Supervisor, state: StateDirectory, options: Options) -> Non
     servers, env_file = state.path / "servers", shlex.quote(str(state.path / "env"))
     psql = str(find_postgres() / "bin" / "psql") if servers.exists() else "psql"
     for name, text in {
-        "Status page": page,
-        "Health": f"{page}health",
         "State": f"{state.path}" + (f", its data in {servers.readlink()}" if servers.is_symlink() else ""),
         "Database": f"set -a; . {env_file}; {shlex.quote(psql)}",
+        "Commands": f"{program()} help",
         "Stop": f"Ctrl-C, or: kill {os.getpid()}",
+        "Health": f"{page}health",
+        "Admin": f"{page}admin/",
+        "Status page": page,
     }.items():
         supervisor.say(f"{name:<12} {text}")
 

@@ -1,6 +1,7 @@
 """The admin as each role uses it."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,7 +10,13 @@ from accounts.models import Role
 from slamonitor.tests.browser.people import PASSWORD, sign_in, sign_out
 from slamonitor.tests.browser.test_public_page import FOLLOWS_MS, violations
 from slamonitor.tests.installation import Installation
+from slamonitor.tests.targets import Target
 
+A_LINK_IN_FOCUS = """each => {
+  const link = Object.assign(document.createElement("a"), { href: "#", id: "mine" });
+  each.append(link);
+  link.focus();
+}"""
 ONE_TIME = re.compile(r"password +((?:[a-z2-9]{4}-){3}[a-z2-9]{4})")
 
 
@@ -29,18 +36,74 @@ def test_the_first_sign_in_asks_for_a_password_of_ones_own(page: Page, installat
     expect(page).to_have_url(re.compile("/admin/$"))
     sign_out(page)
     sign_in(page, "admin", PASSWORD)
-    expect(page.get_by_role("heading", name="Services with problems")).to_be_visible()
+    expect(page.get_by_role("heading", name="Open incidents")).to_be_visible()
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_the_first_screen_shows_the_engine_at_work(page: Page, role: Role) -> None:
     sign_in(page, f"the-{role}")
 
-    expect(page.get_by_text("None. Every service responds.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Every service responds.")).to_be_visible()
     facts = page.locator(".dash-facts")
     expect(facts).to_contain_text(re.compile(r"Workers, probing / recording / dispatching\s*1 / 1 / 1"))
     expect(facts.locator(".is-wrong")).to_have_count(0)
     assert violations(page, ".dash") == []
+
+
+@pytest.fixture
+def broken(target: Target) -> Iterator[Target]:
+    target.status = 503
+    yield target
+    target.status = 200
+
+
+def test_the_overview_follows_an_outage_and_its_form_is_filled_in(page: Page, broken: Target) -> None:
+    sign_in(page, "the-reporter")
+
+    expect(page.locator("#headline")).to_have_text("Payments is down. Without an incident: 1.", timeout=FOLLOWS_MS)
+    assert violations(page, ".dash") == []
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Updates are paused.")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Report 1 as an incident")).click()
+
+    expect(page.get_by_label("Title")).to_have_value("Payments is down")
+    expect(page.locator("#id_major_services option:checked")).to_have_text(["Payments"])
+
+
+def test_the_overview_waits_while_somebody_uses_it(page: Page) -> None:
+    sign_in(page, "the-viewer")
+    page.locator("#now dl").first.evaluate(A_LINK_IN_FOCUS)
+
+    expect(page.get_by_text("Waits while you use this part.")).to_be_visible(timeout=FOLLOWS_MS)
+    expect(page.locator("#mine")).to_be_focused()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_reads_the_page_of_a_service(page: Page, role: Role) -> None:
+    sign_in(page, f"the-{role}")
+    page.locator("#nav-sidebar-apps").get_by_role("link", name="Services").click()
+    page.locator("#result_list").get_by_role("link", name=re.compile("Search")).click()
+
+    expect(page).to_have_url(re.compile("/admin/services/search/"))
+    expect(page.locator(".service-state")).to_contain_text("Operational")
+    expect(page.get_by_role("heading", name="Last checks")).to_be_visible()
+    expect(page.get_by_role("button", name="Check now")).to_have_count(1 if role == Role.ADMIN else 0)
+    assert violations(page, ".dash") == []
+    page.get_by_role("link", name="90 days", exact=True).click()
+    assert violations(page, ".dash") == []
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_of_a_service_fits_a_phone(page: Page, language: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    page.set_extra_http_headers({"Accept-Language": language})
+    sign_in(page, "the-viewer")
+
+    for address in ("/admin/services/search/", "/admin/services/search/?period=90d", "/admin/"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, address
+        assert violations(page, ".dash") == [], address
 
 
 def test_the_period_is_switched_by_a_link(page: Page) -> None:
@@ -52,11 +115,11 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
 
 
-FOR_ALL = ["Overview", "Incidents", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
+FOR_ALL = ["Overview", "Incidents", "Services", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
-    Role.ADMIN: [*FOR_ALL[:2], "Services", *FOR_ALL[2:-1], "Users", "API tokens", "Diagnostics"],
+    Role.ADMIN: [*FOR_ALL[:-1], "Users", "API tokens", "Diagnostics"],
 }
 
 
