@@ -40,13 +40,16 @@ def duration(value: Any, notes: Notes) -> int:
 def cron_fault(expression: str) -> tuple[str, str] | None:
     """Return why a cron expression cannot be used, as a msgid with `why`; None if it can."""
     if len(expression.split()) != 5:
-        return "%(value)s is not a cron expression of five fields: minute, hour, day, month, weekday.", ""
+        message = "%(value)s is not a cron expression of five fields: minute, hour, day, month, weekday."
+        return message, ""
     try:
         times = [CURRENT, *islice(CronSim(expression, CURRENT), CRON_TIMES_CHECKED)]
     except (CronSimError, ValueError) as error:
-        return "%(value)s is not a cron expression: %(why)s.", str(error)
+        message = "%(value)s is not a cron expression: %(why)s."
+        return message, str(error)
     if len(times) < 2 or any(after - before > timedelta(seconds=LONGEST_S) for before, after in pairwise(times)):
-        return "%(value)s has a time in more than 62 days. Choose times that are nearer to each other.", ""
+        message = "%(value)s has a time in more than 62 days. Choose times that are nearer to each other."
+        return message, ""
     return None
 
 
