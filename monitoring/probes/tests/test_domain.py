@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from monitoring.probes import probe
 from monitoring.probes.domain_memory import DAY_MS, HOUR_MS, DomainMemory
-from monitoring.probes.failures import NotAllowed, NotKnown
+from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
 from monitoring.probes.http.answer import Reply
 from monitoring.probes.kinds.domain import read_answer
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
 from monitoring.probes.net.address import AddressPolicy
+from monitoring.probes.net.resolver import Resolver
 from monitoring.probes.tests.conftest import Run, make_spec, why
+from monitoring.probes.tests.names import naming
 from monitoring.probes.tests.targets import Script, Target, says, says_and_hangs, serving
 from monitoring.probes.tools import Tools
 
@@ -134,6 +136,18 @@ def test_registry_that_hangs_or_is_gone_is_no_verdict(run: Run, fresh: Tools, cl
             await probe(make_spec("domain://example.com", kind="domain", settings=gone), fresh)
 
     run(scenario())
+
+
+def test_a_fault_of_our_own_dns_servers_is_not_remembered(run: Run, fresh: Tools) -> None:
+    async def scenario() -> ProbeResult:
+        async with naming({("rdap.test", "A"): ["127.0.0.1"]}) as names, serving(says(registered(EXPIRES))) as target:
+            settings = {"rdap_server": f"http://rdap.test:{target.port}/"}
+            spec = make_spec("domain://example.com", kind="domain", settings=settings, due_at_ms=NOW_MS)
+            with pytest.raises(NoNameServer, match="no DNS server is configured"):
+                await probe(spec, replace(fresh, resolver=Resolver([])))
+            return await probe(spec, replace(fresh, resolver=Resolver([names.address])))
+
+    assert run(scenario()).verdict is not Verdict.BAD
 
 
 def test_domain_that_never_expires_is_ok(run: Run, fresh: Tools) -> None:
