@@ -127,7 +127,9 @@ def program() -> str:
 
 def _program(started: str) -> str:
     path = Path(started).absolute()
-    if path.name != "manage.py":
+    if path.name not in ("manage.py", "slamonitor"):  # a server, which takes no commands
+        path = CHECKOUT / "manage.py" if not (CHECKOUT / "__init__.py").exists() else Path("slamonitor")
+    if path.name == "slamonitor":  # of a wheel
         return path.name if shutil.which(path.name) else shlex.quote(str(path))
     return shlex.join(_near(each) for each in (Path(sys.executable), path))
 
