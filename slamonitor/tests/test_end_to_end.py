@@ -151,6 +151,7 @@ def test_health_names_its_dependencies(installation: Installation) -> None:
         "pace",
         "network",
         "clocks",
+        "names",
         "messages",
         "targets",
     }
