@@ -76,4 +76,4 @@ def test_the_admin_shows_the_last_verified_restore(viewer: Person) -> None:
 
     body = viewer.client.get("/admin/").content.decode()
 
-    assert re.search("<dt>Last verified restore</dt><dd>([^<]*)", body)[1] == "1 h 00 min ago"
+    assert re.search("<dt>Verified restore</dt><dd>([^<]*)", body)[1] == "1 h 00 min ago"
