@@ -44,13 +44,13 @@ JSON_TYPES = ("application/json",)
 
 
 class StrictParser(Parser):
-    """Parse JSON strictly, as in RFC 8259: with its media type, in UTF-8, no NaN, no infinity, every key once."""
+    """Parse JSON strictly, as in RFC 8259: with its media type, no NaN, no infinity, every key once."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         if request.content_type not in JSON_TYPES:
             raise of_status(415, details={"accepted": JSON_TYPES}, headers={"Accept": ", ".join(JSON_TYPES)})
         try:
-            text = request.body.decode("utf-8-sig")
+            text = request.body.decode(json.detect_encoding(request.body))
             found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
             if "\\ud" in text.lower():
                 json.dumps(found, ensure_ascii=False).encode()  # half of a pair (`\ud800`) cannot be stored or sent
