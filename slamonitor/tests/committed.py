@@ -12,6 +12,8 @@ from pytest_django.plugin import blocking_manager_key
 
 FIXTURES = {"transactional_db", "live_server"}
 STANDARD = {
+    "name": "standard",
+    "version": 1,
     "effective_on": date(1970, 1, 1),
     "late_maintenance": "restate",
     "reason": "The rules that the monitor comes with.",
@@ -32,11 +34,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 def _restore() -> None:
     from django.db import connection
 
+    from database import partitions
     from monitoring.models import AccountingPolicy
     from monitoring.models.compressed import COMPRESSED_TABLES
     from monitoring.models.raw import RAW_TABLES
 
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join((*RAW_TABLES, *COMPRESSED_TABLES))}")
-    AccountingPolicy.objects.get_or_create(name="standard", version=1, defaults=STANDARD)
+        for table in (*RAW_TABLES, *COMPRESSED_TABLES):
+            for day in partitions.existing(table) | partitions.detached(table):
+                cursor.execute(f"DROP TABLE {table}_{day:%Y%m%d}")
+    AccountingPolicy.objects.get_or_create(id=1, defaults=STANDARD)
     connection.close()

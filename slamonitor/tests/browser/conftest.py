@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 from slamonitor.tests.browser import chromium
 from slamonitor.tests.browser.people import PASSWORD
@@ -13,7 +13,8 @@ from slamonitor.tests.browser.summary import NO_CHROMIUM
 from slamonitor.tests.installation import Installation, wait_until
 from slamonitor.tests.targets import Target, serving
 
-PATIENCE_MS = 20_000  # a browser on a busy machine
+PATIENCE_MS = 60_000  # a browser on a busy machine
+expect.set_options(timeout=PATIENCE_MS)
 SERVICES = """services:
 - {{id: payments, name: Payments, endpoint_url: 'http://{address}/', check_interval: 1000, timeout: 900}}
 - {{id: search, name: Search, endpoint_url: 'http://{steady}/', check_interval: 1000, timeout: 900}}
