@@ -1,4 +1,4 @@
-"""Incidents, their updates, and the row with the overall status."""
+"""Incidents and the services that they affect."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -131,66 +131,3 @@ class AffectedService(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.impact}"
-
-
-class IncidentUpdate(models.Model):
-    incident = models.ForeignKey(Incident, models.CASCADE, related_name="updates", db_index=False)
-    status = models.CharField(_("status"), max_length=16, choices=IncidentStatus.choices)  # at that moment
-    message = models.TextField(_("message"))  # Markdown
-    is_customer_visible = models.BooleanField(_("shown to customers"), default=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_column="created_by"
-    )
-    metadata = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        db_table = "incident_update"
-        verbose_name = _("incident update")
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(
-                condition=models.Q(status__in=IncidentStatus.values), name="incident_update_status_known"
-            ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["incident", "-created_at"], name="incident_update_newest"),  # the time line
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.incident_id} {self.status}"
-
-
-class OverallStatus(models.TextChoices):
-    OPERATIONAL = "operational", _("Operational")
-    DEGRADED = "degraded", _("Degraded")  # some services impaired
-    OUTAGE = "outage", _("Outage")  # major services down
-
-
-class SystemStatus(models.Model):
-    """The overall status, in a single row `current`."""
-
-    id = models.TextField(primary_key=True, default="current")
-    overall_status = models.CharField(max_length=16, choices=OverallStatus.choices, default=OverallStatus.OPERATIONAL)
-    operational_services = models.IntegerField(default=0)
-    total_services = models.IntegerField(default=0)
-    active_incidents = models.IntegerField(default=0)
-    last_incident_at = models.DateTimeField(null=True)
-    message = models.TextField(blank=True, default="")
-    metadata = models.JSONField(default=dict, blank=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        db_table = "system_status"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(condition=models.Q(id="current"), name="system_status_single_row"),
-            models.CheckConstraint(
-                condition=models.Q(overall_status__in=OverallStatus.values), name="system_status_known"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(operational_services__gte=0, operational_services__lte=models.F("total_services")),
-                name="system_status_counts",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.overall_status
