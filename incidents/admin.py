@@ -182,7 +182,8 @@ class IncidentAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Incident, form: IncidentForm, change: bool) -> None:
         if not change:
-            obj.created_by = request.user  # type: ignore[assignment]
+            obj.created_by = obj.published_by = request.user  # type: ignore[assignment]
+            obj.published_at = timezone.now()
         reporting.follow(obj, begun(reporting.course_of(obj), obj.started_at), obj.resolved_by)
         obj.save()
 
@@ -193,7 +194,7 @@ class IncidentAdmin(ModelAdmin):
         for formset in formsets:
             for update in formset.save(commit=False):
                 update.incident = form.instance
-                reporting.post(update, who=request.user, now=now)  # type: ignore[arg-type]
+                reporting.post(update, who=request.user, now=now, reopens=True)  # type: ignore[arg-type]
         reporting.publish(now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:

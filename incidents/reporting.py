@@ -1,9 +1,12 @@
-"""File and update incidents. Updates are never changed, and the page follows at once."""
+"""File, publish and update incidents. The page follows at once."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from database import changes
@@ -37,23 +40,80 @@ def affect(incident: Incident, impacts: Mapping[str, str]) -> None:
     """Set the services that an incident affects: impact by id."""
     before = dict(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
     AffectedService.objects.filter(incident=incident, service_id__in=before.keys() - impacts.keys()).delete()
+    affect_more(incident, impacts)
+
+
+def locked(incident_id: int) -> Incident:
+    """Return an incident, locked until the transaction ends. Raises Incident.DoesNotExist."""
+    return Incident.objects.select_for_update().get(pk=incident_id)
+
+
+def publish_incident(incident: Incident, *, who: User | None, now: datetime) -> None:
+    """Make a locked draft public, with the updates that it has. Raises ValidationError if it is no draft any more."""
+    _refuse_decided(incident)
+    incident.published_at, incident.published_by = now, who
+    acknowledge(incident, who=who, now=now)
+    if waiting := incident.updates.filter(is_proposed=True).first():
+        post(waiting, who=who, now=now)
+    first = incident.updates.published().filter(is_customer_visible=True).exists()
+    incident.first_update_at = now if first else None
+    incident.save()
+    tell_when_committed(Subject.INCIDENT, Action.CREATED, [incident.pk], status=incident.status)
+
+
+def dismiss(incident: Incident, *, who: User | None, now: datetime) -> None:
+    """Decide that a locked draft is not published. Raises ValidationError if it is no draft any more."""
+    _refuse_decided(incident)
+    incident.dismissed_at, incident.dismissed_by = now, who
+    acknowledge(incident, who=who, now=now)
+    incident.updates.filter(is_proposed=True).delete()
+    incident.save()
+
+
+def acknowledge(incident: Incident, *, who: User | None, now: datetime) -> None:
+    """Note who took care of an incident first. Does not save."""
+    if incident.acknowledged_at is None:
+        incident.acknowledged_at, incident.acknowledged_by = max(now, incident.started_at), who
+
+
+def _refuse_decided(incident: Incident) -> None:
+    if incident.published_at is not None:
+        who = incident.published_by or _("the monitor")
+        raise ValidationError(_("%(who)s has already published this incident."), "published", {"who": str(who)})
+    if incident.dismissed_at is not None:
+        who = incident.dismissed_by or _("the monitor")
+        raise ValidationError(_("%(who)s has already dismissed this draft."), "dismissed", {"who": str(who)})
+
+
+def post(update: IncidentUpdate, *, who: User | None, now: datetime, reopens: bool = False) -> None:
+    """Store an update of a locked incident, which takes effect now, and set the incident to the status in it.
+
+    Raises ValidationError if it would reopen a resolved incident without `reopens`.
+    """
+    incident = update.incident
+    if incident.status == RESOLVED and update.status != RESOLVED and not reopens:
+        raise ValidationError(_("This incident is resolved. Reopen it before you post another status."), "resolved")
+    follow(incident, moved(course_of(incident), update.status, now), who)
+    if incident.published_at is not None and update.is_customer_visible and incident.first_update_at is None:
+        incident.first_update_at = now
+    incident.save()
+    update.created_by, update.created_at = who, now
+    update.is_proposed, update.publish_at, update.published_at = False, None, now
+    update.save()
+    if update.impacts is not None:
+        affect_more(incident, update.impacts)
+    action = Action.COMPLETED if incident.status == RESOLVED else Action.PROGRESS
+    tell_when_committed(Subject.INCIDENT, action, [incident.pk], status=incident.status)
+
+
+def affect_more(incident: Incident, impacts: Mapping[str, str]) -> None:
+    """Change the impact of services of an incident, and add services; the others stay as they are."""
     AffectedService.objects.bulk_create(
         [AffectedService(incident=incident, service_id=id, impact=impact) for id, impact in sorted(impacts.items())],
         update_conflicts=True,
         unique_fields=["incident", "service"],
         update_fields=["impact"],
     )
-
-
-def post(update: IncidentUpdate, *, who: User | None, now: datetime) -> None:
-    """Store an update and set its incident to the status in it."""
-    incident = update.incident
-    follow(incident, moved(course_of(incident), update.status, now), who)
-    incident.save()
-    update.created_by, update.created_at = who, now
-    update.save(force_insert=True)
-    action = Action.COMPLETED if incident.status == RESOLVED else Action.PROGRESS
-    tell_when_committed(Subject.INCIDENT, action, [incident.pk], status=incident.status)
 
 
 def publish(now: datetime) -> None:
@@ -68,6 +128,6 @@ def touched(incident: Incident) -> Collection[tuple[str, str]]:
     return list(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
 
 
-def said(incident: Incident) -> Collection[IncidentUpdate]:
-    """Return all updates of an incident, newest first."""
-    return list(incident.updates.select_related("created_by").order_by("-created_at", "-id"))
+def said(incident: Incident) -> QuerySet[IncidentUpdate]:
+    """Return the updates of an incident that have taken effect, newest first."""
+    return incident.updates.published().select_related("created_by").order_by("-created_at", "-id")

@@ -112,7 +112,7 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
 
 
 def _open_incidents() -> tuple[OpenIncident, ...]:
-    newest = IncidentUpdate.objects.filter(incident=OuterRef("pk"), is_customer_visible=True).order_by("-created_at")
+    newest = IncidentUpdate.objects.public().filter(incident=OuterRef("pk")).order_by("-created_at")
     rows = (
         Incident.objects.unresolved()
         .annotate(

@@ -1,15 +1,20 @@
 from incidents.models.incident import AffectedService, Impact, Incident, IncidentStatus, Priority, Severity
+from incidents.models.post_mortem import FollowUp, PostMortem
 from incidents.models.system_status import OverallStatus, SystemStatus
-from incidents.models.update import IncidentUpdate
+from incidents.models.update import IncidentUpdate, UpdateTemplate, UpdateWording
 
 __all__ = [
     "AffectedService",
+    "FollowUp",
     "Impact",
     "Incident",
     "IncidentStatus",
     "IncidentUpdate",
     "OverallStatus",
+    "PostMortem",
     "Priority",
     "Severity",
     "SystemStatus",
+    "UpdateTemplate",
+    "UpdateWording",
 ]

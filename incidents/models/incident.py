@@ -40,13 +40,26 @@ class Impact(models.TextChoices):
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):
+    def published(self) -> "IncidentQuerySet":
+        """Return the incidents that customers may see. Every public reader starts here."""
+        return self.exclude(published_at=None)
+
+    def drafts(self) -> "IncidentQuerySet":
+        """Return the incidents that still need a decision: publish or dismiss."""
+        return self.filter(published_at=None, dismissed_at=None)
+
     def unresolved(self) -> "IncidentQuerySet":
-        return self.exclude(status=IncidentStatus.RESOLVED)
+        """Return the published incidents that are not resolved."""
+        return self.published().exclude(status=IncidentStatus.RESOLVED)
 
     def touching(self, service: Service, start: datetime, end: datetime) -> "IncidentQuerySet":
-        """Return the incidents of a service that were open at some time in [start, end), oldest first. One query."""
+        """Return the published incidents of a service that were open at some time in [start, end), oldest first.
+
+        One query.
+        """
         lasted = models.Q(resolved_at=None) | models.Q(resolved_at__gt=start)
-        return self.filter(lasted, affected_services=service, started_at__lt=end).order_by("started_at", "id")
+        found = self.published().filter(lasted, affected_services=service, started_at__lt=end)
+        return found.order_by("started_at", "id")
 
 
 class Incident(models.Model):
@@ -74,6 +87,18 @@ class Incident(models.Model):
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    # Our own columns, beyond the specified ones.
+    title_translations = models.JSONField(default=dict, blank=True)  # by language code, beside `title`
+    published_at = models.DateTimeField(null=True, editable=False)  # null: a draft, which customers never see
+    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    dismissed_at = models.DateTimeField(null=True, editable=False)  # a draft that will not be published
+    dismissed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    is_automatic = models.BooleanField(default=False, editable=False)  # drafted by the monitor, from measurements
+    detected_at = models.DateTimeField(null=True, editable=False)  # when the monitor confirmed the first outage
+    acknowledged_at = models.DateTimeField(null=True, editable=False)
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    first_update_at = models.DateTimeField(null=True, editable=False)  # the first one that customers could read
 
     objects = IncidentQuerySet.as_manager()
 
@@ -103,10 +128,26 @@ class Incident(models.Model):
                 condition=models.Q(duration_minutes=None) | models.Q(duration_minutes__gte=0),
                 name="incident_duration_not_negative",
             ),
+            # A draft is dismissed or published, not both.
+            models.CheckConstraint(
+                condition=models.Q(dismissed_at=None) | models.Q(published_at=None),
+                name="incident_dismissed_or_published",
+            ),
+            # Customers read no update of a draft.
+            models.CheckConstraint(
+                condition=models.Q(first_update_at=None) | models.Q(published_at__isnull=False),
+                name="incident_first_update_is_public",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["status", "-started_at"], name="incident_by_status"),  # the admin, the banner
             models.Index(fields=["-started_at"], name="incident_newest"),  # the history
+            # Reader: the drafts on the first screen.
+            models.Index(
+                fields=["-started_at"],
+                condition=models.Q(published_at=None, dismissed_at=None),
+                name="incident_drafts",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,11 +163,24 @@ class AffectedService(models.Model):
         Service, models.CASCADE, verbose_name=_("service")
     )  # its index serves "incidents of this service"
     impact = models.CharField(_("impact"), max_length=16, choices=Impact.choices, default=Impact.PARTIAL)
+    # The monitor follows the outage of this service in this incident, until it is over and the incident resolved.
+    is_followed = models.BooleanField(default=False, editable=False)
+    failed_at = models.DateTimeField(null=True, editable=False)  # first bad check of the outage, if the monitor saw it
+    recovered_at = models.DateTimeField(null=True, editable=False)  # first good check after it
+    evidence = models.JSONField(null=True, editable=False)  # of the outage as measured: `incidents.evidence`
 
     class Meta:
         db_table = "incident_affected_services"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(condition=models.Q(impact__in=Impact.values), name="affected_service_impact_known"),
+            # A service has at most one automatic incident that is not over.
+            models.UniqueConstraint(
+                fields=["service"], condition=models.Q(is_followed=True), name="one_automatic_incident_of_a_service"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_followed=False) | models.Q(failed_at__isnull=False),
+                name="followed_outage_has_a_beginning",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.tests.cast import Person
 from incidents import system_status
-from incidents.models import Incident
+from incidents.tests.factories import make_incident
 from monitoring.api.tests.api_client import Program
 from monitoring.tests.factories import make_checked
 
@@ -19,7 +19,7 @@ def test_the_system_status_is_that_of_the_page(
     settings.API_RATE_LIMIT = 0
     make_checked("payments", "mo", is_critical=True)
     make_checked("cards", "o")
-    Incident.objects.create(title="Payments fail", started_at=timezone.now())
+    make_incident(title="Payments fail", started_at=timezone.now())
     stored = system_status.refresh(timezone.now())
     program = Program.of(viewer)
     program.get("token")  # its use is noted once a minute

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.tests.cast import Person
 from database import changes
 from incidents.models import AffectedService, Incident, IncidentUpdate, SystemStatus
+from incidents.tests.factories import make_incident
 from monitoring.tests.factories import make_service
 
 LIST = "/admin/incidents/incident/"
@@ -178,7 +179,7 @@ def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(
 ) -> None:
     make_service("payments")
     for number in range(3):
-        incident = Incident.objects.create(title=f"No {number}", started_at=timezone.now())
+        incident = make_incident(title=f"No {number}", started_at=timezone.now())
         AffectedService.objects.create(incident=incident, service_id="payments", impact="major")
     viewer.client.get(LIST)
 
@@ -203,7 +204,7 @@ def test_times_say_their_zone_and_durations_are_in_the_readers_language(reporter
     settings.PAGE_TIME_ZONE = ZoneInfo("Asia/Seoul")
     started_at = datetime(2025, 3, 9, 5, 2, tzinfo=UTC)
     over = {"status": "resolved", "resolved_at": started_at + timedelta(minutes=64), "duration_minutes": 64}
-    Incident.objects.create(title="Payments fail", started_at=started_at, **over)
+    make_incident(title="Payments fail", started_at=started_at, **over)
 
     page = reporter.client.get(LIST, headers={"accept-language": "ko"}).content.decode()
     form = reporter.client.get(f"{LIST}add/").content.decode()

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from database import changes
-from incidents.models import Incident, SystemStatus
+from incidents.models import SystemStatus
 from incidents.system_status import overall, refresh
+from incidents.tests.factories import make_incident
 from monitoring.tests.factories import make_checked
 
 NOW = datetime(2025, 3, 10, tzinfo=UTC)
@@ -37,8 +38,8 @@ def test_the_row_counts_services_and_open_incidents() -> None:
     make_checked("one", "o")
     make_checked("two", "mo")
     make_checked("off", "mo", is_active=False)
-    Incident.objects.create(title="Down", started_at=NOW)
-    Incident.objects.create(title="Over", started_at=NOW, resolved_at=NOW, status="resolved")
+    make_incident(title="Down", started_at=NOW)
+    make_incident(title="Over", started_at=NOW, resolved_at=NOW, status="resolved")
 
     refresh(NOW)
 

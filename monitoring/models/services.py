@@ -88,6 +88,14 @@ def _validate_range(value: int, lowest: int, highest: int) -> None:
     raise ValidationError(message, params={"value": value, **limits})
 
 
+class IncidentMode(models.TextChoices):
+    """What becomes of an outage that the monitor confirmed."""
+
+    DRAFT = "draft", _("Draft an incident, which a person publishes")
+    PUBLISH = "publish", _("Publish an incident at once")
+    OFF = "off", _("Draft nothing")
+
+
 class ServiceQuerySet(models.QuerySet["Service"]):
     def present(self) -> Self:
         """Return the services that are not archived; services are never deleted."""
@@ -134,6 +142,7 @@ class Service(models.Model):
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
     policy_name = models.TextField(_("accounting policy"), default="standard")  # its version depends on the day
     is_critical = models.BooleanField(_("critical"), default=False)  # its outage alone is an outage of the whole
+    incident_mode = models.TextField(_("incidents"), choices=IncidentMode.choices, default=IncidentMode.DRAFT)
     kind = models.TextField(_("kind of check"), choices=check_settings.kind_choices, default="http")
     check_settings = models.JSONField(
         _("settings of the check"), default=dict, blank=True
@@ -174,6 +183,9 @@ class Service(models.Model):
                 name="services_phase_within_interval",
             ),
             models.CheckConstraint(condition=models.Q(regions__len__gte=1), name="services_has_region"),
+            models.CheckConstraint(
+                condition=models.Q(incident_mode__in=IncidentMode.values), name="services_incident_mode_known"
+            ),
             models.CheckConstraint(
                 condition=models.Q(quorum=None) | models.Q(quorum__gte=1, quorum__lte=models.F("regions__len")),
                 name="services_quorum_reachable",

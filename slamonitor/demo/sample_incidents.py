@@ -179,6 +179,9 @@ def _write(sample: SampleIncident, reporter: User | None) -> None:
         root_cause=sample.root_cause,
         resolution_notes=sample.resolution,
         created_by=reporter,
+        published_at=sample.began_at + sample.updates[0].after,
+        published_by=reporter,
+        first_update_at=sample.began_at + sample.updates[0].after,
         resolved_by=reporter if sample.ended_at else None,
         metadata=SAMPLE,
     )
@@ -190,6 +193,7 @@ def _write(sample: SampleIncident, reporter: User | None) -> None:
             message=update.message,
             created_by=reporter,
             created_at=_since(sample, update) + update.after,
+            published_at=_since(sample, update) + update.after,
             metadata=SAMPLE,
         )
         for update in sample.updates

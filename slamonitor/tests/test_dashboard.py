@@ -15,7 +15,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
-from incidents.models import AffectedService, Incident
+from incidents.models import AffectedService
+from incidents.tests.factories import make_incident
 from monitoring.admin_site.dashboard import ServiceProblem
 from monitoring.api.tests.api_client import Program
 from monitoring.models import Hour, MaintenanceWindow, Restatement, Service, ServiceHour, ServiceState
@@ -133,7 +134,7 @@ def test_a_link_with_a_wrong_time_opens_the_form_all_the_same(reporter: Person, 
 
 def test_an_outage_with_an_incident_is_marked_as_reported(reporter: Person) -> None:
     service = make_down("Payments")
-    incident = Incident.objects.create(title="Payments fail", started_at=timezone.now(), priority="P1")
+    incident = make_incident(title="Payments fail", started_at=timezone.now(), priority="P1")
     AffectedService.objects.create(incident=incident, service=service)
 
     text = words(reporter)

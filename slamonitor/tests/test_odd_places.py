@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts import tokens
 from accounts.tests.cast import Person
-from incidents.models import Incident
+from incidents.tests.factories import make_incident
 from monitoring.engine.heartbeats import open_door
 from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
@@ -79,7 +79,7 @@ def ids(cast: dict[str, Person]) -> Ids:
     """Make one of everything, and return what stands for ids in addresses."""
     make_service("payments", is_active=False)
     now = timezone.now()
-    Incident.objects.create(id=7, title="Payments fail", started_at=now)
+    make_incident(id=7, title="Payments fail", started_at=now)
     MaintenanceWindow.objects.create(id=7, since=now)
     about: Any = {"service_id": "payments", "restated_as": "operational", "reason": "ours", "proposed_at": now}
     Restatement.objects.create(id=7, since=now, until=now + timedelta(hours=1), **about)

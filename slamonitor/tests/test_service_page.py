@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from database import partitions
-from incidents.models import AffectedService, Incident
+from incidents.models import AffectedService
+from incidents.tests.factories import make_incident
 from monitoring.api.tests.api_client import Program
 from monitoring.engine import heartbeats
 from monitoring.models import Heartbeat, Service, Span, Transition, UptimeRecord, WatchServerLog
@@ -110,7 +111,7 @@ def test_pauses_say_who_and_why(viewer: Person, admin: Person) -> None:
 
 def test_incidents_and_changes_of_the_settings_are_listed(viewer: Person, admin: Person) -> None:
     service = make_service("payments")
-    incident = Incident.objects.create(title="Payments fail", started_at=timezone.now() - timedelta(minutes=5))
+    incident = make_incident(title="Payments fail", started_at=timezone.now() - timedelta(minutes=5))
     AffectedService.objects.create(incident=incident, service=service, impact="major")
     fields = [{"changed": {"fields": ["Timeout"]}}]
     LogEntry.objects.log_actions(admin.user.pk, [service], CHANGE, fields, single_object=True)
@@ -211,7 +212,7 @@ def test_the_number_of_queries_does_not_depend_on_what_is_stored(admin: Person) 
         Span.objects.create(kind="maintenance", service=service, since=at, until=now, author=admin.user)
         make_check(service, timedelta(minutes=number + 1))
         AffectedService.objects.create(
-            service=service, incident=Incident.objects.create(title=f"Incident {number}", started_at=at)
+            service=service, incident=make_incident(title=f"Incident {number}", started_at=at)
         )
         LogEntry.objects.log_actions(admin.user.pk, [service], CHANGE, "[]", single_object=True)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken
 from accounts.tests.cast import Person
-from incidents.models import Incident
+from incidents.tests.factories import make_incident
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 
@@ -165,7 +165,7 @@ def test_each_address_opens_for_whom_it_should(
     monkeypatch.setattr(front, "keeper", reading_keeper())
     address, expected = EXPECTED[route]
     make_service("payments", is_active=False)
-    Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    make_incident(id=7, title="Payments fail", started_at=timezone.now())
     begin = timezone.now()
     MaintenanceWindow.objects.create(id=7, since=begin)
     Restatement.objects.create(
@@ -188,7 +188,7 @@ def test_each_address_opens_for_whom_it_should(
 
 def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) -> None:
     make_service("payments")
-    Incident.objects.create(id=7, title="Payments fail", started_at=timezone.now())
+    make_incident(id=7, title="Payments fail", started_at=timezone.now())
     MaintenanceWindow.objects.create(id=7, since=timezone.now())
     begin = timezone.now()
     spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}

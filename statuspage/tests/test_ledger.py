@@ -14,7 +14,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.tests.cast import Person
-from incidents.models import AffectedService, Incident
+from incidents.models import AffectedService
+from incidents.tests.factories import make_incident
 from monitoring.accounting import amendments, rollup
 from monitoring.accounting.today import refresh_today
 from monitoring.catalogue import lifecycle
@@ -434,7 +435,7 @@ def test_ledger_states_the_thresholds_of_the_service(service: Service, get: Any)
 
 
 def test_incident_touching_an_outage_is_named_in_the_file_and_no_formula(service: Service, get: Any) -> None:
-    incident = Incident.objects.create(
+    incident = make_incident(
         title="=HYPERLINK(1)", started_at=START + timedelta(hours=1), resolved_at=NOW, status="resolved"
     )
     AffectedService.objects.create(incident=incident, service=service)

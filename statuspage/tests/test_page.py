@@ -8,7 +8,8 @@ import pytest
 from django.db import OperationalError
 
 from database import changes
-from incidents.models import Incident, IncidentStatus, IncidentUpdate, SystemStatus
+from incidents.models import IncidentStatus, SystemStatus
+from incidents.tests.factories import make_incident, make_update
 from monitoring.models import Service
 from monitoring.rules.state import Status
 from statuspage import readmodel
@@ -136,18 +137,16 @@ def test_inactive_services_are_not_shown(visit: Any) -> None:
 
 def test_open_incident_shows_its_newest_visible_update(visit: Any) -> None:
     make_service("Payments")
-    incident = Incident.objects.create(title="Payments fail", started_at=NOW - timedelta(minutes=20))
+    incident = make_incident(title="Payments fail", started_at=NOW - timedelta(minutes=20))
     for minutes, message, is_visible in [(15, "older", True), (10, "newest", True), (5, "internal", False)]:
-        IncidentUpdate.objects.create(
+        make_update(
             incident=incident,
             status=IncidentStatus.IDENTIFIED,
             message=message,
             is_customer_visible=is_visible,
             created_at=NOW - timedelta(minutes=minutes),
         )
-    Incident.objects.create(
-        title="Over", status=IncidentStatus.RESOLVED, started_at=NOW - timedelta(hours=1), resolved_at=NOW
-    )
+    make_incident(title="Over", status=IncidentStatus.RESOLVED, started_at=NOW - timedelta(hours=1), resolved_at=NOW)
 
     text = text_of(visit())
 
