@@ -29,10 +29,7 @@ def refresh(now: datetime) -> SystemStatus:
             "operational_services": sum(n for (status, _), n in services.items() if status == Status.OPERATIONAL),
             "total_services": services.total(),
             "active_incidents": Incident.objects.unresolved().count(),
-            "last_incident_at": Incident.objects.published()
-            .order_by("-started_at")
-            .values_list("started_at", flat=True)
-            .first(),
+            "last_incident_at": newest.values_list("started_at", flat=True).first(),
         }
         row = SystemStatus.objects.filter(id="current").first() or SystemStatus()
         if row._state.adding or any(getattr(row, name) != value for name, value in figures.items()):

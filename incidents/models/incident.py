@@ -89,7 +89,7 @@ class Incident(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     # Our own columns, beyond the specified ones.
-    title_translations = models.JSONField(default=dict, blank=True)  # by language code, beside `title`
+    title_translations = models.JSONField(default=dict, blank=True)  # by language code, in addition to `title`
     published_at = models.DateTimeField(null=True, editable=False)  # null: a draft, which customers never see
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     dismissed_at = models.DateTimeField(null=True, editable=False)  # a draft that will not be published

@@ -31,7 +31,7 @@ class IncidentUpdate(models.Model):
     created_at = models.DateTimeField()
 
     # Our own columns, beyond the specified ones.
-    message_translations = models.JSONField(default=dict, blank=True)  # by language code, beside `message`
+    message_translations = models.JSONField(default=dict, blank=True)  # by language code, in addition to `message`
     impacts = models.JSONField(null=True, blank=True)  # impact by service id from this update on; null: unchanged
     is_proposed = models.BooleanField(default=False, editable=False)  # by the monitor; a person decides
     publish_at = models.DateTimeField(null=True, blank=True)  # when a scheduled update takes effect

@@ -203,7 +203,11 @@ def test_menu_shows_what_the_role_may_do(cast: dict[str, Person], role: str) -> 
 def test_times_say_their_zone_and_durations_are_in_the_readers_language(reporter: Person, settings: Settings) -> None:
     settings.PAGE_TIME_ZONE = ZoneInfo("Asia/Seoul")
     started_at = datetime(2025, 3, 9, 5, 2, tzinfo=UTC)
-    over = {"status": "resolved", "resolved_at": started_at + timedelta(minutes=64), "duration_minutes": 64}
+    over: dict[str, Any] = {
+        "status": "resolved",
+        "resolved_at": started_at + timedelta(minutes=64),
+        "duration_minutes": 64,
+    }
     make_incident(title="Payments fail", started_at=started_at, **over)
 
     page = reporter.client.get(LIST, headers={"accept-language": "ko"}).content.decode()

@@ -89,7 +89,7 @@ def _validate_range(value: int, lowest: int, highest: int) -> None:
 
 
 class IncidentMode(models.TextChoices):
-    """What becomes of an outage that the monitor confirmed."""
+    """The effect of a confirmed outage on incidents."""
 
     DRAFT = "draft", _("Draft an incident, which a person publishes")
     PUBLISH = "publish", _("Publish an incident at once")
