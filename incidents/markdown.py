@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
 MOST_CHARACTERS = 20_000
+MOST_BRACKETS = 500  # for each, the parser looks for the end of a link up to the end of the text
 ELEMENTS = {"a", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "s", "strong", "ul"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
@@ -24,7 +25,9 @@ SCHEMES = {"http", "https", "mailto", "tel"}
 BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-_parser = MarkdownIt("js-default", {"breaks": True}).disable(["image", "heading", "lheading", "reference"])
+WITHOUT = ["image", "heading", "lheading", "reference"]
+_parser = MarkdownIt("js-default", {"breaks": True}).disable(WITHOUT)
+_parser_without_links = MarkdownIt("js-default", {"breaks": True}).disable([*WITHOUT, "link"])
 
 
 def validate(text: str) -> None:
@@ -41,7 +44,8 @@ def validate(text: str) -> None:
 @lru_cache(maxsize=512)
 def html(text: str) -> SafeString:
     """Return the HTML of a text. Its links carry `rel="noopener noreferrer nofollow"`."""
-    rendered = _parser.render(BIDI_CONTROLS.sub("", text[:MOST_CHARACTERS]))
+    parser = _parser if text.count("[") <= MOST_BRACKETS else _parser_without_links
+    rendered = parser.render(BIDI_CONTROLS.sub("", text[:MOST_CHARACTERS]))
     cleaned = nh3.clean(
         rendered,
         tags=ELEMENTS | TABLES,

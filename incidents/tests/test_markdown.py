@@ -68,7 +68,7 @@ def test_a_table_of_any_size_stays_a_table() -> None:
 
 @pytest.mark.parametrize("nested", ["> " * 5_000 + "x", "[" * 9_000, "*" * 15_000, "- " * 8_000, "`" * 19_999])
 def test_deep_nesting_is_read_without_falling_over(nested: str) -> None:
-    assert isinstance(markdown.html(nested), str)
+    assert markdown.html(nested).startswith("<")
 
 
 def test_a_text_that_is_too_long_is_refused_with_its_length() -> None:
