@@ -16,8 +16,8 @@ from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.rules.calendar_days import bounds, day_of
 from monitoring.rules.state import Status
 from monitoring.words.causes import in_words, without_places
+from monitoring.words.durations import age, exact
 from monitoring.words.statuses import STATUS_TONES, now_words
-from statuspage.durations import age, exact
 
 FIRST_NAMED = 5  # services of an outage; the others appear on request
 MOST_NAMED = 50

@@ -20,10 +20,10 @@ from monitoring.admin_site.dashboard import Period
 from monitoring.models import Service
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
+from monitoring.words.durations import age, duration, response_time
 from observability.diagnostics import Verdict
 from slamonitor import attention, own_service, period_charts
 from slamonitor.housekeeping import backup_standing
-from statuspage.durations import age, duration, response_time
 
 PERIODS = (Period.DAY, Period.WEEK)
 

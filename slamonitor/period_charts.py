@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from monitoring.admin_site import charts
 from monitoring.admin_site.dashboard import Period
 from monitoring.rules.state import Status
+from monitoring.words.durations import day_name, response_time
 from monitoring.words.statuses import NOW_LABELS
-from statuspage.durations import day_name, response_time
 
 Words = Any  # text that is translated when shown
 

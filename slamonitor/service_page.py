@@ -32,10 +32,10 @@ from monitoring.models.spans import Span
 from monitoring.probes.model import Verdict
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
+from monitoring.words.durations import age, duration, exact, response_time
 from monitoring.words.statuses import NOW_LABELS, STATUS_TONES
 from slamonitor import period_charts
 from slamonitor.dashboard import checks_of
-from statuspage.durations import age, duration, exact, response_time
 
 PERIODS = (Period.DAY, Period.WEEK, Period.QUARTER)
 PING_URL = gettext_noop("Ping URL")  # translated when the history is shown

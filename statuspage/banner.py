@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from incidents.models import OverallStatus
 from incidents.system_status import overall
 from monitoring.rules.state import Status
-from statuspage.durations import clock, duration
+from monitoring.words.durations import clock, duration
 from statuspage.readmodel import PageModel, ServiceLine
 
 NAMED_AT_MOST = 3  # services that a sentence still lists

@@ -16,7 +16,7 @@ from monitoring.accounting.stored_days import DayFigures, Record
 from monitoring.models.rollups import EMPTY_DAY
 from monitoring.rules.sla import Kind, percentage
 from monitoring.rules.state import Status
-from statuspage.durations import day_name, whole
+from monitoring.words.durations import day_name, whole
 from statuspage.readmodel import DAYS
 
 PITCH, HEIGHT = 8, 34  # of bars 6 wide; `_bar_shapes.html` and `bars.css` know these too

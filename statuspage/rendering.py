@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 
 from incidents.models import IncidentStatus
 from monitoring.rules.state import Status
+from monitoring.words.durations import age, clock, exact, response_time
 from monitoring.words.statuses import STATUS_TONES, now_words
 from statuspage.banner import banner, stale_banner
 from statuspage.bars import Strip, strip
-from statuspage.durations import age, clock, exact, response_time
 from statuspage.headers import standing_headers
 from statuspage.readmodel import OpenIncident, PageModel, ServiceLine
 

@@ -20,9 +20,9 @@ from monitoring.models import Restatement, UptimeRecordVersion
 from monitoring.rules.calendar_days import bounds
 from monitoring.rules.sla import Kind, percentage
 from monitoring.words.causes import in_words
+from monitoring.words.durations import day_name, exact, whole
 from monitoring.words.statuses import KIND_TONES
 from statuspage.bars import DAY_SHAPES, look, state_words
-from statuspage.durations import day_name, exact, whole
 from statuspage.ledger.choices import choices
 from statuspage.ledger.export import touching
 from statuspage.ledger.words import bounds_words, cause_words, change_words, kind_words, late_words, terms_words

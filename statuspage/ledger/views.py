@@ -18,7 +18,7 @@ from monitoring.accounting import ledger, time_range
 from monitoring.accounting.ledger import Ledger
 from monitoring.accounting.time_range import BadWindow, Window
 from monitoring.models import AccountingPolicy, Service
-from statuspage.durations import day_name
+from monitoring.words.durations import day_name
 from statuspage.ledger import export
 from statuspage.ledger.page import context
 from statuspage.ledger.words import policy_words

@@ -12,7 +12,7 @@ from monitoring.rules.edges import Bounds
 from monitoring.rules.sla import Kind
 from monitoring.rules.state import Policy
 from monitoring.states.terms import Terms
-from statuspage.durations import whole
+from monitoring.words.durations import whole
 
 
 def kind_words(kind: Kind) -> str:

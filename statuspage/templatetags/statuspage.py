@@ -6,9 +6,9 @@ from django import template
 from django.conf import settings
 from django.utils.translation import get_language
 
+from monitoring.words.durations import unit_formats
 from observability import trace
 from statuspage import assets
-from statuspage.durations import unit_formats
 
 register = template.Library()
 

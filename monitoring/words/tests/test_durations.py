@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import translation
 
-from statuspage.durations import age, clock, duration, exact, response_time
+from monitoring.words.durations import age, clock, duration, exact, response_time
 
 NOW = datetime(2025, 3, 9, 14, 25, tzinfo=UTC)
 SEOUL = ZoneInfo("Asia/Seoul")
