@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from incidents import system_status
+from incidents import scheduling, system_status
 from monitoring.states.transitions import claimed
 
 
@@ -12,3 +12,9 @@ def follow_transitions(*, is_for_transitions: bool = False) -> None:
     with claimed("system_status", now=now) as transitions:
         if transitions or not is_for_transitions:
             system_status.refresh(now=now)
+
+
+@shared_task(name="incidents.publish_scheduled", ignore_result=True, acks_late=True, time_limit=60, soft_time_limit=50)
+def publish_scheduled() -> None:
+    """Publish the updates of incidents that were scheduled for a time that has come."""
+    scheduling.publish_due(now=timezone.now())

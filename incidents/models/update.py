@@ -1,5 +1,6 @@
 """Updates of incidents."""
 
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -17,6 +18,10 @@ class UpdateQuerySet(models.QuerySet["IncidentUpdate"]):
     def public(self) -> Self:
         """Return the updates that customers may read. Every public reader starts here."""
         return self.published().filter(is_customer_visible=True).exclude(incident__published_at=None)
+
+    def due(self, now: datetime) -> Self:
+        """Return the scheduled updates whose time has come; those of drafts wait until the incident is published."""
+        return self.filter(published_at=None, publish_at__lte=now).exclude(incident__published_at=None)
 
 
 class IncidentUpdate(models.Model):
@@ -37,6 +42,7 @@ class IncidentUpdate(models.Model):
     publish_at = models.DateTimeField(null=True, blank=True)  # when a scheduled update takes effect
     published_at = models.DateTimeField(null=True, editable=False)  # when it took effect; null: it has not yet
     edited_at = models.DateTimeField(null=True, editable=False)  # last correction; `wordings` has the earlier texts
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
     objects = UpdateQuerySet.as_manager()
 

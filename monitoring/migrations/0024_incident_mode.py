@@ -2,19 +2,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('monitoring', '0023_planned_stops'),
+        ("monitoring", "0023_planned_stops"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='service',
-            name='incident_mode',
-            field=models.TextField(choices=[('draft', 'Draft an incident, which a person publishes'), ('publish', 'Publish an incident at once'), ('off', 'Draft nothing')], default='draft', verbose_name='incidents'),
+            model_name="service",
+            name="incident_mode",
+            field=models.TextField(
+                choices=[
+                    ("draft", "Draft an incident, which a person publishes"),
+                    ("publish", "Publish an incident at once"),
+                    ("off", "Draft nothing"),
+                ],
+                default="draft",
+                verbose_name="incidents",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('incident_mode__in', ['draft', 'publish', 'off'])), name='services_incident_mode_known'),
+            model_name="service",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("incident_mode__in", ["draft", "publish", "off"])),
+                name="services_incident_mode_known",
+            ),
         ),
     ]
