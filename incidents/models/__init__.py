@@ -1,3 +1,4 @@
+from incidents.models.finding import Finding, FindingKind
 from incidents.models.incident import AffectedService, Impact, Incident, IncidentStatus, Priority, Severity
 from incidents.models.post_mortem import FollowUp, PostMortem
 from incidents.models.system_status import OverallStatus, SystemStatus
@@ -5,6 +6,8 @@ from incidents.models.update import IncidentUpdate, UpdateTemplate, UpdateWordin
 
 __all__ = [
     "AffectedService",
+    "Finding",
+    "FindingKind",
     "FollowUp",
     "Impact",
     "Incident",
