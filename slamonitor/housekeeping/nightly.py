@@ -11,6 +11,7 @@ from django.db import connection
 from database import retention
 from database.models import DatabaseSize
 from database.nightly import once_a_night
+from incidents.reconciliation.reconcile import reconcile
 from monitoring.accounting import night_audit
 from monitoring.engine import workers
 
@@ -51,10 +52,15 @@ def measure(now: datetime) -> None:
         DatabaseSize.objects.create(measured_at=now, size_bytes=cursor.fetchone()[0])
 
 
+def compare_incidents(now: datetime) -> None:
+    reconcile(now, settings.PAGE_TIME_ZONE)
+
+
 STEPS: Mapping[str, Step] = {
     "retention": drop_old_days,
     "sessions": clear_sessions,
     "workers": workers.forget,
     "audit": night_audit.run,
+    "reconciliation": compare_incidents,
     "size": measure,
 }

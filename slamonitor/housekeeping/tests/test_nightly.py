@@ -24,7 +24,7 @@ def test_a_night_drops_old_days_clears_sessions_forgets_workers_and_measures() -
 
     done = nightly.run(NOW, UTC)
 
-    assert done == ["retention", "sessions", "workers", "audit", "size"]
+    assert done == ["retention", "sessions", "workers", "audit", "reconciliation", "size"]
     assert OLD not in partitions.existing("watch_server_logs")
     assert DroppedPartition.objects.get().day == OLD
     assert [session.session_key for session in Session.objects.all()] == ["open"]
