@@ -28,27 +28,21 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES, SEE_SERVICES, VIEW_SERVICES
 from monitoring.accounting import stored_days
-from monitoring.admin_site import phases, service_actions, signs
+from monitoring.admin_site import attempts, service_actions, signs, unsaved
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter
-from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
+from monitoring.admin_site.service_form import FIELDSETS, FOR_SCRIPT, ServiceForm, fieldsets
 from monitoring.admin_site.sparklines import FOOT, HEIGHT, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
-from monitoring.engine.check_now import check_now
 from monitoring.engine.refused_targets import refused_targets
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.probes.failures import NotAllowed, NotKnown
-from monitoring.probes.model import MeasuredRequest, Phases
-from monitoring.probes.net.certificates import DAY_S
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
-from monitoring.rules.unix_time import from_ms
 from monitoring.states.live import with_live_status
 
 UPTIME_DAYS = 30  # over which the list shows the uptime, today included
-CHECK_NOW_AT_MOST_MS = 20_000  # the user waits, and a thread of the web server with them
 
 
 class ServiceList(ChangeList):
@@ -93,7 +87,10 @@ class ServiceAdmin(ModelAdmin):
     view_on_site = False  # the list links to the ledger, with the days of the figure
 
     class Media:
-        js = (Script("monitoring/service-form.js", type="module"),)
+        js = (
+            Script("monitoring/service-form.js", type="module"),
+            Script("monitoring/header-rows.js", type="module"),
+        )
 
     # --- The list -----------------------------------------------------------------------------------------------------
 
@@ -154,6 +151,9 @@ class ServiceAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         return ("id",) if obj else ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
+        return fieldsets(obj)
+
     def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Pass only columns to Django: the form itself adds the settings, which are not fields of the model."""
         columns = {field.name for field in Service._meta.get_fields()}
@@ -202,6 +202,15 @@ class ServiceAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         return False  # services are archived instead
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        of_one = [context["object_id"]] if context.get("object_id") else []
+        context["try_url"] = reverse("admin:try_service" if of_one else "admin:try_new", args=of_one)
+        context["problems_url"] = reverse(
+            "admin:problems_of_service" if of_one else "admin:problems_of_new", args=of_one
+        )
+        context["for_script"] = FOR_SCRIPT
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
@@ -241,10 +250,23 @@ class ServiceAdmin(ModelAdmin):
         return service_actions.ask_or_do(request, chosen, context, question, act)
 
     def get_urls(self) -> list[URLPattern]:
-        address = path(
-            "<slug:service_id>/check-now/", self.admin_site.admin_view(self.check_now_view), name="check_now"
-        )
-        return [address, *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<slug:service_id>/check-now/", view(self.check_now_view), name="check_now"),
+            path("try/", view(self.try_view), {"service_id": None}, name="try_new"),
+            path("<slug:service_id>/try/", view(self.try_view), name="try_service"),
+            path("problems/", view(self.problems_view), {"service_id": None}, name="problems_of_new"),
+            path("<slug:service_id>/problems/", view(self.problems_view), name="problems_of_service"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_POST)
+    def try_view(self, request: HttpRequest, service_id: str | None) -> HttpResponse:
+        return unsaved.try_now(self, request, service_id)
+
+    @method_decorator(require_POST)
+    def problems_view(self, request: HttpRequest, service_id: str | None) -> HttpResponse:
+        return unsaved.problems(self, request, service_id)
 
     @method_decorator(require_POST)
     def check_now_view(self, request: HttpRequest, service_id: str) -> HttpResponse:
@@ -256,13 +278,7 @@ class ServiceAdmin(ModelAdmin):
             raise Http404(service_id)
         context = {**self.admin_site.each_context(request), "service": service}
         context |= {"title": _("Check now"), "back": reverse("admin:service", args=[service.pk])}
-        if service.check_kind.is_active:
-            try:
-                context |= _attempt_shown(service)
-            except NotAllowed as error:
-                context["refused"] = str(error)
-            except NotKnown as error:
-                context["not_known"] = str(error)
+        context |= attempts.tried(service)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 
@@ -282,34 +298,6 @@ def _is_at(request: HttpRequest, name: str) -> bool:
 
 def _read_at(service: Service) -> datetime:
     return getattr(service, "read_at", None) or timezone.now()
-
-
-def _attempt_shown(service: Service) -> dict[str, Any]:
-    attempt = check_now(service, timezone.now(), at_most_ms=CHECK_NOW_AT_MOST_MS)
-    result = attempt.result
-    longest = max([result.phases.total_ms, *(request.phases.total_ms for request in result.requests)])
-    hops = [(request, _bar(request.phases, longest), _certificate(request)) for request in result.requests]
-    return {
-        "attempt": attempt,
-        "sign": signs.verdict_sign(result.verdict),
-        "hops": hops,
-        "whole": _bar(result.phases, longest),
-        "names": phases.NAMES,
-        "is_shortened": attempt.timeout_ms < service.timeout,
-    }
-
-
-def _certificate(request: MeasuredRequest) -> dict[str, Any] | None:
-    """Return when the first certificate of a request expires, and the whole days until then."""
-    if request.certificate_ends_at_s is None:
-        return None
-    left_s = request.certificate_ends_at_s - request.started_at_ms // 1000
-    return {"ends_at": from_ms(request.certificate_ends_at_s * 1000), "days": left_s // DAY_S}
-
-
-def _bar(found: Phases, longest_ms: float) -> phases.Bar:
-    times = (found.dns_ms, found.connect_ms, found.tls_ms, found.first_byte_ms)
-    return phases.bar(times, found.total_ms, longest_ms)
 
 
 admin.site.register(AccountingPolicy, AccountingPolicyAdmin)
