@@ -143,7 +143,7 @@ def test_a_service_added_is_measured_and_turns_up_on_the_page(page: Page, instal
     page.locator("#id_endpoint_url").fill(f"http://127.0.0.1:{installation.port}/health")
     page.locator("#id_check_interval").fill("1000")
     page.locator("#id_timeout").fill("900")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Save and publish").click()
     expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
     page.goto("/")
 
