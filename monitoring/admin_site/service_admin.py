@@ -29,10 +29,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES, SEE_SERVICES, VIEW_SERVICES
 from monitoring.accounting import stored_days
-from monitoring.admin_site import attempts, service_actions, signs, unsaved
+from monitoring.admin_site import attempts, bulk_edit, service_actions, signs, unsaved
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
 from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter, TagFilter
-from monitoring.admin_site.service_form import FIELDSETS, FOR_SCRIPT, ServiceForm, fieldsets
+from monitoring.admin_site.service_form import FIELDSETS, FOR_SCRIPT, ServiceForm, clone_of, fieldsets
 from monitoring.admin_site.sparklines import FOOT, HEIGHT, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
@@ -100,7 +100,7 @@ class ServiceAdmin(ModelAdmin):
         "A service is what is checked: a website, an API, a port, a name, a certificate or a job."
     )
     ordering = ("name",)
-    actions = ("pause_services", "resume_services", "archive_services", "restore_services")
+    actions = ("edit_services", "pause_services", "resume_services", "archive_services", "restore_services")
     change_form_template = "admin/monitoring/service/change_form.html"
     warn_unsaved_form = True
     view_on_site = False  # the list links to the ledger, with the days of the figure
@@ -171,7 +171,7 @@ class ServiceAdmin(ModelAdmin):
         return ("id",) if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
-        return fieldsets(obj)
+        return fieldsets(obj or self._cloned(request))
 
     def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Pass only columns to Django: the form itself adds the settings, which are not fields of the model."""
@@ -221,6 +221,18 @@ class ServiceAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         return False  # services are archived instead
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return initial values, those of another service for `?clone=…`, whose settings its reader may see."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        given.pop("clone", None)
+        original = self._cloned(request)
+        return {**clone_of(original), **given} if original else given
+
+    def _cloned(self, request: HttpRequest) -> Service | None:
+        if "clone" not in request.GET or not request.user.has_perm(VIEW_SERVICES):
+            return None
+        return Service.objects.filter(pk=request.GET["clone"]).first()
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         of_one = [context["object_id"]] if context.get("object_id") else []
         context["try_url"] = reverse("admin:try_service" if of_one else "admin:try_new", args=of_one)
@@ -247,6 +259,10 @@ class ServiceAdmin(ModelAdmin):
         found: dict[str, Any] = super().get_actions(request)
         is_archived = request.GET.get("shown") == "archived"
         return {name: action for name, action in found.items() if (name == "restore_services") == is_archived}
+
+    @admin.action(description=gettext_lazy("Edit…"), permissions=["change"])
+    def edit_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return bulk_edit.ask_or_edit(request, chosen, self.admin_site.each_context(request))
 
     @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
     def pause_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:

@@ -14,6 +14,7 @@ from monitoring.catalogue import parents
 from monitoring.catalogue.planned import names_following
 from monitoring.models import Service
 from monitoring.probes import KINDS
+from monitoring.probes.secrets import map_secrets
 
 FIRST = ("endpoint_url", "kind", ("name", "id"), "check_interval")
 ABOUT = ("display_name", "description", ("group_name", "tags"), "parent", "is_critical", "metadata")
@@ -81,6 +82,29 @@ HELP = {
     "is_critical": _("An outage of this service alone counts as a major outage of the whole system."),
     "metadata": _("Optional JSON object for programs."),
 }
+
+
+CLONED = (
+    "endpoint_url",
+    "kind",
+    "check_interval",
+    "timeout",
+    "regions",
+    "quorum",
+    "failure_threshold",
+    "recovery_threshold",
+    "description",
+    "group_name",
+    "tags",
+    "parent",
+    "is_critical",
+)
+
+
+def clone_of(service: Service) -> dict[str, Any]:
+    """Return initial values for a service like another. Its secrets are bound to it, and must be entered again."""
+    settings = map_secrets(service.check_settings, lambda _sealed: "")
+    return {**{name: getattr(service, name) for name in CLONED}, **check_fields.shown(service.kind, settings)}
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.tests.cast import Person
 from monitoring.admin_site.service_admin import ServiceAdmin
-from monitoring.rules.calendar_days import day_of
 from monitoring.models import UptimeRecord
+from monitoring.rules.calendar_days import day_of
 from monitoring.tests.factories import make_service
 
 LIST = "/admin/monitoring/service/"

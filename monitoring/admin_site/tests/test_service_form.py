@@ -132,3 +132,27 @@ def test_a_try_takes_a_seat_of_the_checks_on_request(admin: Person) -> None:
             check_now._seats.release()
 
     assert "Too many checks are running on request" in page
+
+
+def test_a_clone_has_the_settings_but_neither_names_nor_secrets(admin: Person) -> None:
+    settings = {"method": "POST", "headers": {"X-Key": {"secret": "hunter2"}}, "client_key": {"secret": "key"}}
+    make_service("payments", check_settings=settings, tags=["eu"], timeout=2500, metadata={"a": 1})
+
+    page = admin.client.get(f"{LIST}add/?clone=payments")
+    form = page.context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+
+    assert (shown["tags"], shown["timeout"], shown["http__method"]) == ("eu", 2500, "POST")
+    assert not {shown.get("id"), shown.get("name"), shown["metadata"] or None} - {None, "{}"}
+    assert 'value="X-Key"' in page.content.decode()
+    assert "sealed:" not in page.content.decode()
+    rows = {"http__headers__name": ["X-Key"], "http__headers__value": [""], "http__headers__secret": ["on"]}
+    answer = admin.client.post(f"{LIST}add/", {**FORM, "id": "copy", "http__method": "POST", **rows})
+    assert "there is no stored secret to keep" in answer.content.decode()
+    key = admin.client.post(f"{LIST}add/", {**FORM, "id": "copy", "http__client_key": shown["http__client_key"]})
+    assert key.status_code == 200
+    assert not Service.objects.filter(pk="copy").exists()
+
+
+def test_a_clone_of_nothing_is_an_empty_form(admin: Person) -> None:
+    assert admin.client.get(f"{LIST}add/?clone=nothing").status_code == 200
