@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from monitoring.admin_site.service_actions import CONFIRMED, MOST_SERVICES_NAMED
@@ -116,9 +116,8 @@ def _edit(request: HttpRequest, edit: lifecycle.Edit, ids: Sequence[str], who: U
         with translation.override(None):  # the history translates the names when it shows them
             names = [str(Service._meta.get_field(name).verbose_name).capitalize() for name in edit.names]  # type: ignore[union-attr]
         what: list[Any] = [{"changed": {"fields": names}}]
-        LogEntry.objects.log_actions(who.pk, services, CHANGE, what)  # type: ignore[arg-type]  # a list will do
+        LogEntry.objects.log_actions(who.pk, services, CHANGE, what)
     if services:
-        words = ngettext("%(count)d service was changed.", "%(count)d services were changed.", len(services))
-        messages.success(request, words % {"count": len(services)})
+        messages.success(request, _("Done. Services: %(count)d") % {"count": len(services)})
     else:
         messages.info(request, _("No changes: the services were already in this state."))

@@ -176,7 +176,7 @@ class ServiceAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Pass only columns to Django: the form itself adds the settings, which are not fields of the model."""
         columns = {field.name for field in Service._meta.get_fields()}
-        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
+        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]
         return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
