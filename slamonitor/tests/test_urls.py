@@ -89,6 +89,13 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
         "/admin/monitoring/service/payments/check-now/",
         (302, 405, 405, 405),
     ),
+    **{
+        f"admin/monitoring/service/{route}": (
+            f"/admin/monitoring/service/{route.replace('<slug:service_id>', 'payments')}",
+            BY_FORM_SIGNED_IN,
+        )
+        for route in ("try/", "problems/", "<slug:service_id>/try/", "<slug:service_id>/problems/")
+    },
     "admin/accounts/user/<int:user_id>/one-time-password/": (
         "/admin/accounts/user/1/one-time-password/",
         (302, 405, 405, 405),
