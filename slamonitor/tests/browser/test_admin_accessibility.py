@@ -190,7 +190,7 @@ def test_the_services_of_an_incident_have_names(page: Page) -> None:
 
     field = page.get_by_role("searchbox", name="Major outage")
     field.press_sequentially("Sear")
-    page.get_by_role("option", name="Search").wait_for()
+    expect(page.locator(".select2-results__option--highlighted")).to_have_text("Search")
     field.press("Enter")
 
     expect(page.locator("#id_major_services option:checked")).to_have_text(["Search"])
