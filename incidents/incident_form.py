@@ -31,9 +31,16 @@ IMPACT_FIELDS = {  # the worst first
 FLOW = _("Investigating → identified → monitoring → resolved. Steps can be skipped or reversed.")
 
 
+class _ServicesWidget(AutocompleteSelectMultiple):
+    """A field for several services, without the button that clears all: it is invalid inside its list."""
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        return {**super().build_attrs(base_attrs, extra_attrs), "data-allow-clear": "false"}
+
+
 def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
     """Return a field that searches services while the user types; there may be thousands."""
-    widget = AutocompleteSelectMultiple(Incident._meta.get_field("affected_services"), admin.site)
+    widget = _ServicesWidget(Incident._meta.get_field("affected_services"), admin.site)
     return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
 
 

@@ -81,6 +81,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
     "admin/diagnostics/": ("/admin/diagnostics/", ADMINS),
     "admin/now/": ("/admin/now/", SIGNED_IN),
+    "admin/palette/": ("/admin/palette/", SIGNED_IN),
     "admin/services/<slug:service_id>/": ("/admin/services/payments/", SIGNED_IN),
     "admin/services/<slug:service_id>/ping-url/": ("/admin/services/payments/ping-url/", BY_FORM_SIGNED_IN),
     "admin/checks/": ("/admin/checks/", SIGNED_IN),
