@@ -115,4 +115,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         for permission, title, icon, url in entries
         if permission is None or request.user.has_perm(permission)
     ]
+    if request.resolver_match is not None and request.resolver_match.url_name == "service":
+        for item in items:
+            item["active"] = item["link"] == reverse_lazy("admin:monitoring_service_changelist")
     return [{"items": items}]

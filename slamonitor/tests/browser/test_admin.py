@@ -168,6 +168,7 @@ def test_the_form_of_a_service_shows_the_settings_of_its_kind(page: Page) -> Non
     expect(page.get_by_label("DNS server")).to_be_hidden()
 
     page.locator("#id_kind").select_option("dns")
+    page.get_by_text("Check settings: DNS record").click()
 
     expect(page.get_by_label("DNS server")).to_be_visible()
     expect(page.get_by_label("Good status codes")).to_be_hidden()

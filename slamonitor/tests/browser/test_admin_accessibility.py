@@ -43,6 +43,7 @@ FOR_ALL = (
 FOR_REPORTERS = ("incidents/incident/add/", "monitoring/restatement/add/")
 FOR_ADMINS = (
     "monitoring/service/add/",
+    "monitoring/service/add/?clone=search",
     "monitoring/service/search/change/",
     "monitoring/maintenancewindow/add/",
     "monitoring/accountingpolicy/add/",
@@ -87,6 +88,55 @@ def test_axe_finds_nothing_on_any_page_of_a_role(page: Page, role: Role) -> None
     assert {path: each for path, each in found.items() if each} == {}
 
 
+@pytest.mark.parametrize(("width", "language", "colours"), [(390, "ko", "dark"), (1280, "en", "light")])
+def test_axe_finds_nothing_in_the_open_form_of_a_service(page: Page, width: int, language: str, colours: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+    page.set_extra_http_headers({"Accept-Language": language})
+    sign_in(page, "the-admin")
+    page.goto("/admin/monitoring/service/search/change/")
+
+    for summary in page.locator("#service_form details:not([open]) > summary").all():
+        if summary.is_visible():
+            summary.click()
+    page.locator(".header-rows > button").click()
+    page.locator("#id_check_interval").fill("60")
+    page.locator("#id_kind").focus()
+    expect(page.locator("#problems-check_interval")).not_to_be_empty()
+    assert violations(page) == []
+    page.locator("#id_check_interval").fill("1000")
+    page.locator("#try button").click()
+    expect(page.locator("#try .admin-state")).to_be_visible()
+
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize(("width", "language", "colours"), [(390, "ko", "dark"), (1280, "en", "light")])
+def test_several_services_are_edited_by_keyboard(page: Page, width: int, language: str, colours: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+    page.set_extra_http_headers({"Accept-Language": language})
+    sign_in(page, "the-admin")
+    page.goto("/admin/monitoring/service/")
+
+    page.locator("#result_list .action-select").first.press("Space")
+    page.locator("select[name=action]").select_option("edit_services")
+    page.locator("button[name=index]").press("Enter")
+    expect(page.locator("#id_added")).to_be_visible()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("#id_check_interval").fill("60")
+    page.locator("#id_check_interval").press("Enter")
+    expect(page.locator("#id_check_interval")).to_have_attribute("aria-invalid", "true")
+    assert violations(page) == []
+    page.locator("#id_check_interval").fill("")
+    page.locator("#id_added").fill("edited")
+    page.locator("#id_added").press("Enter")
+
+    expect(page.locator("#result_list")).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "language"), [(390, "ko"), (1280, "en")])
 def test_axe_finds_nothing_in_the_dark_with_every_menu_open(page: Page, width: int, language: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
@@ -102,7 +152,7 @@ def test_axe_finds_nothing_in_the_dark_with_every_menu_open(page: Page, width: i
     expect(page.locator("#user-menu")).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("option").first).to_be_visible()
+    expect(page.locator("#palette [role=option]").first).to_be_visible()
     assert violations(page) == []
 
 
@@ -157,6 +207,7 @@ def test_the_palette_leads_to_a_service_a_page_and_an_action(page: Page) -> None
         ("polic", "Policies", "/admin/monitoring/accountingpolicy/"),
         ("report an", "Report an incident", "/admin/incidents/incident/add/"),
     ):
+        expect(page.get_by_role("button", name=re.compile("^Go to"))).to_be_visible()  # its script has run
         page.keyboard.press("Control+k")
         expect(page.get_by_role("combobox", name="Page, action or service")).to_be_focused()
         page.keyboard.type(typed)
