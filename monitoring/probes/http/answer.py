@@ -7,6 +7,7 @@ import httpx
 
 from monitoring.probes.failures import lost_words
 from monitoring.probes.http.chunks import Chunks
+from monitoring.probes.http.content_type import read_content_type, values_of
 from monitoring.probes.http.head import (
     CHUNKED,
     END,
@@ -30,7 +31,7 @@ BODY_BYTES = 1024 * 1024  # reading stops there, without a failure
 BODY_PIECES = 4_096  # and there, as a body in chunks of one byte would cost a hundred times as much
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 # Of these the body has no end by design.
-STREAMS = (b"text/event-stream", b"multipart/x-mixed-replace")
+STREAMS = ("text/event-stream", "multipart/x-mixed-replace")
 
 
 class Reply(NamedTuple):
@@ -41,11 +42,6 @@ class Reply(NamedTuple):
     headers: Sequence[Header]
     content: bytes = b""  # unpacked; empty unless the body was kept
     is_cut: bool = False  # the body was longer than that
-
-    def header(self, wanted: bytes) -> str:
-        """Return the last value of a header, whose name is given in lower case; empty where there is none."""
-        found = [value for name, value in self.headers if name.lower() == wanted]
-        return found[-1].decode("latin-1") if found else ""
 
 
 class Answer:
@@ -223,11 +219,12 @@ def location_of(headers: Sequence[Header]) -> bytes:
 
 
 def _stream_of(headers: Sequence[Header]) -> str:
-    for name, value in headers:
-        if name.lower() == b"content-type":
-            kind = value.partition(b";")[0].strip(b" \t").lower()
-            return kind.decode() if kind in STREAMS else ""
-    return ""
+    said = values_of(headers)
+    # Most answers are none, and reading the header whole takes longer.
+    if not any(kind in said.lower() for kind in STREAMS):
+        return ""
+    kind = read_content_type(said).kind
+    return kind if kind in STREAMS else ""
 
 
 def _not_http(start: bytes) -> httpx.RemoteProtocolError:

@@ -26,6 +26,13 @@ EVENTS = HEAD + b"Content-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\
         (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {"body": "ignore", "method": "POST"}, Verdict.BAD, "no complete"),
         (HEAD + b"Content-Length: 99\r\n\r\nx", {"response_body": "ignore"}, Verdict.OK, None),
         (HEAD + b"Content-Type: audio/mpeg\r\n\r\nx", {}, Verdict.BAD, "no complete answer within"),
+        (
+            EVENTS.replace(b"\r\n\r\n", b"\r\nContent-Type: text/html\r\n\r\n"),
+            {},
+            Verdict.BAD,
+            "no complete answer within",
+        ),
+        (HEAD + b"Content-Type: text/html\r\n" + EVENTS.removeprefix(HEAD), {}, Verdict.OK, "body not read: "),
         (EVENTS, {"keyword_present": "data"}, Verdict.BAD, "no complete answer within"),
         (EVENTS.replace(b"200 OK", b"503 No"), {}, Verdict.BAD, "answered 503 Service Unavailable"),
         (EVENTS.replace(b"200 OK", b"503 No"), {"response_body": "ignore"}, Verdict.BAD, "answered 503"),
