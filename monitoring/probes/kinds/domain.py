@@ -14,6 +14,7 @@ from monitoring.probes.domain_memory import Registration
 from monitoring.probes.expiry import critical_days, judge_left, limit_problems, warn_days
 from monitoring.probes.failures import TARGET_ERRORS, NotAllowed, NotKnown, bad
 from monitoring.probes.http.answer import Reply
+from monitoring.probes.http.content_type import read_content_type, values_of
 from monitoring.probes.http.http_settings import HttpSettings
 from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
 from monitoring.probes.http.transport import send
@@ -115,10 +116,12 @@ def read_answer(response: Reply, now_ms: int, *, may_be_unknown: bool = False) -
 
     `may_be_unknown` says that a 404 is not the registry's own.
     """
-    if response.status_code == 404 and not may_be_unknown:
-        return Registration(asked_at_ms=now_ms)
-    if response.status_code == 404:
+    if response.status_code == 404 and may_be_unknown:
         raise ValueError("it knows no RDAP server of this registry. Set rdap_server, if the registry has one")
+    if response.status_code == 404 and _is_page(response):  # of a web server, or of a wrong path
+        raise ValueError("it answered 404 with a web page. Compare rdap_server with the list of IANA")
+    if response.status_code == 404:
+        return Registration(asked_at_ms=now_ms)
     if response.status_code != 200 or response.is_cut:
         raise ValueError(f"it answered {response.status_code}")
     try:
@@ -135,14 +138,19 @@ def read_answer(response: Reply, now_ms: int, *, may_be_unknown: bool = False) -
     return Registration(asked_at_ms=now_ms, expires_at_s=min(ends, default=now_ms // 1000), ending=ending)
 
 
+def _is_page(response: Reply) -> bool:
+    """Return whether an answer is HTML, which no registry says about a domain (RFC 7480, 5.3)."""
+    return read_content_type(values_of(response.headers)).kind == "text/html" and bool(response.content.strip())
+
+
 def _expirations(events: Any) -> Iterator[int]:
     for event in _listed(events):
         if isinstance(event, Mapping) and event.get("eventAction") == "expiration":
             try:
-                at = datetime.fromisoformat(str(event.get("eventDate")).strip())
+                at = datetime.fromisoformat(str(event.get("eventDate")).strip().upper())
             except ValueError:
                 continue
-            yield min(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), LAST_S)
+            yield min(max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), 0), LAST_S)
 
 
 def _listed(value: Any) -> list[Any]:
