@@ -29,6 +29,7 @@ from monitoring.probes.net.tls_settings import (
     client_problems,
     needs_legacy,
     opened_client,
+    profile_for,
     read_version,
     tls_problems,
 )
@@ -112,8 +113,8 @@ async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_m
 
 
 async def _shake_hands(target: Target, settings: TlsSettings, profile: TlsProfile, hop: Hop, tools: Tools) -> None:
-    context = await tools.tls_context(profile)
     name = settings.server_name or target.host.removesuffix(".")
+    context = await tools.tls_context(profile_for(profile, name))
     doors, port = await doors_of(target.host, target.port or HTTPS_PORT, tools)
     hop.enter(Stage.CONNECT)
 
