@@ -143,6 +143,7 @@ def test_hosts_of_final_urls_are_read_as_those_of_redirects(final_url: dict[str,
         ({"final_url": {"host": "a", "prefix": "b"}}, "final_url", "Enter {host: www.example.com}"),
         ({"final_url": {"host": "https://a.example"}}, "final_url.host", "Enter a value like www.example.com."),
         ({"final_url": {"host": "a.example:80"}}, "final_url.host", "Enter a value like www.example.com."),
+        ({"final_url": {"host": "*.example.com"}}, "final_url.host", "Enter a value like www.example.com."),
         ({"final_url": {"host": ""}}, "final_url.host", "Enter a value like www.example.com."),
         ({"final_url": {"host": []}}, "final_url.host", "it is empty. Enter a value, or remove the line."),
         (
