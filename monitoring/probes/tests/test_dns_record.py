@@ -218,6 +218,12 @@ def test_an_address_stands_for_its_reverse_name(run: Run, host: str, settings: d
     assert result.verdict is Verdict.OK, result.error_message
 
 
+def test_the_name_of_an_address_needs_the_type_ptr() -> None:
+    settings, problems = KIND.read({"values": "www.example.com"})
+
+    assert settings is None and "set type: PTR for the name of an address" in str(problems[0])
+
+
 def test_answers_that_do_not_fit_the_question_are_left_alone() -> None:
     query = b"\x12\x34\x01\x00\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1"
     answer = query[:2] + b"\x81\x80" + query[4:]
