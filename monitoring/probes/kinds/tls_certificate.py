@@ -128,6 +128,8 @@ async def _shake_hands(target: Target, settings: TlsSettings, profile: TlsProfil
         hop.enter(Stage.FIRST_BYTE)
         level = TlsLevel(settings.security, settings.min_version)
         check_handshake(connection.peer(), level, hop, verify=profile.verify, server_name=name)
+        if hop.is_certificate_asked and profile.client is None:
+            hop.note("server asks for a client certificate, without which it may refuse requests")
     finally:
         connection.abort()
 

@@ -277,6 +277,24 @@ def refusing(context: ssl.SSLContext, *, is_silent: bool = False) -> Serve:
     return serve
 
 
+def test_look_at_a_certificate_tells_that_one_is_asked_for(run: Run, tools: Tools, ca: trustme.CA) -> None:
+    context = demanding(ca.issue_cert("localhost"), ca, ssl.TLSVersion.TLSv1_3)
+
+    async def scenario(**settings: Any) -> ProbeResult:
+        async with listening(securely(context)) as port:
+            at_ms = int(NOW.timestamp() * 1000)
+            spec = make_spec(
+                f"tls://localhost:{port}", kind="tls", settings=settings, due_at_ms=at_ms, timeout_ms=30_000
+            )
+            return await probe(spec, tools)
+
+    without, given = run(scenario()), run(scenario(**as_client(ca.issue_cert("monitor@example.com"), ca)))
+
+    words = "server asks for a client certificate, without which it may refuse requests"
+    assert (without.verdict, without.remarks) == (Verdict.OK, (words,))
+    assert (given.verdict, given.remarks) == (Verdict.OK, ())
+
+
 def test_server_that_hangs_up_when_no_client_certificate_comes(run: Run, tools: Tools, ca: trustme.CA) -> None:
     context = demanding(ca.issue_cert("localhost"), ca, ssl.TLSVersion.TLSv1_2)
 
