@@ -64,9 +64,10 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     **{
         f"{base}/<str:token>{rest}": (f"/{base}/guessed{rest.replace('<exit_code:exit_code>', '1')}", MISSING_FOR_ALL)
         for base in ("heartbeat", "ping")
-        for rest in ("", "/start", "/fail", "/log", "/<exit_code:exit_code>")
+        for rest in ("", "/", "/start", "/fail", "/log", "/<exit_code:exit_code>")
     },
     "api/push/<str:token>": ("/api/push/guessed", MISSING_FOR_ALL),
+    "api/push/<str:token>/": ("/api/push/guessed/", MISSING_FOR_ALL),
     "language": ("/language", (302, 302, 302, 302)),
     "admin/": ("/admin/", SIGNED_IN),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302)),
