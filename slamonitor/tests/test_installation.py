@@ -26,5 +26,9 @@ def test_start_that_is_interrupted_leaves_no_process(tmp_path: Path) -> None:
         pytest.fail("it has started")
 
     assert len(installation.seen) > 1
-    left = lambda: [line for pid, line in installation.seen.items() if line and command_line(pid) == line]  # noqa: E731
-    wait_until(lambda: not left(), lambda: f"still running: {left()}")
+    wait_until(lambda: not left(installation.seen), lambda: f"still running: {left(installation.seen)}")
+
+
+def left(seen: dict[int, str]) -> list[str]:
+    """Return the command lines of those that still run."""
+    return [line for pid, line in seen.items() if line and command_line(pid) == line]
