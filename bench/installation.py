@@ -21,12 +21,8 @@ def running(*options: str, **variables: str) -> Iterator[Installation]:
     """
     with tempfile.TemporaryDirectory(prefix="slamonitor-bench-") as folder:
         Path(folder).chmod(0o755)  # as root, the servers run as another user
-        installation = Installation(Path(folder), *options, **variables)
-        installation.start()
-        try:
+        with Installation(Path(folder), *options, **variables) as installation:
             yield installation
-        finally:
-            installation.stop()
 
 
 @contextmanager
@@ -36,8 +32,10 @@ def target(*options: str) -> Iterator[str]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
         assert process.stdout is not None
         scheme = "https" if "--tls" in options else "http"
-        yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
-        process.terminate()
+        try:
+            yield f"{scheme}://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
 
 
 @contextmanager

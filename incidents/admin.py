@@ -74,6 +74,7 @@ class IncidentAdmin(ModelAdmin):
     show_full_result_count = False
     search_fields = ("title",)
     search_help_text = _("Title")
+    about_empty = _("An incident tells people what is wrong, and later what was done.")
     ordering = ("-started_at",)
     actions = None
     change_form_template = "admin/incidents/incident/change_form.html"

@@ -31,9 +31,16 @@ IMPACT_FIELDS = {  # the worst first
 FLOW = _("Investigating → identified → monitoring → resolved. Steps can be skipped or reversed.")
 
 
+class _ServicesWidget(AutocompleteSelectMultiple):
+    """A field for several services, without the button that clears all: it is invalid inside its list."""
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        return {**super().build_attrs(base_attrs, extra_attrs), "data-allow-clear": "false"}
+
+
 def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]  # not generic when running
     """Return a field that searches services while the user types; there may be thousands."""
-    widget = AutocompleteSelectMultiple(Incident._meta.get_field("affected_services"), admin.site)
+    widget = _ServicesWidget(Incident._meta.get_field("affected_services"), admin.site)
     return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
 
 
@@ -56,7 +63,7 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         help_texts: ClassVar[dict[str, Any]] = {
             "title": _("Shown to customers: what does not work, in plain words."),
-            "description": _("Internal; customers see only the updates."),
+            "description": _("Internal; customers see only the title and the updates."),
             "severity": _("How serious the incident is."),
             "priority": _("How soon somebody must respond."),
             "started_at": _(
@@ -126,12 +133,19 @@ class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts: ClassVar[dict[str, Any]] = {
             "status": FLOW,
             "message": _(
-                "What is known, what is being done, and when the next update follows. Markdown: **bold**,"
-                " lists, [links](…)."
+                "What is known, what is being done, and when the next update follows. Leave empty to post no update."
+                " Markdown: **bold**, lists, [links](…)."
             ),
-            "is_customer_visible": _("Turn off for an internal note."),
+            "is_customer_visible": _("Turn off for an internal note. Customers see a new status in any case."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["status"] = self.current_status
+        self.fields["message"].required = False  # without one, there is no update
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if "message" not in self.errors and not values.get("message"):
+            self.add_error("message", _("Enter a message, which tells customers what has changed."))
+        return values

@@ -9,6 +9,7 @@ register_converter(views.ExitCodeConverter, "exit_code")
 def _pings(base: str, name: str, *words: str) -> list[URLPattern]:
     return [
         path(f"{base}/<str:token>", views.heartbeat, name=name),
+        path(f"{base}/<str:token>/", views.heartbeat),
         *(path(f"{base}/<str:token>/{word}", views.heartbeat, {"word": word}, name=f"{name}-{word}") for word in words),
         path(f"{base}/<str:token>/<exit_code:exit_code>", views.heartbeat, name=f"{name}-exit"),
     ]
@@ -18,4 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_pings("heartbeat", "heartbeat", "start", "fail", "log"),
     *_pings("ping", "ping", "start", "fail", "log"),  # as Healthchecks has them
     path("api/push/<str:token>", views.push, name="push"),  # as Uptime Kuma has it
+    path("api/push/<str:token>/", views.push),
 ]

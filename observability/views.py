@@ -75,7 +75,7 @@ def _answer(dependencies: list[health.Dependency]) -> JsonResponse:
                 "name": dependency.name,
                 "status": dependency.finding.status,
                 "responseTime": dependency.response_ms,
-                "message": dependency.finding.message,
+                "message": dependency.finding.message.replace("manage.py", settings.PROGRAM_NAME),
             }
             for dependency in dependencies
         ],

@@ -17,7 +17,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts.forms import OwnPasswordForm
 from accounts.permissions import SEE_SERVICES, VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
 from monitoring.admin_site import check_views
-from slamonitor import dashboard, service_page
+from slamonitor import dashboard, palette, service_page
 from slamonitor.doctor import page as diagnostics_page
 
 # As strict as the policy of the public page, with three exceptions for the theme: Alpine compiles expressions in
@@ -40,7 +40,13 @@ class AdminSite(UnfoldAdminSite):
         return {**context, "colors": None}
 
     def extra_urls(self) -> list[URLPattern]:
-        return [*dashboard.urls(), *check_views.urls(), *service_page.urls(), *diagnostics_page.urls()]
+        return [
+            *dashboard.urls(),
+            *check_views.urls(),
+            *service_page.urls(),
+            *palette.urls(),
+            *diagnostics_page.urls(),
+        ]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
         """Register models except Django's groups: permissions depend on the role alone."""
@@ -109,4 +115,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         for permission, title, icon, url in entries
         if permission is None or request.user.has_perm(permission)
     ]
+    if request.resolver_match is not None and request.resolver_match.url_name == "service":
+        for item in items:
+            item["active"] = item["link"] == reverse_lazy("admin:monitoring_service_changelist")
     return [{"items": items}]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -26,11 +27,11 @@ from observability import errors
 from observability.errors import ApiError, invalid, of_status
 from slamonitor.openapi import describe
 
-INTRODUCTION = """
+INTRODUCTION = f"""
 Services, their checks and their figures.
 
-- **Token.** Create one in the admin under *API tokens*, or with `manage.py create_token`. Send it with each request:
-  `Authorization: Bearer slm_…`. It acts for its user, within the role of the user and its own scope.
+- **Token.** Create one in the admin under *API tokens*, or with `{settings.PROGRAM_NAME} create_token`. Send it with
+  each request: `Authorization: Bearer slm_…`. It acts for its user, within the role of the user and its own scope.
 - **Lists** have pages: `next_cursor` of one page is the `cursor` of the next. Items added or removed meanwhile
   don't shift the others.
 - **Errors** have one format: a `code` for programs and a `message` for people. A 422 lists every mistake in

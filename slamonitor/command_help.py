@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from django.core.management import ManagementUtility, get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 
+from observability.version import VERSION
 from slamonitor.command_line import our_commands, program, runnable
 
 GROUPS = {
@@ -53,6 +54,12 @@ class Utility(ManagementUtility):
         super().__init__(argv)
         self.prog_name = program()
 
+    def execute(self) -> None:
+        if self.argv[1:] in (["--version"], ["version"]):
+            sys.stdout.write(f"{VERSION}\n")
+        else:
+            super().execute()
+
     def main_help_text(self, commands_only: bool = False) -> str:
         if commands_only:
             return super().main_help_text(commands_only=True)
@@ -63,6 +70,7 @@ class Utility(ManagementUtility):
         styled = command.stderr.style_func
         command.stderr = Remedies(sys.stderr)
         command.stderr.style_func = styled
+        command.get_version = lambda: VERSION  # type: ignore[method-assign]
         if example := EXAMPLES.get(subcommand):
             self._explain(command, f"Example: {program()} {example}")
         return command

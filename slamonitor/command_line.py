@@ -40,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:  # as in `export_services | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except EOFError:  # as in `changepassword admin < /dev/null`
+        sys.exit("The input ended before the question was answered. Enter the command in a terminal (ssh needs -t).")
 
 
 def take_state_dir(argv: list[str]) -> None:

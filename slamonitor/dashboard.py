@@ -23,6 +23,8 @@ from monitoring.rules.state import Status
 from monitoring.words.durations import age, duration, response_time
 from observability.diagnostics import Verdict
 from slamonitor import attention, own_service, period_charts
+from slamonitor.command_line import runnable
+from slamonitor.embedded.state_directory import IS_INSTALLED
 from slamonitor.housekeeping import backup_standing
 
 PERIODS = (Period.DAY, Period.WEEK)
@@ -43,6 +45,8 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **_attention(now),
         "has_own_services": Service.objects.present().exclude(pk=own_service.ID).exists(),
         "may_add_services": request.user.has_perm("monitoring.add_service"),
+        "sync_command": runnable("manage.py sync_services -"),
+        "is_in_folder": not IS_INSTALLED,
         "api_url": request.build_absolute_uri("/api/v1/services"),
         "period": period,
         "periods": [(each, period_charts.NAMES[each]) for each in PERIODS],
@@ -93,7 +97,7 @@ def _backups(now: datetime) -> dict[str, object]:
     finding = backup_standing.judge(stands, settings.BACKUP_AT, now)
     return {
         "proven": age(stands.proven_at, now, settings.PAGE_TIME_ZONE) if stands.proven_at else "",
-        "says": f"{finding.says} {finding.remedy}".strip(),
+        "says": runnable(f"{finding.says} {finding.remedy}".strip()),
         "is_wrong": finding.verdict in (Verdict.WARNING, Verdict.BAD),
     }
 

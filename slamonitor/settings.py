@@ -17,6 +17,7 @@ from slamonitor.environment import Environment, bucket_and_prefix, time_of_day
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("SLAMONITOR_STATE_DIR") or home())
+PROGRAM_NAME = "slamonitor" if IS_INSTALLED else "manage.py"  # for pages that everybody can read; else `runnable`
 env = Environment(os.environ, fallback=read_env(STATE_DIR))
 
 # --- Safety ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ WORDS = (
     _("Return to site"),
     _("Run"),
     _("Save and add another"),
+    _("Save and continue editing"),
     _("Select action"),
     _("Select action to run"),
     _("Select all rows"),

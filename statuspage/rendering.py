@@ -109,6 +109,7 @@ def _context(model: PageModel, stale_at: datetime | None) -> dict[str, object]:
             text=f"{model.read_at.astimezone(zone):%H:%M:%S %Z}",
         ),
         "groups": _groups(model),
+        "program": settings.PROGRAM_NAME,
         "incidents": [_notice(incident, model.read_at) for incident in model.incidents],
         "zone": zone.key,
     }

@@ -124,6 +124,7 @@ class MaintenanceWindowAdmin(BookAdmin):
     autocomplete_fields = ("service",)
     list_display = ("since", "until", "what", "reason", "created_at", "author")
     list_select_related = ("service", "author")
+    about_empty = gettext_lazy("Time announced as maintenance counts neither as uptime nor as downtime.")
     ordering = ("-since",)
     actions = None
     change_form_template = "admin/monitoring/maintenancewindow/change_form.html"
@@ -188,6 +189,9 @@ class RestatementAdmin(BookAdmin):
     list_display = ("service", "since", "until", "restated_as", "proposed_by", "is_approved", "who_decided")
     list_filter = ("is_approved",)
     list_select_related = ("service", "proposed_by", "decided_by")
+    about_empty = gettext_lazy(
+        "A restatement corrects time that was measured wrongly. Everybody can see it in the ledger."
+    )
     ordering = ("-proposed_at",)
     actions = None
     change_form_template = "admin/monitoring/restatement/change_form.html"

@@ -21,16 +21,21 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from monitoring.admin_site.header_rows import HeaderRows
 from monitoring.config.as_written import setting_value
 from monitoring.config.check_settings import key_of, words_of
 from monitoring.config.yaml_core import dump
 from monitoring.config.yaml_lines import Unreadable, compose
 from monitoring.probes import KINDS
+from monitoring.probes.http.http_settings import read_headers
 from monitoring.probes.settings import Described, described
 
 LINES = 2  # of a field for several values
 HOW_TO_WRITE_A_SECRET = _(
     "Enter a secret as {secret: …}. It is stored sealed and shown as dots; leave the dots to keep it."
+)
+ABOUT_HEADERS = _(
+    "Headers to send with each request. A secret is stored sealed and shown as dots; leave the dots to keep it."
 )
 
 
@@ -103,6 +108,8 @@ def _field(each: Described) -> forms.Field:
     }
     if choices := _choices(each):
         return forms.CharField(widget=UnfoldAdminSelectWidget(choices=choices), **common)
+    if about.reader is read_headers:
+        return forms.CharField(strip=False, widget=HeaderRows(), **{**common, "help_text": ABOUT_HEADERS})
     if about.holds_secrets:
         common["help_text"] = format_lazy("{} {}", common["help_text"], HOW_TO_WRITE_A_SECRET)
     if each.type == "see help" and about.example is not None:

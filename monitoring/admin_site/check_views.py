@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -41,6 +42,7 @@ WINDOWS = {  # the length of the window before `until`
 }
 DEFAULT_WINDOW = "24h"
 SERVICES_OFFERED = 500  # as suggestions below the field
+AROUND = timedelta(minutes=15)  # before and after the instant that somebody asks for
 LAST_REQUEST_SLACK = timedelta(seconds=2)
 LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?", re.ASCII)  # all that browsers' own date fields hold
 
@@ -84,7 +86,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "is_fullwidth": "1",
         "chosen": chosen,
         "problems": problems,
-        "needs_offset": bool(problems) or not LOCAL.fullmatch(chosen["until"]),
+        "needs_offset": bool(problems) or not all(LOCAL.fullmatch(chosen[each]) for each in ("until", "around")),
         "page": page,
         "rows": [row_of(check, longest) for check in page.checks] if page else [],
         "older": _link(chosen, "after", page.older) if page else "",
@@ -128,31 +130,51 @@ def show_one(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _chosen(given: Mapping[str, Any]) -> dict[str, str]:
-    names = ("service", "verdict", "class", "region", "window", "until")
+    names = ("service", "verdict", "class", "region", "window", "until", "around")
     chosen = {name: str(given.get(name, "")).strip() for name in names}
     return {**chosen, "window": chosen["window"] if chosen["window"] in WINDOWS else DEFAULT_WINDOW}
 
 
 def _wanted(chosen: Mapping[str, str], now: datetime) -> tuple[Wanted, tuple[str, ...]]:
     """Return the filter, and the names of the invalid parameters."""
-    problems: tuple[str, ...] = ()
-    try:
-        typed = read_instant(chosen["until"], settings.PAGE_TIME_ZONE) if chosen["until"] else None
-        if chosen["until"] and (typed is None or typed.year not in YEARS):
-            problems, typed = (_("%(value)s is not a date and time.") % {"value": chosen["until"]},), None
-    except NoInstant as error:
-        problems, typed = (str(error),), None
-    until = typed or now + check_search.SEARCHED_AHEAD
+    problems: list[str] = []
     length, _label = WINDOWS[chosen["window"]]
+    until = _instant(chosen["until"], problems) or now + check_search.SEARCHED_AHEAD
+    if around := _instant(chosen["around"], problems):
+        until, length = around + AROUND, 2 * AROUND
+    ids = _named(chosen["service"])
     wanted = Wanted(
         since=until - length,
         until=until,
-        service_id=chosen["service"],
+        service_id=ids[0] if len(ids) == 1 else "",
+        service_ids=ids if len(ids) > 1 else (),
         verdict=chosen["verdict"] if chosen["verdict"] in dict(VERDICTS) else "",
         error_type=chosen["class"] if chosen["class"] in dict(ERROR_TYPES) else "",
         region=chosen["region"],
     )
-    return wanted, problems
+    return wanted, tuple(problems)
+
+
+def _instant(text: str, problems: list[str]) -> datetime | None:
+    """Return the instant that somebody entered; None for nothing, or for what becomes one of the problems."""
+    try:
+        found = read_instant(text, settings.PAGE_TIME_ZONE) if text else None
+    except NoInstant as error:
+        problems.append(str(error))
+        return None
+    if text and (found is None or found.year not in YEARS):
+        problems.append(_("%(value)s is not a date and time.") % {"value": text})
+        return None
+    return found
+
+
+def _named(text: str) -> tuple[str, ...]:
+    """Return the service with this id, or those with this part of an id or a name. Archived ones have checks, too."""
+    if not text:
+        return ()
+    part = Q(id__icontains=text) | Q(name__icontains=text) | Q(display_name__icontains=text)
+    found = list(Service.objects.filter(part).order_by("id").values_list("id", flat=True)[:SERVICES_OFFERED])
+    return (text,) if text in found or not found else tuple(found)
 
 
 def _offered() -> dict[str, Any]:

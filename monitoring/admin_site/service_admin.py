@@ -1,14 +1,15 @@
 """Admin pages of services; raw checks have pages of their own (`monitoring/admin_site/check_views.py`)."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, Func, IntegerField, QuerySet, TextField, Value
 from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -28,27 +29,22 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.permissions import CHOOSE_SERVICES, SEE_SERVICES, VIEW_SERVICES
 from monitoring.accounting import stored_days
-from monitoring.admin_site import phases, service_actions, signs
+from monitoring.admin_site import attempts, bulk_edit, service_actions, signs, unsaved
 from monitoring.admin_site.accounting_admin import AccountingPolicyAdmin, MaintenanceWindowAdmin, RestatementAdmin
-from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter
-from monitoring.admin_site.service_form import FIELDSETS, ServiceForm
+from monitoring.admin_site.service_filters import GroupFilter, RegionFilter, ShownFilter, StatusFilter, TagFilter
+from monitoring.admin_site.service_form import FIELDSETS, FOR_SCRIPT, ServiceForm, clone_of, fieldsets
 from monitoring.admin_site.sparklines import FOOT, HEIGHT, STEP, WIDTH, sparklines
 from monitoring.catalogue import lifecycle
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.config.clock import AHEAD
-from monitoring.engine.check_now import check_now
 from monitoring.engine.refused_targets import reasons_of
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Service
-from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
-from monitoring.probes.model import MeasuredRequest, Phases
-from monitoring.probes.net.certificates import DAY_S
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
-from monitoring.rules.unix_time import from_ms
 from monitoring.states.live import with_live_status
 
 UPTIME_DAYS = 30  # over which the list shows the uptime, today included
-CHECK_NOW_AT_MOST_MS = 20_000  # the user waits, and a thread of the web server with them
+UPTIME = "uptime_rank"  # the name of the order by it
 
 
 class ServiceList(ChangeList):
@@ -59,13 +55,27 @@ class ServiceList(ChangeList):
         now = timezone.now()
         services: list[Any] = list(self.result_list)  # type: ignore[has-type]  # the theme's classes are not typed
         ids = [service.pk for service in services]
-        today = day_of(now, settings.PAGE_TIME_ZONE)
-        since = today - timedelta(days=UPTIME_DAYS - 1)
+        since, today = _uptime_days(now)
         lines, figures = sparklines(ids, now), stored_days.figures(ids, since, today, settings.PAGE_TIME_ZONE)
         for service in services:
             service.sparkline, service.read_at = lines[service.pk], now
             service.figures, service.figured_days = figures.get(service.pk), (since, today)
         self.result_list = services
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Service]) -> list[Any]:
+        return [self._by_uptime(each, queryset) for each in super().get_ordering(request, queryset)]
+
+    def _by_uptime(self, order: Any, queryset: QuerySet[Service]) -> Any:
+        """Return the order by uptime, which the figures of all services give, for its name. Two queries."""
+        if order not in (UPTIME, f"-{UPTIME}"):
+            return order
+        figures = stored_days.figures(
+            list(queryset.values_list("id", flat=True)), *_uptime_days(timezone.now()), settings.PAGE_TIME_ZONE
+        )
+        known = {id: found.uptime for id, found in figures.items() if found.uptime is not None}
+        ranked = Value(sorted(known, key=lambda id: known[id]), output_field=ArrayField(TextField()))
+        rank = Func(ranked, F("id"), function="array_position", output_field=IntegerField())
+        return rank.desc(nulls_last=True) if order.startswith("-") else rank.asc(nulls_last=True)
 
     def url_for_result(self, result: Service) -> str:
         return reverse("admin:service", args=[result.pk])
@@ -78,7 +88,7 @@ class ServiceAdmin(ModelAdmin):
     autocomplete_fields = ("parent",)
     list_display = ("state_now", "full_name", "last_24_hours", "uptime", "last_check", "response_time", "interval")
     list_display_links = ("full_name",)
-    list_filter = (ShownFilter, StatusFilter, "is_critical", "kind", GroupFilter, RegionFilter)
+    list_filter = (ShownFilter, StatusFilter, "is_critical", "kind", GroupFilter, TagFilter, RegionFilter)
     list_select_related = ("state",)
     list_per_page = 50
     list_max_show_all = 50
@@ -86,14 +96,20 @@ class ServiceAdmin(ModelAdmin):
     search_fields = ("id", "name", "display_name", "endpoint_url")
     search_help_text = gettext_lazy("Name, id or address")
     show_full_result_count = False
+    about_empty = gettext_lazy(
+        "A service is what is checked: a website, an API, a port, a name, a certificate or a job."
+    )
     ordering = ("name",)
-    actions = ("pause_services", "resume_services", "archive_services", "restore_services")
+    actions = ("edit_services", "pause_services", "resume_services", "archive_services", "restore_services")
     change_form_template = "admin/monitoring/service/change_form.html"
     warn_unsaved_form = True
     view_on_site = False  # the list links to the ledger, with the days of the figure
 
     class Media:
-        js = (Script("monitoring/service-form.js", type="module"),)
+        js = (
+            Script("monitoring/service-form.js", type="module"),
+            Script("monitoring/header-rows.js", type="module"),
+        )
 
     # --- The list -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +133,7 @@ class ServiceAdmin(ModelAdmin):
         shape = {"width": WIDTH, "height": HEIGHT, "step": STEP, "base": HEIGHT - FOOT}
         return render_to_string("admin/monitoring/service/_sparkline.html", {"spark": service.sparkline, **shape})  # type: ignore[attr-defined]
 
-    @admin.display(description=gettext_lazy("30 days"))
+    @admin.display(description=gettext_lazy("30 days"), ordering=UPTIME)
     def uptime(self, service: Any) -> SafeString | str:
         if service.figures is None or (shown := percentage(service.figures.uptime)) is None:
             return "–"
@@ -154,10 +170,13 @@ class ServiceAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         return ("id",) if obj else ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
+        return fieldsets(obj or self._cloned(request))
+
     def get_form(self, request: HttpRequest, obj: Service | None = None, change: bool = False, **kwargs: Any) -> Any:
         """Pass only columns to Django: the form itself adds the settings, which are not fields of the model."""
         columns = {field.name for field in Service._meta.get_fields()}
-        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]  # type: ignore[arg-type]
+        fields = [name for name in flatten_fieldsets(FIELDSETS) if name in columns]
         return super().get_form(request, obj, change, **{**kwargs, "fields": fields})
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -202,6 +221,27 @@ class ServiceAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
         return False  # services are archived instead
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return initial values, those of another service for `?clone=…`, whose settings its reader may see."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        given.pop("clone", None)
+        original = self._cloned(request)
+        return {**clone_of(original), **given} if original else given
+
+    def _cloned(self, request: HttpRequest) -> Service | None:
+        if "clone" not in request.GET or not request.user.has_perm(VIEW_SERVICES):
+            return None
+        return Service.objects.filter(pk=request.GET["clone"]).first()
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        of_one = [context["object_id"]] if context.get("object_id") else []
+        context["try_url"] = reverse("admin:try_service" if of_one else "admin:try_new", args=of_one)
+        context["problems_url"] = reverse(
+            "admin:problems_of_service" if of_one else "admin:problems_of_new", args=of_one
+        )
+        context["for_script"] = FOR_SCRIPT
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
@@ -219,6 +259,10 @@ class ServiceAdmin(ModelAdmin):
         found: dict[str, Any] = super().get_actions(request)
         is_archived = request.GET.get("shown") == "archived"
         return {name: action for name, action in found.items() if (name == "restore_services") == is_archived}
+
+    @admin.action(description=gettext_lazy("Edit…"), permissions=["change"])
+    def edit_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
+        return bulk_edit.ask_or_edit(request, chosen, self.admin_site.each_context(request))
 
     @admin.action(description=gettext_lazy("Pause…"), permissions=["change"])
     def pause_services(self, request: HttpRequest, chosen: QuerySet[Service]) -> HttpResponse | None:
@@ -241,10 +285,23 @@ class ServiceAdmin(ModelAdmin):
         return service_actions.ask_or_do(request, chosen, context, question, act)
 
     def get_urls(self) -> list[URLPattern]:
-        address = path(
-            "<slug:service_id>/check-now/", self.admin_site.admin_view(self.check_now_view), name="check_now"
-        )
-        return [address, *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<slug:service_id>/check-now/", view(self.check_now_view), name="check_now"),
+            path("try/", view(self.try_view), {"service_id": None}, name="try_new"),
+            path("<slug:service_id>/try/", view(self.try_view), name="try_service"),
+            path("problems/", view(self.problems_view), {"service_id": None}, name="problems_of_new"),
+            path("<slug:service_id>/problems/", view(self.problems_view), name="problems_of_service"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_POST)
+    def try_view(self, request: HttpRequest, service_id: str | None) -> HttpResponse:
+        return unsaved.try_now(self, request, service_id)
+
+    @method_decorator(require_POST)
+    def problems_view(self, request: HttpRequest, service_id: str | None) -> HttpResponse:
+        return unsaved.problems(self, request, service_id)
 
     @method_decorator(require_POST)
     def check_now_view(self, request: HttpRequest, service_id: str) -> HttpResponse:
@@ -256,15 +313,7 @@ class ServiceAdmin(ModelAdmin):
             raise Http404(service_id)
         context = {**self.admin_site.each_context(request), "service": service}
         context |= {"title": _("Check now"), "back": reverse("admin:service", args=[service.pk])}
-        if service.check_kind.is_active:
-            try:
-                context |= _attempt_shown(service)
-            except NotAllowed as error:
-                context["refused"] = str(error)
-            except NoNameServer as error:
-                context["unresolved"] = str(error)
-            except NotKnown as error:
-                context["not_known"] = str(error)
+        context |= attempts.tried(service)
         return TemplateResponse(request, "admin/monitoring/service/check_now.html", context)
 
 
@@ -278,40 +327,17 @@ def age(at: datetime, now: datetime) -> str:
     return _("%(duration)s ago") % {"duration": timesince(at, now, depth=1)}
 
 
+def _uptime_days(now: datetime) -> tuple[date, date]:
+    today = day_of(now, settings.PAGE_TIME_ZONE)
+    return today - timedelta(days=UPTIME_DAYS - 1), today
+
+
 def _is_at(request: HttpRequest, name: str) -> bool:
     return request.resolver_match is not None and request.resolver_match.url_name == name
 
 
 def _read_at(service: Service) -> datetime:
     return getattr(service, "read_at", None) or timezone.now()
-
-
-def _attempt_shown(service: Service) -> dict[str, Any]:
-    attempt = check_now(service, timezone.now(), at_most_ms=CHECK_NOW_AT_MOST_MS)
-    result = attempt.result
-    longest = max([result.phases.total_ms, *(request.phases.total_ms for request in result.requests)])
-    hops = [(request, _bar(request.phases, longest), _certificate(request)) for request in result.requests]
-    return {
-        "attempt": attempt,
-        "sign": signs.verdict_sign(result.verdict),
-        "hops": hops,
-        "whole": _bar(result.phases, longest),
-        "names": phases.NAMES,
-        "is_shortened": attempt.timeout_ms < service.timeout,
-    }
-
-
-def _certificate(request: MeasuredRequest) -> dict[str, Any] | None:
-    """Return when the first certificate of a request expires, and the whole days until then."""
-    if request.certificate_ends_at_s is None:
-        return None
-    left_s = request.certificate_ends_at_s - request.started_at_ms // 1000
-    return {"ends_at": from_ms(request.certificate_ends_at_s * 1000), "days": left_s // DAY_S}
-
-
-def _bar(found: Phases, longest_ms: float) -> phases.Bar:
-    times = (found.dns_ms, found.connect_ms, found.tls_ms, found.first_byte_ms)
-    return phases.bar(times, found.total_ms, longest_ms)
 
 
 admin.site.register(AccountingPolicy, AccountingPolicyAdmin)

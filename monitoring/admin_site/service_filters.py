@@ -69,3 +69,16 @@ class GroupFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
         return queryset.filter(group_name=self.value()) if self.value() else queryset
+
+
+class TagFilter(SimpleListFilter):
+    title = _("tag")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        each = Func(F("tags"), function="unnest", output_field=TextField())
+        tags = Service.objects.present().order_by().values_list(each, flat=True).distinct()
+        return [(tag, tag) for tag in sorted(tags)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        return queryset.filter(tags__contains=[self.value()]) if self.value() else queryset

@@ -14,30 +14,47 @@ from monitoring.catalogue import parents
 from monitoring.catalogue.planned import names_following
 from monitoring.models import Service
 from monitoring.probes import KINDS
+from monitoring.probes.secrets import map_secrets
 
-WHAT, CHECK, TIMING, JUDGING, WHERE = (
-    ("id", "name", "display_name", "description", ("group_name", "tags"), "parent"),
-    ("kind", "endpoint_url"),
-    (("check_interval", "timeout"), "regions"),
-    (("failure_threshold", "recovery_threshold"), "quorum", "is_critical"),
-    ("metadata",),
-)
-# One for each kind; `service-form.js` shows the one of the chosen kind.
-SETTINGS = tuple(
-    (
-        format_lazy(_("Check settings: {kind}"), kind=translation.gettext_lazy(kind.label)),
-        {"fields": check_fields.names()[kind.name], "classes": [f"check-of-{kind.name}"]},
+FIRST = ("endpoint_url", "kind", ("name", "id"), "check_interval")
+ABOUT = ("display_name", "description", ("group_name", "tags"), "parent", "is_critical", "metadata")
+TIMING = ("timeout", "regions", "quorum", ("failure_threshold", "recovery_threshold"))
+ASKED_FOR = frozenset({"heartbeat"})  # kinds that need settings, as nothing else says what to expect
+
+
+def fieldsets(service: Service | None) -> tuple[Any, ...]:
+    """Return the fields in groups: the first is open, and the settings if there are any; the others are collapsed."""
+    own = service.kind if service is not None and service.check_settings else None
+    return (
+        (None, {"fields": FIRST}),
+        *(_settings(kind.name, is_open=kind.name in ASKED_FOR or kind.name == own) for kind in KINDS.values()),
+        (_("Timeout, regions and thresholds"), {"fields": TIMING, "classes": ["collapse"]}),
+        (_("Names, group and tags"), {"fields": ABOUT, "classes": ["collapse"]}),
     )
-    for kind in KINDS.values()
-)
-FIELDSETS = (
-    (_("Basic information"), {"fields": WHAT}),
-    (_("Target"), {"fields": CHECK}),
-    *SETTINGS,
-    (_("Schedule and regions"), {"fields": TIMING}),
-    (_("Thresholds"), {"fields": JUDGING}),
-    (_("More"), {"fields": WHERE, "classes": ["collapse"]}),
-)
+
+
+def _settings(kind: str, *, is_open: bool) -> tuple[Any, dict[str, Any]]:
+    """Return the group of a kind; `service-form.js` shows the one of the chosen kind."""
+    title = format_lazy(_("Check settings: {kind}"), kind=translation.gettext_lazy(KINDS[kind].label))
+    classes = [f"check-of-{kind}"] if is_open else [f"check-of-{kind}", "collapse"]
+    return title, {"fields": check_fields.names()[kind], "classes": classes}
+
+
+FIELDSETS = fieldsets(None)
+HINTS = {  # what to enter as the URL, for each kind; the last word is an example
+    "http": _("Enter a full URL, for example https://api.example.com/health"),
+    "tcp": _("Enter a host and a port, for example tcp://db.example.com:5432"),
+    "dns": _("Enter a name to look up, for example dns://example.com"),
+    "tls": _("Enter a host and a port, for example tls://www.example.com:443"),
+    "domain": _("Enter a registered domain, for example domain://example.com"),
+    "reach": _("Enter a host, for example host://gateway.example.com"),
+    "heartbeat": _("A heartbeat has no URL: the service reports to us."),
+}
+FOR_SCRIPT = {
+    "hints": HINTS,
+    "kinds": {scheme: kind.name for kind in KINDS.values() for scheme in kind.schemes},
+    "passive": [kind.name for kind in KINDS.values() if not kind.is_active],
+}
 LABELS = {"regions": _("Regions"), "quorum": _("Regions that must agree")}
 HELP = {
     "id": _(
@@ -53,7 +70,7 @@ HELP = {
         "How the service is checked: by a probe over HTTP, TCP, DNS or TLS, by asking the registry of a domain,"
         " or by waiting for a heartbeat."
     ),
-    "endpoint_url": _("Full URL, for example https://api.example.com/health. Leave empty for a heartbeat."),
+    "endpoint_url": HINTS["http"],
     "check_interval": _("60000 = one minute (the default). From 1000, one second, to 86400000, one day."),
     "timeout": _("5000 = five seconds (the default), for everything from DNS to the last byte. From 100 to 60000."),
     "regions": _("Regions to check from, separated by commas. If you have no workers in other regions: default."),
@@ -65,6 +82,29 @@ HELP = {
     "is_critical": _("An outage of this service alone counts as a major outage of the whole system."),
     "metadata": _("Optional JSON object for programs."),
 }
+
+
+CLONED = (
+    "endpoint_url",
+    "kind",
+    "check_interval",
+    "timeout",
+    "regions",
+    "quorum",
+    "failure_threshold",
+    "recovery_threshold",
+    "description",
+    "group_name",
+    "tags",
+    "parent",
+    "is_critical",
+)
+
+
+def clone_of(service: Service) -> dict[str, Any]:
+    """Return initial values for a service like another. Its secrets are bound to it, and must be entered again."""
+    settings = map_secrets(service.check_settings, lambda _sealed: "")
+    return {**{name: getattr(service, name) for name in CLONED}, **check_fields.shown(service.kind, settings)}
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when running
@@ -112,10 +152,20 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic whe
 
     def _update_errors(self, errors: Any) -> None:
         """Attach each problem of the settings, which are one column, to the field that it is about."""
+        if "endpoint_url" in self.errors and hasattr(errors, "error_dict"):
+            errors.error_dict.pop("endpoint_url", None)  # that it is missing: it was refused
         of_settings = errors.error_dict.pop("check_settings", []) if hasattr(errors, "error_dict") else []
         for name, words in check_fields.placed(self.instance.kind, of_settings):
             self.add_error(name, words)
         super()._update_errors(errors)  # type: ignore[misc]  # not in the stubs
+
+    def clean_endpoint_url(self) -> str | None:
+        """Report an address without a scheme in the words of the chosen kind."""
+        url, kind = self.cleaned_data["endpoint_url"], self["kind"].value()
+        if url and "://" not in url and kind in HINTS:
+            what = _("%(url)s is not a full URL. %(hint)s")
+            raise ValidationError(what, params={"url": url, "hint": HINTS[kind]})
+        return url or None
 
     def clean_id(self) -> str:
         id = str(self.cleaned_data["id"])

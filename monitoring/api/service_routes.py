@@ -1,6 +1,5 @@
 """`/api/v1/services`: the services and their settings."""
 
-import threading
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -27,7 +26,7 @@ from monitoring.api.service_schemas import (
     ServiceReplace,
     shown,
 )
-from monitoring.engine.check_now import check_now
+from monitoring.engine.check_now import TooManyChecks, check_on_request
 from monitoring.models import Service
 from monitoring.probes import KINDS
 from monitoring.probes.failures import NoNameServer, NotAllowed, NotKnown
@@ -36,9 +35,6 @@ from monitoring.states.live import with_live_status
 from observability.errors import ApiError
 
 router = Router(tags=["Services"])
-
-AT_MOST_MS = 20_000  # timeout of a check on request, because the caller and a thread of the web server wait for it
-_seats = threading.BoundedSemaphore(2)  # checks on request at a time, so that threads are left for other requests
 
 
 class ServiceFilters(Paged):
@@ -219,11 +215,11 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
     if service.kind not in KINDS or not service.check_kind.is_active:
         words = _("The service %(id)s reports to us; there is nothing to probe.")
         raise ApiError("NOT_PROBED", words % {"id": service_id}, status=409)
-    if not _seats.acquire(blocking=False):
-        words = _("Too many checks are running on request. Try again in a moment.")
-        raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"})
     try:
-        return attempt_out(check_now(service, timezone.now(), at_most_ms=AT_MOST_MS))
+        return attempt_out(check_on_request(service, timezone.now()))
+    except TooManyChecks as error:
+        words = _("Too many checks are running on request. Try again in a moment.")
+        raise ApiError("TOO_MANY_CHECKS", words, status=429, headers={"Retry-After": "2"}) from error
     except NotAllowed as error:
         words = _("This service is not checked: %(why)s. Our own setting is the reason, so the time counts as unknown.")
         raise ApiError("ADDRESS_REFUSED", words % {"why": error}, status=409) from error
@@ -235,5 +231,3 @@ def check_service_now(request: HttpRequest, service_id: str) -> AttemptOut:
     except NotKnown as error:
         words = _("There is no result: %(why)s. This says nothing about the target, so the time counts as unknown.")
         raise ApiError("NOT_KNOWN", words % {"why": error}, status=409) from error
-    finally:
-        _seats.release()

@@ -4,8 +4,10 @@ All code that changes services, `sync` included, takes the lock of `lock_catalog
 the lock, one process could overwrite the change of another with older values.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -42,6 +44,47 @@ def save(service: Service, changed: Collection[str] | None = None) -> None:
             service.save(update_fields=[*changed, "updated_at"])
         tell_readers([service.id])
         tell_when_committed(Subject.SERVICE, Action.CREATED if changed is None else Action.UPDATED, [service.id])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A change of several services: columns with the value that all of them get, and tags to add and to remove."""
+
+    columns: Mapping[str, Any]
+    added: Collection[str] = ()
+    removed: Collection[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.columns, *(["tags"] if self.added or self.removed else [])]
+
+    def apply(self, service: Service) -> bool:
+        """Change the service, unsaved; return whether anything is different."""
+        kept = [tag for tag in service.tags if tag not in self.removed]
+        values = {**self.columns, "tags": [*kept, *(tag for tag in dict.fromkeys(self.added) if tag not in kept)]}
+        is_different = any(getattr(service, name) != value for name, value in values.items())
+        for name, value in values.items():
+            setattr(service, name, value)
+        service.derive()
+        return is_different
+
+
+def edit(service_ids: Collection[str], edit: Edit, *, now: datetime) -> list[Service]:
+    """Edit services that are not archived and return those that changed. As many queries for many as for one."""
+    with transaction.atomic():
+        lock_catalogue()
+        services = [
+            each for each in Service.objects.present().filter(id__in=service_ids).order_by("id") if edit.apply(each)
+        ]
+        ids = [service.id for service in services]
+        if ids and day_rules.COLUMNS & set(edit.columns):
+            day_rules.keep_todays(ids, now, settings.PAGE_TIME_ZONE)
+        for service in services:
+            service.updated_at = now
+        Service.objects.bulk_update(services, [*edit.names, "phase_ms", "version", "updated_at"])
+        tell_readers(ids)
+        tell_when_committed(Subject.SERVICE, Action.UPDATED, ids)
+    return services
 
 
 def pause(service_ids: Collection[str], *, author: User | None, reason: str, now: datetime) -> int:

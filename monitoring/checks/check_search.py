@@ -36,6 +36,7 @@ class Wanted:
     since: datetime
     until: datetime
     service_id: str = ""
+    service_ids: tuple[str, ...] = ()  # instead of one: any of these
     verdict: str = ""
     error_type: str = ""
     region: str = ""
@@ -111,7 +112,11 @@ def _last(found: list[WatchServerLog]) -> Key | None:
 def _found(wanted: Wanted, start: Key | None, rows: int, is_backwards: bool) -> Iterator[WatchServerLog]:
     order = ORDER if is_backwards else [f"-{name}" for name in ORDER]
     compressed = CompressedDays(
-        service_id=wanted.service_id, verdict=wanted.verdict, error_type=wanted.error_type, region=wanted.region
+        service_id=wanted.service_id,
+        service_ids=wanted.service_ids,
+        verdict=wanted.verdict,
+        error_type=wanted.error_type,
+        region=wanted.region,
     )
     for since, until in _slices(wanted, start, is_backwards):
         checks = _matching(wanted).filter(checked_at__gte=since, checked_at__lt=until)
@@ -156,6 +161,8 @@ def _matching(wanted: Wanted) -> QuerySet[WatchServerLog]:
     for name in ("service_id", "verdict", "error_type", "region"):
         if value := getattr(wanted, name):
             checks = checks.filter(**{name: value})
+    if wanted.service_ids:
+        checks = checks.filter(service_id__in=wanted.service_ids)
     # The planner recognises the index of failures by this expression.
     return checks.filter(is_healthy=False) if wanted.error_type or wanted.verdict == Verdict.BAD else checks
 

@@ -5,6 +5,7 @@ accepted as text, is text.
 """
 
 import json
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -79,6 +80,9 @@ def _refuse_ambiguous(node: yaml.Node) -> None:
         if number is None:
             scalar.tag = TEXT
             continue
+        if not math.isfinite(number):
+            what = f'{scalar.value} is too large for a number. Write "{scalar.value}" if it is text'
+            raise Unreadable(line_of(scalar), what)
         what = f"{scalar.value} may be the number {json.dumps(number)} or text. Write {json.dumps(number)} or"
         raise Unreadable(line_of(scalar), f'{what} "{scalar.value}"')
 

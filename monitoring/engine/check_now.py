@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,12 @@ from monitoring.worker.specs import DueService, spec_of
 from observability import trace
 
 LOOK_UP_S = 1.0
+AT_MOST_MS = 20_000  # timeout of a check on request, because the caller and a thread of the web server wait for it
+_seats = threading.BoundedSemaphore(2)  # checks on request at a time, so that threads are left for other requests
+
+
+class TooManyChecks(Exception):
+    """As many checks are running on request as are allowed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,19 @@ class Attempt:
     result: ProbeResult
     timeout_ms: int
     addresses: Mapping[str, Sequence[str]]
+
+
+def check_on_request(service: Service, now: datetime) -> Attempt:
+    """Probe a service, saved or not, while a user of the web server waits.
+
+    Raises `TooManyChecks`, and what `check_now` raises.
+    """
+    if not _seats.acquire(blocking=False):
+        raise TooManyChecks
+    try:
+        return check_now(service, now, at_most_ms=AT_MOST_MS)
+    finally:
+        _seats.release()
 
 
 def check_now(service: Service, now: datetime, *, at_most_ms: int | None = None) -> Attempt:

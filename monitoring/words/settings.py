@@ -29,6 +29,10 @@ WORDS = (
     _("%(value)s is not the address of a DNS server. Enter ip or ip:port."),
     _("there are no values to match. Enter values as well."),
     _("%(value)s is not a record of type %(type)s. Enter it as in a zone file, such as %(example)s."),
+    _(
+        "%(value)s is not a record of type %(type)s. Enter it as in a zone file, such as %(example)s,"
+        " or set type: PTR for the name of an address."
+    ),
     _("Addresses"),
     _("Whether one address of the name must be good (any), or each is checked and must be good (all)."),
     _("Connect to"),

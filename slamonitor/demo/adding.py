@@ -112,7 +112,7 @@ def _add_services(port: int, pasts: dict[str, Past], now: datetime) -> None:
                 values={
                     **sample.names,
                     **common,
-                    "description": sample.description,
+                    "description": sample.text,
                     "endpoint_url": sample.url(port),
                     "metadata": {**marks, MARK: sample.url(port)},
                 },

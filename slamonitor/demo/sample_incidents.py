@@ -1,8 +1,12 @@
-"""The incidents of the demonstration, with updates that fit its sample outages."""
+"""The incidents of the demonstration, with updates that fit its sample outages, in the language of the installation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from incidents.models import AffectedService, Impact, Incident, IncidentStatus, IncidentUpdate, Priority, Severity
@@ -40,7 +44,8 @@ class SampleIncident:
 
 def add(pasts: Mapping[str, Past], reporter: User | None, now: datetime) -> int:
     """Add the sample incidents and return their number. Must run in a transaction."""
-    incidents = list(_incidents(pasts, now))
+    with translation.override(settings.LANGUAGE_CODE):
+        incidents = list(_incidents(pasts, now))
     for sample in incidents:
         _write(sample, reporter)
     return len(incidents)
@@ -56,7 +61,7 @@ def _incidents(pasts: Mapping[str, Past], now: datetime) -> Iterator[SampleIncid
 
 def _unanswered(began_at: datetime, ended_at: datetime) -> SampleIncident:
     return SampleIncident(
-        title="CURP verification does not respond",
+        title=_("CURP verification does not respond"),
         service_id="curp-verifier",
         impact=Impact.MAJOR,
         severity=Severity.HIGH,
@@ -67,27 +72,27 @@ def _unanswered(began_at: datetime, ended_at: datetime) -> SampleIncident:
             SampleUpdate(
                 after=timedelta(minutes=4),
                 status=INVESTIGATING,
-                message="CURP verifications are not completed at the moment. We are looking into it.",
+                message=_("CURP verifications are not completed at the moment. We are looking into it."),
             ),
             SampleUpdate(
                 after=timedelta(minutes=11),
                 status=IDENTIFIED,
-                message="The registry that we ask does not answer. We are in touch with its operators.",
+                message=_("The registry that we ask does not answer. We are in touch with its operators."),
             ),
             SampleUpdate(
                 after=timedelta(minutes=3),
                 status=RESOLVED,
-                message="The registry answers again, and verifications are completed as usual. We are sorry.",
+                message=_("The registry answers again, and verifications are completed as usual. We are sorry."),
             ),
         ],
-        root_cause="The national registry did not answer.",
-        resolution="It came back by itself; requests that waited were repeated.",
+        root_cause=_("The national registry did not answer."),
+        resolution=_("It came back by itself; requests that waited were repeated."),
     )
 
 
 def _unavailable(began_at: datetime, ended_at: datetime) -> SampleIncident:
     return SampleIncident(
-        title="CURP verification is unavailable",
+        title=_("CURP verification is unavailable"),
         service_id="curp-verifier",
         impact=Impact.MAJOR,
         severity=Severity.HIGH,
@@ -98,22 +103,24 @@ def _unavailable(began_at: datetime, ended_at: datetime) -> SampleIncident:
             SampleUpdate(
                 after=timedelta(minutes=5),
                 status=INVESTIGATING,
-                message="CURP verifications fail at the moment. We are looking into it.",
+                message=_("CURP verifications fail at the moment. We are looking into it."),
             ),
             SampleUpdate(
                 after=timedelta(minutes=2),
                 status=RESOLVED,
-                message="Verifications are completed as usual again. An update of ours had gone wrong and was undone.",
+                message=_(
+                    "Verifications are completed as usual again. An update of ours had gone wrong and was undone."
+                ),
             ),
         ],
-        root_cause="An update started without its configuration.",
-        resolution="The update was undone.",
+        root_cause=_("An update started without its configuration."),
+        resolution=_("The update was undone."),
     )
 
 
 def _flapping(began_at: datetime) -> SampleIncident:
     return SampleIncident(
-        title="Face comparison fails now and then",
+        title=_("Face comparison fails now and then"),
         service_id="face-compare",
         impact=Impact.PARTIAL,
         severity=Severity.MEDIUM,
@@ -124,17 +131,17 @@ def _flapping(began_at: datetime) -> SampleIncident:
             SampleUpdate(
                 after=timedelta(minutes=9),
                 status=INVESTIGATING,
-                message="A few comparisons fail, for some seconds each time. Trying again helps.",
+                message=_("A few comparisons fail, for some seconds each time. Trying again helps."),
             ),
             SampleUpdate(
                 after=timedelta(minutes=52),
                 status=IDENTIFIED,
-                message="One of our servers drops connections now and then. We are replacing it.",
+                message=_("One of our servers drops connections now and then. We are replacing it."),
             ),
             SampleUpdate(
                 after=timedelta(hours=3, minutes=10),
                 status=MONITORING,
-                message="The server is replaced. We keep watching until it has been quiet for a day.",
+                message=_("The server is replaced. We keep watching until it has been quiet for a day."),
             ),
         ],
     )
@@ -142,7 +149,7 @@ def _flapping(began_at: datetime) -> SampleIncident:
 
 def _maintenance(began_at: datetime) -> SampleIncident:
     return SampleIncident(
-        title="Planned maintenance of ID recognition",
+        title=_("Planned maintenance of ID recognition"),
         service_id="id-recognition",
         impact=Impact.DEGRADED,
         severity=Severity.LOW,
@@ -153,10 +160,10 @@ def _maintenance(began_at: datetime) -> SampleIncident:
             SampleUpdate(
                 after=timedelta(0),
                 status=MONITORING,
-                message="We are moving to new servers, as announced. Recognition goes on meanwhile.",
+                message=_("We are moving to new servers, as announced. Recognition goes on meanwhile."),
             ),
             SampleUpdate(
-                after=timedelta(minutes=1), status=RESOLVED, message="The move is done. Nothing was interrupted."
+                after=timedelta(minutes=1), status=RESOLVED, message=_("The move is done. Nothing was interrupted.")
             ),
         ],
     )

@@ -104,7 +104,10 @@ def judge_slow(logged_ms: int, slowest: Sequence[tuple[str, int, float, float]] 
 def _slowest() -> list[tuple[str, int, float, float]] | None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('pg_stat_statements')")
+            if cursor.fetchone() == (None,):  # not installed; a failing statement would be an error in PostgreSQL's log
+                return None
             cursor.execute(statement("slamonitor", "slow_statements"), {})
             return list(cursor.fetchall())
-    except DatabaseError:  # the extension is not installed, not loaded, or not permitted
+    except DatabaseError:  # the extension is not loaded, or not permitted
         return None

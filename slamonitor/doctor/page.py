@@ -1,7 +1,7 @@
 """The diagnostics page of the admin: the findings of `manage.py doctor`, for admins without a shell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
@@ -19,6 +19,7 @@ from accounts.permissions import VIEW_DIAGNOSTICS
 from monitoring.admin_site.signs import sign
 from observability import diagnostics
 from observability.diagnostics import Examined, Finding, Verdict
+from slamonitor.command_line import runnable
 from slamonitor.doctor.findings import AREAS, by_area
 
 SHAPES = {Verdict.GOOD: "ok", Verdict.NOTE: "info", Verdict.WARNING: "partial", Verdict.BAD: "major"}
@@ -59,6 +60,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "urgent": [_row(each) for each in sorted(urgent, key=_worst_first)],
         "areas": areas(found),
         "examined_at": timezone.now(),
+        "command": runnable("manage.py doctor"),
     }
     return TemplateResponse(request, "admin/diagnostics.html", context)
 
@@ -77,8 +79,9 @@ def _row(each: Examined) -> Row:
         Verdict.WARNING: _("warning"),
         Verdict.BAD: _("bad"),
     }
-    verdict = each.finding.verdict
-    return Row(title=str(each.check.title), sign=sign(SHAPES[verdict], words[verdict]), finding=each.finding)
+    found = each.finding
+    found = replace(found, says=runnable(found.says), remedy=runnable(found.remedy))
+    return Row(title=str(each.check.title), sign=sign(SHAPES[found.verdict], words[found.verdict]), finding=found)
 
 
 def _worst_first(each: Examined) -> bool:

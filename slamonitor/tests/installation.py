@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import psycopg
@@ -26,7 +26,7 @@ NAMED_ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BROKER_URL", "MET
 
 
 class Installation:
-    """Start with `start`, ask with `query` and `page`, end with `stop`; it can be started again."""
+    """It runs in a `with` block. In it, ask with `query` and `page`; `stop` ends it, and `start` starts it again."""
 
     def __init__(self, folder: Path, *options: str, **variables: str) -> None:
         self.state, self.log = folder / "state", folder / "up.log"
@@ -34,20 +34,40 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if name not in NAMED_ELSEWHERE}
         self.env = {**kept, "SLAMONITOR_STATE_DIR": str(self.state), **variables}
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
     def start(self) -> None:
-        """Start and wait until it says where to look."""
+        """Start and wait until it says where to look; end it if it does not get there."""
         command = [sys.executable, "manage.py", "up", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             began = log.tell()
             self.process = subprocess.Popen(command, env=self.env, cwd=CHECKOUT, stdout=log, stderr=log)
         self.pid = self.process.pid
-        wait_until(lambda: self._is_served(began), lambda: f"the installation did not start: {self.log.read_text()}")
-        wait_until(self._answers, lambda: f"its back process does not answer: {self.log.read_text()}")
+        try:
+            wait_until(lambda: self._is_served(began), lambda: f"it did not start: {self.log.read_text()}")
+            wait_until(self._answers, lambda: f"its back process does not answer: {self.log.read_text()}")
+        except BaseException:
+            self.end()
+            raise
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit status."""
         self.process.send_signal(signum)
         return self.process.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        """Stop it if it still runs, and kill it if it does not end; its guardian then ends the other processes."""
+        if self.process.poll() is None:
+            try:
+                self.stop()
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
     def manage(self, *arguments: str, text: str = "") -> str:
         """Run a command of `manage.py` against it and return what it printed."""

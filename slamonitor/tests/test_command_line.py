@@ -13,6 +13,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandError
 
+from observability.version import VERSION
 from slamonitor import command_line
 from slamonitor.command_help import EXAMPLES, GROUPS, Utility
 from slamonitor.command_line import DATABASE, our_commands, runnable, take_state_dir
@@ -202,3 +203,12 @@ def test_a_stranger_reads_one_line_instead_of_a_traceback(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith(f"The installation in {tmp_path} does not exist") and "--state-dir" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["--version", "version", "up --version", "sync_services --version"])
+def test_version_is_ours(words: str, home: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "manage.py", *words.split()], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+
+    assert shown.stdout.strip() == VERSION

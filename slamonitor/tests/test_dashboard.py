@@ -23,7 +23,7 @@ from monitoring.models import Hour, MaintenanceWindow, Restatement, Service, Ser
 from monitoring.rules.histogram import bucket_of
 from monitoring.rules.state import Status
 from monitoring.tests.factories import make_service
-from slamonitor import attention
+from slamonitor import attention, dashboard
 from slamonitor.web.limits import MOST_URL_BYTES
 from statuspage.tests.cast import make_unmeasured
 
@@ -197,6 +197,16 @@ def test_the_line_for_a_file_adds_a_service(admin: Person, monkeypatch: pytest.M
 
     assert command.split()[1] == "manage.py"
     assert Service.objects.get().endpoint_url == "https://example.com/"
+
+
+def test_an_installed_package_says_its_own_command(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLAMONITOR_PROGRAM", "slamonitor")
+    monkeypatch.setattr(dashboard, "IS_INSTALLED", True)
+
+    [line] = [line for line in lines_to_copy(admin) if "sync_services" in line]
+
+    assert line.endswith(" | slamonitor sync_services -")
+    assert "in the folder of the monitor" not in words(admin)
 
 
 def test_the_line_for_the_api_adds_a_service(admin: Person) -> None:

@@ -37,14 +37,11 @@ def installation(tmp_path_factory: pytest.TempPathFactory, switched: Target, ste
     folder.chmod(0o755)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")
-    installation = Installation(folder, SSL_CERT_FILE=str(folder / "authority.pem"))
-    with all_targets(authority, switched, steady) as targets:
-        installation.start()
+    own = Installation(folder, SSL_CERT_FILE=str(folder / "authority.pem"))
+    with all_targets(authority, switched, steady) as targets, own as installation:
         lines = [SERVICE.format(id=id, url=url, timeout=300 if id == "hanging" else 900) for id, url in targets.items()]
         installation.manage("sync_services", "-", text="\n".join(["services:", *lines]))
         yield installation
-        if installation.process.poll() is None:
-            installation.stop()
 
 
 def count(installation: Installation, service_id: str = "healthy", since: datetime | None = None) -> int:

@@ -57,15 +57,15 @@ def target() -> Target:
 def installation(tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("installation")
     folder.chmod(0o755)
-    installation = Installation(folder, LOG_LEVEL="DEBUG")
     leak = Target()
     leak.RequestHandlerClass = Leak
-    with serving(target) as address, serving(leak) as leaking:
-        installation.start()
+    with (
+        serving(target) as address,
+        serving(leak) as leaking,
+        Installation(folder, LOG_LEVEL="DEBUG") as installation,
+    ):
         installation.manage("sync_services", "-", text=SERVICES.format(target=address, leak=leaking))
         yield installation
-        if installation.process.poll() is None:
-            installation.stop()
 
 
 def lines(installation: Installation) -> list[dict[str, Any]]:
@@ -183,16 +183,12 @@ def test_failures_of_what_observes_fail_nothing(tmp_path: Path) -> None:
     """The log's reader stops, the metrics directory is a file, and Redis is killed."""
     tmp_path.chmod(0o755)
     (tmp_path / "file").write_text("no directory")
-    installation = Installation(tmp_path, METRICS_DIR=str(tmp_path / "file"))
-    installation.start()
-    try:
+    with Installation(tmp_path, METRICS_DIR=str(tmp_path / "file")) as installation:
         for pid in installation.processes("valkey-server|redis-server"):
             os.kill(pid, signal.SIGKILL)
         assert installation.page().status_code == 200
         assert installation.page("api/nowhere").json()["error"]["code"] == "NOT_FOUND"
         assert "slamonitor_metrics_shared 0.0" in installation.page("metrics").text
-    finally:
-        installation.stop()
 
 
 def statuses(installation: Installation) -> dict[str, str]:

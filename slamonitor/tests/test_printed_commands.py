@@ -43,13 +43,8 @@ class Pasted(Installation):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pasted]:
-    installation = Pasted(tmp_path_factory.mktemp("printed"))
-    try:
-        installation.start()
+    with Pasted(tmp_path_factory.mktemp("printed")) as installation:
         yield installation
-    finally:
-        if installation.process.poll() is None:
-            installation.stop()
 
 
 def test_a_lost_password_is_replaced_by_the_printed_line(site: Pasted) -> None:
@@ -72,6 +67,24 @@ def test_the_other_lines_of_the_start_work(site: Pasted) -> None:
 
     assert "sync_services" in commands.stdout, commands.stderr
     assert "pasted" in database.stdout, database.stderr
+
+
+def test_the_first_service_of_the_readme_is_created_as_it_says(site: Pasted) -> None:
+    readme = (CHECKOUT / "README.md").read_text()
+    file = re.search(r"```yaml\n(services:.*?)```", readme, re.DOTALL)
+    shown = re.search(r"sync_services services\.yaml\n(.*)", readme)
+    assert file is not None and shown is not None
+
+    done = site.paste(f"{sys.executable} manage.py sync_services -", file[1])
+
+    assert done.stdout.strip() == shown[1], done.stderr
+
+
+def test_a_question_that_nobody_can_answer_is_explained(site: Pasted) -> None:
+    done = site.paste(site.printed(r"Lost it\? (.*)\|"))
+
+    assert done.returncode == 1
+    assert "in a terminal" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
 
 
 def test_the_advice_for_a_taken_port_starts(site: Pasted, tmp_path: Path) -> None:

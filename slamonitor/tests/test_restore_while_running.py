@@ -21,11 +21,8 @@ SERVICE = "services:\n- {{id: payments, name: {name}, endpoint_url: '{url}', che
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("installation")
     folder.chmod(0o755)
-    installation = Installation(folder)
-    installation.start()
-    yield installation
-    if installation.process.poll() is None:
-        installation.stop()
+    with Installation(folder) as installation:
+        yield installation
 
 
 def checks_since(installation: Installation, since: datetime) -> int:

@@ -64,9 +64,10 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     **{
         f"{base}/<str:token>{rest}": (f"/{base}/guessed{rest.replace('<exit_code:exit_code>', '1')}", MISSING_FOR_ALL)
         for base in ("heartbeat", "ping")
-        for rest in ("", "/start", "/fail", "/log", "/<exit_code:exit_code>")
+        for rest in ("", "/", "/start", "/fail", "/log", "/<exit_code:exit_code>")
     },
     "api/push/<str:token>": ("/api/push/guessed", MISSING_FOR_ALL),
+    "api/push/<str:token>/": ("/api/push/guessed/", MISSING_FOR_ALL),
     "language": ("/language", (302, 302, 302, 302)),
     "admin/": ("/admin/", SIGNED_IN),
     "admin/login/": ("/admin/login/", (200, 302, 302, 302)),
@@ -81,6 +82,7 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/<app_label>/$": ("/admin/incidents/", SIGNED_IN),
     "admin/diagnostics/": ("/admin/diagnostics/", ADMINS),
     "admin/now/": ("/admin/now/", SIGNED_IN),
+    "admin/palette/": ("/admin/palette/", SIGNED_IN),
     "admin/services/<slug:service_id>/": ("/admin/services/payments/", SIGNED_IN),
     "admin/services/<slug:service_id>/ping-url/": ("/admin/services/payments/ping-url/", BY_FORM_SIGNED_IN),
     "admin/checks/": ("/admin/checks/", SIGNED_IN),
@@ -89,6 +91,13 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
         "/admin/monitoring/service/payments/check-now/",
         (302, 405, 405, 405),
     ),
+    **{
+        f"admin/monitoring/service/{route}": (
+            f"/admin/monitoring/service/{route.replace('<slug:service_id>', 'payments')}",
+            BY_FORM_SIGNED_IN,
+        )
+        for route in ("try/", "problems/", "<slug:service_id>/try/", "<slug:service_id>/problems/")
+    },
     "admin/accounts/user/<int:user_id>/one-time-password/": (
         "/admin/accounts/user/1/one-time-password/",
         (302, 405, 405, 405),

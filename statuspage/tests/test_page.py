@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from pytest_django import Settings
 
 from database import changes
 from incidents.models import IncidentStatus, SystemStatus
@@ -126,6 +127,15 @@ def test_without_services_the_page_says_what_to_do_next(visit: Any) -> None:
 
     assert "Nothing is monitored yet" in text
     assert "manage.py sync_services services.yaml" in text
+
+
+def test_without_services_an_installed_package_names_its_own_command(visit: Any, settings: Settings) -> None:
+    settings.PROGRAM_NAME = "slamonitor"
+
+    text = text_of(visit())
+
+    assert " slamonitor sync_services services.yaml" in text
+    assert "manage.py" not in text
 
 
 def test_inactive_services_are_not_shown(visit: Any) -> None:

@@ -83,9 +83,17 @@ def test_checks_of_the_same_instant_are_neither_lost_nor_doubled() -> None:
         ("region=seoul", {"search"}),
         ("window=1h", {"payments", "search"}),
         ("until=2025-03-10T11:00", {"ledger"}),
+        ("around=2025-03-10T10:05", {"ledger"}),
+        ("around=2025-03-10T10:20", set()),
+        ("service=LEDG", {"ledger"}),
+        ("service=r", {"ledger", "search"}),
+        ("service=Pay", {"payments"}),
+        ("service=nothing", set()),
     ],
 )
 def test_filters_choose_what_they_say(viewer: Person, query: Any, found: Any) -> None:
+    for name in ("payments", "search", "ledger"):
+        make_service(name, name=f"{name}!")
     store(10)
     store(20, "search", "slow", region="seoul")
     store(7200, "ledger", "bad")
@@ -131,8 +139,8 @@ def test_list_takes_the_same_queries_for_many_checks_as_for_few(
         for seconds in range(200):
             store(seconds)
         with django_assert_num_queries(
-            9
-        ):  # session, user, page in a savepoint of bounded time, compressed days, services
+            10
+        ):  # session, user, names, page in a savepoint of bounded time, compressed days, services
             viewer.client.get("/admin/checks/?service=payments")
 
 

@@ -408,7 +408,7 @@ def test_what_reports_to_us_cannot_be_checked_now(program: Any) -> None:
 
 
 def test_only_so_many_wait_for_checks_at_once(program: Any) -> None:
-    from monitoring.api.service_routes import _seats
+    from monitoring.engine.check_now import _seats
 
     make_service("payments", endpoint_url="http://127.0.0.1:9/")
     taken = [_seats.acquire(blocking=False) for _ in range(2)]

@@ -103,6 +103,14 @@ def test_what_may_be_a_number_or_text_in_json_is_refused(text: str, number: str)
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("text", ["1e400", "-1e400"])
+def test_a_number_that_json_cannot_have_is_not_called_infinity(text: str) -> None:
+    words = f'{text} is too large for a number. Write "{text}" if it is text'
+
+    assert words in refusal(f"    check:\n      json_equals:\n        - path: $.v\n          value: {text}\n")
+
+
+@pytest.mark.django_db
 def test_a_key_is_text_as_written() -> None:
     service = sync("    metadata: {on: 1, 0123: 2, 1.20: 3, ~: 4, null: 5, 12:30: 6}\n")
 

@@ -35,6 +35,7 @@ class CompressedDays:
     """A filter on compressed checks; an empty text matches any value."""
 
     service_id: str = ""
+    service_ids: tuple[str, ...] = ()
     verdict: str = ""
     error_type: str = ""
     region: str = ""
@@ -69,6 +70,8 @@ class CompressedDays:
         for name in ("service_id", "region"):
             if value := getattr(self, name):
                 rows = rows.filter(**{name: value})
+        if self.service_ids:
+            rows = rows.filter(service_id__in=self.service_ids)
         if self.error_type or self.verdict == Verdict.BAD:
             rows = rows.filter(bad_count__gt=0)
         if (rows.aggregate(checks=Sum("row_count"))["checks"] or 0) > MOST_CHECKS:

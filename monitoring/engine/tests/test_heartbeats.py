@@ -248,6 +248,12 @@ class TestDoor:
 
         assert [check[1] for check in checks()] == [verdict]
 
+    @pytest.mark.parametrize("base", ["/heartbeat", "/ping", "/api/push"])
+    def test_a_slash_at_the_end_is_read_as_by_other_tools(self, client: Client, token: Any, base: str) -> None:
+        assert client.post(f"{base}/{token}/?status=down").status_code == 200
+
+        assert [check[1] for check in checks()] == ["bad"]
+
     def test_the_body_is_kept_as_one_short_line(self, client: Client, token: Any) -> None:
         body = b"line one\n\x1b[31mline two\x00 \xff" + b"x" * 9_000 + b"y" * 100_000
 

@@ -146,6 +146,13 @@ def test_where_nobody_dispatches_health_says_what_to_start(client: Client) -> No
     assert dependencies["dispatch"]["message"].endswith("no dispatcher is running, start one: manage.py run dispatch")
 
 
+def test_health_names_the_command_of_an_installed_package(client: Client, settings: Settings) -> None:
+    settings.PROGRAM_NAME = "slamonitor"
+    dispatched(60)
+
+    assert health(client)[2]["dispatch"]["message"].endswith("start one: slamonitor run dispatch")
+
+
 def test_nothing_dispatched_yet_is_degraded_only(client: Client) -> None:
     assert health(client)[:2] == (200, "degraded")
 

@@ -4,13 +4,13 @@ import re
 
 from webencodings import UTF8, Encoding, lookup
 
+from monitoring.probes.http.content_type import read_content_type
 from monitoring.probes.http.encodings import decode
 
 SCANNED_BYTES = 1024  # WHATWG HTML, 13.2.3.2
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16le"), (b"\xfe\xff", "utf-16be"))
 _HTML = ("", "text/html", "application/xhtml+xml")
 _XML = re.compile(r"(?:text|application)/xml|[^;]*\+xml")
-_CHARSET = re.compile(r";[ \t]*charset[ \t]*=[ \t]*(?:\"([^\"]*)\"?|([^;]*))", re.IGNORECASE)
 _IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE | re.ASCII)
 _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*(?:\"([^\">]*)\"|'([^'>]*)')")
 # A comment; a meta element; another tag; another declaration. Attributes follow the second and the third.
@@ -23,11 +23,12 @@ _ATTRIBUTE = re.compile(
 
 
 def text_of(content: bytes, content_type: str) -> str:
-    """Return the text of a body; what cannot be read in it becomes U+FFFD."""
+    """Return the text of a body; what cannot be read in it becomes U+FFFD. `content_type` may have several values."""
     for mark, name in _MARKS:
         if content.startswith(mark):
             return decode(content[len(mark) :], _known(name))
-    return decode(content, _announced(content_type) or _declared(content, content_type) or UTF8)
+    kind, charset = read_content_type(content_type)
+    return decode(content, lookup(charset) or _declared(content, kind) or UTF8)
 
 
 def _known(label: str) -> Encoding:
@@ -36,16 +37,7 @@ def _known(label: str) -> Encoding:
     return found
 
 
-def _announced(content_type: str) -> Encoding | None:
-    found = _CHARSET.search(content_type)
-    if found is None:
-        return None
-    # Single quotes mean nothing here, but are common.
-    return lookup((found[1] if found[1] is not None else found[2]).strip("\"' \t"))
-
-
-def _declared(content: bytes, content_type: str) -> Encoding | None:
-    kind = content_type.partition(";")[0].strip(" \t").lower()
+def _declared(content: bytes, kind: str) -> Encoding | None:
     start = content[:SCANNED_BYTES]
     found = None
     if kind in _HTML and b"<" in start:

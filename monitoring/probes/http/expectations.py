@@ -10,6 +10,7 @@ from monitoring.probes.failures import bad, printable
 from monitoring.probes.http import json_path
 from monitoring.probes.http.answer import BODY_BYTES, Reply
 from monitoring.probes.http.charset import text_of
+from monitoring.probes.http.content_type import values_of
 from monitoring.probes.http.http_settings import REDIRECT_CODES, Codes, FinalUrl, HttpSettings, JsonEquals
 from monitoring.probes.http.json_query import Effort, TooCostly, equal
 from monitoring.probes.http.requests import shown
@@ -65,7 +66,7 @@ def _codes_words(expected: Iterable[Codes]) -> str:
 
 
 def _body_fault(reply: Reply, settings: HttpSettings) -> str | None:
-    text = text_of(reply.content, reply.header(b"content-type"))
+    text = text_of(reply.content, values_of(reply.headers))
     where = ALL_THAT_IS_READ if reply.is_cut else f"the body ({len(reply.content)} bytes)"
     for keyword in settings.keyword_present:
         if keyword not in text:

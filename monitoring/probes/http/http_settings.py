@@ -22,7 +22,7 @@ from monitoring.probes.net.tls_settings import (
 )
 from monitoring.probes.secrets import Place, Secret, is_secret
 from monitoring.probes.settings import Notes, Problem, Settings, Unseal, degraded_over, few, is_text, setting, texts
-from monitoring.probes.target import Target
+from monitoring.probes.target import Target, is_host_name
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODY_BYTES = 64 * 1024
@@ -192,7 +192,8 @@ def _host_as_url(text: str) -> httpx.URL | None:
     is_ipv6 = text.startswith("[") and text.endswith("]")
     if not text or re.search(r"[\s/?#@%\\]" if is_ipv6 else r"[\s/?#@%\\:]", text):
         return None
-    return _as_url(f"http://{text}/")
+    url = _as_url(f"http://{text}/")
+    return url if url and (is_ipv6 or is_host_name(_ascii_host(url))) else None  # `*.example.com` would match nothing
 
 
 def _as_url(text: str) -> httpx.URL | None:

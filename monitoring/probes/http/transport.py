@@ -12,7 +12,7 @@ from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.timeline import Hop, Stage
 from monitoring.probes.net.tls import TlsLayer
 from monitoring.probes.net.tls_contexts import DEFAULT, TlsProfile
-from monitoring.probes.net.tls_settings import TlsLevel, check_handshake
+from monitoring.probes.net.tls_settings import TlsLevel, check_handshake, profile_for
 from monitoring.probes.tools import Tools
 
 ANY_LEVEL = TlsLevel()
@@ -41,7 +41,7 @@ async def send(
     port = request.url.port or DEFAULT_PORTS[request.url.scheme]
     addresses, port = await doors_of(hop.host, port, tools)
     hop.enter(Stage.CONNECT)
-    context = await tools.tls_context(profile) if is_tls else None
+    context = await tools.tls_context(profile_for(profile, server_name)) if is_tls else None
 
     def make() -> Connection[Answer]:
         answer = Answer(hop, keep_body=keep_body, reads_body=reads_body, follows=follows)

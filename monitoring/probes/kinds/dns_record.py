@@ -71,6 +71,11 @@ class DnsSettings(Settings):
                 canonical(value, self.type)
             except ValueError:
                 message = "%(value)s is not a record of type %(type)s. Enter it as in a zone file, such as %(example)s."
+                if self.type in ("A", "AAAA"):
+                    message = (
+                        "%(value)s is not a record of type %(type)s. Enter it as in a zone file, such as %(example)s,"
+                        " or set type: PTR for the name of an address."
+                    )
                 params = {"value": shown(value), "type": self.type, "example": EXAMPLES[self.type]}
                 yield Problem("values", value, message, params)
         if self.match != "all" and not self.values:

@@ -11,15 +11,17 @@ import httpx
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.domain_memory import Registration
-from monitoring.probes.failures import TARGET_ERRORS, NotAllowed, NotKnown, bad, printable
+from monitoring.probes.expiry import critical_days, judge_left, limit_problems, warn_days
+from monitoring.probes.failures import TARGET_ERRORS, NotAllowed, NotKnown, bad
 from monitoring.probes.http.answer import Reply
+from monitoring.probes.http.content_type import read_content_type, values_of
 from monitoring.probes.http.http_settings import HttpSettings
 from monitoring.probes.http.requests import REDIRECTS, Requests, check_url, next_step, shown
 from monitoring.probes.http.transport import send
 from monitoring.probes.kind import Kind
-from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
+from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec
 from monitoring.probes.net.address import literal
-from monitoring.probes.net.certificates import DAY_S, in_words
+from monitoring.probes.net.certificates import in_words
 from monitoring.probes.settings import Notes, Problem, Settings, is_text, setting
 from monitoring.probes.target import Port, Target, read_target
 from monitoring.probes.tools import Tools
@@ -45,22 +47,8 @@ def read_server(value: Any, notes: Notes) -> str:
 class DomainSettings(Settings):
     """Settings of `kind: domain`."""
 
-    warn_days: int = setting(
-        30,
-        label="Warn before expiry",
-        help="A domain that expires sooner than this is slow; 0 turns the warning off.",
-        unit="days",
-        low=0,
-        high=3_650,
-    )
-    critical_days: int | None = setting(
-        None,
-        label="Fail before expiry",
-        help="A domain that expires sooner than this is bad, as is an expired one.",
-        unit="days",
-        low=0,
-        high=3_650,
-    )
+    warn_days: int = warn_days(30, "domain")
+    critical_days: int | None = critical_days("domain")
     rdap_server: str = setting(
         RDAP_ORG,
         label="RDAP server",
@@ -71,9 +59,7 @@ class DomainSettings(Settings):
     )
 
     def problems(self) -> Iterator[Problem]:
-        if self.critical_days is not None and self.warn_days and self.critical_days >= self.warn_days:
-            message = "it must be less than warn_days, which is %(warn_days)s."
-            yield Problem("critical_days", self.critical_days, message, {"warn_days": self.warn_days})
+        return limit_problems(self)
 
 
 async def probe(spec: ProbeSpec, settings: DomainSettings, tools: Tools, lateness_ms: float = 0.0) -> ProbeResult:
@@ -130,10 +116,12 @@ def read_answer(response: Reply, now_ms: int, *, may_be_unknown: bool = False) -
 
     `may_be_unknown` says that a 404 is not the registry's own.
     """
-    if response.status_code == 404 and not may_be_unknown:
-        return Registration(asked_at_ms=now_ms)
-    if response.status_code == 404:
+    if response.status_code == 404 and may_be_unknown:
         raise ValueError("it knows no RDAP server of this registry. Set rdap_server, if the registry has one")
+    if response.status_code == 404 and _is_page(response):  # of a web server, or of a wrong path
+        raise ValueError("it answered 404 with a web page. Compare rdap_server with the list of IANA")
+    if response.status_code == 404:
+        return Registration(asked_at_ms=now_ms)
     if response.status_code != 200 or response.is_cut:
         raise ValueError(f"it answered {response.status_code}")
     try:
@@ -150,14 +138,19 @@ def read_answer(response: Reply, now_ms: int, *, may_be_unknown: bool = False) -
     return Registration(asked_at_ms=now_ms, expires_at_s=min(ends, default=now_ms // 1000), ending=ending)
 
 
+def _is_page(response: Reply) -> bool:
+    """Return whether an answer is HTML, which no registry says about a domain (RFC 7480, 5.3)."""
+    return read_content_type(values_of(response.headers)).kind == "text/html" and bool(response.content.strip())
+
+
 def _expirations(events: Any) -> Iterator[int]:
     for event in _listed(events):
         if isinstance(event, Mapping) and event.get("eventAction") == "expiration":
             try:
-                at = datetime.fromisoformat(str(event.get("eventDate")).strip())
+                at = datetime.fromisoformat(str(event.get("eventDate")).strip().upper())
             except ValueError:
                 continue
-            yield min(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), LAST_S)
+            yield min(max(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()), 0), LAST_S)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -174,12 +167,7 @@ def judge(domain: str, known: Registration, settings: DomainSettings, now_s: flo
     on = f"{datetime.fromtimestamp(known.expires_at_s, UTC):%Y-%m-%d}"
     if left_s < 0:
         return bad(ErrorType.DNS, f"domain {domain} expired {in_words(-left_s)} ago, on {on}")
-    words = f"domain {domain} expires in {in_words(left_s)}, on {on}"
-    if settings.critical_days is not None and left_s < settings.critical_days * DAY_S:
-        return bad(ErrorType.DNS, words)
-    if left_s < settings.warn_days * DAY_S:
-        return Finding(Verdict.SLOW, None, printable(words, 300))
-    return Finding(Verdict.OK)
+    return judge_left(left_s, f"domain {domain} expires in {in_words(left_s)}, on {on}", settings, ErrorType.DNS)
 
 
 def _read_target(url: str) -> Target:

@@ -70,29 +70,26 @@ def zone_name(value: Any, notes: Notes) -> str:
     return str(value)
 
 
+def _time(default: int | None, **about: Any) -> Any:
+    """Make a setting that is a length of time; `about` is as in `Setting`."""
+    return setting(default, unit="s", low=1, high=LONGEST_S, reader=duration, **about)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatSettings(Settings):
-    period: int = setting(
+    period: int = _time(
         DAY_S,
         label="Reports every",
         placeholder="1d",
         help="Longest time between two reports, in seconds or as text such as 15m, 12h, 1d.",
-        unit="s",
-        low=1,
-        high=LONGEST_S,
         example="1d",
-        reader=duration,
     )
-    grace: int = setting(
+    grace: int = _time(
         3_600,
         label="Grace period",
         placeholder="1h",
         help="Additional time after the period before a missing report is a failure, in the same format.",
-        unit="s",
-        low=1,
-        high=LONGEST_S,
         example="30m",
-        reader=duration,
     )
     schedule: str | None = setting(
         None,
@@ -108,15 +105,11 @@ class HeartbeatSettings(Settings):
         example="Europe/Berlin",
         reader=zone_name,
     )
-    max_run: int | None = setting(
+    max_run: int | None = _time(
         None,
         label="Longest run",
         help="Longest time between start and end of a run, in the format of the period; a start is then in time, too.",
-        unit="s",
-        low=1,
-        high=LONGEST_S,
         example="2h",
-        reader=duration,
     )
 
     def problems(self) -> Iterator[Problem]:

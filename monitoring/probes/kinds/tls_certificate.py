@@ -6,12 +6,13 @@ from typing import Any
 
 from monitoring.probes.attempt import Attempt
 from monitoring.probes.every_address import look_along
-from monitoring.probes.failures import bad, printable
+from monitoring.probes.expiry import critical_days, judge_left, limit_problems, warn_days
+from monitoring.probes.failures import bad
 from monitoring.probes.http.answer import Answer
 from monitoring.probes.http.requests import origin_of
 from monitoring.probes.kind import Kind
-from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec, Verdict
-from monitoring.probes.net.certificates import DAY_S, ends_at_s, expiry_words
+from monitoring.probes.model import ErrorType, Finding, ProbeResult, ProbeSpec
+from monitoring.probes.net.certificates import ends_at_s, expiry_words
 from monitoring.probes.net.connect import connect, doors_of
 from monitoring.probes.net.connection import Connection
 from monitoring.probes.net.route import ALL, addresses, connect_to, route_of
@@ -28,6 +29,7 @@ from monitoring.probes.net.tls_settings import (
     client_problems,
     needs_legacy,
     opened_client,
+    profile_for,
     read_version,
     tls_problems,
 )
@@ -43,22 +45,8 @@ HTTPS_PORT = 443
 class TlsSettings(Settings):
     """Settings of `kind: tls`."""
 
-    warn_days: int = setting(
-        21,
-        label="Warn before expiry",
-        help="A certificate that expires sooner than this is slow; 0 turns the warning off.",
-        unit="days",
-        low=0,
-        high=3_650,
-    )
-    critical_days: int | None = setting(
-        None,
-        label="Fail before expiry",
-        help="A certificate that expires sooner than this is bad, as is an expired one.",
-        unit="days",
-        low=0,
-        high=3_650,
-    )
+    warn_days: int = warn_days(21, "certificate")
+    critical_days: int | None = critical_days("certificate")
     server_name: str | None = setting(
         None,
         label="Server name",
@@ -93,9 +81,7 @@ class TlsSettings(Settings):
     degraded_over_ms: int | None = degraded_over()
 
     def problems(self) -> Iterator[Problem]:
-        if self.critical_days is not None and self.warn_days and self.critical_days >= self.warn_days:
-            message = "it must be less than warn_days, which is %(warn_days)s."
-            yield Problem("critical_days", self.critical_days, message, {"warn_days": self.warn_days})
+        yield from limit_problems(self)
         if self.min_version in OLD and self.security != LEGACY:
             yield needs_legacy("min_version", self.min_version)
         yield from tls_problems(self)
@@ -127,8 +113,8 @@ async def probe(spec: ProbeSpec, settings: TlsSettings, tools: Tools, lateness_m
 
 
 async def _shake_hands(target: Target, settings: TlsSettings, profile: TlsProfile, hop: Hop, tools: Tools) -> None:
-    context = await tools.tls_context(profile)
     name = settings.server_name or target.host.removesuffix(".")
+    context = await tools.tls_context(profile_for(profile, name))
     doors, port = await doors_of(target.host, target.port or HTTPS_PORT, tools)
     hop.enter(Stage.CONNECT)
 
@@ -142,6 +128,8 @@ async def _shake_hands(target: Target, settings: TlsSettings, profile: TlsProfil
         hop.enter(Stage.FIRST_BYTE)
         level = TlsLevel(settings.security, settings.min_version)
         check_handshake(connection.peer(), level, hop, verify=profile.verify, server_name=name)
+        if hop.is_certificate_asked and profile.client is None:
+            hop.note("server asks for a client certificate, without which it may refuse requests")
     finally:
         connection.abort()
 
@@ -151,12 +139,7 @@ def judge(chain: Sequence[Mapping[str, Any]], settings: TlsSettings, now_s: floa
     if not chain:
         return bad(ErrorType.CONNECTION, "server showed no certificate")
     left_s = min(map(ends_at_s, chain)) - now_s
-    words = expiry_words(chain, now_s)
-    if left_s < 0 or (settings.critical_days is not None and left_s < settings.critical_days * DAY_S):
-        return bad(ErrorType.CONNECTION, words)
-    if left_s < settings.warn_days * DAY_S:
-        return Finding(Verdict.SLOW, None, printable(words, 300))
-    return Finding(Verdict.OK)
+    return judge_left(left_s, expiry_words(chain, now_s), settings, ErrorType.CONNECTION)
 
 
 def _read_target(url: str) -> Target:

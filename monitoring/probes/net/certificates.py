@@ -46,7 +46,7 @@ def certificate_words(
     if error.verify_code in NO_ISSUER or error.verify_code in UNTRUSTED:
         return UNTRUSTED_WORDS
     if error.verify_code in WRONG_NAME:
-        return _wrong_name(own, host)
+        return wrong_name_words(own, host)
     return TOO_WEAK.get(error.verify_code, f"TLS certificate is not accepted: {error.verify_message}")
 
 
@@ -61,7 +61,7 @@ def fault_of(chain: Sequence[Mapping[str, Any]], host: str, now_s: float) -> str
         return _not_yet(own)
     if own.get("subject") == own.get("issuer"):
         return SELF_SIGNED_WORDS
-    return None if is_for(own, host) else _wrong_name(own, host)
+    return None if is_for(own, host) else wrong_name_words(own, host)
 
 
 def is_for(certificate: Mapping[str, Any], host: str) -> bool:
@@ -76,7 +76,9 @@ def is_for(certificate: Mapping[str, Any], host: str) -> bool:
 
 
 def _covers(pattern: str, host: str) -> bool:
-    return pattern == host or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
+    """Return whether a name in a certificate stands for a host; `*.com` stands for none."""
+    label, _, domain = host.partition(".")
+    return pattern == host or (pattern == f"*.{domain}" and label != "" and "." in domain)
 
 
 def _not_yet(certificate: Mapping[str, Any]) -> str:
@@ -129,7 +131,8 @@ def name_of(certificate: Mapping[str, Any], part: str = "subject") -> str:
     return printable(names.get("commonName") or names.get("organizationName") or "without a name")
 
 
-def _wrong_name(certificate: Mapping[str, Any] | None, host: str) -> str:
+def wrong_name_words(certificate: Mapping[str, Any] | None, host: str) -> str:
+    """Return for which names a certificate is, none of which is the host."""
     names = [value for _, value in (certificate or {}).get("subjectAltName", ())]
     if certificate is not None and not names:
         return f"TLS certificate names no host, only the common name {name_of(certificate)}, which browsers ignore"

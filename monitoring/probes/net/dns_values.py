@@ -11,6 +11,7 @@ import dns.rdatatype
 import httpx
 from dns.rdtypes.ANY.CAA import CAA
 from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.AAAA import AAAA
 
 from monitoring.probes.net.address import literal
 from monitoring.probes.net.names import to_ascii
@@ -28,7 +29,8 @@ EXAMPLES = {
     "TXT": '"v=spf1 -all"',
 }
 # Name, time to live and class before the type, where somebody copied a whole line: `example.com. 3600 IN MX 10 …`
-_LINE_START = r"(?:\S+\s+)?(?:[0-9]\w*\s+)?IN\s+{}\s+"
+# A quote begins a value, in which anything may stand.
+_LINE_START = r"(?:[^\s\"]+\s+)?(?:[0-9]\w*\s+)?IN\s+{}\s+"
 
 
 @lru_cache(maxsize=4096)
@@ -54,8 +56,10 @@ def canonical_text(record: dns.rdata.Rdata) -> str:
     """Return a record in canonical form, as messages show it."""
     if isinstance(record, TXT):
         return b"".join(record.strings).decode(errors="replace")
+    if isinstance(record, AAAA):
+        return _address(record.address, "AAAA")  # dnspython writes `::ffff:192.0.2.1`, Python `::ffff:c000:201`
     if isinstance(record, CAA):
-        return f'{record.flags} {record.tag.decode().lower()} "{record.value.decode(errors="replace").lower()}"'
+        return record.to_text().lower()
     # Names: in any case, and with or without the dot of the root.
     return " ".join(part.removesuffix(".") or "." for part in record.to_text().lower().split())
 

@@ -47,6 +47,7 @@ class TlsProfile(NamedTuple):
     verify: bool = True
     ca: str = ""  # PEM of the authorities to trust instead of the system's
     client: ClientCertificate | None = None
+    checks_name: bool = True  # in OpenSSL; otherwise `check_handshake` does
 
 
 DEFAULT, UNVERIFIED = TlsProfile(), TlsProfile(verify=False)
@@ -91,6 +92,7 @@ def make_context(profile: TlsProfile = DEFAULT) -> ssl.SSLContext:
     if not profile.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
+    context.check_hostname = profile.checks_name
     context.hostname_checks_common_name = False  # as in browsers and RFC 9525
     # The nearest trusted certificate ends the chain, even an intermediate one, as in curl and Python 3.13.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import httpx
 
-from monitoring.probes.net.certificates import ends_at_s, fault_of
+from monitoring.probes.failures import printable
+from monitoring.probes.net.certificates import ends_at_s, fault_of, is_for, wrong_name_words
 from monitoring.probes.net.timeline import Hop
 from monitoring.probes.net.tls import Peer
-from monitoring.probes.net.tls_contexts import BROWSER, LEGACY, SECURITY, ClientCertificate, load_client
+from monitoring.probes.net.tls_contexts import BROWSER, LEGACY, SECURITY, ClientCertificate, TlsProfile, load_client
 from monitoring.probes.net.tls_words import reason_of
 from monitoring.probes.secrets import Place, Secret, is_secret
 from monitoring.probes.settings import Notes, Problem, Unseal, is_text, setting
@@ -20,6 +21,7 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 OLD = ("1.0", "1.1")
 _SPOKEN = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
 PEM_BYTES = 64 * 1024
+LONGEST_LABEL = 63
 _KEY_MARK = "PRIVATE KEY-----"
 _BLOCK = re.compile(r"(-----BEGIN [A-Z0-9 ]+-----)([A-Za-z0-9+/=\s]*)(-----END [A-Z0-9 ]+-----)")
 
@@ -188,10 +190,24 @@ def pem(text: str) -> str:
     return _BLOCK.sub(lambda block: "\n".join([block[1], *block[2].split(), block[3]]), text.replace("\\n", "\n"))
 
 
+def profile_for(profile: TlsProfile, server_name: str) -> TlsProfile:
+    """Return the profile of a connection to a name. Raises `httpx.ConnectError` for one that TLS cannot ask for."""
+    if not all(0 < len(label) <= LONGEST_LABEL for label in server_name.split(".")):
+        raise httpx.ConnectError(f"TLS handshake failed: {printable(server_name)} is no name to ask for")
+    return profile._replace(checks_name=False) if profile.verify and _is_ours_to_check(server_name) else profile
+
+
+def _is_ours_to_check(server_name: str) -> bool:
+    # With OpenSSL, `*.example.com` does not cover `a_b.example.com`; with Chromium and curl, it does.
+    return "_" in server_name.partition(".")[0]
+
+
 def check_handshake(peer: Peer, level: TlsLevel, hop: Hop, *, verify: bool, server_name: str) -> None:
     """Judge a complete handshake, and note in `hop` what people should know. Raises `httpx.ConnectError`."""
     if fault := level.refuses(peer):
         raise httpx.ConnectError(fault)
+    if verify and _is_ours_to_check(server_name) and not is_for(peer.chain[0], server_name):
+        raise httpx.ConnectError(wrong_name_words(peer.chain[0], server_name))
     hop.chain = peer.chain
     hop.certificate_ends_at_s = min(map(ends_at_s, peer.chain), default=None)
     if not is_modern(peer):

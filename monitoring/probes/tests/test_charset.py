@@ -4,6 +4,7 @@ import pytest
 from webencodings.labels import LABELS
 
 from monitoring.probes.http.charset import SCANNED_BYTES, text_of
+from monitoring.probes.http.content_type import read_content_type, values_of
 from monitoring.probes.http.encodings import BROKEN_BYTES, MOST_ESCAPES, MOST_FAULTS
 
 HTML = "text/html"
@@ -73,6 +74,44 @@ def test_text_is_read_as_browsers_do(content: bytes, charset: str, text: str) ->
 )
 def test_half_a_character_swallows_no_ascii(content: bytes, charset: str, text: str) -> None:
     assert text_of(content, f"text/plain; charset={charset}") == text
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "charset"),
+    [
+        (["text/html", "text/html; charset=euc-kr"], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr", "text/html"], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr", "Text/Plain"], "text/plain", ""),
+        (["text/event-stream", "text/html; charset=euc-kr"], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr", ""], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr", "x"], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr", "*/*"], "text/html", "euc-kr"),
+        (["text/html, text/html; charset=euc-kr"], "text/html", "euc-kr"),
+        (["text/html; charset=euc-kr, text/html"], "text/html", "euc-kr"),
+        (['text/html; a="; charset=utf-8"; charset=euc-kr'], "text/html", "euc-kr"),
+        (['text/html; a="b, c/d"; charset=euc-kr'], "text/html", "euc-kr"),
+        (['text/html; charset="euc\\-kr"'], "text/html", "euc-kr"),
+        (['text/html; charset="euc-kr'], "text/html", "euc-kr"),
+        (['text/html; Charset="  euc-kr "'], "text/html", "euc-kr"),
+        (["text/html; charset= ; charset=euc-kr"], "text/html", "euc-kr"),
+        (['text/html; charset=""; charset=euc-kr'], "text/html", ""),
+        (["text/html; charset=euc-kr; charset=utf-8"], "text/html", "euc-kr"),
+        (["text/html charset=euc-kr"], "text/html", ""),
+        (["text/html;charset:euc-kr"], "text/html", ""),
+        (["charset=euc-kr"], "", ""),
+        (["text/html; charset='euc-kr'"], "text/html", "euc-kr"),  # unlike Chromium
+        (["text/html; charset = euc-kr"], "text/html", "euc-kr"),  # unlike Chromium
+    ],
+)
+def test_content_type_is_read_as_by_chromium(headers: list[str], kind: str, charset: str) -> None:
+    values = values_of([(b"Content-Type", value.encode()) for value in headers])
+
+    assert read_content_type(values) == (kind, charset)
+
+
+@pytest.mark.parametrize("text", [";" + " " * 60_000, "a/b;" * 20_000, 'a/b;"' * 20_000, 'a/b;x="' + "\\" * 60_000])
+def test_a_hostile_content_type_means_little(text: str) -> None:
+    assert read_content_type(text).charset == ""
 
 
 @pytest.mark.parametrize(

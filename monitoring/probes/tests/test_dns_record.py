@@ -113,6 +113,9 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 300
     [
         ("A", " 10.0.0.1 ", "10.0.0.1"),
         ("AAAA", "FD00:0::01", "fd00::1"),
+        ("AAAA", "::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        ("AAAA", "::ffff:c000:201", "::ffff:192.0.2.1"),
+        ("AAAA", "::192.0.2.1", "::192.0.2.1"),
         ("MX", "10  MAIL.a.test.", "10 mail.A.test."),
         ("MX", "10 mail.a.test", "10 mail.a.test."),
         ("MX", "10 mail.a.test ; first", "10 mail.a.test."),
@@ -140,6 +143,8 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 300
         ("TXT", '"ü"', r'"\195\188"'),
         ("TXT", "v=DMARC1; p=none", '"v=DMARC1; p=none"'),
         ("TXT", 'a.test. 300 IN TXT "v=spf1 -all"', '"v=spf1 -all"'),
+        ("TXT", '"example.com. IN TXT hi"', '"example.com. IN TXT hi"'),
+        ("CAA", r'0 issue "ca.example; a=\"x\\y\""', r'0 issue "ca.example; a=\"x\\y\""'),
         ("TXT", LONG, f'"{LONG[:255]}" "{LONG[255:]}"'),
         ("TXT", f'"{LONG[:200]}" "{LONG[200:]}"', f'"{LONG[:255]}" "{LONG[255:]}"'),
         ("A", r"\# 4 0a000001", None),
@@ -173,6 +178,22 @@ def test_values_are_read_as_in_a_zone_file(record_type: str, value: str, record:
     assert canonical(EXAMPLES[record_type], record_type)
 
 
+@given(
+    st.one_of(
+        st.tuples(st.just("A"), st.binary(min_size=4, max_size=4)),
+        st.tuples(st.just("AAAA"), st.binary(min_size=16, max_size=16)),
+        st.tuples(st.just("AAAA"), st.binary(min_size=4, max_size=4).map(lambda data: bytes(10) + b"\xff\xff" + data)),
+        st.tuples(st.just("CAA"), st.binary(max_size=40).map(lambda data: b"\0\x05issue" + data)),
+        st.tuples(st.just("TXT"), st.binary(max_size=40).map(lambda data: bytes([len(data)]) + data)),
+    )
+)
+def test_a_record_equals_what_its_zone_file_says(given_record: tuple[str, bytes]) -> None:
+    record_type, data = given_record
+    record = dns.rdata.from_wire("IN", record_type, data, 0, len(data))
+
+    assert canonical(record.to_text(), record_type) == canonical_text(record)
+
+
 @given(st.lists(st.binary(min_size=1, max_size=255), min_size=1, max_size=3))
 def test_a_text_copied_from_a_zone_file_is_that_text(strings: list[bytes]) -> None:
     held = TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
@@ -195,6 +216,12 @@ def test_an_address_stands_for_its_reverse_name(run: Run, host: str, settings: d
 
     result = run(scenario())
     assert result.verdict is Verdict.OK, result.error_message
+
+
+def test_the_name_of_an_address_needs_the_type_ptr() -> None:
+    settings, problems = KIND.read({"values": "www.example.com"})
+
+    assert settings is None and "set type: PTR for the name of an address" in str(problems[0])
 
 
 def test_answers_that_do_not_fit_the_question_are_left_alone() -> None:

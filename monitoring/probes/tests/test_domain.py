@@ -90,7 +90,10 @@ def test_expiry_in_sight(run: Run, fresh: Tools, settings: dict[str, Any], verdi
         (registered("2027-01-12T07:00:00Z"), "domain example.com expired 3 days ago, on 2027-01-12"),
         (registered("2027-01-12T07:00:00"), "domain example.com expired 3 days ago, on 2027-01-12"),
         (registered("2027-01-12T16:00:00.5+09:00"), "domain example.com expired 3 days ago, on 2027-01-12"),
+        (registered("2027-01-12t07:00:00z"), "domain example.com expired 3 days ago, on 2027-01-12"),
+        (registered("0001-01-01T00:00:00+12:00"), "domain example.com expired 20833 days ago, on 1970-01-01"),
         (answer({"errorCode": 404}, 404, "Not Found"), "domain example.com is not registered"),
+        (answer(b"", 404, "Not Found"), "domain example.com is not registered"),
         (
             registered(EXPIRES, status=("active", "redemption period")),
             "domain example.com is about to be deleted by the registry (redemption period)",
@@ -116,6 +119,10 @@ def test_domain_that_is_lost(run: Run, fresh: Tools, said: bytes, words: str) ->
         (answer({"objectClassName": "domain", "events": {"a": 1}, "status": 7}), "it does not say when domains expire"),
         (registered("soon"), "it does not say when domains expire"),
         (registered(EXPIRES, action="registrar expiration"), "it does not say when domains expire"),
+        (
+            answer(b"<html>nginx", 404, "Not Found").replace(b"application/rdap+json", b"text/html; charset=utf-8"),
+            "it answered 404 with a web page",
+        ),
         (b"", "closed the connection while waiting for the answer"),
     ],
 )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from monitoring.probes import probe
 from monitoring.probes.model import ErrorType, ProbeResult, Verdict
+from monitoring.probes.net.certificates import is_for
 from monitoring.probes.net.tls_words import answers_request, asks_for_certificate, reason_of
 from monitoring.probes.tests.conftest import Run, make_spec, server_context
 from monitoring.probes.tests.targets import redirects, serving
@@ -276,6 +277,24 @@ def refusing(context: ssl.SSLContext, *, is_silent: bool = False) -> Serve:
     return serve
 
 
+def test_look_at_a_certificate_tells_that_one_is_asked_for(run: Run, tools: Tools, ca: trustme.CA) -> None:
+    context = demanding(ca.issue_cert("localhost"), ca, ssl.TLSVersion.TLSv1_3)
+
+    async def scenario(**settings: Any) -> ProbeResult:
+        async with listening(securely(context)) as port:
+            at_ms = int(NOW.timestamp() * 1000)
+            spec = make_spec(
+                f"tls://localhost:{port}", kind="tls", settings=settings, due_at_ms=at_ms, timeout_ms=30_000
+            )
+            return await probe(spec, tools)
+
+    without, given = run(scenario()), run(scenario(**as_client(ca.issue_cert("monitor@example.com"), ca)))
+
+    words = "server asks for a client certificate, without which it may refuse requests"
+    assert (without.verdict, without.remarks) == (Verdict.OK, (words,))
+    assert (given.verdict, given.remarks) == (Verdict.OK, ())
+
+
 def test_server_that_hangs_up_when_no_client_certificate_comes(run: Run, tools: Tools, ca: trustme.CA) -> None:
     context = demanding(ca.issue_cert("localhost"), ca, ssl.TLSVersion.TLSv1_2)
 
@@ -436,3 +455,42 @@ def test_services_with_the_same_settings_share_a_context(run: Run, tools: Tools,
         assert len(fresh.tls_contexts) == 1
 
     run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["http", "tls"])
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "words"),
+    [
+        ("a_b.example.com", True, None),
+        ("A_B.example.com", True, None),
+        ("a_b.example.org", True, "TLS certificate is for *.example.com, *.test, not a_b.example.org"),
+        ("a_b.c.example.com", True, "TLS certificate is for *.example.com, *.test, not a_b.c.example.com"),
+        ("a_b.test", True, "TLS certificate is for *.example.com, *.test, not a_b.test"),
+        ("a_b.example.com", False, "TLS certificate is signed by an authority that is not trusted"),
+        ("a..example.com", True, "TLS handshake failed: a..example.com is no name to ask for"),
+    ],
+)
+def test_a_wildcard_covers_an_underscore_as_in_browsers(
+    run: Run, tools: Tools, ca: trustme.CA, kind: str, host: str, is_trusted: bool, words: str | None
+) -> None:
+    certificate = handmade("any", names=("*.example.com", "*.test"), signer=signer_of(ca))
+    trusted = {"ca": ca.cert_pem.bytes().decode()} if is_trusted else {}
+
+    async def scenario() -> ProbeResult:
+        async with listening(securely(server_of(certificate))) as port:
+            settings = {"connect_to": f"127.0.0.1:{port}", **trusted}
+            url = f"{'https' if kind == 'http' else 'tls'}://{host}:{port}"
+            at_ms = int(NOW.timestamp() * 1000)
+            spec = make_spec(url, kind=kind, settings=settings, due_at_ms=at_ms, timeout_ms=30_000)
+            return await probe(spec, tools)
+
+    result = run(scenario())
+    assert result.verdict is (Verdict.BAD if words else Verdict.OK), result.error_message
+    assert (result.error_message or "").startswith(words or "")
+
+
+@pytest.mark.parametrize(("host", "is_covered"), [("a.example.com", True), ("b.test", False), (".example.com", False)])
+def test_a_wildcard_needs_a_domain_of_two_labels_and_a_label_of_its_own(host: str, is_covered: bool) -> None:
+    certificate = {"subjectAltName": [("DNS", "*.example.com"), ("DNS", "*.test")]}
+
+    assert is_for(certificate, host) is is_covered

@@ -1,5 +1,6 @@
 """`up --demo` adds sample data to a database, or refuses to."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,11 +48,25 @@ def test_services_point_to_local_targets_and_are_marked() -> None:
     service = Service.objects.get(id="face-liveness")
     assert Service.objects.monitored().count() == 5
     assert (service.display_name, service.endpoint_url) == (
-        "얼굴 라이브니스",
+        "Face Liveness",
         "http://127.0.0.1:8001/slow-in-the-evening",
     )
     assert service.metadata["sample_until"] == "2025-03-20T15:00:00+00:00"
     assert service.created_at == NOW - timedelta(days=91)
+
+
+def test_a_korean_installation_has_korean_samples(settings: Settings) -> None:
+    settings.LANGUAGE_CODE = "ko"
+
+    add_demo(8001, NOW, PAST)
+
+    assert Service.objects.get(id="face-liveness").display_name == "얼굴 라이브니스"
+    shown = (
+        *Service.objects.values_list("description", flat=True),
+        *Incident.objects.values_list("title", flat=True),
+        *IncidentUpdate.objects.values_list("message", flat=True),
+    )
+    assert [text for text in shown if not re.search("[가-힣]", text)] == []
 
 
 def test_raw_rows_runs_and_states_agree() -> None:

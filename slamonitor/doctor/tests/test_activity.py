@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from observability.diagnostics import Verdict
 from slamonitor.doctor import activity
@@ -51,10 +53,13 @@ def test_dead_rows_matter_in_large_tables(live: int, dead: int, verdict: str) ->
 
 @pytest.mark.django_db
 def test_without_the_extension_slow_statements_are_at_least_logged() -> None:
-    found = activity.slow_statements()
+    with CaptureQueriesContext(connection) as queries:
+        found = activity.slow_statements()
 
     assert found.verdict is Verdict.GOOD
     assert "pg_stat_statements" in found.says
+    read = [query["sql"] for query in queries if "FROM pg_stat_statements" in query["sql"]]
+    assert not read, "which PostgreSQL logs as an error"
 
 
 @pytest.mark.parametrize("logged_ms", [-1, 5_000])

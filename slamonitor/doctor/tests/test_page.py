@@ -25,6 +25,18 @@ def test_what_is_to_be_done_comes_first_and_the_worst_before_the_rest(
     assert "&lt;gone&gt;" in said and "Mend it" in said
 
 
+def test_its_commands_are_those_that_start_the_program(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLAMONITOR_PROGRAM", "slamonitor")
+    monkeypatch.setattr(diagnostics, "doctor", Doctor())
+    remedy = "Run: manage.py migrate"
+    diagnostics.doctor.register("a", "Tables", lambda: bad("3 missing", remedy), area="database", needs=())
+
+    said = words(admin)
+
+    assert "Run: slamonitor migrate" in said and "in a shell: slamonitor doctor" in said
+    assert "manage.py" not in said
+
+
 def test_a_good_day_has_nothing_to_do_and_shows_figures(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnostics, "doctor", Doctor())
     table = Table(columns=["Table", "Rows"], rows=[["services", "7"]])

@@ -45,14 +45,11 @@ def installation(browser: object, tmp_path_factory: pytest.TempPathFactory, targ
     """Start with the browser, so that nothing is started where there is none."""
     folder = tmp_path_factory.mktemp("installation")
     folder.chmod(0o755)
-    installation = Installation(folder)
-    with serving(target) as address, serving(Target()) as steady:
-        installation.start()
+    with serving(target) as address, serving(Target()) as steady, Installation(folder) as installation:
         installation.manage("sync_services", "-", text=SERVICES.format(address=address, steady=steady))
         installation.manage("shell", "--command", PEOPLE)
         wait_until(lambda: installation.query("SELECT count(*) FROM service_state WHERE status = 'o'")[0][0] == 3)
         yield installation
-        installation.stop()
 
 
 @pytest.fixture(scope="session")

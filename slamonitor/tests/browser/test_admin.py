@@ -138,11 +138,18 @@ def test_a_service_added_is_measured_and_turns_up_on_the_page(page: Page, instal
     sign_in(page, "the-admin")
     page.goto("/admin/monitoring/service/add/")
 
+    page.locator("#id_endpoint_url").fill(f"http://127.0.0.1:{installation.port}/health")
+    expect(page.locator("#id_id")).to_have_value("127-0-0-1")
     page.locator("#id_id").fill("answers")
     page.locator("#id_name").fill("Answers")
-    page.locator("#id_endpoint_url").fill(f"http://127.0.0.1:{installation.port}/health")
+    page.locator("#id_check_interval").fill("60")
+    page.locator("#id_kind").focus()
+    expect(page.get_by_text("If you meant seconds")).to_be_visible()
     page.locator("#id_check_interval").fill("1000")
+    page.get_by_text("Timeout, regions and thresholds").click()
     page.locator("#id_timeout").fill("900")
+    page.get_by_role("button", name="Try it now").click()
+    expect(page.locator("#try .admin-state")).to_have_text("ok")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page).to_have_url(re.compile("/admin/monitoring/service/"))
     page.goto("/")
@@ -155,10 +162,13 @@ def test_a_service_added_is_measured_and_turns_up_on_the_page(page: Page, instal
 def test_the_form_of_a_service_shows_the_settings_of_its_kind(page: Page) -> None:
     sign_in(page, "the-admin")
     page.goto("/admin/monitoring/service/search/change/")
+    if page.get_by_label("Good status codes").is_hidden():
+        page.get_by_text("Check settings: HTTP").click()
     expect(page.get_by_label("Good status codes")).to_be_visible()
     expect(page.get_by_label("DNS server")).to_be_hidden()
 
     page.locator("#id_kind").select_option("dns")
+    page.get_by_text("Check settings: DNS record").click()
 
     expect(page.get_by_label("DNS server")).to_be_visible()
     expect(page.get_by_label("Good status codes")).to_be_hidden()
