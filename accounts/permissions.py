@@ -31,13 +31,20 @@ VIEW_DIAGNOSTICS = "slamonitor.view_diagnostics"  # shows sizes, names of worker
 VIEW_TOKENS = "accounts.view_apitoken"  # a user's own tokens; all tokens for users who may change users
 ADD_TOKENS = "accounts.add_apitoken"  # for the user who is signed in
 CHANGE_USERS = "accounts.change_user"
+VIEW_INCIDENTS = "incidents.view_incident"  # drafts and internal updates included
+ADD_INCIDENTS = "incidents.add_incident"
+CHANGE_INCIDENTS = "incidents.change_incident"
 CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as affected by an incident; without settings
 
 READING = frozenset(
     {
         ADD_TOKENS,
-        "incidents.view_incident",
+        VIEW_INCIDENTS,
+        "incidents.view_finding",
+        "incidents.view_followup",
         "incidents.view_incidentupdate",
+        "incidents.view_postmortem",
+        "incidents.view_updatetemplate",
         "monitoring.view_accountingpolicy",
         "monitoring.view_apiresponsetime",
         "monitoring.view_maintenancewindow",
@@ -49,8 +56,17 @@ READING = frozenset(
 )
 REPORTING = READING | {
     CHOOSE_SERVICES,
-    "incidents.add_incident",
-    "incidents.change_incident",
+    ADD_INCIDENTS,
+    CHANGE_INCIDENTS,
+    "incidents.add_followup",
+    "incidents.change_followup",
+    "incidents.delete_followup",
+    "incidents.add_postmortem",
+    "incidents.change_postmortem",
+    "incidents.add_updatetemplate",
+    "incidents.change_updatetemplate",
+    "incidents.delete_updatetemplate",
+    "incidents.change_finding",  # explain it
     "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }
