@@ -1,7 +1,11 @@
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from database.locks import again_soon
 from incidents import system_status
+from incidents.maintenance import running
+from monitoring.config import clock
 from monitoring.states.transitions import claimed
 
 
@@ -12,3 +16,10 @@ def follow_transitions(*, is_for_transitions: bool = False) -> None:
     with claimed("system_status", now=now) as transitions:
         if transitions or not is_for_transitions:
             system_status.refresh(now=now)
+
+
+@shared_task(name="incidents.run_maintenance", ignore_result=True, time_limit=120, soft_time_limit=100)
+def run_maintenance() -> None:
+    """Make, announce, begin and end maintenance. What one call misses, the next one does."""
+    with again_soon("run_maintenance"):
+        running.run(clock.now(), settings.PAGE_TIME_ZONE)

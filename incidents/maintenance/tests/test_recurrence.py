@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -89,13 +90,13 @@ HOSTILE = [  # never match, or do so rarely, or look for long
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_rule_is_searched_for_less_than_400_years(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     years: list[int] = []
-    rebuild = dateutil_rrule._iterinfo.rebuild  # type: ignore[attr-defined]
+    rebuild = dateutil_rrule._iterinfo.rebuild
 
-    def counted(self: object, year: int, month: int) -> None:
+    def counted(self: Any, year: int, month: int) -> None:
         years.append(year)
         rebuild(self, year, month)
 
-    monkeypatch.setattr(dateutil_rrule._iterinfo, "rebuild", counted)  # type: ignore[attr-defined]
+    monkeypatch.setattr(dateutil_rrule._iterinfo, "rebuild", counted)
 
     found = [each for each in recurrence.walls(recurrence.read(text), FIRST) if each < FIRST + timedelta(days=36_525)]
 
