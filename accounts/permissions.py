@@ -38,6 +38,7 @@ READING = frozenset(
         ADD_TOKENS,
         "incidents.view_incident",
         "incidents.view_incidentupdate",
+        "incidents.view_maintenanceplan",
         "monitoring.view_accountingpolicy",
         "monitoring.view_apiresponsetime",
         "monitoring.view_maintenancewindow",
@@ -51,6 +52,8 @@ REPORTING = READING | {
     CHOOSE_SERVICES,
     "incidents.add_incident",
     "incidents.change_incident",
+    "incidents.add_maintenanceplan",
+    "incidents.change_maintenanceplan",  # which extends, ends, skips and cancels, too
     "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }

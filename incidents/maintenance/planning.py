@@ -43,7 +43,7 @@ def save(plan: MaintenancePlan, services: Collection[Service], *, by: User | Non
         running.lock()
         running.advance(now, zone)
         check(plan, services, now=now)
-        before = MaintenancePlan.objects.filter(pk=plan.pk).first() if plan.pk else None
+        before = MaintenancePlan.objects.filter(pk=plan.pk).first()
         if before is None:
             plan.created_at, plan.author = now, by
         plan.updated_at = now
@@ -137,7 +137,7 @@ def _check_groups(plan: MaintenancePlan) -> None:
 
 
 def _is_new_start(plan: MaintenancePlan) -> bool:
-    before = MaintenancePlan.objects.filter(pk=plan.pk).first() if plan.pk else None
+    before = MaintenancePlan.objects.filter(pk=plan.pk).first()
     return before is None or any(getattr(before, name) != getattr(plan, name) for name in TIMES)
 
 

@@ -31,10 +31,8 @@ def windows(plan: MaintenancePlan, after: datetime, before: datetime) -> Iterato
 
 
 def next_starts(plan: MaintenancePlan, now: datetime, count: int) -> list[datetime]:
-    """Return the next starts of a plan, in its zone."""
-    zone = ZoneInfo(plan.zone)
-    starts = recurrence.instants(plan.rrule, plan.first_wall, zone)
-    return [each.astimezone(zone) for each in islice((each for each in starts if each >= now), count)]
+    starts = recurrence.instants(plan.rrule, plan.first_wall, ZoneInfo(plan.zone))
+    return list(islice((each for each in starts if each >= now), count))
 
 
 def first_overlap_with_itself(dates: Sequence[Window]) -> tuple[Window, Window] | None:
