@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Min, Q, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -95,7 +96,7 @@ class MaintenancePlanAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if not self._may_edit(request, obj):
-            return super().get_form(request, obj, change, **kwargs)
+            return super().get_form(request, obj, change, **{**kwargs, "form": ModelForm})
         is_preview = request.method == "POST" and PREVIEW in request.POST
         return type("PlanFormOfRequest", (PlanForm,), {"is_preview": is_preview})
 

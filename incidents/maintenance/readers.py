@@ -52,6 +52,8 @@ def today(now: datetime, zone: tzinfo) -> list[Shown]:
 
 def _shown(found: OccurrenceQuerySet, now: datetime, *, has_updates: bool = False) -> list[Shown]:
     rows = list(found.select_related("plan").order_by("since", "id"))
+    if not rows:
+        return []
     covered = _covered([row.pk for row in rows])
     updates = _updates([row.pk for row in rows]) if has_updates else {}
     return [

@@ -173,6 +173,7 @@ def test_each_address_opens_for_whom_it_should(
     make_service("payments", is_active=False)
     make_incident(id=7, title="Payments fail", started_at=timezone.now())
     begin = timezone.now()
+    make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
     MaintenanceWindow.objects.create(id=7, since=begin)
     Restatement.objects.create(
         id=7,

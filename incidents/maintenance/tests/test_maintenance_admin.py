@@ -194,6 +194,7 @@ def test_the_list_takes_as_many_queries_for_ten_plans_as_for_one(reporter: Perso
         return len(found)
 
     under_way(make_service("s0"), rrule="FREQ=DAILY")
+    queries()  # the first one looks up more than the list
     one = queries()
     for number in range(1, 10):
         under_way(make_service(f"s{number}"))
