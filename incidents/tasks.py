@@ -20,6 +20,6 @@ def follow_transitions(*, is_for_transitions: bool = False) -> None:
 
 @shared_task(name="incidents.run_maintenance", ignore_result=True, time_limit=120, soft_time_limit=100)
 def run_maintenance() -> None:
-    """Make, announce, begin and end maintenance. What one call misses, the next one does."""
+    """Make, announce, begin and end maintenance. The next call does the steps that one missed."""
     with again_soon("run_maintenance"):
         running.run(clock.now(), settings.PAGE_TIME_ZONE)

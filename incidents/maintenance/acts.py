@@ -1,4 +1,4 @@
-"""What people do to maintenance with one click: extend, end, skip, cancel, write an update.
+"""Acts on maintenance with one click: extend, end, skip, cancel, write an update.
 
 Each act first does the steps that are due, so it judges the state of this moment; a second click is refused with words.
 """

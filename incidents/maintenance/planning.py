@@ -104,7 +104,7 @@ def check(plan: MaintenancePlan, services: Collection[Service], *, now: datetime
     dates = _dates(plan, now)
     if (met := first_overlap_with_itself(dates)) is not None:
         raise _overlaps_itself(plan, *met)
-    others = taken(ids, now, now + CHECKED_AHEAD, but_plan=plan.pk)
+    others = taken(ids, now, dates[-1][1], but_plan=plan.pk) if dates else []
     if (found := first_overlap(dates, others)) is not None:
         raise _refused("starts_on", overlap_words(found[0], found[1].name, found[1].since, found[1].until, plan.zone))
 

@@ -1,4 +1,4 @@
-"""What readers need to know of maintenance: the page, the first screen, the API."""
+"""Maintenance as its readers need it: the page, the first screen, the API."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence

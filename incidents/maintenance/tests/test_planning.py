@@ -110,6 +110,15 @@ def test_two_rules_that_meet_after_months_are_refused() -> None:
     assert "2025-12-24 02:00 overlaps “Fridays”" in met
 
 
+def test_rules_that_begin_years_ahead_are_compared_too() -> None:
+    payments = make_service("payments")
+    make_plan(payments, rrule="FREQ=WEEKLY", starts_on=date(2030, 1, 7))
+
+    met = refusal(payments, rrule="FREQ=DAILY", starts_on=date(2030, 2, 1))["starts_on"][0]
+
+    assert "2030-02-04 02:00 overlaps" in met
+
+
 def test_a_skipped_date_leaves_its_time_to_others() -> None:
     payments = make_service("payments")
     first = make_plan(payments).occurrences.get()
