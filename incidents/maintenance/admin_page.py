@@ -187,7 +187,7 @@ def _act(request: HttpRequest, plan: MaintenancePlan) -> str:
     what = request.POST.get("act", "")
     if what == "cancel":
         acts.cancel(plan.pk, **named)
-        return _("Cancelled. What was under way has ended.")
+        return _("Cancelled. A date that was under way has ended.")
     occurrence = get_object_or_404(plan.occurrences, pk=_number(request, "occurrence"))
     if what == "extend":
         until = acts.extend(occurrence.pk, _number(request, "minutes"), **named).until

@@ -20,6 +20,7 @@ from unfold.widgets import (
     UnfoldAdminSingleTimeWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from incidents.maintenance import planning, running
@@ -114,6 +115,8 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
             "wall_time": UnfoldAdminSingleTimeWidget(),
             "duration_minutes": UnfoldAdminIntegerFieldWidget(),
             "announce_hours": UnfoldAdminIntegerFieldWidget(),
+            "covers_all": UnfoldBooleanSwitchWidget(),
+            "ends_by_hand": UnfoldBooleanSwitchWidget(),
         }
         help_texts: ClassVar[dict[str, Any]] = {
             "title": _("Shown to customers, and in the ledger as the reason."),

@@ -135,8 +135,6 @@ def test_plans_missing_from_the_list_are_cancelled_with_prune_only() -> None:
         ("maintenance:", "maintenence:", "Did you mean maintenance?"),
     ],
 )
-
-
 def test_what_is_wrong_is_named_with_its_line_and_nothing_is_changed(line: str, instead: str, expected: str) -> None:
     assert line in PLAN
 
