@@ -45,6 +45,7 @@ READING = frozenset(
         "incidents.view_incidentupdate",
         "incidents.view_postmortem",
         "incidents.view_updatetemplate",
+        "incidents.view_maintenanceplan",
         "monitoring.view_accountingpolicy",
         "monitoring.view_apiresponsetime",
         "monitoring.view_maintenancewindow",
@@ -67,6 +68,8 @@ REPORTING = READING | {
     "incidents.change_updatetemplate",
     "incidents.delete_updatetemplate",
     "incidents.change_finding",  # explain it
+    "incidents.add_maintenanceplan",
+    "incidents.change_maintenanceplan",  # which extends, ends, skips and cancels, too
     "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }

@@ -4,10 +4,14 @@ Also limits how long a transaction waits for locks of any kind.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
+
+logger = logging.getLogger(__name__)
 
 LOCK_WAIT_MS = 3_000
 
@@ -19,6 +23,17 @@ def wait_briefly() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_MS:d}ms'")
+
+
+@contextmanager
+def again_soon(task: str) -> Iterator[None]:
+    """Leave work that waits for a lock to the next call of the task, which comes soon, as others need its thread."""
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        logger.warning("a lock held up a task; its next call tries again", extra={"task": task, "why": str(error)})
 
 
 def lock_in_transaction(name: str) -> None:

@@ -20,7 +20,8 @@ from incidents import reporting
 from incidents.dashboard import status_sign
 from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
-from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
+from incidents.maintenance.admin_page import MaintenancePlanAdmin
+from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate, MaintenancePlan
 from monitoring.admin_site.local_times import OVERRIDES
 from observability.events import Action, Subject, tell_when_committed
 
@@ -208,3 +209,6 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return at if at is not None and timezone.is_aware(at) else None
+
+
+admin.site.register(MaintenancePlan, MaintenancePlanAdmin)

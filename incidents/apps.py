@@ -8,6 +8,10 @@ class IncidentsConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents import tasks  # noqa: F401  registers the tasks
+        from incidents.maintenance import instruments  # noqa: F401  registers metrics and diagnostics
+        from incidents.maintenance.services_file import MaintenanceSection
+        from monitoring.catalogue.sections import register_section
         from monitoring.states.transitions import register_consumer
 
+        register_section(MaintenanceSection())
         register_consumer("system_status", task="incidents.follow_transitions")

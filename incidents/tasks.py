@@ -1,7 +1,11 @@
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from database.locks import again_soon
 from incidents import scheduling, system_status
+from incidents.maintenance import running
+from monitoring.config import clock
 from monitoring.states.transitions import claimed
 
 
@@ -17,4 +21,11 @@ def follow_transitions(*, is_for_transitions: bool = False) -> None:
 @shared_task(name="incidents.publish_scheduled", ignore_result=True, acks_late=True, time_limit=60, soft_time_limit=50)
 def publish_scheduled() -> None:
     """Publish the updates of incidents that were scheduled for a time that has come."""
-    scheduling.publish_due(now=timezone.now())
+    scheduling.publish_due(now=clock.now())
+
+
+@shared_task(name="incidents.run_maintenance", ignore_result=True, time_limit=120, soft_time_limit=100)
+def run_maintenance() -> None:
+    """Make, announce, begin and end maintenance. The next call does the steps that one missed."""
+    with again_soon("run_maintenance"):
+        running.run(clock.now(), settings.PAGE_TIME_ZONE)

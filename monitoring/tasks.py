@@ -6,17 +6,16 @@ jobs) occupy one thread each, however often they are called, so one thread alway
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
-from psycopg.errors import LockNotAvailable, ProgramLimitExceeded
+from psycopg.errors import ProgramLimitExceeded
 
 from database import partitions
-from database.locks import one_at_a_time
+from database.locks import again_soon, one_at_a_time
 from monitoring.accounting import day_work, hourly
 from monitoring.config import clock
 from monitoring.engine import blindness, dispatch, heartbeats, recording, tally, workers
@@ -82,20 +81,20 @@ def record(results: messages.Table) -> None:
 
 @shared_task(name="monitoring.worker_seen", ignore_result=True, time_limit=30, soft_time_limit=20)
 def worker_seen(stamp: dict[str, Any]) -> None:
-    with _again_soon("worker_seen"):
+    with again_soon("worker_seen"):
         workers.keep(stamp, clock.now())
 
 
 @shared_task(name="monitoring.mark_silent", ignore_result=True, time_limit=60, soft_time_limit=50)
 def mark_silent() -> None:
-    with _again_soon("mark_silent"):
+    with again_soon("mark_silent"):
         silence.mark_silent(clock.now())
         blindness.forget(clock.now())
 
 
 @shared_task(name="monitoring.mark_overdue", ignore_result=True, time_limit=30, soft_time_limit=20)
 def mark_overdue() -> None:
-    with _again_soon("mark_overdue"):
+    with again_soon("mark_overdue"):
         heartbeats.mark_overdue(clock.now())
 
 
@@ -120,16 +119,5 @@ def make_partitions() -> None:
 
 @shared_task(name="monitoring.roll_up_hours", ignore_result=True, acks_late=True, time_limit=300, soft_time_limit=280)
 def roll_up_hours() -> None:
-    with _again_soon("roll_up_hours"):
+    with again_soon("roll_up_hours"):
         hourly.roll_up(clock.now())
-
-
-@contextmanager
-def _again_soon(task: str) -> Iterator[None]:
-    """Leave work that waits for a lock to the next call, which comes soon, as other tasks need the thread."""
-    try:
-        yield
-    except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        logger.warning("a lock held up a task; its next call tries again", extra={"task": task, "why": str(error)})

@@ -23,6 +23,7 @@ class Subject(StrEnum):
     CHECK = "check"
     TRANSITION = "transition"
     INCIDENT = "incident"
+    MAINTENANCE = "maintenance"
     JOB = "job"  # a task of the engine
     CONNECTION = "connection"  # a live one, of somebody who watches
 

@@ -99,9 +99,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (SEE_SERVICES, _("Services"), "dns", "admin:monitoring_service_changelist"),
         (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
         (
-            "monitoring.view_maintenancewindow",
+            "incidents.view_maintenanceplan",
             _("Maintenance"),
             "engineering",
+            "admin:incidents_maintenanceplan_changelist",
+        ),
+        (
+            "monitoring.view_maintenancewindow",
+            _("Windows as accounted"),
+            "history",
             "admin:monitoring_maintenancewindow_changelist",
         ),
         ("monitoring.view_restatement", _("Restatements"), "edit_note", "admin:monitoring_restatement_changelist"),

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from incidents.maintenance import readers
 from monitoring.admin_site.dashboard import ServiceProblem
-from monitoring.models import MaintenanceWindow, Restatement
+from monitoring.models import MaintenanceWindow, Restatement, Span
 from monitoring.rules.calendar_days import bounds, day_of
 from monitoring.rules.state import Status
 from monitoring.words.causes import in_words, without_places
@@ -158,15 +159,38 @@ def decisions() -> dict[str, Any]:
 
 
 def maintenance_today(now: datetime) -> list[dict[str, Any]]:
-    """Return the maintenance windows between now and the end of the day, the next one first. One query."""
-    _start, end = bounds(day_of(now, settings.PAGE_TIME_ZONE), settings.PAGE_TIME_ZONE)
-    windows = MaintenanceWindow.objects.in_force().filter(kind="maintenance").touching(now, end)
+    """Return the maintenance between now and the end of the day, the next one first. Three queries.
+
+    Windows that no plan made are listed by service.
+    """
+    zone = settings.PAGE_TIME_ZONE
+    _start, end = bounds(day_of(now, zone), zone)
+    windows = MaintenanceWindow.objects.maintenance().touching(now, end).filter(coverage=None)
+    found = [*map(_planned, readers.today(now, zone)), *map(_entered, windows.select_related("service"))]
+    found.sort(key=lambda each: each["since"])
     return [
-        {
-            "window": each,
-            "is_now": each.since <= now,
-            "ends_today": each.until is not None and each.until <= end,
-            "url": reverse("admin:monitoring_maintenancewindow_change", args=[each.pk]),
-        }
-        for each in windows.select_related("service").order_by("since", "id")[:MOST_LISTED]
+        {**each, "is_now": each["since"] <= now, "ends_today": each["until"] is not None and each["until"] <= end}
+        for each in found[:MOST_LISTED]
     ]
+
+
+def _planned(shown: readers.Shown) -> dict[str, Any]:
+    return {
+        "title": shown.title,
+        "details": "",
+        "since": shown.since,
+        "until": shown.until,
+        "is_overrunning": shown.is_overrunning,
+        "url": reverse("admin:incidents_maintenanceplan_change", args=[shown.plan_id]),
+    }
+
+
+def _entered(window: Span) -> dict[str, Any]:
+    return {
+        "title": str(window.service) if window.service else _("All services"),
+        "details": window.reason,
+        "since": window.since,
+        "until": window.until,
+        "is_overrunning": False,
+        "url": reverse("admin:monitoring_maintenancewindow_change", args=[window.pk]),
+    }

@@ -58,6 +58,11 @@ app.conf.beat_schedule = {
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
     # On the minute, so that a new day gets its row immediately; until then the page shows it without data.
     "days, closed and open": {"task": "monitoring.work_on_days", "schedule": crontab(), "options": {"expires": 60}},
+    "maintenance that runs itself": {
+        "task": "incidents.run_maintenance",
+        "schedule": crontab(),
+        "options": {"expires": 60},
+    },
     "results of requests kept for an hour": {
         "task": "observability.sweep_idempotent_requests",
         "schedule": 600.0,

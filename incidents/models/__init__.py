@@ -1,5 +1,11 @@
 from incidents.models.finding import Finding, FindingKind
 from incidents.models.incident import AffectedService, Impact, Incident, IncidentStatus, Priority, Severity
+from incidents.models.maintenance import (
+    MaintenanceCoverage,
+    MaintenanceOccurrence,
+    MaintenancePlan,
+    MaintenanceUpdate,
+)
 from incidents.models.post_mortem import FollowUp, PostMortem
 from incidents.models.system_status import OverallStatus, SystemStatus
 from incidents.models.update import IncidentUpdate, UpdateTemplate, UpdateWording
@@ -13,6 +19,10 @@ __all__ = [
     "Incident",
     "IncidentStatus",
     "IncidentUpdate",
+    "MaintenanceCoverage",
+    "MaintenanceOccurrence",
+    "MaintenancePlan",
+    "MaintenanceUpdate",
     "OverallStatus",
     "PostMortem",
     "Priority",

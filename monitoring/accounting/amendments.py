@@ -1,11 +1,14 @@
 """Change how time is accounted: policies, maintenance windows, restatements. Affected days are accounted again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -15,6 +18,7 @@ from database.locks import lock_in_transaction
 from monitoring.accounting import evidence, rollup_requests
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
 from monitoring.models.policies import STANDARD, PolicyBook
+from monitoring.models.spans import SpanQuerySet
 from monitoring.rules import notice
 from monitoring.rules.calendar_days import day_of, days_between
 
@@ -57,10 +61,7 @@ def keep_span(span: Span, *, by: User | None = None, now: datetime, zone: tzinfo
         elif before.kind in BY_PEOPLE:
             _keep_earlier(span, before, by, now)
         span.save()
-        for touched in filter(None, (span, before)):
-            if day_of(touched.since, zone) < day_of(now, zone):
-                ids = [touched.service_id] if touched.service_id else _all_services()
-                _account_again(ids, touched.since, touched.until or now, now, zone)
+        _account_touched([each for each in (span, before) if each is not None], now, zone)
         changes.bump("page")
 
 
@@ -71,8 +72,60 @@ def _keep_earlier(span: Span, before: Span, by: User | None, now: datetime) -> N
     span.created_at, span.author = before.created_at, before.author
     if any(getattr(span, name) != getattr(before, name) for name in TIMES):
         span.created_at, span.author = now, by
-    before.pk, before.replacement_id, before.replaced_at, before.replaced_by = None, span.pk, now, by
-    before.save(force_insert=True)
+    _as_copy(before, by, now).save(force_insert=True)
+
+
+def _as_copy(before: Span, by: User | None, now: datetime) -> Span:
+    """Turn a row as it was before a change into the copy that keeps it. Does not save."""
+    before.replacement_id, before.pk, before.replaced_by = before.pk, None, by
+    before.replaced_at = max(now, before.created_at)  # a clock may have been set back
+    return before
+
+
+def enter_spans(spans: Sequence[Span], *, by: User | None, now: datetime, zone: tzinfo) -> None:
+    """Store new spans that people planned. A fixed number of queries, however many there are."""
+    for span in spans:
+        span.created_at, span.author = now, by
+    with transaction.atomic():
+        Span.objects.bulk_create(spans)
+        _account_touched(spans, now, zone)
+        changes.bump("page")
+
+
+def change_spans(
+    spans: SpanQuerySet, *, since: datetime, until: datetime, reason: str, by: User | None, now: datetime, zone: tzinfo
+) -> None:
+    """Give spans in force other times and another reason, as `keep_span` does. A fixed number of queries."""
+    with transaction.atomic():
+        before = list(spans.in_force().select_for_update().order_by("id"))
+        moved = [span for span in before if (span.since, span.until) != (since, until)]
+        reworded = [span for span in before if (span.since, span.until) == (since, until) and span.reason != reason]
+        ids, reworded_ids = [span.pk for span in moved], [span.pk for span in reworded]
+        _account_touched(moved, now, zone)
+        Span.objects.bulk_create([_as_copy(span, by, now) for span in (*moved, *reworded)])
+        Span.objects.filter(pk__in=ids).update(since=since, until=until, reason=reason, created_at=now, author=by)
+        Span.objects.filter(pk__in=reworded_ids).update(reason=reason)
+        _account_touched(list(Span.objects.filter(pk__in=ids)), now, zone)
+        changes.bump("page")
+
+
+def withdraw_spans(spans: SpanQuerySet, *, by: User | None, now: datetime, zone: tzinfo) -> None:
+    """Put spans out of force; the rows stay, with who withdrew them. A fixed number of queries."""
+    with transaction.atomic():
+        before = list(spans.in_force().select_for_update().order_by("id"))
+        rows = Span.objects.filter(pk__in=[span.pk for span in before])
+        rows.update(replaced_at=Greatest(Value(now), F("created_at")), replaced_by=by)
+        _account_touched(before, now, zone)
+        changes.bump("page")
+
+
+def _account_touched(spans: Sequence[Span], now: datetime, zone: tzinfo) -> None:
+    """Request the closed days of spans, which have the same times if there are many."""
+    past = [span for span in spans if day_of(span.since, zone) < day_of(now, zone)]
+    for (since, until), group in groupby(past, key=lambda span: (span.since, span.until)):
+        ids = [span.service_id for span in group]
+        named = _all_services() if None in ids else [id for id in ids if id is not None]
+        _account_again(named, since, until or now, now, zone)
 
 
 def decide(restatement: Restatement, *, is_approved: bool, by: User, now: datetime, zone: tzinfo) -> None:

@@ -1,5 +1,6 @@
 """Admin pages of accounting policies, maintenance windows and restatements."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from monitoring.accounting import amendments
 from monitoring.admin_site.local_times import OVERRIDES
-from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
+from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement, Span
 from monitoring.rules.calendar_days import day_of
 
 
@@ -119,7 +120,40 @@ class AccountingPolicyAdmin(BookAdmin):
         return False
 
 
+class WindowForm(ModelForm):  # type: ignore[type-arg]
+    """Refuses a window that overlaps another one of the service: its reason would be ambiguous in the ledger."""
+
+    class Meta:
+        model = MaintenanceWindow
+        fields = ("service", "since", "until", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("since") and "until" in data and "service" in data:
+            times = {name: data[name] for name in ("service", "since", "until")}
+            met = list(amendments.overlapping(Span(pk=self.instance.pk, **times)))[:1]
+            if met:
+                words = _("It overlaps “%(name)s”, %(since)s – %(until)s. Enter only the time before or after it.")
+                until = timezone.localtime(met[0].until).strftime("%Y-%m-%d %H:%M") if met[0].until else "…"
+                since = timezone.localtime(met[0].since).strftime("%Y-%m-%d %H:%M")
+                name = met[0].reason or _("maintenance")
+                raise ValidationError(words, params={"name": name, "since": since, "until": until})
+        return data
+
+
+# Functions of other apps, each of which returns the link to the page that owns a window, where it is changed; or None.
+window_owners: list[Callable[[Span], str | None]] = []
+
+
+def owner_of(window: Span | None) -> str | None:
+    found = (find(window) for find in window_owners if window is not None)
+    return next(filter(None, found), None)
+
+
 class MaintenanceWindowAdmin(BookAdmin):
+    """Windows as they are accounted: those of plans, and those that an admin enters alone, such as late ones."""
+
+    form = WindowForm
     fields = ("service", "since", "until", "reason")
     autocomplete_fields = ("service",)
     list_display = ("since", "until", "what", "reason", "created_at", "author")
@@ -135,6 +169,7 @@ class MaintenanceWindowAdmin(BookAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         window = kwargs.get("obj")
+        context["owner_url"] = owner_of(window)
         earlier = window.earlier.select_related("service", "author", "replaced_by") if window else None
         context["earlier"] = earlier.order_by("-replaced_at", "-id") if earlier is not None else ()
         answer: HttpResponse = super().render_change_form(request, context, **kwargs)
@@ -162,9 +197,9 @@ class MaintenanceWindowAdmin(BookAdmin):
                 request,
                 _("Part of this window was entered too late. The ledger shows this, and the figures as measured."),
             )
-        if met := amendments.overlapping(obj):
-            words = _("It overlaps %(count)d other maintenance windows; overlapping time counts once.")
-            messages.warning(request, words % {"count": len(met)})
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_change_permission(request, obj)) and owner_of(obj) is None
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # figures were accounted with it; change its end instead

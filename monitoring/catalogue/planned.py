@@ -100,10 +100,12 @@ class Outcome:
     unchanged: int
     archived: Sequence[str] = ()
     warnings: Sequence[Problem] = ()  # not mistakes, but worth a look
+    sections: Sequence[Any] = ()  # `SectionOutcome` of each further section of the file
 
     @property
     def has_changes(self) -> bool:
-        return bool(self.created or self.updated or self.archived)
+        others = any(each.has_changes for each in self.sections)
+        return bool(self.created or self.updated or self.archived or others)
 
     def __str__(self) -> str:
         listed = [f"{id}: {', '.join(map(str, what))}" for id, what in list(self.updated.items())[:MOST_UPDATES_LISTED]]
@@ -111,9 +113,8 @@ class Outcome:
             listed.append(f"and {len(self.updated) - MOST_UPDATES_LISTED} more")
         details = f" ({'; '.join(listed)})" if listed else ""
         archived = f"{len(self.archived)} archived ({', '.join(self.archived)}), " if self.archived else ""
-        return (
-            f"{len(self.created)} created, {len(self.updated)} updated{details}, {archived}{self.unchanged} unchanged"
-        )
+        counts = f"{len(self.created)} created, {len(self.updated)} updated{details}"
+        return "; ".join([f"{counts}, {archived}{self.unchanged} unchanged", *map(str, self.sections)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
+from django.db import transaction
+from django.utils import timezone
 
 from monitoring.catalogue import sync
+from monitoring.catalogue.sections import sections
 from monitoring.catalogue.service_keys import COLUMN_OF, FAULTS, key_fault, kind_fault, missing, refused_columns
 from monitoring.catalogue.sync import Outcome, Problem, Refused, Wanted
 from monitoring.config.as_written import as_text, check_value
@@ -42,7 +45,18 @@ def sync_file(
         reading.problems.append(Problem(line=1, key=ROOT, what=what))
     if reading.is_broken:
         raise Refused(reading.problems)
-    return sync.sync(reading.wanted, reading.problems, prune=prune, is_dry=is_dry, progress=progress)
+    wanted = {key: sections[key].read(items, reading.problems) for key, items in reading.sections.items()}
+    if not wanted:
+        return sync.sync(reading.wanted, reading.problems, prune=prune, is_dry=is_dry, progress=progress)
+    with transaction.atomic():
+        outcome = sync.sync(reading.wanted, reading.problems, prune=prune, progress=progress)
+        now = timezone.now()
+        others = [sections[key].apply(each, prune=prune, now=now) for key, each in wanted.items()]
+        # A section may name services that only this file creates, so a dry run does everything, and undoes it.
+        transaction.set_rollback(is_dry)
+    return replace(
+        outcome, sections=others, warnings=[*outcome.warnings, *(w for each in others for w in each.warnings)]
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +65,7 @@ class Reading:
 
     wanted: list[Wanted] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sections: dict[str, list[yaml.Node]] = field(default_factory=dict)  # the items of further lists, by key
     is_broken: bool = False  # the file as a whole: there are no services to validate
 
 
@@ -58,9 +73,11 @@ def read(raw: bytes, variables: Mapping[str, str], progress: Progress = sync.no_
     """Read the whole file, and continue after each problem."""
     reading = Reading()
     try:
-        nodes = _service_nodes(compose(raw), reading.problems)
+        root = compose(raw)
     except Unreadable as error:
         return Reading(problems=[Problem(line=error.line, key="YAML", what=f"{error.what}.")], is_broken=True)
+    nodes = _service_nodes(root, reading.problems)
+    reading.sections = _section_nodes(root, reading.problems)
     seen: dict[str, int] = {}
     for number, node in enumerate(nodes or (), 1):
         reading.wanted.append(_wanted(node, seen, variables, reading.problems))
@@ -76,8 +93,8 @@ def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml
         problems.append(Problem(line=1, key=ROOT, what=f"the file has no such key. {example}"))
         return None
     for key, _value in root.value:
-        if key.value != ROOT and not _key_text(key).startswith(OF_PEOPLE):
-            meant = did_you_mean(str(key.value), [ROOT])
+        if _key_text(key) not in (ROOT, *sections) and not _key_text(key).startswith(OF_PEOPLE):
+            meant = did_you_mean(str(key.value), [ROOT, *sections])
             what = f"unknown key. {meant}The file has `services:`, and keys of yours that begin with {OF_PEOPLE}."
             problems.append(Problem(line=line_of(key), key=_key_text(key), what=what))
     lists = [(key, value) for key, value in root.value if key.value == ROOT]
@@ -88,6 +105,23 @@ def _service_nodes(root: yaml.Node | None, problems: list[Problem]) -> list[yaml
         problems.append(Problem(line=line, key=ROOT, what=f"there is no list under it. {example}"))
         return None
     return list(lists[0][1].value)
+
+
+def _section_nodes(root: yaml.Node | None, problems: list[Problem]) -> dict[str, list[yaml.Node]]:
+    """Return the items of the further lists that the file has."""
+    found: dict[str, list[yaml.Node]] = {}
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        name = _key_text(key)
+        if name not in sections:
+            continue
+        if name in found:
+            problems.append(Problem(line=line_of(key), key=name, what="it is listed twice. Merge the two lists."))
+        elif not isinstance(value, yaml.SequenceNode):
+            what = "there is no list under it. Enter `- id: …` for each item, or remove the key."
+            problems.append(Problem(line=line_of(key), key=name, what=what))
+        else:
+            found[name] = list(value.value)
+    return found
 
 
 def _wanted(node: yaml.Node, seen: dict[str, int], variables: Mapping[str, str], problems: list[Problem]) -> Wanted:

@@ -270,7 +270,7 @@ def test_the_number_of_queries_does_not_depend_on_services(
     for number in range(500):
         make_down(f"Service {number}")
 
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         viewer.client.get("/admin/")
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         viewer.client.get("/admin/now/")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import ApiToken
 from accounts.tests.cast import Person
+from incidents.maintenance.tests.factories import make_plan
 from incidents.tests.factories import make_incident
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
@@ -136,6 +137,11 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/monitoring/service/": ("/admin/monitoring/service/", SIGNED_IN),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
+    **model_addresses("incidents/maintenanceplan", "7", see=SIGNED_IN, edit=REPORTERS),
+    "admin/incidents/maintenanceplan/<int:pk>/act/": (
+        "/admin/incidents/maintenanceplan/7/act/",
+        BY_FORM_SIGNED_IN,
+    ),
     **model_addresses("monitoring/accountingpolicy", "{policy}", see=SIGNED_IN, edit=ADMINS),
     **model_addresses("monitoring/maintenancewindow", "7", see=SIGNED_IN, edit=ADMINS),
     **model_addresses("monitoring/restatement", "7", see=SIGNED_IN, edit=REPORTERS),
@@ -176,6 +182,7 @@ def test_each_address_opens_for_whom_it_should(
     make_service("payments", is_active=False)
     make_incident(id=7, title="Payments fail", started_at=timezone.now())
     begin = timezone.now()
+    make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
     MaintenanceWindow.objects.create(id=7, since=begin)
     Restatement.objects.create(
         id=7,
@@ -198,8 +205,9 @@ def test_each_address_opens_for_whom_it_should(
 def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) -> None:
     make_service("payments")
     make_incident(id=7, title="Payments fail", started_at=timezone.now())
-    MaintenanceWindow.objects.create(id=7, since=timezone.now())
     begin = timezone.now()
+    make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
+    MaintenanceWindow.objects.create(id=7, since=begin)
     spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}
     Restatement.objects.create(id=7, service_id="payments", reason="ours", **spoken)
     policy = AccountingPolicy.objects.get(version=1).pk

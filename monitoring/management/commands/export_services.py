@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from monitoring.catalogue.sections import sections
 from monitoring.catalogue.services_export import export
 from monitoring.management import service_ids
 from monitoring.models import Service
@@ -25,3 +26,7 @@ class Command(BaseCommand):
             services = services.filter(id__in=options["ids"])
         for piece in export(services.iterator()):
             self.stdout.write(piece, ending="")
+        if not options["ids"]:
+            for section in sections.values():
+                for piece in section.export():
+                    self.stdout.write(piece, ending="")

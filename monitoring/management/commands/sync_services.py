@@ -54,6 +54,12 @@ class Command(BaseCommand):
             yield from (f"    {difference}" for difference in differences)
         for id in outcome.archived:
             yield self.style.ERROR(f"- {id}")
+        for section in outcome.sections:
+            yield from (self.style.SUCCESS(f"+ {section.key}: {id}") for id in section.created)
+            for id, words in section.updated.items():
+                yield self.style.WARNING(f"~ {section.key}: {id}")
+                yield from (f"    {each}" for each in words)
+            yield from (self.style.ERROR(f"- {section.key}: {id}") for id in section.removed)
         counts = (
             f"{len(outcome.created)} to create, {len(outcome.updated)} to update, {len(outcome.archived)} to archive"
         )

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("incidents", "0002_incident_drafts"),
+        ("incidents", "0003_maintenance"),
         ("monitoring", "0024_incident_mode"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

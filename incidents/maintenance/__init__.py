@@ -1,0 +1,1 @@
+"""Maintenance: planned once or by a rule, announced, begun and ended without anybody at the keyboard."""
