@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError
@@ -215,3 +216,14 @@ def test_without_database_from_the_start_the_page_says_so(visit: Any, monkeypatc
 
 def unreachable(*_: object) -> None:
     raise OperationalError("connection refused")
+
+
+def test_drafts_and_updates_that_have_not_taken_effect_are_not_on_the_page() -> None:
+    make_incident(started_at=NOW, title="A draft", is_draft=True)
+    shown = make_incident(started_at=NOW, title="Cards fail")
+    make_update(incident=shown, created_at=NOW, message="Not yet.", published_at=None)
+    make_update(incident=shown, created_at=NOW, message="For us.", is_customer_visible=False)
+
+    (found,) = readmodel.read(NOW, 1, ZoneInfo("UTC")).incidents
+
+    assert (found.title, found.message) == ("Cards fail", "")
