@@ -218,6 +218,7 @@ def unreachable(*_: object) -> None:
     raise OperationalError("connection refused")
 
 
+@pytest.mark.django_db
 def test_drafts_and_updates_that_have_not_taken_effect_are_not_on_the_page() -> None:
     make_incident(started_at=NOW, title="A draft", is_draft=True)
     shown = make_incident(started_at=NOW, title="Cards fail")
