@@ -11,3 +11,4 @@ class IncidentsConfig(AppConfig):
         from monitoring.states.transitions import register_consumer
 
         register_consumer("system_status", task="incidents.follow_transitions")
+        register_consumer("incidents", task="incidents.follow_outages")
