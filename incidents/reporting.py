@@ -55,7 +55,7 @@ def locked(incident_id: int) -> Incident:
 
 def publish_incident(incident: Incident, *, who: User | None, now: datetime) -> None:
     """Make a locked draft public, with the updates that it has. Raises ValidationError if it is no draft any more."""
-    _refuse_decided(incident)
+    refuse_decided(incident)
     incident.published_at, incident.published_by = now, who
     if who is not None:
         acknowledge(incident, who=who, now=now)
@@ -69,7 +69,7 @@ def publish_incident(incident: Incident, *, who: User | None, now: datetime) -> 
 
 def dismiss(incident: Incident, *, who: User | None, now: datetime) -> None:
     """Decide that a locked draft is not published. Raises ValidationError if it is no draft any more."""
-    _refuse_decided(incident)
+    refuse_decided(incident)
     incident.dismissed_at, incident.dismissed_by = now, who
     if who is not None:
         acknowledge(incident, who=who, now=now)
@@ -78,13 +78,35 @@ def dismiss(incident: Incident, *, who: User | None, now: datetime) -> None:
     tell_when_committed(Subject.INCIDENT, Action.CANCELLED, [incident.pk], what="dismissed")
 
 
+def proposal_of(incident: Incident) -> IncidentUpdate | None:
+    """Return the update that the monitor proposes for an incident, if it proposes one. One query."""
+    return incident.updates.filter(is_proposed=True).first()
+
+
+def reword_proposal(update: IncidentUpdate, *, who: User | None) -> bool:
+    """Give the proposed update of a locked draft the words of this one; return False if there is none to reword.
+
+    From then on it is the person's, and the monitor does not change it.
+    """
+    proposal = proposal_of(update.incident) if update.incident.published_at is None else None
+    if proposal is None:
+        return False
+    if proposal.message != update.message:
+        proposal.message, proposal.message_translations = update.message, {}
+    proposal.status, proposal.is_customer_visible = update.status, update.is_customer_visible
+    proposal.created_by = who
+    proposal.save()
+    return True
+
+
 def acknowledge(incident: Incident, *, who: User | None, now: datetime) -> None:
     """Note who took care of an incident first. Does not save."""
     if incident.acknowledged_at is None:
         incident.acknowledged_at, incident.acknowledged_by = max(now, incident.started_at), who
 
 
-def _refuse_decided(incident: Incident) -> None:
+def refuse_decided(incident: Incident) -> None:
+    """Raise ValidationError if an incident is no draft any more, and say who decided."""
     if incident.published_at is not None:
         who = incident.published_by or _("the monitor")
         raise ValidationError(_("%(who)s has already published this incident."), "published", {"who": str(who)})

@@ -19,7 +19,7 @@ WHAT, CHECK, TIMING, JUDGING, WHERE = (
     ("id", "name", "display_name", "description", ("group_name", "tags"), "parent"),
     ("kind", "endpoint_url"),
     (("check_interval", "timeout"), "regions"),
-    (("failure_threshold", "recovery_threshold"), "quorum", "is_critical"),
+    (("failure_threshold", "recovery_threshold"), "quorum", "is_critical", "incident_mode"),
     ("metadata",),
 )
 # One for each kind; `service-form.js` shows the one of the chosen kind.
@@ -63,6 +63,7 @@ HELP = {
     "recovery_threshold": _("Number of good checks in a row after which an outage ends. Default: 1."),
     "quorum": _("Number of regions that must see a failure. Only used with several regions. Default: more than half."),
     "is_critical": _("An outage of this service alone counts as a major outage of the whole system."),
+    "incident_mode": _("What the monitor does when an outage of this service is confirmed."),
     "metadata": _("Optional JSON object for programs."),
 }
 
