@@ -10,8 +10,8 @@ from incidents.models import AffectedService, Incident, IncidentUpdate
 from incidents.outages import wording
 from incidents.outages.joining import Circle, Failure, roots
 from incidents.outages.urgency import urgency
+from incidents.outages.watched import Watched
 from incidents.outages.wording import Spell, Subject, Text
-from monitoring.models import Service
 from monitoring.models.services import IncidentMode
 
 PROPOSED = ("title", "severity", "priority", "started_at")
@@ -64,10 +64,10 @@ class Case:
         """Return whether no service recovered: all were archived, paused or switched off."""
         return all(getattr(row, "stopped", None) for row in self.rows)
 
-    def is_published_at_once(self, services: Mapping[str, Service]) -> bool:
+    def is_published_at_once(self, services: Mapping[str, Watched]) -> bool:
         return any(services[row.service_id].incident_mode == IncidentMode.PUBLISH for row in self.rows)
 
-    def circle(self, ancestors: Mapping[str, Sequence[str]], services: Mapping[str, Service]) -> Circle:
+    def circle(self, ancestors: Mapping[str, Sequence[str]], services: Mapping[str, Watched]) -> Circle:
         metadata = self.incident.metadata
         return Circle(
             incident_id=self.incident.pk,
@@ -87,7 +87,7 @@ class Case:
             is_draft=self.is_draft,
         )
 
-    def describe(self, services: Mapping[str, Service], ancestors: Mapping[str, Sequence[str]], monitored: int) -> None:
+    def describe(self, services: Mapping[str, Watched], ancestors: Mapping[str, Sequence[str]], monitored: int) -> None:
         """Write title, urgency and start of an incident that no person has changed."""
         incident = self.incident
         text = wording.title(self.subject(services, ancestors))
@@ -100,7 +100,7 @@ class Case:
         incident.started_at = min(_known(row.failed_at) for row in self.rows)
         incident.metadata["proposed"] = {name: _plain(getattr(incident, name)) for name in PROPOSED}
 
-    def subject(self, services: Mapping[str, Service], ancestors: Mapping[str, Sequence[str]]) -> Subject:
+    def subject(self, services: Mapping[str, Watched], ancestors: Mapping[str, Sequence[str]]) -> Subject:
         """Return what the incident is about: services that are part of another one in it are not named."""
         ids = roots([row.service_id for row in self.rows], ancestors)
         groups = {services[id].group_name for id in ids}

@@ -16,7 +16,8 @@ from database.bulk import array
 from database.sql import statement
 from incidents.outages.joining import TOGETHER, Circle
 from incidents.outages.tracking import Track
-from monitoring.models import RegionState, Service, Transition
+from incidents.outages.watched import Watched
+from monitoring.models import RegionState, Transition
 
 CHECKS = 10
 LOOK_BACK = timedelta(days=2)  # of the last checks, which a service that is checked once a day has too
@@ -35,7 +36,7 @@ def register_deployments(source: Deployments) -> None:
 
 
 def gather(
-    tracks: Mapping[str, Track], services: Mapping[str, Service], circles: Iterable[Circle], now: datetime
+    tracks: Mapping[str, Track], services: Mapping[str, Watched], circles: Iterable[Circle], now: datetime
 ) -> dict[str, dict[str, Any]]:
     """Return the evidence of outages by service id. Two queries, and those of the sources of deployments."""
     siblings = dict(pair for circle in circles for pair in _siblings(circle))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from database.locks import try_lock_in_transaction
 from incidents.lifecycle import RESOLVED
@@ -20,17 +20,13 @@ from incidents.models import AffectedService, Incident, IncidentUpdate
 from incidents.outages.cases import Case
 from incidents.outages.filing import Filing, Followed
 from incidents.outages.tracking import UP, Track, found, has_lasted
+from incidents.outages.watched import Watched, watched
 from monitoring.models import Service, Transition, TransitionClaim
-from monitoring.models.services import IncidentMode
 from monitoring.rules.state import Status
 from monitoring.states.transitions import claimed
 
 CONSUMER = "incidents"
 MOST_TRANSITIONS = 5_000  # of one run
-COLUMNS = (
-    *("name", "display_name", "status", "is_active", "archived_at", "incident_mode", "is_critical"),
-    *("group_name", "regions"),
-)
 
 
 def follow(now: datetime) -> bool:
@@ -52,7 +48,7 @@ class _Run:
     now: datetime
     rows: dict[str, AffectedService] = field(default_factory=dict)  # followed, by service
     proposing: set[int] = field(default_factory=set)  # incidents with a proposed update
-    services: dict[str, Service] = field(default_factory=dict)
+    services: dict[str, Watched] = field(default_factory=dict)
     cases: dict[int, Case] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)  # of the followed rows, as this run leaves them
     new: dict[str, Track] = field(default_factory=dict)  # outages without an incident
@@ -74,22 +70,26 @@ class _Run:
         """Read the followed rows and their services; locked, no person changes their incidents until the end."""
         followed = AffectedService.objects.filter(is_followed=True)
         if is_locked:
-            incidents = Incident.objects.filter(pk__in={row.incident_id for row in self.rows.values()})
-            locked = {each.pk: each for each in incidents.order_by("pk").select_for_update(no_key=True)}
-            followed = followed.filter(incident__in=locked)
+            followed = followed.filter(incident__in=self.cases)
+        incidents = Incident.objects.filter(pk__in=self.cases) if is_locked else self._open_incidents()
+        locked = incidents.order_by("pk").select_for_update(no_key=True) if is_locked else incidents
+        by_id = {each.pk: each for each in locked}
         rows = followed.defer("evidence").annotate(stopped=F("evidence__stopped"))
-        self.rows = {row.service_id: row for row in (rows if is_locked else rows.select_related("incident"))}
+        self.rows = {row.service_id: row for row in rows if row.incident_id in by_id}
         self.tracks = {
             id: Track(failed_at=_known(row.failed_at), recovered_at=row.recovered_at) for id, row in self.rows.items()
         }
         self.cases = {}
         for row in self.rows.values():
-            incident = locked[row.incident_id] if is_locked else row.incident
-            self.cases.setdefault(row.incident_id, Case(incident=incident)).rows.append(row)
+            self.cases.setdefault(row.incident_id, Case(incident=by_id[row.incident_id])).rows.append(row)
         if not is_locked:
-            self.services = _services({*self.rows, *(each.service_id for each in self.transitions)})
+            self.services = watched({*self.rows, *(each.service_id for each in self.transitions)})
         proposed = IncidentUpdate.objects.filter(is_proposed=True, incident__in=self.cases)
         self.proposing = set(proposed.values_list("incident_id", flat=True)) if self.cases else set()
+
+    def _open_incidents(self) -> QuerySet[Incident]:
+        rows = AffectedService.objects.filter(is_followed=True)
+        return Incident.objects.filter(pk__in=rows.values("incident"))
 
     def _has_news(self) -> bool:
         """Return whether there is something to do without any new transition."""
@@ -175,13 +175,7 @@ class _Run:
         return _is_down(status) if is_over else status in UP
 
     def _off(self, id: str) -> str:
-        """Return why the outages of a service are not followed; empty if they are."""
-        service = self.services[id]
-        if service.archived_at is not None:
-            return "archived"
-        if not service.is_active:
-            return "paused"
-        return "off" if service.incident_mode == IncidentMode.OFF else ""
+        return self.services[id].reason_to_stop
 
     def _reason_to_stop(self, id: str) -> str:
         return self._off(id) if self.tracks[id].recovered_at is None else ""
@@ -221,13 +215,6 @@ class _Run:
         for case in self.cases.values():
             case.is_changed |= self._lacks_closing(case)
         Filing(cases=self.cases, services=self.services, new=self.new, followed=followed, now=self.now).file()
-
-
-def _services(service_ids: Collection[str]) -> dict[str, Service]:
-    """Return these services, and those that are down. One query."""
-    down = Q(status=Status.DOWN, archived_at=None, is_active=True) & ~Q(incident_mode=IncidentMode.OFF)
-    wanted = Service.objects.filter(Q(pk__in=service_ids) | down).only(*COLUMNS)
-    return {service.pk: service for service in wanted}
 
 
 def _newest_changes(service_ids: Collection[str], also: Q) -> dict[str, Transition]:

@@ -19,7 +19,7 @@ from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 # With four for savepoints, as the tests run in a transaction.
-QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 17, 20
+QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 18, 20
 
 
 def publish(incident: Incident, who: Person, seconds: float) -> Incident:
@@ -461,5 +461,5 @@ def test_a_run_without_news_reads_little(django_assert_num_queries: DjangoAssert
     fail("payments", seconds=0)
     run(5)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         following.follow(at(10))
