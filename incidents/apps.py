@@ -7,7 +7,7 @@ class IncidentsConfig(AppConfig):
     verbose_name = pgettext_lazy("part of the admin", "Incidents")
 
     def ready(self) -> None:
-        from incidents import tasks  # noqa: F401  registers the tasks
+        from incidents import metrics, tasks  # noqa: F401  register what they define
         from monitoring.states.transitions import register_consumer
 
         register_consumer("system_status", task="incidents.follow_transitions")
