@@ -1,4 +1,4 @@
-"""What a person decides about an incident with one click."""
+"""Decisions about an incident that take one click."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Avg, Q
 from django.db.models.functions import TruncMinute
+from django.utils import translation
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from incidents.models import AffectedService, Incident
@@ -99,7 +99,7 @@ def _shown(row: AffectedService, names: Mapping[str, Service], chart: Chart | No
         more_siblings=max(0, known.get("sibling_count", 0) - len(siblings)),
         checks=[_check(each) for each in reversed(known.get("checks", ()))],
         relapses=[_time(at) for at in known.get("relapses", ())],
-        stopped=_(STOPPED[known["stopped"]["why"]]) if known.get("stopped") else "",
+        stopped=translation.gettext(STOPPED[known["stopped"]["why"]]) if known.get("stopped") else "",
         deployment=known.get("deployment"),
         chart=chart,
     )

@@ -1,4 +1,4 @@
-"""The services as the incident desk sees them: plain values, as thousands of models take long to make."""
+"""The services whose outages are followed, as plain values: thousands of models take long to make."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Drafts at the desk: their evidence, and what a person decides with one click."""
+"""Drafts in the admin: their evidence, and decisions with one click."""
 
 import threading
 from typing import Any

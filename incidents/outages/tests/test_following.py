@@ -19,7 +19,7 @@ from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 # With four for savepoints, as the tests run in a transaction.
-QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 18, 20
+QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 18, 21
 
 
 def publish(incident: Incident, who: Person, seconds: float) -> Incident:

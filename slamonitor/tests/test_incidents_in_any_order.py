@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, a service has one open automatic incident at most, and no outage is lost."""
+"""In any order of events, a service has one open automatic incident at most, and no outage is lost."""
 
 from datetime import timedelta
 from typing import Any
