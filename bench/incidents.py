@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
 
+import psycopg
+
 from bench.database import migrated
 from bench.faults.targets import Switched, switched
 from bench.installation import running, services_file
+from slamonitor.embedded.state_directory import read_env
 from slamonitor.tests.installation import Installation, wait_until
 
 LOOK_S = 0.02  # between two looks into the database
@@ -48,7 +51,7 @@ def as_table(figures: dict[str, Any]) -> str:
             (f"{figures['storm']:,} services {what}, s", f"{median(found):.2f}", f"{min(found):.2f} – {max(found):.2f}")
             for what, found in (
                 ("down at once → one incident", figures["at_once_s"]),
-                (f"down in batches of {BATCH} → one incident", figures["in_batches_s"]),
+                (f"down in batches of {BATCH}, all runs together", figures["in_batches_s"]),
                 ("up again → closing update", figures["recovery_s"]),
             )
         ),
@@ -74,11 +77,13 @@ def _one_death(installation: Installation, target: Switched, services: int) -> l
     installation.query("UPDATE incident_affected_services SET is_followed = FALSE RETURNING 1")
     target.tell("fail")
     began, seen = time.monotonic(), dict[str, float]()
-    while len(seen) < services:
-        assert time.monotonic() - began < PATIENCE_S, f"only {len(seen)} of {services} are drafted"
-        for service, delay in installation.query(FIRST_SEEN):
-            seen.setdefault(service, float(delay))
-        time.sleep(LOOK_S)
+    url = read_env(installation.state)["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:  # one for all looks: a new one each time costs CPU
+        while len(seen) < services:
+            assert time.monotonic() - began < PATIENCE_S, f"only {len(seen)} of {services} are drafted"
+            for service, delay in connection.execute(FIRST_SEEN):
+                seen.setdefault(service, float(delay))
+            time.sleep(LOOK_S)
     target.tell("answer")
     return list(seen.values())
 
