@@ -3,26 +3,34 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
-from django.db import models
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models, transaction
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from incidents import reporting
 from incidents.dashboard import status_sign
-from incidents.incident_form import IMPACT_FIELDS, IncidentForm, UpdateForm
+from incidents.decisions import DECISIONS
+from incidents.incident_filters import StageFilter
+from incidents.incident_form import IMPACT_FIELDS, PUBLISH, IncidentForm, UpdateForm
 from incidents.lifecycle import begun
 from incidents.maintenance.admin_page import MaintenancePlanAdmin
 from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate, MaintenancePlan
+from incidents.outages import shown
 from monitoring.admin_site.local_times import OVERRIDES
+from monitoring.admin_site.signs import sign
 from observability.events import Action, Subject, tell_when_committed
 
 NEXT_STEPS: dict[str, Any] = {
@@ -53,6 +61,8 @@ class UpdateInline(StackedInline):
         formset = super().get_formset(request, obj, **kwargs)
         if obj is not None:
             formset.form.current_status = obj.status  # a class created for this request
+            if obj.published_at is None and (proposal := reporting.proposal_of(obj)):
+                formset.form.current_status, formset.form.proposed_message = proposal.status, proposal.message
         return formset
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -69,7 +79,7 @@ class IncidentAdmin(ModelAdmin):
     inlines = (UpdateInline,)
     list_display = ("status_now", "title", "priority", "severity", "services", "started_at", "duration")
     list_display_links = ("title",)
-    list_filter = ("status", "priority", "severity")
+    list_filter = (StageFilter, "status", "priority", "severity")
     list_fullwidth = True
     list_per_page = 50
     show_full_result_count = False
@@ -122,6 +132,10 @@ class IncidentAdmin(ModelAdmin):
     def status_now(self, incident: Incident) -> SafeString | str:
         if incident.pk is None:
             return "–"
+        if incident.dismissed_at is not None:
+            return sign("archived", gettext("Dismissed"))
+        if incident.published_at is None:
+            return sign("nodata", gettext("Draft"), gettext("Only people with an account see it."))
         return status_sign(incident.status)
 
     @admin.display(description=_("Services"))
@@ -159,7 +173,11 @@ class IncidentAdmin(ModelAdmin):
         context: dict[str, Any] = {"flow": IncidentStatus.choices}
         if incident is not None:
             context["said"] = reporting.said(incident)
-            context["next_step"] = NEXT_STEPS[incident.status] if self._may_edit(request, incident) else ""
+            may_edit = self._may_edit(request, incident)
+            context |= {"next_step": NEXT_STEPS[incident.status] if may_edit else "", "may_decide": may_edit}
+            context["is_draft"] = incident.published_at is None and incident.dismissed_at is None
+            context["proposal"] = reporting.proposal_of(incident)
+            context["evidence"], context["more_evidence"] = shown.of_incident(incident)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -182,10 +200,44 @@ class IncidentAdmin(ModelAdmin):
                 setattr(found, field.attname, getattr(locked, field.attname))
         return found
 
+    def get_urls(self) -> list[URLPattern]:
+        decide = path("<int:incident_id>/decide/", self.admin_site.admin_view(self.decide), name="decide_incident")
+        return [decide, *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def decide(self, request: HttpRequest, incident_id: int) -> HttpResponse:
+        """Publish, dismiss or acknowledge an incident, or post what the monitor proposes."""
+        act = DECISIONS.get(request.POST.get("decision", ""))
+        try:
+            with transaction.atomic():
+                incident = reporting.locked(incident_id)
+                if act is None or not self._may_edit(request, incident):
+                    raise PermissionDenied
+                act(incident, request.user, timezone.now())  # type: ignore[arg-type]
+                if incident.published_at is not None:
+                    reporting.publish(timezone.now())
+                self.log_change(request, incident, request.POST["decision"])
+        except Incident.DoesNotExist as error:
+            raise Http404(incident_id) from error
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        return HttpResponseRedirect(reverse("admin:incidents_incident_change", args=[incident_id]))
+
+    def response_change(self, request: HttpRequest, obj: Incident) -> HttpResponse:
+        response: HttpResponse = super().response_change(request, obj)
+        if PUBLISH in request.POST:
+            return HttpResponseRedirect(reverse("admin:incidents_incident_change", args=[obj.pk]))
+        return response
+
     def save_model(self, request: HttpRequest, obj: Incident, form: IncidentForm, change: bool) -> None:
+        now = timezone.now()
         if not change:
             obj.created_by = obj.published_by = request.user  # type: ignore[assignment]
-            obj.published_at = timezone.now()
+            obj.published_at = now
+        elif obj.is_automatic:
+            reporting.acknowledge(obj, who=request.user, now=now)  # type: ignore[arg-type]
+        if "title" in form.changed_data:
+            obj.title_translations = {}  # those of the earlier title
         reporting.follow(obj, begun(reporting.course_of(obj), obj.started_at), obj.resolved_by)
         obj.save()
 
@@ -196,7 +248,10 @@ class IncidentAdmin(ModelAdmin):
         for formset in formsets:
             for update in formset.save(commit=False):
                 update.incident = form.instance
-                reporting.post(update, who=request.user, now=now, reopens=True)  # type: ignore[arg-type]
+                if not reporting.reword_proposal(update, who=request.user):  # type: ignore[arg-type]
+                    reporting.post(update, who=request.user, now=now, reopens=True)  # type: ignore[arg-type]
+        if PUBLISH in request.POST:
+            reporting.publish_incident(form.instance, who=request.user, now=now)  # type: ignore[arg-type]
         reporting.publish(now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:

@@ -28,6 +28,7 @@ IMPACT_FIELDS = {  # the worst first
     Impact.PARTIAL: "partial_services",
     Impact.DEGRADED: "degraded_services",
 }
+PUBLISH = "_publish"  # the button that saves a draft and publishes it
 FLOW = _("Investigating → identified → monitoring → resolved. Steps can be skipped or reversed.")
 
 
@@ -101,6 +102,11 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        if PUBLISH in self.data:
+            try:
+                reporting.refuse_decided(self.instance)
+            except ValidationError as error:
+                self.add_error(None, error)
         seen: set[str] = set()
         for name in IMPACT_FIELDS.values():
             twice = [service for service in values.get(name, ()) if service.pk in seen]
@@ -121,6 +127,7 @@ class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
     """One update. It can't be changed after it is stored."""
 
     current_status = IncidentStatus.INVESTIGATING.value  # of the incident; repeating it alone changes nothing
+    proposed_message = ""  # of a draft
 
     class Meta:
         model = IncidentUpdate
@@ -141,7 +148,7 @@ class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["status"] = self.current_status
+        self.initial["status"], self.initial["message"] = self.current_status, self.proposed_message
         self.fields["message"].required = False  # without one, there is no update
 
     def clean(self) -> dict[str, Any]:

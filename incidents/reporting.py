@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -38,8 +39,12 @@ def follow(incident: Incident, course: Course, who: User | None) -> None:
 
 def affect(incident: Incident, impacts: Mapping[str, str]) -> None:
     """Set the services that an incident affects: impact by id."""
-    before = dict(AffectedService.objects.filter(incident=incident).values_list("service_id", "impact"))
-    AffectedService.objects.filter(incident=incident, service_id__in=before.keys() - impacts.keys()).delete()
+    affected = AffectedService.objects.filter(incident=incident).exclude(service_id__in=impacts)
+    if taken_off := list(affected.filter(is_followed=True).values_list("service_id", flat=True)):
+        # Their outages, if they last, get an incident of their own and don't come back to this one.
+        incident.metadata["taken_off"] = sorted({*incident.metadata.get("taken_off", ()), *taken_off})
+        incident.save(update_fields=["metadata"])
+    affected.delete()
     affect_more(incident, impacts)
 
 
@@ -50,9 +55,10 @@ def locked(incident_id: int) -> Incident:
 
 def publish_incident(incident: Incident, *, who: User | None, now: datetime) -> None:
     """Make a locked draft public, with the updates that it has. Raises ValidationError if it is no draft any more."""
-    _refuse_decided(incident)
+    refuse_decided(incident)
     incident.published_at, incident.published_by = now, who
-    acknowledge(incident, who=who, now=now)
+    if who is not None:
+        acknowledge(incident, who=who, now=now)
     if waiting := incident.updates.filter(is_proposed=True).first():
         post(waiting, who=who, now=now)
     first = incident.updates.published().filter(is_customer_visible=True).exists()
@@ -63,11 +69,34 @@ def publish_incident(incident: Incident, *, who: User | None, now: datetime) -> 
 
 def dismiss(incident: Incident, *, who: User | None, now: datetime) -> None:
     """Decide that a locked draft is not published. Raises ValidationError if it is no draft any more."""
-    _refuse_decided(incident)
+    refuse_decided(incident)
     incident.dismissed_at, incident.dismissed_by = now, who
-    acknowledge(incident, who=who, now=now)
+    if who is not None:
+        acknowledge(incident, who=who, now=now)
     incident.updates.filter(is_proposed=True).delete()
     incident.save()
+    tell_when_committed(Subject.INCIDENT, Action.CANCELLED, [incident.pk], what="dismissed")
+
+
+def proposal_of(incident: Incident) -> IncidentUpdate | None:
+    """Return the update that the monitor proposes for an incident, if it proposes one. One query."""
+    return incident.updates.filter(is_proposed=True).first()
+
+
+def reword_proposal(update: IncidentUpdate, *, who: User | None) -> bool:
+    """Give the proposed update of a locked draft the words of this one; return False if there is none to reword.
+
+    From then on it is the person's, and the monitor does not change it.
+    """
+    proposal = proposal_of(update.incident) if update.incident.published_at is None else None
+    if proposal is None:
+        return False
+    if proposal.message != update.message:
+        proposal.message, proposal.message_translations = update.message, {}
+    proposal.status, proposal.is_customer_visible = update.status, update.is_customer_visible
+    proposal.created_by = who
+    proposal.save()
+    return True
 
 
 def acknowledge(incident: Incident, *, who: User | None, now: datetime) -> None:
@@ -76,7 +105,8 @@ def acknowledge(incident: Incident, *, who: User | None, now: datetime) -> None:
         incident.acknowledged_at, incident.acknowledged_by = max(now, incident.started_at), who
 
 
-def _refuse_decided(incident: Incident) -> None:
+def refuse_decided(incident: Incident) -> None:
+    """Raise ValidationError if an incident is no draft any more, and say who decided."""
     if incident.published_at is not None:
         who = incident.published_by or _("the monitor")
         raise ValidationError(_("%(who)s has already published this incident."), "published", {"who": str(who)})
@@ -88,22 +118,33 @@ def _refuse_decided(incident: Incident) -> None:
 def post(update: IncidentUpdate, *, who: User | None, now: datetime, reopens: bool = False) -> None:
     """Store an update of a locked incident, which takes effect now, and set the incident to the status in it.
 
-    Raises ValidationError if it would reopen a resolved incident without `reopens`.
+    A closing update that the monitor proposed sets the end of the incident to that of the outage, as measured. Raises
+    ValidationError if it would reopen a resolved incident without `reopens`.
     """
     incident = update.incident
     if incident.status == RESOLVED and update.status != RESOLVED and not reopens:
         raise ValidationError(_("This incident is resolved. Reopen it before you post another status."), "resolved")
-    follow(incident, moved(course_of(incident), update.status, now), who)
+    follow(incident, moved(course_of(incident), update.status, _in_effect(update, now)), who)
     if incident.published_at is not None and update.is_customer_visible and incident.first_update_at is None:
         incident.first_update_at = now
     incident.save()
     update.created_by, update.created_at = who, now
     update.is_proposed, update.publish_at, update.published_at = False, None, now
     update.save()
+    # Nothing is left to propose where it is said already.
+    incident.updates.filter(Q(status=update.status) | Q(metadata__reopens=True), is_proposed=True).delete()
     if update.impacts is not None:
         affect_more(incident, update.impacts)
     action = Action.COMPLETED if incident.status == RESOLVED else Action.PROGRESS
     tell_when_committed(Subject.INCIDENT, action, [incident.pk], status=incident.status)
+
+
+def _in_effect(update: IncidentUpdate, now: datetime) -> datetime:
+    """Return the end of the outage for a closing update that the monitor proposed, and `now` for any other."""
+    measured = parse_datetime(str(update.metadata.get("at", ""))) if update.status == RESOLVED else None
+    if measured is None or not update.is_proposed:
+        return now
+    return max(min(measured, now), update.incident.identified_at or measured)
 
 
 def affect_more(incident: Incident, impacts: Mapping[str, str]) -> None:

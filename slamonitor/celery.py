@@ -55,6 +55,7 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "outages without transitions": {"task": "incidents.follow_outages", "schedule": 5.0, "options": {"expires": 5}},
     "hours of the dashboard": {"task": "monitoring.roll_up_hours", "schedule": 60.0, "options": {"expires": 60}},
     # On the minute, so that a new day gets its row immediately; until then the page shows it without data.
     "days, closed and open": {"task": "monitoring.work_on_days", "schedule": crontab(), "options": {"expires": 60}},

@@ -229,6 +229,11 @@ CANARY_URLS = env.words("CANARY_URLS", [])  # probed when checks fail, to tell w
 # none, SECRET_KEY encrypts.
 SECRETS_KEYS = env.words("SECRETS_KEY", [])
 
+# --- Incidents ------------------------------------------------------------------------------------------------------
+INCIDENT_DRAFT_AFTER_SECONDS = env.number("INCIDENT_DRAFT_AFTER_SECONDS", 0, 0, 86_400)  # shorter outages get no draft
+# A service that fails again this soon after its incident was resolved continues it.
+INCIDENT_REOPEN_MINUTES = env.number("INCIDENT_REOPEN_MINUTES", 30, 0, 10_080)
+
 # --- API ------------------------------------------------------------------------------------------------------------
 SERVICE_NAME = "sla-monitor"  # our name in responses, logs and `/health`
 # URLs for programs: their errors are JSON, and they have trace headers and idempotency keys.

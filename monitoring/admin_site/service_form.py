@@ -17,7 +17,7 @@ from monitoring.probes import KINDS
 from monitoring.probes.secrets import map_secrets
 
 FIRST = ("endpoint_url", "kind", ("name", "id"), "check_interval")
-ABOUT = ("display_name", "description", ("group_name", "tags"), "parent", "is_critical", "metadata")
+ABOUT = ("display_name", "description", ("group_name", "tags"), "parent", "is_critical", "incident_mode", "metadata")
 TIMING = ("timeout", "regions", "quorum", ("failure_threshold", "recovery_threshold"))
 ASKED_FOR = frozenset({"heartbeat"})  # kinds that need settings, as nothing else says what to expect
 
@@ -80,6 +80,7 @@ HELP = {
     "recovery_threshold": _("Number of good checks in a row after which an outage ends. Default: 1."),
     "quorum": _("Number of regions that must see a failure. Only used with several regions. Default: more than half."),
     "is_critical": _("An outage of this service alone counts as a major outage of the whole system."),
+    "incident_mode": _("What the monitor does when an outage of this service is confirmed."),
     "metadata": _("Optional JSON object for programs."),
 }
 

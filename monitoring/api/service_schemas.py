@@ -1,7 +1,7 @@
 """A service as JSON, with the keys of a services file."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, GetJsonSchemaHandler, RootModel
 from pydantic.json_schema import JsonSchemaValue
@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 from monitoring.api.check_schemas import check_schema
 from monitoring.catalogue.plain_secrets import warnings_of
 from monitoring.models import Service
-from monitoring.models.services import INTERVAL_MS, SLUG_IN_SCHEMAS, THRESHOLD, TIMEOUT_MS
+from monitoring.models.services import INTERVAL_MS, SLUG_IN_SCHEMAS, THRESHOLD, TIMEOUT_MS, IncidentMode
 from monitoring.rules.state import Status
 from monitoring.states.live import status_at
 
@@ -49,6 +49,7 @@ class ServiceOut(BaseModel):
     timeout: int = Field(0, description="Total timeout in milliseconds, from DNS to the last byte.")
     regions: list[str] = Field([], description="Regions that the service is checked from.")
     quorum: int | None = Field(None, description="Number of regions that must see a failure; null for more than half.")
+    incident_mode: IncidentMode = Field(IncidentMode.DRAFT, description="Effect of an outage on incidents.")
     failure_threshold: int | None = Field(None, description="Failure threshold; null for that of the policy.")
     recovery_threshold: int | None = Field(None, description="Recovery threshold; null for that of the policy.")
     metadata: dict[str, Any] = Field({}, description="Free-form notes.")
@@ -84,6 +85,7 @@ def _settings(service: Service) -> dict[str, Any]:
         "timeout": service.timeout,
         "regions": service.regions,
         "quorum": service.quorum,
+        "incident_mode": service.incident_mode,
         "failure_threshold": service.failure_threshold,
         "recovery_threshold": service.recovery_threshold,
         "metadata": service.metadata,
@@ -119,6 +121,7 @@ class _Written(BaseModel):
     regions: list[str] = Field(["default"], min_length=1)
     quorum: int | None = Field(None, ge=1)
     is_critical: bool = False
+    incident_mode: Literal["draft", "publish", "off"] = "draft"
     failure_threshold: int | None = Field(None, ge=THRESHOLD[0], le=THRESHOLD[1])
     recovery_threshold: int | None = Field(None, ge=THRESHOLD[0], le=THRESHOLD[1])
     group: str = Field("", max_length=100)

@@ -24,6 +24,7 @@ COLUMNS = (
     "regions",
     "quorum",
     "is_critical",
+    "incident_mode",
     "kind",
     "check_settings",
     "failure_threshold",

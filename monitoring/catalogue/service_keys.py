@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from monitoring.models import Service
+from monitoring.models.services import IncidentMode
 from monitoring.probes import KINDS
 from monitoring.probes.suggestions import did_you_mean, shown
 
@@ -34,6 +35,15 @@ def _text_or_null(value: Any, written: str) -> str | None:
 
 def _flag(value: Any, written: str) -> str | None:
     return None if isinstance(value, bool) else _of_wrong_type(value, written, "true or false", "Enter true or false")
+
+
+def _incident_mode(value: Any, written: str) -> str | None:
+    known = IncidentMode.values
+    if not isinstance(value, str):
+        return _of_wrong_type(value, written, "a mode", f"Enter {known[0]}, {known[1]} or {known[2]}")
+    if value in known:
+        return None
+    return f"{shown(value)} is not a mode. {did_you_mean(value, known)}Available: {', '.join(known)}."
 
 
 def _texts(value: Any, written: str) -> str | None:
@@ -99,6 +109,7 @@ FAULTS: dict[str, Callable[[Any, str], str | None]] = {
     "regions": _texts,
     "quorum": _number_or_null,
     "is_critical": _flag,
+    "incident_mode": _incident_mode,
     "failure_threshold": _number_or_null,
     "recovery_threshold": _number_or_null,
     "group": _text,

@@ -71,8 +71,8 @@ def record(transitions: Sequence[Transition], statuses: Mapping[str, str] | None
 
 
 @contextmanager
-def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
-    """Yield the oldest unhandled transitions of a consumer, at most `BATCH`, and mark them handled when the block ends.
+def claimed(consumer: str, now: datetime, most: int = BATCH) -> Iterator[list[Transition]]:
+    """Yield the oldest unhandled transitions of a consumer, at most `most`, and mark them handled when the block ends.
 
     Each is handled at least once: if the block raises or the process dies, the next call yields the transitions again.
     """
@@ -82,7 +82,7 @@ def claimed(consumer: str, now: datetime) -> Iterator[list[Transition]]:
             TransitionClaim.objects.filter(consumer=consumer, done_at=None)
             .select_related("transition")
             .order_by("transition_id")
-            .select_for_update(of=("self",), skip_locked=True)[:BATCH]
+            .select_for_update(of=("self",), skip_locked=True)[:most]
         )
         yield [claim.transition for claim in claims]
         TransitionClaim.objects.filter(consumer=consumer, transition__in=[c.transition_id for c in claims]).update(

@@ -37,6 +37,7 @@ FORM = {
     "failure_threshold": "",
     "recovery_threshold": "",
     "quorum": "",
+    "incident_mode": "draft",
     "metadata": "{}",
 }
 

@@ -69,6 +69,7 @@ def test_a_whole_service_can_be_written(program: Any) -> None:
         "regions": ["seoul", "tokyo"],
         "quorum": 2,
         "is_critical": True,
+        "incident_mode": "publish",
         "failure_threshold": 3,
         "recovery_threshold": 2,
         "group": "Money",

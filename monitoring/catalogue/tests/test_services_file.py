@@ -67,6 +67,7 @@ def test_every_column_can_be_written() -> None:
 services:
   - {id: a, display_name: 결제, description: Pays., endpoint_url: http://10.0.0.5, check_interval: 1000,
      timeout: 900, is_active: false, regions: [seoul, tokyo], quorum: 2, is_critical: true,
+     incident_mode: publish,
      metadata: {team: {mail: [a, 1, 2.5, null]}}}
 """
     )
@@ -75,6 +76,7 @@ services:
     assert (service.name, service.display_name, service.description) == ("결제", "결제", "Pays.")
     assert (service.check_interval, service.timeout, service.is_active) == (1000, 900, False)
     assert (service.regions, service.quorum, service.is_critical) == (["seoul", "tokyo"], 2, True)
+    assert service.incident_mode == "publish"
     assert service.metadata == {"team": {"mail": ["a", 1, 2.5, None]}}
 
 
@@ -203,8 +205,8 @@ services:
         "8: endpoint_url: 'ftp://files.example.com' is not a URL that can be checked."
         " Enter a full URL, for example https://api.example.com/health",
         "9: time_out: unknown key. Did you mean timeout? Available: id, name, display_name, description,"
-        " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, failure_threshold,"
-        " recovery_threshold, group, parent, tags, check, metadata.",
+        " endpoint_url, check_interval, timeout, is_active, regions, quorum, is_critical, incident_mode,"
+        " failure_threshold, recovery_threshold, group, parent, tags, check, metadata.",
         '10: is_active: "yes" is text, not true or false. Enter true or false.',
         '11: id: "second" is the id of the service in line 6 too. Ids must be unique.',
         "14: check_interval: 60 is less than 1000 (1 s). If you meant seconds, enter milliseconds: 60000.",
@@ -228,6 +230,9 @@ services:
         ("description: null", "it is empty. Enter a value, or remove the line."),
         ("description: [a]", "the list is a list, not text."),
         ("description: !!timestamp 2025-01-01", "could not determine a constructor"),
+        ("incident_mode: on", '"on" is not a mode. Available: draft, publish, off.'),
+        ("incident_mode: drafts", '"drafts" is not a mode. Did you mean draft? Available: draft, publish, off.'),
+        ("incident_mode: false", "false is true or false, not a mode. Enter draft, publish or off."),
         ("is_critical: yes", "yes is text, not true or false. Enter true or false."),
         ("check_interval: 1e3", "1e3 is a number, not a whole number."),
         ("check_interval: 1_000", "1_000 is text, not a whole number."),
