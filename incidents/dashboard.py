@@ -4,9 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.safestring import SafeString
 
-from incidents.models import AffectedService, Incident, IncidentStatus
+from incidents.models import AffectedService, Finding, Incident, IncidentStatus, IncidentUpdate
+from incidents.targets import Response, response_of
 from monitoring.admin_site import signs
 
 MOST_INCIDENTS_LISTED = 20
@@ -30,6 +32,21 @@ class OpenIncident:
     status: str
     priority: str
     started_at: datetime
+    response: Response
+    is_acknowledged: bool
+    is_proposed: bool  # the monitor proposes an update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A draft that waits for a decision."""
+
+    id: int
+    title: str
+    priority: str
+    started_at: datetime
+    services: int
+    is_over: bool  # its services have recovered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +61,11 @@ class ServiceIncident:
     resolved_at: datetime | None
 
 
-def open_incidents() -> list[OpenIncident]:
+def open_incidents(now: datetime) -> list[OpenIncident]:
     """Return the unresolved incidents, the most urgent first. One query."""
-    rows = Incident.objects.unresolved().order_by("priority", "-started_at")[:MOST_INCIDENTS_LISTED]
+    proposed = IncidentUpdate.objects.filter(incident=OuterRef("pk"), is_proposed=True)
+    found = Incident.objects.unresolved().annotate(is_proposed=Exists(proposed))
+    rows = found.order_by("priority", "-started_at")[:MOST_INCIDENTS_LISTED]
     return [
         OpenIncident(
             id=row.id,
@@ -54,9 +73,35 @@ def open_incidents() -> list[OpenIncident]:
             status=str(IncidentStatus(row.status).label),
             priority=row.priority,
             started_at=row.started_at,
+            response=response_of(row.priority, row.started_at, row.first_update_at, row.resolved_at, now),
+            is_acknowledged=row.acknowledged_at is not None,
+            is_proposed=row.is_proposed,
         )
         for row in rows
     ]
+
+
+def drafts() -> list[Draft]:
+    """Return the drafts that wait for a decision, the most urgent first. One query."""
+    services = Count("affectedservice")
+    open_ones = Count("affectedservice", filter=Q(affectedservice__recovered_at=None))
+    rows = Incident.objects.drafts().annotate(services=services, open_ones=open_ones).order_by("priority", "started_at")
+    return [
+        Draft(
+            id=row.id,
+            title=row.title,
+            priority=row.priority,
+            started_at=row.started_at,
+            services=row.services,
+            is_over=row.services > 0 and row.open_ones == 0,
+        )
+        for row in rows[:MOST_INCIDENTS_LISTED]
+    ]
+
+
+def open_findings() -> int:
+    """Return the number of differences between measurements and incidents that nobody has explained. One query."""
+    return Finding.objects.open().count()
 
 
 def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:

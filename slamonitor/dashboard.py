@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from database.backups.reports import standing
-from incidents.dashboard import open_incidents, reported_in_incidents
+from incidents.dashboard import drafts, open_findings, open_incidents, reported_in_incidents
 from monitoring.admin_site import dashboard
 from monitoring.admin_site.dashboard import Period
 from monitoring.models import Service
@@ -81,10 +81,20 @@ def _attention(now: datetime) -> dict[str, Any]:
             {
                 "incident": each,
                 "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
+                "left": duration(abs(each.response.left(now).total_seconds())),
                 "url": reverse("admin:incidents_incident_change", args=[each.id]),
             }
-            for each in open_incidents()
+            for each in open_incidents(now)
         ],
+        "drafts": [
+            {
+                "draft": each,
+                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
+                "url": reverse("admin:incidents_incident_change", args=[each.id]),
+            }
+            for each in drafts()
+        ],
+        "findings": open_findings(),
         "decisions": attention.decisions(),
         "maintenance": attention.maintenance_today(now),
         "engine": dashboard.engine(now),
