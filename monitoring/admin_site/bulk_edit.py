@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from monitoring.admin_site.service_actions import CONFIRMED, MOST_SERVICES_NAMED
+from monitoring.admin_site.service_actions import CONFIRMED, selection
 from monitoring.catalogue import lifecycle
 from monitoring.models import AccountingPolicy, Service
 from monitoring.models.services import validate_check_interval, validate_timeout
@@ -94,19 +93,7 @@ def ask_or_edit(request: HttpRequest, chosen: QuerySet[Service], context: dict[s
         assert isinstance(request.user, User)  # the admin requires a signed-in user
         _edit(request, form.edit(), list(chosen.values_list("id", flat=True)), request.user)
         return None
-    names = [str(service) for service in chosen.order_by("name")[: MOST_SERVICES_NAMED + 1]]
-    count = chosen.count() if len(names) > MOST_SERVICES_NAMED else len(names)
-    context |= {
-        "title": _("Edit services"),
-        "form": form,
-        "names": names[:MOST_SERVICES_NAMED],
-        "more": max(0, count - MOST_SERVICES_NAMED),
-        "count": count,
-        "action": request.POST["action"],
-        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "select_across": request.POST.get("select_across", "0"),
-        "checkbox": ACTION_CHECKBOX_NAME,
-    }
+    context |= {**selection(request, chosen), "title": _("Edit services"), "form": form}
     return TemplateResponse(request, "admin/monitoring/service/bulk_edit.html", context)
 
 

@@ -95,22 +95,31 @@ def ask_or_do(
         assert isinstance(request.user, User)  # the admin requires a signed-in user
         _say_done(request, act(list(chosen.values_list("id", flat=True)), request.user, reason))
         return None
-    names = [str(service) for service in chosen.order_by("name")[: MOST_SERVICES_NAMED + 1]]
-    count = chosen.count() if len(names) > MOST_SERVICES_NAMED else len(names)
     context |= {
+        **selection(request, chosen),
         "title": question.title,
         "question": question,
+        "lacks_reason": is_confirmed,
+    }
+    return TemplateResponse(request, "admin/monitoring/service/decide.html", context)
+
+
+def selection(request: HttpRequest, chosen: QuerySet[Service]) -> dict[str, Any]:
+    """Return the names of some chosen services, their number, and what sends the same selection again.
+
+    The same selection is made by the filters in the URL, or service by service. Two queries at most.
+    """
+    names = [str(service) for service in chosen.order_by("name")[: MOST_SERVICES_NAMED + 1]]
+    count = chosen.count() if len(names) > MOST_SERVICES_NAMED else len(names)
+    return {
         "names": names[:MOST_SERVICES_NAMED],
         "more": max(0, count - MOST_SERVICES_NAMED),
         "count": count,
         "action": request.POST["action"],
-        # The same selection again: by the filters in the URL, or service by service.
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "checkbox": ACTION_CHECKBOX_NAME,
-        "lacks_reason": is_confirmed,
     }
-    return TemplateResponse(request, "admin/monitoring/service/decide.html", context)
 
 
 def _say_done(request: HttpRequest, count: int) -> None:

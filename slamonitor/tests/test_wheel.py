@@ -84,9 +84,10 @@ def test_its_command_runs_an_installation_from_an_empty_folder(installed: dict[s
     try:
         wait_until(lambda: up.poll() is not None or b"Status page" in log.read_bytes(), within_s=PATIENCE_S)
         assert up.poll() is None, log.read_text()
-        page = httpx.get(f"http://127.0.0.1:{port}/", headers={"Accept-Language": "ko"}, trust_env=False)
-        described = httpx.get(f"http://127.0.0.1:{port}/api/v1/openapi.json", trust_env=False)
-        styles = httpx.get(f"http://127.0.0.1:{port}/static/slamonitor/admin.css", trust_env=False)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_S) as client:
+            page = client.get("/", headers={"Accept-Language": "ko"})
+            described = client.get("/api/v1/openapi.json")
+            styles = client.get("/static/slamonitor/admin.css")
 
         assert "서비스" in page.text, "translations and templates"
         assert styles.status_code == 200

@@ -13,6 +13,7 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.locator("#id_password").fill(password)
     page.locator("#id_password").press("Enter")
     expect(page).not_to_have_url(re.compile("/login/"))
+    page.wait_for_load_state()  # a key that is pressed earlier is lost
 
 
 def sign_out(page: Page) -> None:

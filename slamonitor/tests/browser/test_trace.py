@@ -164,6 +164,7 @@ def test_the_admin_says_so_too(troubled: Page, installation: Installation) -> No
     sign_in(troubled, "the-admin")
     troubled.goto("/admin/monitoring/service/payments/change/")
     notice = troubled.locator("#trouble")
+    troubled.locator("details", has=troubled.locator("#id_parent")).locator("> summary").click()
 
     with troubled.expect_request("**/admin/autocomplete/**") as asked:
         troubled.locator(".select2-selection").first.click()
