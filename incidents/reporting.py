@@ -83,19 +83,20 @@ def proposal_of(incident: Incident) -> IncidentUpdate | None:
     return incident.updates.filter(is_proposed=True).first()
 
 
-def reword_proposal(update: IncidentUpdate, *, who: User | None) -> bool:
-    """Give the proposed update of a locked draft the words of this one; return False if there is none to reword.
+def keep_for_publication(update: IncidentUpdate, *, who: User | None, now: datetime) -> bool:
+    """Keep an update of a locked draft until the draft is published; return False if the incident is no draft.
 
-    From then on it is the person's, and the monitor does not change it.
+    It takes the place of what the monitor proposes. From then on it is the person's, and the monitor does not change
+    it.
     """
-    proposal = proposal_of(update.incident) if update.incident.published_at is None else None
-    if proposal is None:
+    incident = update.incident
+    if incident.published_at is not None or incident.dismissed_at is not None:
         return False
-    if proposal.message != update.message:
-        proposal.message, proposal.message_translations = update.message, {}
-    proposal.status, proposal.is_customer_visible = update.status, update.is_customer_visible
-    proposal.created_by = who
-    proposal.save()
+    kept = proposal_of(incident) or IncidentUpdate(incident=incident, is_proposed=True, created_at=now)
+    kept.status, kept.is_customer_visible = update.status, update.is_customer_visible
+    kept.message, kept.message_translations = update.message, update.message_translations
+    kept.created_by = who
+    kept.save()
     return True
 
 

@@ -18,12 +18,17 @@ BATCH = 100
 
 def schedule(update: IncidentUpdate, publish_at: datetime, *, now: datetime) -> None:
     """Store an update that takes effect later. Raises ValidationError for a time that has passed, or a bad text."""
-    if publish_at <= now:
-        message = _("%(at)s has passed. Choose a later time, or publish the update now.")
-        raise ValidationError(message, "past", {"at": f"{publish_at:%Y-%m-%d %H:%M %Z}"})
+    refuse_past(publish_at, now)
     markdown.validate(update.message)
     update.publish_at, update.created_at, update.published_at = publish_at, now, None
     update.save()
+
+
+def refuse_past(publish_at: datetime, now: datetime) -> None:
+    """Raise ValidationError if a time has passed."""
+    if publish_at <= now:
+        message = _("%(at)s has passed. Choose a later time, or publish the update now.")
+        raise ValidationError(message, "past", {"at": f"{publish_at:%Y-%m-%d %H:%M %Z}"})
 
 
 def publish_due(now: datetime) -> int:
