@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.db.models import Prefetch, QuerySet
+from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -14,17 +15,19 @@ from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from incidents import reporting
+from incidents import reporting, timeline, update_pages
 from incidents.decisions import DECISIONS
 from incidents.incident_filters import StageFilter
-from incidents.incident_form import IMPACT_FIELDS, PUBLISH, IncidentForm, UpdateForm
+from incidents.incident_form import DRAFT, IMPACT_FIELDS, PUBLISH, IncidentForm
 from incidents.incident_list import IncidentColumns
+from incidents.languages import fields_of, read
 from incidents.lifecycle import begun
-from incidents.models import AffectedService, Incident, IncidentStatus, IncidentUpdate
+from incidents.models import AffectedService, Incident, IncidentStatus, UpdateTemplate
 from incidents.outages import shown
+from incidents.update_inline import UpdateInline
 from monitoring.admin_site.local_times import OVERRIDES
 from observability.events import Action, Subject, tell_when_committed
 
@@ -34,36 +37,8 @@ NEXT_STEPS: dict[str, Any] = {
     ),
     IncidentStatus.IDENTIFIED: _("Next: when a fix is in place, post an update with the status “Monitoring”."),
     IncidentStatus.MONITORING: _("Next: when the service stays stable, post an update with the status “Resolved”."),
-    IncidentStatus.RESOLVED: _("Closed. An update with another status reopens it."),
+    IncidentStatus.RESOLVED: _("Closed. To open it again, post an update with “Reopen the incident”."),
 }
-
-
-class UpdateInline(StackedInline):
-    """A form for one more update; earlier updates can't be changed."""
-
-    model = IncidentUpdate
-    form = UpdateForm
-    extra = max_num = 1
-    can_delete = False
-    fields = ("status", "message", "is_customer_visible")
-    verbose_name = verbose_name_plural = _("new update")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[IncidentUpdate]:
-        return IncidentUpdate.objects.none()  # the time line of the page shows earlier updates
-
-    def get_formset(self, request: HttpRequest, obj: Incident | None = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
-        if obj is not None:
-            formset.form.current_status = obj.status  # a class created for this request
-            if obj.published_at is None and (proposal := reporting.proposal_of(obj)):
-                formset.form.current_status, formset.form.proposed_message = proposal.status, proposal.message
-        return formset
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # published updates stay
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class IncidentAdmin(IncidentColumns, ModelAdmin):
@@ -83,6 +58,10 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
     actions = None
     change_form_template = "admin/incidents/incident/change_form.html"
     warn_unsaved_form = True
+
+    class Media:
+        js = (Script("incidents/update-form.js", type="module"),)
+
     readonly_fields = (
         "status_now",
         "services_by_impact",
@@ -97,9 +76,11 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
         times = ("started_at",) if obj is None else ("started_at", ("identified_at", "resolved_at"), "duration")
         after = ("impact_description", "root_cause", "resolution_notes")
         # Read-only users don't see the form's own fields.
-        touched = tuple(IMPACT_FIELDS.values()) if self._may_edit(request, obj) else ("services_by_impact",)
+        may_edit = self._may_edit(request, obj)
+        touched = tuple(IMPACT_FIELDS.values()) if may_edit else ("services_by_impact",)
+        titles = ("title", *(fields_of("title") if may_edit else ()))
         sets = [
-            (None, {"fields": ("title", "description", ("severity", "priority"), *times)}),
+            (None, {"fields": (*titles, "description", ("severity", "priority"), *times)}),
             (_("Affected services"), {"fields": touched}),
         ]
         if obj is None:
@@ -107,7 +88,8 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
         return [*sets, (_("Follow-up"), {"fields": (*after, ("filed_by", "closed_by")), "classes": ["collapse"]})]
 
     def get_inlines(self, request: HttpRequest, obj: Incident | None) -> Any:
-        return self.inlines if self._may_edit(request, obj) else ()
+        is_dismissed = obj is not None and obj.dismissed_at is not None
+        return self.inlines if self._may_edit(request, obj) and not is_dismissed else ()
 
     def _may_edit(self, request: HttpRequest, incident: Incident | None) -> bool:
         return bool(self.has_change_permission(request, incident) if incident else self.has_add_permission(request))
@@ -127,13 +109,18 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
         incident = Incident.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
         context: dict[str, Any] = {"flow": IncidentStatus.choices}
         if incident is not None:
-            context["said"] = reporting.said(incident)
             may_edit = self._may_edit(request, incident)
             context |= {"next_step": NEXT_STEPS[incident.status] if may_edit else "", "may_decide": may_edit}
+            context |= timeline.of_incident(incident)
             context["is_draft"] = incident.published_at is None and incident.dismissed_at is None
             context["proposal"] = reporting.proposal_of(incident)
             context["evidence"], context["more_evidence"] = shown.of_incident(incident)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        context["templates"] = UpdateTemplate.objects.order_by("name")
+        answer: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return answer
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, models.TextField):
@@ -157,7 +144,7 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         decide = path("<int:incident_id>/decide/", self.admin_site.admin_view(self.decide), name="decide_incident")
-        return [decide, *super().get_urls()]
+        return [decide, *update_pages.urls(), *super().get_urls()]
 
     @method_decorator(require_POST)
     def decide(self, request: HttpRequest, incident_id: int) -> HttpResponse:
@@ -178,21 +165,22 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
             messages.error(request, " ".join(error.messages))
         return HttpResponseRedirect(reverse("admin:incidents_incident_change", args=[incident_id]))
 
-    def response_change(self, request: HttpRequest, obj: Incident) -> HttpResponse:
-        response: HttpResponse = super().response_change(request, obj)
-        if PUBLISH in request.POST:
-            return HttpResponseRedirect(reverse("admin:incidents_incident_change", args=[obj.pk]))
-        return response
+    def response_post_save_add(self, request: HttpRequest, obj: Incident) -> HttpResponse:
+        """Stay at the incident: its timeline shows what has been published."""
+        return HttpResponseRedirect(reverse("admin:incidents_incident_change", args=[obj.pk]))
+
+    response_post_save_change = response_post_save_add
 
     def save_model(self, request: HttpRequest, obj: Incident, form: IncidentForm, change: bool) -> None:
         now = timezone.now()
         if not change:
-            obj.created_by = obj.published_by = request.user  # type: ignore[assignment]
-            obj.published_at = now
+            obj.created_by = request.user  # type: ignore[assignment]
+            if DRAFT not in request.POST:
+                obj.published_at, obj.published_by = now, request.user  # type: ignore[assignment]
+                reporting.acknowledge(obj, who=request.user, now=now)  # type: ignore[arg-type]
         elif obj.is_automatic:
             reporting.acknowledge(obj, who=request.user, now=now)  # type: ignore[arg-type]
-        if "title" in form.changed_data:
-            obj.title_translations = {}  # those of the earlier title
+        obj.title_translations = read(form, "title")
         reporting.follow(obj, begun(reporting.course_of(obj), obj.started_at), obj.resolved_by)
         obj.save()
 
@@ -201,10 +189,10 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
         reporting.affect(form.instance, form.impacts)
         tell_when_committed(Subject.INCIDENT, Action.UPDATED if change else Action.CREATED, [form.instance.pk])
         for formset in formsets:
-            for update in formset.save(commit=False):
-                update.incident = form.instance
-                if not reporting.reword_proposal(update, who=request.user):  # type: ignore[arg-type]
-                    reporting.post(update, who=request.user, now=now, reopens=True)  # type: ignore[arg-type]
+            formset.save(commit=False)  # which the history of the admin reads
+            for update_form in formset.extra_forms:
+                if update_form.has_changed():
+                    update_form.write(form.instance, who=request.user, now=now)
         if PUBLISH in request.POST:
             reporting.publish_incident(form.instance, who=request.user, now=now)  # type: ignore[arg-type]
         reporting.publish(now)

@@ -6,14 +6,15 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from incidents import reporting
+from incidents import languages, reporting
 from incidents.lifecycle import begun
-from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority
+from incidents.models import Impact, Incident, Priority
 from monitoring.admin_site.accounting_admin import zone_words
 from monitoring.models import Service
 
@@ -29,7 +30,7 @@ IMPACT_FIELDS = {  # the worst first
     Impact.DEGRADED: "degraded_services",
 }
 PUBLISH = "_publish"  # the button that saves a draft and publishes it
-FLOW = _("Investigating → identified → monitoring → resolved. Steps can be skipped or reversed.")
+DRAFT = "_draft"  # the button that files an incident as a draft
 
 
 class _ServicesWidget(AutocompleteSelectMultiple):
@@ -45,7 +46,10 @@ def _services(impact: Impact) -> forms.ModelMultipleChoiceField:  # type: ignore
     return forms.ModelMultipleChoiceField(Service.objects.present(), label=impact.label, required=False, widget=widget)
 
 
-class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
+Translations: Any = languages.translated("title", _("Title"), UnfoldAdminTextInputWidget, {}, max_length=200)
+
+
+class IncidentForm(Translations, forms.ModelForm):  # type: ignore[misc,type-arg]
     major_services = _services(Impact.MAJOR)
     partial_services = _services(Impact.PARTIAL)
     degraded_services = _services(Impact.DEGRADED)
@@ -83,10 +87,16 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["started_at"].help_text = format_lazy(
                 "{} {}", self.fields["started_at"].help_text, zone_words()
             )
+        for name in languages.fields_of("title"):
+            self.fields[name].help_text = _("For readers of this language. Empty: they get the title above.")
+        languages.fill(self, "title", self.instance.title_translations)
         if self.instance.pk:
             touched = reporting.touched(self.instance)
             for impact, name in IMPACT_FIELDS.items():
                 self.initial[name] = [id for id, how in touched if how == impact]
+                if name in self.fields:  # an archived service stays with the incidents that it had
+                    stays = Q(archived_at=None) | Q(pk__in=[id for id, _impact in touched])
+                    self.fields[name].queryset = Service.objects.filter(stays)  # type: ignore[attr-defined]
 
     def clean_started_at(self) -> Any:
         started_at = self.cleaned_data["started_at"]
@@ -102,6 +112,7 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
+        languages.validate(self, "title")
         if PUBLISH in self.data:
             try:
                 reporting.refuse_decided(self.instance)
@@ -121,38 +132,3 @@ class IncidentForm(forms.ModelForm):  # type: ignore[type-arg]
         """Return the impact by the service's id."""
         fields = IMPACT_FIELDS.items()
         return {service.pk: str(impact) for impact, name in fields for service in self.cleaned_data[name]}
-
-
-class UpdateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One update. It can't be changed after it is stored."""
-
-    current_status = IncidentStatus.INVESTIGATING.value  # of the incident; repeating it alone changes nothing
-    proposed_message = ""  # of a draft
-
-    class Meta:
-        model = IncidentUpdate
-        fields = ("status", "message", "is_customer_visible")
-        widgets: ClassVar[dict[str, forms.Widget]] = {
-            "status": UnfoldAdminSelectWidget(),
-            "message": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-            "is_customer_visible": UnfoldBooleanSwitchWidget(),
-        }
-        help_texts: ClassVar[dict[str, Any]] = {
-            "status": FLOW,
-            "message": _(
-                "What is known, what is being done, and when the next update follows. Leave empty to post no update."
-                " Markdown: **bold**, lists, [links](…)."
-            ),
-            "is_customer_visible": _("Turn off for an internal note. Customers see a new status in any case."),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["status"], self.initial["message"] = self.current_status, self.proposed_message
-        self.fields["message"].required = False  # without one, there is no update
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        if "message" not in self.errors and not values.get("message"):
-            self.add_error("message", _("Enter a message, which tells customers what has changed."))
-        return values

@@ -1,4 +1,4 @@
-"""What the list of incidents shows of each, and the page of one repeats."""
+"""The columns of the list of incidents, some of which the page of an incident repeats."""
 
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join

@@ -11,44 +11,21 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.tests.cast import Person
 from database import changes
 from incidents.models import AffectedService, Incident, IncidentUpdate, SystemStatus
-from incidents.tests.factories import make_incident
+from incidents.tests.factories import incident_form, make_incident, started
 from monitoring.tests.factories import make_service
 
 LIST = "/admin/incidents/incident/"
 
 
-def form(message: str = "", status: str = "investigating", **values: Any) -> dict[str, Any]:
-    started_at = timezone.now() - timedelta(minutes=30)
-    updates = {
-        "updates-TOTAL_FORMS": "1",
-        "updates-INITIAL_FORMS": "0",
-        "updates-0-status": status,
-        "updates-0-message": message,
-        "updates-0-is_customer_visible": "on",
-    }
-    return {
-        "title": "Payments fail",
-        "severity": "high",
-        "priority": "P1",
-        "started_at_0": f"{started_at:%Y-%m-%d}",
-        "started_at_1": f"{started_at:%H:%M:%S}",
-        **updates,
-        **values,
-    }
-
-
 def file(person: Person, **values: Any) -> Incident:
-    answer = person.client.post(f"{LIST}add/", form(**values))
+    answer = person.client.post(f"{LIST}add/", incident_form(**values))
     assert answer.status_code == 302, answer.context["errors"]
     return Incident.objects.get()
 
 
 def say(person: Person, incident: Incident, message: str, status: str, **values: Any) -> Incident:
-    kept = {
-        "started_at_0": f"{incident.started_at:%Y-%m-%d}",
-        "started_at_1": f"{incident.started_at:%H:%M:%S}",
-    }
-    answer = person.client.post(f"{LIST}{incident.pk}/change/", form(message, status, **{**kept, **values}))
+    given = incident_form(message, status, **{**started(incident), **values})
+    answer = person.client.post(f"{LIST}{incident.pk}/change/", given)
     assert answer.status_code == 302, answer.context["errors"]
     incident.refresh_from_db()
     return incident
@@ -89,7 +66,7 @@ def test_an_update_moves_the_incident_through_its_course(reporter: Person, admin
     assert incident.duration_minutes >= 30
     assert SystemStatus.objects.get().active_incidents == 0
 
-    say(reporter, incident, "It is back.", "investigating")
+    say(reporter, incident, "It is back.", "investigating", **{"updates-0-reopen": "on"})
     assert (incident.resolved_at, incident.resolved_by, incident.duration_minutes) == (None, None, None)
     assert incident.updates.count() == 3
 
@@ -106,7 +83,7 @@ def test_saving_without_a_message_says_nothing(reporter: Person) -> None:
 def test_a_status_without_a_message_is_asked_for(reporter: Person) -> None:
     incident = file(reporter)
 
-    page = reporter.client.post(f"{LIST}{incident.pk}/change/", form("", "resolved"))
+    page = reporter.client.post(f"{LIST}{incident.pk}/change/", incident_form("", "resolved"))
 
     assert page.status_code == 200
     incident.refresh_from_db()
@@ -119,7 +96,7 @@ def test_what_was_said_cannot_be_changed(reporter: Person) -> None:
 
     reporter.client.post(
         f"{LIST}{incident.pk}/change/",
-        {**form("Nothing happened."), "updates-INITIAL_FORMS": "1", "updates-0-id": str(update.pk)},
+        {**incident_form("Nothing happened."), "updates-INITIAL_FORMS": "1", "updates-0-id": str(update.pk)},
     )
 
     update.refresh_from_db()
@@ -140,7 +117,7 @@ def test_a_service_is_named_once(reporter: Person) -> None:
     make_service("payments")
 
     page = reporter.client.post(
-        f"{LIST}add/", form(major_services=["payments"], partial_services=["payments"])
+        f"{LIST}add/", incident_form(major_services=["payments"], partial_services=["payments"])
     ).content.decode()
 
     assert "Payments is listed twice" in page
@@ -150,14 +127,14 @@ def test_a_service_is_named_once(reporter: Person) -> None:
 def test_an_incident_does_not_begin_in_the_future_or_after_it_was_resolved(reporter: Person) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     later = {"started_at_0": f"{tomorrow:%Y-%m-%d}", "started_at_1": "00:00:00"}
-    assert "This time is in the future" in reporter.client.post(f"{LIST}add/", form(**later)).content.decode()
+    assert "This time is in the future" in reporter.client.post(f"{LIST}add/", incident_form(**later)).content.decode()
 
     incident = file(reporter)
     say(reporter, incident, "Well again.", "resolved")
     Incident.objects.update(resolved_at=incident.started_at + timedelta(minutes=1))
     now = timezone.now() - timedelta(seconds=5)
     moved = {"started_at_0": f"{now:%Y-%m-%d}", "started_at_1": f"{now:%H:%M:%S}"}
-    page = reporter.client.post(f"{LIST}{incident.pk}/change/", form(**moved)).content.decode()
+    page = reporter.client.post(f"{LIST}{incident.pk}/change/", incident_form(**moved)).content.decode()
     assert "Choose an earlier time" in page
 
 
@@ -171,7 +148,7 @@ def test_a_viewer_reads_all_that_was_said_and_can_change_nothing(reporter: Perso
     assert 'Payments <span class="admin-muted">· Major outage</span>' in page
     assert 'name="_save"' not in page
     assert 'name="updates-0-message"' not in page
-    assert viewer.client.post(f"{LIST}{incident.pk}/change/", form("No.", "resolved")).status_code == 403
+    assert viewer.client.post(f"{LIST}{incident.pk}/change/", incident_form("No.", "resolved")).status_code == 403
 
 
 def test_list_says_how_it_is_and_takes_a_fixed_number_of_queries(

@@ -10,8 +10,7 @@ from django.utils import timezone
 from accounts.tests.cast import Person, make_person
 from incidents.models import AffectedService, Incident, IncidentUpdate, SystemStatus
 from incidents.outages.tests.outages import at, change, fail, proposal, recover, run
-from incidents.tests.factories import make_incident
-from incidents.tests.test_incident_admin import form
+from incidents.tests.factories import incident_form, make_incident
 from monitoring.engine import recording
 from monitoring.tests.factories import START, make_result, make_service
 
@@ -67,7 +66,7 @@ def test_a_draft_is_published_with_one_click_and_only_once(reporter: Person, adm
 def test_a_draft_is_published_with_changes(reporter: Person, admin: Person) -> None:
     incident = draft()
     values: dict[str, Any] = {
-        **form(proposal(incident).message, title="Cards are refused", major_services=["payments"]),
+        **incident_form(proposal(incident).message, title="Cards are refused", major_services=["payments"]),
         "started_at_0": "2025-03-10",
         "started_at_1": "00:01:00",
         "_publish": "1",
@@ -90,7 +89,7 @@ def test_a_draft_is_published_with_changes(reporter: Person, admin: Person) -> N
 
 def test_a_saved_draft_keeps_the_words_of_the_person(reporter: Person) -> None:
     incident = draft()
-    values = form("Cards are refused. We are on it.", title="Cards are refused", major_services=["payments"])
+    values = incident_form("Cards are refused. We are on it.", title="Cards are refused", major_services=["payments"])
     values |= {"started_at_0": "2025-03-10", "started_at_1": "00:01:00"}
     answer = reporter.client.post(f"{LIST}{incident.pk}/change/", values)
     assert answer.status_code == 302, answer.context["errors"]
