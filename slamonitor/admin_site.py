@@ -105,6 +105,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:incidents_maintenanceplan_changelist",
         ),
         (
+            "incidents.view_updatetemplate",
+            _("Update templates"),
+            "article",
+            "admin:incidents_updatetemplate_changelist",
+        ),
+        (
             "monitoring.view_maintenancewindow",
             _("Windows as accounted"),
             "history",
