@@ -16,7 +16,8 @@ from pytest_django import Settings
 
 from accounts import tokens
 from accounts.tests.cast import Person
-from incidents.tests.factories import make_incident
+from incidents.models import UpdateTemplate
+from incidents.tests.factories import make_incident, make_update
 from monitoring.engine.heartbeats import open_door
 from monitoring.models import MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
@@ -79,7 +80,8 @@ def ids(cast: dict[str, Person]) -> Ids:
     """Make one of everything, and return what stands for ids in addresses."""
     make_service("payments", is_active=False)
     now = timezone.now()
-    make_incident(id=7, title="Payments fail", started_at=now)
+    make_update(id=7, incident=make_incident(id=7, title="Payments fail", started_at=now), created_at=now)
+    UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
     MaintenanceWindow.objects.create(id=7, since=now)
     about: Any = {"service_id": "payments", "restated_as": "operational", "reason": "ours", "proposed_at": now}
     Restatement.objects.create(id=7, since=now, until=now + timedelta(hours=1), **about)
@@ -127,6 +129,12 @@ def odd_forms(ids: Ids) -> Iterator[Request]:
         "kind",
         "check_settings",
         "restated_as",
+        "updates-0-message",
+        "major_services",
+        "template",
+        "incident",
+        "publish_at_0",
+        "message",
     ]
     for address in sorted({*ROUTES.values()}):
         yield getting(address.format(**ids), "POST")

@@ -13,7 +13,8 @@ from accounts import tokens
 from accounts.models import ApiToken
 from accounts.tests.cast import Person
 from incidents.maintenance.tests.factories import make_plan
-from incidents.tests.factories import make_incident
+from incidents.models import UpdateTemplate
+from incidents.tests.factories import make_incident, make_update
 from monitoring.models import AccountingPolicy, MaintenanceWindow, Restatement
 from monitoring.tests.factories import make_service
 
@@ -35,7 +36,7 @@ BY_FORM_SIGNED_IN = (302, 405, 405, 405)
 def model_addresses(
     model: str, id: str, *, see: tuple[int, ...], edit: tuple[int, ...]
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return the addresses of a model in the admin. Nothing is ever deleted there."""
+    """Return the addresses of a model in the admin, where hardly anything is ever deleted."""
     base = f"admin/{model}/"
     moved = tuple(302 for _status in see)  # to the address with change/
     return {
@@ -137,6 +138,18 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "admin/monitoring/service/": ("/admin/monitoring/service/", SIGNED_IN),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
+    **{
+        f"admin/incidents/incident/{route}": (f"/admin/incidents/incident/{address}", expected)
+        for route, address, expected in (
+            ("<int:incident_id>/decide/", "7/decide/", BY_FORM_SIGNED_IN),
+            ("preview/", "preview/", BY_FORM_SIGNED_IN),
+            ("template/", "template/", BY_FORM_SIGNED_IN),
+            ("<int:incident_id>/updates/<int:update_id>/", "7/updates/7/", REPORTERS),
+            ("<int:incident_id>/updates/<int:update_id>/act/", "7/updates/7/act/", BY_FORM_SIGNED_IN),
+        )
+    },
+    **model_addresses("incidents/updatetemplate", "7", see=SIGNED_IN, edit=REPORTERS),
+    "admin/incidents/updatetemplate/<path:object_id>/delete/": ("/admin/incidents/updatetemplate/7/delete/", REPORTERS),
     **model_addresses("incidents/maintenanceplan", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/incidents/maintenanceplan/<int:pk>/act/": (
         "/admin/incidents/maintenanceplan/7/act/",
@@ -180,7 +193,9 @@ def test_each_address_opens_for_whom_it_should(
     monkeypatch.setattr(front, "keeper", reading_keeper())
     address, expected = EXPECTED[route]
     make_service("payments", is_active=False)
-    make_incident(id=7, title="Payments fail", started_at=timezone.now())
+    incident = make_incident(id=7, title="Payments fail", started_at=timezone.now())
+    make_update(id=7, incident=incident, created_at=timezone.now())
+    UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
     MaintenanceWindow.objects.create(id=7, since=begin)
@@ -204,7 +219,9 @@ def test_each_address_opens_for_whom_it_should(
 
 def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) -> None:
     make_service("payments")
-    make_incident(id=7, title="Payments fail", started_at=timezone.now())
+    incident = make_incident(id=7, title="Payments fail", started_at=timezone.now())
+    make_update(id=7, incident=incident, created_at=timezone.now())
+    UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
     MaintenanceWindow.objects.create(id=7, since=begin)
