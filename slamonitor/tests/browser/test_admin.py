@@ -66,7 +66,7 @@ def test_the_overview_follows_an_outage_and_its_form_is_filled_in(page: Page, br
     expect(page.get_by_text("Updates are paused.")).to_be_visible()
     page.get_by_role("link", name=re.compile("^Report 1 as an incident")).click()
 
-    expect(page.get_by_label("Title")).to_have_value("Payments is down")
+    expect(page.locator("#id_title")).to_have_value("Payments is down")
     expect(page.locator("#id_major_services option:checked")).to_have_text(["Payments"])
 
 
@@ -115,7 +115,10 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
 
 
-FOR_ALL = ["Overview", "Incidents", "Services", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
+FOR_ALL = [
+    *("Overview", "Incidents", "Services", "Checks", "Maintenance", "Update templates", "Windows as accounted"),
+    *("Restatements", "Policies", "API tokens"),
+]
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
