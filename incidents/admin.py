@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from incidents import reporting
+from incidents import clocks, reporting
 from incidents.dashboard import status_sign
 from incidents.decisions import DECISIONS
 from incidents.incident_filters import StageFilter
@@ -177,6 +177,7 @@ class IncidentAdmin(ModelAdmin):
             context |= {"next_step": NEXT_STEPS[incident.status] if may_edit else "", "may_decide": may_edit}
             context["is_draft"] = incident.published_at is None and incident.dismissed_at is None
             context["proposal"] = reporting.proposal_of(incident)
+            context["response"] = clocks.of_incident(incident, timezone.now())
             context["evidence"], context["more_evidence"] = shown.of_incident(incident)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
