@@ -115,7 +115,19 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
 
 
-FOR_ALL = ["Overview", "Incidents", "Services", "Checks", "Maintenance", "Restatements", "Policies", "API tokens"]
+FOR_ALL = [
+    "Overview",
+    "Incidents",
+    "Reconciliation",
+    "Response times",
+    "Services",
+    "Checks",
+    "Maintenance",
+    "Windows as accounted",
+    "Restatements",
+    "Policies",
+    "API tokens",
+]
 MENUS = {
     Role.VIEWER: FOR_ALL,
     Role.REPORTER: FOR_ALL,
