@@ -1,18 +1,20 @@
 """Incidents on the dashboard of the admin, and on the pages of services."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils.safestring import SafeString
 
-from incidents.models import AffectedService, Finding, Incident, IncidentStatus, IncidentUpdate
+from incidents.models import AffectedService, Finding, FollowUp, Incident, IncidentStatus, IncidentUpdate
 from incidents.targets import Response, response_of
 from monitoring.admin_site import signs
 
 MOST_INCIDENTS_LISTED = 20
 MOST_OF_SERVICE_LISTED = 10
+MOST_ACTIONS_LISTED = 10
 SHAPES = {
     IncidentStatus.INVESTIGATING: "major",
     IncidentStatus.IDENTIFIED: "partial",
@@ -45,6 +47,7 @@ class Draft:
     title: str
     priority: str
     started_at: datetime
+    response: Response
     services: int
     is_over: bool  # its services have recovered
 
@@ -65,7 +68,7 @@ def open_incidents(now: datetime) -> list[OpenIncident]:
     """Return the unresolved incidents, the most urgent first. One query."""
     proposed = IncidentUpdate.objects.filter(incident=OuterRef("pk"), is_proposed=True)
     found = Incident.objects.unresolved().annotate(is_proposed=Exists(proposed))
-    rows = found.order_by("priority", "-started_at")[:MOST_INCIDENTS_LISTED]
+    rows: Iterable[Any] = found.order_by("priority", "-started_at")[:MOST_INCIDENTS_LISTED]
     return [
         OpenIncident(
             id=row.id,
@@ -81,27 +84,35 @@ def open_incidents(now: datetime) -> list[OpenIncident]:
     ]
 
 
-def drafts() -> list[Draft]:
+def drafts(now: datetime) -> list[Draft]:
     """Return the drafts that wait for a decision, the most urgent first. One query."""
     services = Count("affectedservice")
     open_ones = Count("affectedservice", filter=Q(affectedservice__recovered_at=None))
-    rows = Incident.objects.drafts().annotate(services=services, open_ones=open_ones).order_by("priority", "started_at")
+    found = Incident.objects.drafts().annotate(services=services, open_ones=open_ones)
+    rows: Iterable[Any] = found.order_by("priority", "started_at")[:MOST_INCIDENTS_LISTED]
     return [
         Draft(
             id=row.id,
             title=row.title,
             priority=row.priority,
             started_at=row.started_at,
+            response=response_of(row.priority, row.started_at, None, None, now),
             services=row.services,
             is_over=row.services > 0 and row.open_ones == 0,
         )
-        for row in rows[:MOST_INCIDENTS_LISTED]
+        for row in rows
     ]
 
 
 def open_findings() -> int:
     """Return the number of differences between measurements and incidents that nobody has explained. One query."""
     return Finding.objects.open().count()
+
+
+def overdue_actions(today: date) -> list[FollowUp]:
+    """Return the actions of post-mortems that are not done and were due before today, the oldest first. One query."""
+    overdue = FollowUp.objects.filter(done_at=None, due_on__lt=today).select_related("owner")
+    return list(overdue.order_by("due_on", "pk")[:MOST_ACTIONS_LISTED])
 
 
 def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:

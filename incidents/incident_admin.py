@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from incidents import reporting, timeline, update_pages
+from incidents import clocks, reporting, timeline, update_pages
 from incidents.decisions import DECISIONS
 from incidents.incident_filters import StageFilter
 from incidents.incident_form import DRAFT, IMPACT_FIELDS, PUBLISH, IncidentForm
@@ -115,6 +115,7 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
             context["is_draft"] = incident.published_at is None and incident.dismissed_at is None
             context["proposal"] = reporting.proposal_of(incident)
             context["evidence"], context["more_evidence"] = shown.of_incident(incident)
+            context["response"] = clocks.of_incident(incident, timezone.now())
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:

@@ -91,3 +91,11 @@ def publish(post_mortem: PostMortem, *, who: User | None, now: datetime) -> None
         markdown.validate(text)
     post_mortem.published_at, post_mortem.published_by = now, who
     post_mortem.save()
+
+
+def unpublish(post_mortem: PostMortem) -> None:
+    """Hide a locked post-mortem from customers; its texts stay. Raises ValidationError if they don't see it."""
+    if post_mortem.published_at is None:
+        raise ValidationError(_("This post-mortem is not published."), "unpublished")
+    post_mortem.published_at = post_mortem.published_by = None
+    post_mortem.save()

@@ -16,6 +16,8 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts.forms import OwnPasswordForm
 from accounts.permissions import SEE_SERVICES, VIEW_CHECKS, VIEW_DIAGNOSTICS, VIEW_TOKENS
+from incidents import figures_page, post_mortem_page
+from incidents.reconciliation import admin_page as reconciliation_page
 from monitoring.admin_site import check_views
 from slamonitor import dashboard, palette, service_page
 from slamonitor.doctor import page as diagnostics_page
@@ -46,6 +48,9 @@ class AdminSite(UnfoldAdminSite):
             *service_page.urls(),
             *palette.urls(),
             *diagnostics_page.urls(),
+            *reconciliation_page.urls(),
+            *post_mortem_page.urls(),
+            *figures_page.urls(),
         ]
 
     def register(self, model_or_iterable: Any, *args: Any, **kwargs: Any) -> None:
@@ -96,6 +101,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     entries = [
         (None, _("Overview"), "monitoring", "admin:index"),
         ("incidents.view_incident", _("Incidents"), "report", "admin:incidents_incident_changelist"),
+        ("incidents.view_finding", _("Reconciliation"), "difference", "admin:reconciliation"),
+        ("incidents.view_incident", _("Response times"), "timer", "admin:response_times"),
         (SEE_SERVICES, _("Services"), "dns", "admin:monitoring_service_changelist"),
         (VIEW_CHECKS, _("Checks"), "checklist", "admin:checks"),
         (

@@ -14,10 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from database.backups.reports import standing
-from incidents.dashboard import drafts, open_findings, open_incidents, reported_in_incidents
+from incidents.clocks import clock
+from incidents.dashboard import drafts, open_findings, open_incidents, overdue_actions, reported_in_incidents
 from monitoring.admin_site import dashboard
 from monitoring.admin_site.dashboard import Period
 from monitoring.models import Service
+from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import percentage
 from monitoring.rules.state import Status
 from monitoring.words.durations import age, duration, response_time
@@ -71,6 +73,7 @@ def _attention(now: datetime) -> dict[str, Any]:
     problems, problem_count = dashboard.service_problems(now)
     told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
     found, monitored = attention.outages(problems, told, now), Service.objects.monitored().count()
+    zone = settings.PAGE_TIME_ZONE
     return {
         "now": now,
         "outages": found,
@@ -80,8 +83,8 @@ def _attention(now: datetime) -> dict[str, Any]:
         "incidents": [
             {
                 "incident": each,
-                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
-                "left": duration(abs(each.response.left(now).total_seconds())),
+                "age": age(each.started_at, now, zone),
+                "clock": clock(each.response, None, now),
                 "url": reverse("admin:incidents_incident_change", args=[each.id]),
             }
             for each in open_incidents(now)
@@ -89,12 +92,14 @@ def _attention(now: datetime) -> dict[str, Any]:
         "drafts": [
             {
                 "draft": each,
-                "age": age(each.started_at, now, settings.PAGE_TIME_ZONE),
+                "clock": clock(each.response, None, now),
+                "age": age(each.started_at, now, zone),
                 "url": reverse("admin:incidents_incident_change", args=[each.id]),
             }
-            for each in drafts()
+            for each in drafts(now)
         ],
         "findings": open_findings(),
+        "overdue": overdue_actions(day_of(now, zone)),
         "decisions": attention.decisions(),
         "maintenance": attention.maintenance_today(now),
         "engine": dashboard.engine(now),

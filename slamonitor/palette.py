@@ -1,4 +1,4 @@
-"""The palette of the admin: Ctrl-K opens a box that finds pages, actions and services."""
+"""The palette of the admin: Ctrl-K opens a box that finds pages, actions, services and incidents."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,15 +8,18 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.permissions import ADD_TOKENS, SEE_SERVICES
+from accounts.permissions import ADD_TOKENS, SEE_SERVICES, VIEW_INCIDENTS
+from incidents.models import Incident
 from monitoring.models import Service
 
 MOST_SERVICES = 8
+MOST_INCIDENTS = 5
 LONGEST_TERM = 100
 ACTIONS = (  # a permission (None: everybody has it), the label, an icon, and a URL name
     ("incidents.add_incident", gettext_lazy("Report an incident"), "add_alert", "admin:incidents_incident_add"),
@@ -46,7 +49,7 @@ class Entry:
     title: str
     icon: str  # a name in the font of symbols
     url: str
-    id: str = ""  # of a service
+    id: str = ""  # of a service, or the day of an incident
 
 
 def urls() -> list[URLPattern]:
@@ -57,10 +60,11 @@ def urls() -> list[URLPattern]:
 @never_cache
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    """Show what matches `term`: pages and actions that the user may open, and the first services by name."""
+    """Show what matches `term`: pages and actions that the user may open, services and incidents."""
     term = request.GET.get("term", "")[:LONGEST_TERM].replace("\0", "").strip()
     found = (
         (_("Services"), _services(request, term)),
+        (_("Incidents"), _incidents(request, term)),
         (pgettext("of the admin", "Pages"), _pages(request)),
         (pgettext("in a palette", "Actions"), _actions(request)),
     )
@@ -96,6 +100,22 @@ def _services(request: HttpRequest, term: str) -> list[Entry]:
     ]
 
 
+def _incidents(request: HttpRequest, term: str) -> list[Entry]:
+    """Return the newest incidents whose title has the term, without dismissed drafts; none without a term."""
+    if not term or not request.user.has_perm(VIEW_INCIDENTS):
+        return []
+    found = Incident.objects.filter(title__icontains=term, dismissed_at=None).order_by("-started_at", "-pk")
+    return [
+        Entry(
+            title=each.title,
+            icon="report",
+            url=reverse("admin:incidents_incident_change", args=[each.pk]),
+            id=f"{timezone.localtime(each.started_at):%Y-%m-%d}",
+        )
+        for each in found[:MOST_INCIDENTS]
+    ]
+
+
 def _matching(entries: Iterable[Entry], term: str) -> list[Entry]:
-    """Keep entries whose title has the term in any case; services have been found by the database."""
+    """Keep entries whose title has the term in any case; those with an id have been found by the database."""
     return [each for each in entries if each.id or term.casefold() in each.title.casefold()]

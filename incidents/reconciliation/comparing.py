@@ -19,12 +19,13 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A published incident."""
+    """An incident that is published, or a draft that waits for a decision."""
 
     incident_id: int
     service_ids: frozenset[str]
     start_at: datetime
     end_at: datetime | None  # None: it is not resolved
+    is_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,10 @@ class Difference:
 def compare(outages: Iterable[Outage], told: Iterable[Told], *, since: datetime) -> list[Difference]:
     """Return the differences, those of outages first.
 
-    An outage is told if a published incident that names its service overlaps it, give or take `TOLERANCE`. The times of
-    an incident are compared with the earliest start and the latest end of the outages that it tells. Outages are known
-    `since` an instant; incidents that began before it are not compared.
+    An outage is told if an incident that names its service overlaps it, give or take `TOLERANCE`; a draft is enough, as
+    it waits for a decision of its own. The times of a published incident are compared with the earliest start and the
+    latest end of the outages that it tells. Outages are known `since` an instant; incidents that began before it are
+    not compared.
     """
     incidents = list(told)
     by_service: defaultdict[str, list[Told]] = defaultdict(list)
@@ -54,7 +56,7 @@ def compare(outages: Iterable[Outage], told: Iterable[Told], *, since: datetime)
     told_by: defaultdict[int, list[Outage]] = defaultdict(list)
     found = []
     for outage in outages:
-        telling = [incident for incident in by_service[outage.service_id] if _meet(outage, incident)]
+        telling = [incident for incident in by_service[outage.service_id] if meet(outage, incident)]
         for incident in telling:
             told_by[incident.incident_id].append(outage)
         if not telling:
@@ -67,13 +69,14 @@ def compare(outages: Iterable[Outage], told: Iterable[Told], *, since: datetime)
                 )
             )
     for incident in incidents:
-        if incident.start_at - TOLERANCE < since:
+        if incident.is_draft or incident.start_at - TOLERANCE < since:
             continue
         found += _of_incident(incident, told_by[incident.incident_id])
     return found
 
 
-def _meet(outage: Outage, incident: Told) -> bool:
+def meet(outage: Outage, incident: Told) -> bool:
+    """Return whether an outage and an incident overlap, give or take `TOLERANCE`."""
     began_in_time = incident.end_at is None or outage.start_at < incident.end_at + TOLERANCE
     return began_in_time and (outage.end_at is None or incident.start_at - TOLERANCE < outage.end_at)
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from database.locks import lock_in_transaction
-from incidents.models import AffectedService, Finding, Incident
+from incidents.models import AffectedService, Finding, FindingKind, Incident
 from incidents.reconciliation.comparing import Difference, Outage, Told, compare
 from monitoring.accounting import ledger
 from monitoring.models import Service, UptimeRecord
@@ -47,6 +47,13 @@ def explain(finding_id: int, explanation: str, *, who: User | None, now: datetim
         raise ValidationError(message, "explained", {"who": str(finding.explained_by or _("Somebody"))})
 
 
+def explain_others(finding_id: int, explanation: str, *, who: User | None, now: datetime) -> int:
+    """Explain the other unreported outages of the service of a finding, too; return how many there were."""
+    service = Finding.objects.filter(pk=finding_id).values("service")
+    others = Finding.objects.open().filter(kind=FindingKind.UNREPORTED, service__in=service)
+    return others.update(explanation=explanation.strip(), explained_by=who, explained_at=now)
+
+
 def _outages(start: datetime, now: datetime, zone: tzinfo) -> Iterator[Outage]:
     """Yield the downtime of each service in order of time, as published; neighbouring intervals are one outage.
 
@@ -74,17 +81,24 @@ def _joined(intervals: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[da
 
 
 def _told(start: datetime) -> list[Told]:
-    """Return the published incidents that began after an instant, or were open then. Two queries."""
+    """Return the incidents, without dismissed drafts, that began after an instant, or were open then. Two queries."""
     lasted = Q(resolved_at=None) | Q(resolved_at__gte=start)
-    rows = list(Incident.objects.published().filter(lasted).values_list("pk", "started_at", "resolved_at"))
-    named: dict[int, set[str]] = {pk: set() for pk, _start, _end in rows}
+    found = Incident.objects.filter(lasted, dismissed_at=None)
+    rows = list(found.values_list("pk", "started_at", "resolved_at", "published_at"))
+    named: dict[int, set[str]] = {pk: set() for pk, *_times in rows}
     for incident_id, service_id in AffectedService.objects.filter(incident__in=named).values_list(
         "incident_id", "service_id"
     ):
         named[incident_id].add(service_id)
     return [
-        Told(incident_id=pk, service_ids=frozenset(named[pk]), start_at=started, end_at=resolved)
-        for pk, started, resolved in rows
+        Told(
+            incident_id=pk,
+            service_ids=frozenset(named[pk]),
+            start_at=started,
+            end_at=resolved,
+            is_draft=published is None,
+        )
+        for pk, started, resolved, published in rows
     ]
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.tests.cast import Person
-from incidents.models import AffectedService
+from incidents.models import AffectedService, Finding, FollowUp, Incident, PostMortem
 from incidents.tests.factories import make_incident
 from monitoring.admin_site.dashboard import ServiceProblem
 from monitoring.api.tests.api_client import Program
@@ -63,7 +63,7 @@ def make_hour(service: Service) -> None:
 
 def words(person: Person, query: str = "") -> str:
     body = person.client.get(f"/admin/{query}").content.decode()
-    main = body[body.index('class="dash"') :]
+    main = body[body.index('class="dash"') : body.index("</main>")]
     return " ".join(re.sub(r"<[^>]+>", " ", main).split())
 
 
@@ -143,6 +143,52 @@ def test_an_outage_with_an_incident_is_marked_as_reported(reporter: Person) -> N
     assert "Payments 5 min ago Incident" in text
     assert "P1 Payments fail Investigating" in text
     assert "No incident describes" not in text and "Report" not in text
+
+
+def test_open_incidents_have_their_clocks(viewer: Person) -> None:
+    now = timezone.now()
+    for title, minutes, told in (("Just begun", 3, None), ("Late", 18, None), ("Told", 30, 5), ("Told late", 30, 20)):
+        began = now - timedelta(minutes=minutes, seconds=-1)
+        first = began + timedelta(minutes=told) if told else None
+        make_incident(title=title, started_at=began, priority="P1", first_update_at=first)
+
+    text = words(viewer)
+
+    assert re.search(r"Just begun Investigating · began 2 min ago · not acknowledged First update due in 12 min", text)
+    assert re.search(r"Late Investigating · .*? First update overdue by 2 min", text)
+    assert re.search(r"Told late Investigating · .*? First update 5 min too late", text)
+    assert "in time" not in text, "what was told in time needs no word"
+
+
+def test_drafts_are_published_and_dismissed_on_the_overview(reporter: Person, viewer: Person) -> None:
+    for title in ("Payments fail", "Search fails"):
+        draft = make_incident(title=title, started_at=timezone.now(), priority="P1", is_draft=True)
+        AffectedService.objects.create(incident=draft, service=make_service(title.split()[0].lower()))
+    assert "Publish" not in words(viewer), "viewers decide nothing"
+    assert "P1 Payments fail 1 service · began 0 s ago First update due in 14 min" in words(reporter)
+
+    for decision, each in zip(("publish", "dismiss"), Incident.objects.order_by("title"), strict=True):
+        answer = reporter.client.post(f"/admin/incidents/incident/{each.pk}/decide/", {"decision": decision})
+        assert answer.status_code == 302
+
+    assert "Drafts to publish" not in words(reporter)
+    assert [each.title for each in Incident.objects.unresolved()] == ["Payments fail"]
+
+
+def test_findings_and_overdue_actions_lead_to_their_pages(viewer: Person, reporter: Person) -> None:
+    now, service = timezone.now(), make_unmeasured("Payments")
+    Finding.objects.create(kind="unreported", service=service, measured_at=now, found_at=now)
+    incident = make_incident(started_at=now - timedelta(hours=1), status="resolved", resolved_at=now)
+    post_mortem = PostMortem.objects.create(incident=incident)
+    for text, days in (("Replace the disks", -1), ("Later", 1)):
+        due_on = timezone.localdate() + timedelta(days=days)
+        FollowUp.objects.create(post_mortem=post_mortem, text=text, due_on=due_on, owner=reporter.user)
+
+    body, text = viewer.client.get("/admin/").content.decode(), words(viewer)
+
+    assert "1 difference between incidents and measurements" in text and 'href="/admin/reconciliation/"' in body
+    assert "Overdue Replace the disks" in text and "Later" not in text
+    assert f'href="/admin/incidents/incident/{incident.pk}/post-mortem/"' in body
 
 
 def test_services_lead_to_their_pages(viewer: Person) -> None:
@@ -264,13 +310,20 @@ def test_nothing_monitored_and_nothing_measured_say_so(viewer: Person) -> None:
     assert "No response times in this period." in words(viewer)
 
 
-def test_the_number_of_queries_does_not_depend_on_services(
+def test_the_number_of_queries_does_not_depend_on_services_and_incidents(
     viewer: Person, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(500):
         make_down(f"Service {number}")
+    began = timezone.now() - timedelta(hours=1)
+    for number in range(50):
+        incident = make_incident(started_at=began, is_draft=number % 2 == 0)
+        AffectedService.objects.create(incident=incident, service_id=Service.objects.order_by("pk")[number].pk)
+        Finding.objects.create(kind="unmeasured", incident=incident, told_at=began, found_at=began)
+        post_mortem = PostMortem.objects.create(incident=incident)
+        FollowUp.objects.create(post_mortem=post_mortem, text="Replace the disks", due_on="2025-03-09")
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(29):
         viewer.client.get("/admin/")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         viewer.client.get("/admin/now/")

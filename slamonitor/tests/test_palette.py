@@ -1,10 +1,13 @@
 """The palette of the admin finds what a role may open, and nothing else."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts.tests.cast import Person
+from incidents.tests.factories import make_incident
 from monitoring.tests.factories import make_service
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +35,16 @@ def test_services_are_found_by_a_part_of_name_or_id_in_any_case(viewer: Person) 
     assert titles(viewer, "PAY-")[:2] == ["&lt;America&gt;", "결제"]
     assert titles(viewer, "결") == ["결제"]
     assert titles(viewer, "eur") == ["결제"]
+
+
+def test_incidents_are_found_by_title_the_newest_first(viewer: Person) -> None:
+    now = timezone.now()
+    for title, days in (("Cards fail", 2), ("Cards are slow", 1), ("Mail fails", 0)):
+        make_incident(title=title, started_at=now - timedelta(days=days))
+    make_incident(title="Cards, dismissed", started_at=now, is_draft=True, dismissed_at=now)
+
+    assert titles(viewer, "cards") == ["Cards are slow", "Cards fail"]
+    assert "Cards fail" not in titles(viewer)
 
 
 def test_archived_services_are_not_found(viewer: Person) -> None:

@@ -11,6 +11,8 @@ from django.db import connection
 from django.test import Client
 
 from accounts.tests.cast import Person
+from incidents.models import Finding, FollowUp, PostMortem
+from incidents.tests.factories import make_incident, make_update
 from monitoring.engine import recording
 from monitoring.models import Service, WatchServerLog
 from monitoring.probes.model import ErrorType, Verdict
@@ -44,6 +46,14 @@ def test_what_a_target_says_is_text_wherever_it_is_shown(admin: Person, client: 
     make_service(name=SCRIPT, display_name=SCRIPT, description=SCRIPT)
     bad = make_result(0, "bad", error_message=f"answered {SCRIPT}", error_type=ErrorType.HTTP)
     recording.record([bad], NOW)
+    incident = make_incident(title=SCRIPT, started_at=NOW, description=SCRIPT, root_cause=SCRIPT)
+    post_mortem = PostMortem.objects.create(incident=incident, summary=SCRIPT, notes=SCRIPT)
+    FollowUp.objects.create(post_mortem=post_mortem, text=SCRIPT, due_on=NOW.date())
+    make_update(incident=incident, created_at=NOW, message=SCRIPT)
+    Finding.objects.create(kind="unreported", service_id="payments", measured_at=NOW, found_at=NOW)
+    Finding.objects.create(
+        kind="unmeasured", incident=incident, told_at=NOW, found_at=NOW, explained_at=NOW, explanation=SCRIPT
+    )
     key = f"{int(START.timestamp() * 1000)}.payments.default"
 
     pages = {
@@ -52,6 +62,10 @@ def test_what_a_target_says_is_text_wherever_it_is_shown(admin: Person, client: 
         f"/admin/checks/{key}/": admin.client,
         "/admin/": admin.client,
         "/admin/services/payments/": admin.client,
+        "/admin/reconciliation/": admin.client,
+        f"/admin/incidents/incident/{incident.pk}/change/": admin.client,
+        f"/admin/incidents/incident/{incident.pk}/post-mortem/": admin.client,
+        "/admin/palette/?term=script": admin.client,
         "/admin/monitoring/service/": admin.client,
         "/admin/monitoring/service/payments/change/": admin.client,
     }

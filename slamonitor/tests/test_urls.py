@@ -150,13 +150,18 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     },
     **model_addresses("incidents/updatetemplate", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/incidents/updatetemplate/<path:object_id>/delete/": ("/admin/incidents/updatetemplate/7/delete/", REPORTERS),
+    "admin/incidents/incident/<int:incident_id>/post-mortem/": ("/admin/incidents/incident/7/post-mortem/", SIGNED_IN),
+    "admin/response-times/": ("/admin/response-times/", SIGNED_IN),
+    "admin/reconciliation/": ("/admin/reconciliation/", SIGNED_IN),
+    "admin/reconciliation/now/": ("/admin/reconciliation/now/", BY_FORM_SIGNED_IN),
+    "admin/reconciliation/<int:finding_id>/act/": ("/admin/reconciliation/7/act/", BY_FORM_SIGNED_IN),
     **model_addresses("incidents/maintenanceplan", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/incidents/maintenanceplan/<int:pk>/act/": (
         "/admin/incidents/maintenanceplan/7/act/",
         BY_FORM_SIGNED_IN,
     ),
     **model_addresses("monitoring/accountingpolicy", "{policy}", see=SIGNED_IN, edit=ADMINS),
-    **model_addresses("monitoring/maintenancewindow", "7", see=SIGNED_IN, edit=ADMINS),
+    **model_addresses("monitoring/maintenancewindow", "{window}", see=SIGNED_IN, edit=ADMINS),
     **model_addresses("monitoring/restatement", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/monitoring/restatement/<int:pk>/decide/": ("/admin/monitoring/restatement/7/decide/", BY_FORM_SIGNED_IN),
 }
@@ -198,7 +203,7 @@ def test_each_address_opens_for_whom_it_should(
     UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
-    MaintenanceWindow.objects.create(id=7, since=begin)
+    window = MaintenanceWindow.objects.create(since=begin)
     Restatement.objects.create(
         id=7,
         service_id="payments",
@@ -210,6 +215,7 @@ def test_each_address_opens_for_whom_it_should(
     )
     address = address.replace("{admin}", str(cast["admin"].user.pk))
     address = address.replace("{token}", str(own_token(cast["viewer"]).pk))
+    address = address.replace("{window}", str(window.pk))
     address = address.replace("{policy}", str(AccountingPolicy.objects.get(version=1).pk))
 
     found = {name: person.client.get(address).status_code for name, person in cast.items()}
@@ -224,11 +230,11 @@ def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) 
     UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
-    MaintenanceWindow.objects.create(id=7, since=begin)
+    window = MaintenanceWindow.objects.create(since=begin)
     spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}
     Restatement.objects.create(id=7, service_id="payments", reason="ours", **spoken)
     policy = AccountingPolicy.objects.get(version=1).pk
-    ids = {"admin": cast["admin"].user.pk, "token": own_token(cast["viewer"]).pk, "policy": policy}
+    ids = {"admin": cast["admin"].user.pk, "token": own_token(cast["viewer"]).pk, "policy": policy, "window": window.pk}
     addresses = [address.format(**ids) for address, _ in EXPECTED.values() if address.endswith("/history/")]
 
     for person in cast.values():

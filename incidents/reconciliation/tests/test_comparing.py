@@ -1,5 +1,6 @@
 """Differences between measured outages and published incidents."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +46,13 @@ def told(start: float, end: float | None, *services: str) -> Told:
 )
 def test_differences(outages: list[Outage], incidents: list[Told], kinds: list[str]) -> None:
     assert [found.kind for found in compare(outages, incidents, since=SINCE)] == kinds
+
+
+def test_a_draft_tells_an_outage_and_is_not_judged_itself() -> None:
+    draft = replace(told(15, 90), is_draft=True)
+
+    assert compare([outage(0, 20)], [draft], since=SINCE) == []
+    assert compare([], [draft], since=SINCE) == []
 
 
 def test_an_incident_that_began_before_outages_are_known_is_not_judged() -> None:

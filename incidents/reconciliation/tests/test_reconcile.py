@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Finding
 from incidents.reconciliation.reconcile import explain, reconcile
+from incidents.reconciliation.remedies import file_draft, link, take_over
+from incidents.reporting import dismiss, publish_incident
 from incidents.tests.factories import make_incident
 from monitoring.engine import recording
 from monitoring.models import Service, UptimeRecord
@@ -90,3 +92,41 @@ def test_a_finding_is_not_explained_without_a_reason() -> None:
         explain(Finding.objects.get().pk, "  ", who=None, now=NOW)
 
     assert open_findings() == ["unreported"]
+
+
+def test_a_draft_that_was_filed_settles_the_outage_until_it_is_dismissed(reporter: Person) -> None:
+    reconcile(NOW, UTC_ZONE)
+
+    draft = file_draft(Finding.objects.get().pk, who=reporter.user, now=NOW)
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+    dismiss(draft, who=reporter.user, now=NOW)
+    assert reconcile(NOW, UTC_ZONE) == 1
+
+
+def test_a_draft_that_was_filed_and_published_agrees_with_the_measurement(reporter: Person) -> None:
+    reconcile(NOW, UTC_ZONE)
+
+    publish_incident(file_draft(Finding.objects.get().pk, who=reporter.user, now=NOW), who=reporter.user, now=NOW)
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+
+
+@pytest.mark.parametrize(("start", "end"), [(10, 60), (0, 80), (-30, 40)])
+def test_measured_times_that_were_taken_over_settle_the_findings(reporter: Person, start: int, end: int) -> None:
+    told(HOUR + timedelta(minutes=start), HOUR + timedelta(minutes=end))
+    assert reconcile(NOW, UTC_ZONE) > 0
+
+    for finding in Finding.objects.all():
+        take_over(finding.pk, who=reporter.user, now=NOW)
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+
+
+def test_an_outage_that_was_linked_is_told(reporter: Person) -> None:
+    reconcile(NOW, UTC_ZONE)
+    incident = make_incident(started_at=START + HOUR, resolved_at=START + 2 * HOUR, status="resolved")
+
+    link(Finding.objects.get().pk, incident.pk, now=NOW)
+
+    assert reconcile(NOW, UTC_ZONE) == 0

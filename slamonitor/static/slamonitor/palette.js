@@ -1,4 +1,5 @@
-/* The palette: Ctrl-K (or ⌘K) opens a box that finds pages, actions and services. The server finds and renders them. */
+/* The palette: Ctrl-K (or ⌘K) opens a box that finds pages, actions, services and incidents. The server finds and renders
+   them. Single keys report an incident, write an update, search and list the keys; people can turn them off. */
 import { traced } from "../statuspage/trace.js";
 
 const PAUSE_MS = 120; // in typing, before a search
@@ -73,12 +74,49 @@ found.addEventListener("pointermove", (event) => {
 });
 palette.addEventListener("click", (event) => event.target === palette && palette.close()); // its backdrop
 document.getElementById("palette-close").addEventListener("click", () => palette.close());
+
+const TYPES = "input, textarea, select, [contenteditable], [role=combobox], [role=textbox], dialog[open]";
+const OFF = "slamonitor.keys"; // in the storage of the browser
+const keys = document.getElementById("keys");
+const areOn = document.getElementById("keys-on");
+const SINGLE = { n: report, ㅜ: report, u: update, ㅕ: update, "/": open, "?": () => keys.showModal() };
+
+function report() {
+  if (palette.dataset.report) location.assign(palette.dataset.report);
+}
+
+/** Go to the field for an update: of this incident, or on the overview of the first open one. */
+function update() {
+  const field = document.querySelector("textarea[name^='updates-'][name$='-message']");
+  const first = document.querySelector("#now [data-incident]");
+  if (field) field.focus();
+  else if (first) location.assign(`${first.href}#update`);
+}
+
+function isSingle(event) {
+  return event.key in SINGLE && !event.isComposing && !event.target.closest(TYPES) && areOn.checked;
+}
+
 addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.altKey) return;
+  if (!(event.ctrlKey || event.metaKey)) {
+    if (!isSingle(event)) return;
+    event.preventDefault(); // or the key is typed into the field that it leads to
+    return SINGLE[event.key]();
+  }
   // The same key types ㅏ when the keyboard is Korean.
-  if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || !["k", "ㅏ"].includes(event.key)) return;
+  if (event.shiftKey || !["k", "ㅏ"].includes(event.key)) return;
   event.preventDefault();
   if (palette.open) palette.close();
   else open();
 });
 opener.addEventListener("click", open);
 opener.hidden = false;
+document.getElementById("palette-keys").addEventListener("click", () => {
+  palette.close();
+  keys.showModal();
+});
+keys.addEventListener("click", (event) => event.target === keys && keys.close());
+areOn.checked = localStorage.getItem(OFF) !== "off";
+areOn.addEventListener("change", () => localStorage.setItem(OFF, areOn.checked ? "on" : "off"));
+if (location.hash === "#update") update();

@@ -116,8 +116,8 @@ def test_the_period_is_switched_by_a_link(page: Page) -> None:
 
 
 FOR_ALL = [
-    *("Overview", "Incidents", "Services", "Checks", "Maintenance", "Update templates", "Windows as accounted"),
-    *("Restatements", "Policies", "API tokens"),
+    *("Overview", "Incidents", "Reconciliation", "Response times", "Services", "Checks", "Maintenance"),
+    *("Update templates", "Windows as accounted", "Restatements", "Policies", "API tokens"),
 ]
 MENUS = {
     Role.VIEWER: FOR_ALL,

@@ -15,12 +15,18 @@ OBJECTS = """
 from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
-from incidents.models import AffectedService, Incident
+from incidents.models import AffectedService, Finding, FollowUp, Incident, PostMortem
 from monitoring.models import MaintenanceWindow, Restatement, Service
 now, search = timezone.now(), Service.objects.get(id="search")
 hour, reporter = timedelta(hours=1), User.objects.get(username="the-reporter")
 incident = Incident.objects.create(title="Past", status="resolved", started_at=now - hour, resolved_at=now)
 AffectedService.objects.create(incident=incident, service=search, impact="major")
+Finding.objects.create(
+    kind="unreported", service=search, measured_at=now - 2 * hour, measured_until=now - hour / 2, found_at=now,
+)
+Finding.objects.create(kind="start", incident=incident, measured_at=now - 2 * hour, told_at=now - hour, found_at=now)
+post_mortem = PostMortem.objects.create(incident=incident, summary="A **disk** failed.")
+FollowUp.objects.create(post_mortem=post_mortem, text="Replace the disks", owner=reporter, due_on="2025-03-09")
 MaintenanceWindow.objects.create(service=search, since=now + 720 * hour, until=now + 721 * hour)
 Restatement.objects.create(
     service=search, since=now - 2 * hour, until=now - hour, restated_as="operational", reason="A fault of ours",
@@ -30,6 +36,8 @@ Restatement.objects.create(
 FOR_ALL = (
     "",
     "incidents/incident/",
+    "reconciliation/",
+    "response-times/",
     "monitoring/service/",
     "services/search/",
     "checks/",
@@ -84,6 +92,10 @@ def test_axe_finds_nothing_on_any_page_of_a_role(page: Page, role: Role) -> None
             one = page.locator(LISTS[path]).first.get_attribute("href")
             page.goto(str(one))
             found[str(one)] = violations(page)
+            if path == "incidents/incident/":
+                page.get_by_role("link", name="Post-mortem").click()
+                expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+                found["post-mortem"] = violations(page)
 
     assert {path: each for path, each in found.items() if each} == {}
 
@@ -209,7 +221,7 @@ def test_the_palette_leads_to_a_service_a_page_and_an_action(page: Page) -> None
     ):
         expect(page.get_by_role("button", name=re.compile("^Go to"))).to_be_visible()  # its script has run
         page.keyboard.press("Control+k")
-        expect(page.get_by_role("combobox", name="Page, action or service")).to_be_focused()
+        expect(page.get_by_role("combobox", name="Page, action, service or incident")).to_be_focused()
         page.keyboard.type(typed)
         expect(page.get_by_role("option", name=option)).to_have_attribute("aria-selected", "true")
         page.keyboard.press("Enter")
