@@ -1,8 +1,7 @@
 """Changes of incidents over the API, by the rules of the admin, with preconditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -62,12 +61,13 @@ def set_start(incident: Incident, started_at: datetime, now: datetime) -> None:
     reporting.follow(incident, course, incident.resolved_by)
 
 
-def demand_services(impacts: Mapping[str, Any]) -> None:
-    """Refuse services that do not exist or are archived. Raises `ApiError`, 422."""
-    known = set(Service.objects.present().filter(pk__in=impacts).values_list("pk", flat=True))
-    if missing := sorted(impacts.keys() - known):
+def demand_services(ids: Collection[str]) -> list[Service]:
+    """Return services by their ids. Raises `ApiError`, 422, for those that do not exist or are archived."""
+    found = list(Service.objects.present().filter(pk__in=ids))
+    if missing := sorted(set(ids) - {service.pk for service in found}):
         words = _("There is no service %(id)s. List them: GET /api/v1/services")
         raise refused({"services": words % {"id": missing[0]}})
+    return found
 
 
 def _refusal(error: ValidationError) -> ApiError:
@@ -88,5 +88,8 @@ CONFLICTS = {
     "explained": "ALREADY_EXPLAINED",
     "draft": "INCIDENT_NOT_PUBLISHED",
     "open": "INCIDENT_NOT_RESOLVED",
+    "over": "MAINTENANCE_OVER",
+    "begun": "MAINTENANCE_BEGUN",
+    "not_begun": "MAINTENANCE_NOT_BEGUN",
 }
 errors.register(ValidationError, _refusal)
