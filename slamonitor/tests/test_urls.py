@@ -28,6 +28,7 @@ BY_FORM = (405, 405, 405, 405)
 BY_TOKEN = (401, 401, 401, 401)  # being signed in is not enough: test_api_permissions.py
 OWN = (302, 200, 302, 200)  # a viewer's: others are led back, but for admins
 
+WINDOW = 2**40  # no id that the sequence gives, from which plans take theirs
 NOBODY = (302, 403, 403, 403)
 BY_FORM_SIGNED_IN = (302, 405, 405, 405)
 
@@ -113,7 +114,10 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
     "api/v1/": ("/api/v1/", MISSING_FOR_ALL),
     "api/v1/openapi.json": ("/api/v1/openapi.json", ALL),
     **{
-        f"api/v1/{route}": (f"/api/v1/{route.replace('<slug:service_id>', 'payments')}", expected)
+        f"api/v1/{route}": (
+            f"/api/v1/{re.sub('<int:[a-z_]+>', '7', route.replace('<slug:service_id>', 'payments'))}",
+            expected,
+        )
         for route, expected in {
             "token": BY_TOKEN,
             "services": BY_TOKEN,
@@ -131,19 +135,47 @@ EXPECTED: dict[str, tuple[str, tuple[int, ...]]] = {
             "transitions": BY_TOKEN,
             "checks": BY_TOKEN,
             "system_status": BY_TOKEN,
+            "incidents": BY_TOKEN,
+            "incidents/<int:incident_id>": BY_TOKEN,
+            "incidents/<int:incident_id>/publish": BY_FORM,
+            "incidents/<int:incident_id>/dismiss": BY_FORM,
+            "incidents/<int:incident_id>/acknowledge": BY_FORM,
+            "incidents/<int:incident_id>/reopen": BY_FORM,
+            "incidents/<int:incident_id>/updates": BY_TOKEN,
+            "incidents/<int:incident_id>/updates/<int:update_id>": BY_FORM,
+            "incidents/<int:incident_id>/updates/<int:update_id>/publish": BY_FORM,
+            "incidents/<int:incident_id>/filled_template/<int:template_id>": BY_TOKEN,
+            "incidents/<int:incident_id>/post_mortem": BY_TOKEN,
+            "incidents/<int:incident_id>/post_mortem/publish": BY_FORM,
+            "update_templates": BY_TOKEN,
+            "update_templates/<int:template_id>": BY_TOKEN,
+            "findings": BY_TOKEN,
+            "findings/refresh": BY_FORM,
+            "findings/<int:finding_id>/explain": BY_FORM,
+            "response_times": BY_TOKEN,
+            "maintenance_plans": BY_TOKEN,
+            "maintenance_plans/<int:plan_id>": BY_TOKEN,
+            "maintenance_plans/<int:plan_id>/cancel": BY_FORM,
+            "maintenance": BY_TOKEN,
+            "maintenance/<int:occurrence_id>": BY_TOKEN,
+            "maintenance/<int:occurrence_id>/extend": BY_FORM,
+            "maintenance/<int:occurrence_id>/end": BY_FORM,
+            "maintenance/<int:occurrence_id>/skip": BY_FORM,
+            "maintenance/<int:occurrence_id>/updates": BY_TOKEN,
         }.items()
     },
     **model_addresses("monitoring/service", "payments", see=ADMINS, edit=ADMINS),
     "admin/monitoring/service/": ("/admin/monitoring/service/", SIGNED_IN),
     **model_addresses("accounts/user", "{admin}", see=ADMINS, edit=ADMINS),
     **model_addresses("incidents/incident", "7", see=SIGNED_IN, edit=REPORTERS),
+    "admin/incidents/incident/<int:incident_id>/decide/": ("/admin/incidents/incident/7/decide/", BY_FORM_SIGNED_IN),
     **model_addresses("incidents/maintenanceplan", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/incidents/maintenanceplan/<int:pk>/act/": (
         "/admin/incidents/maintenanceplan/7/act/",
         BY_FORM_SIGNED_IN,
     ),
     **model_addresses("monitoring/accountingpolicy", "{policy}", see=SIGNED_IN, edit=ADMINS),
-    **model_addresses("monitoring/maintenancewindow", "7", see=SIGNED_IN, edit=ADMINS),
+    **model_addresses("monitoring/maintenancewindow", str(WINDOW), see=SIGNED_IN, edit=ADMINS),
     **model_addresses("monitoring/restatement", "7", see=SIGNED_IN, edit=REPORTERS),
     "admin/monitoring/restatement/<int:pk>/decide/": ("/admin/monitoring/restatement/7/decide/", BY_FORM_SIGNED_IN),
 }
@@ -183,7 +215,7 @@ def test_each_address_opens_for_whom_it_should(
     make_incident(id=7, title="Payments fail", started_at=timezone.now())
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
-    MaintenanceWindow.objects.create(id=7, since=begin)
+    MaintenanceWindow.objects.create(id=WINDOW, since=begin)
     Restatement.objects.create(
         id=7,
         service_id="payments",
@@ -207,7 +239,7 @@ def test_posting_to_a_history_page_is_no_error_of_ours(cast: dict[str, Person]) 
     make_incident(id=7, title="Payments fail", started_at=timezone.now())
     begin = timezone.now()
     make_plan(id=7, now=begin, starts_on=begin.date() + timedelta(days=2))
-    MaintenanceWindow.objects.create(id=7, since=begin)
+    MaintenanceWindow.objects.create(id=WINDOW, since=begin)
     spoken = {"restated_as": "operational", "since": begin, "until": begin + timedelta(hours=1), "proposed_at": begin}
     Restatement.objects.create(id=7, service_id="payments", reason="ours", **spoken)
     policy = AccountingPolicy.objects.get(version=1).pk
