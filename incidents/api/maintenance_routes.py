@@ -202,11 +202,16 @@ def list_maintenance_updates(
 )
 def create_maintenance_update(request: HttpRequest, occurrence_id: int, body: MaintenanceUpdateWrite) -> Any:
     """Customers read it at once, unless it is internal."""
-    update = MaintenanceUpdate(occurrence=_find(occurrence_id), **body.model_dump())
-    try:
-        acts.post(update, by=changes.who(request), now=timezone.now())
-    except ValidationError as error:
-        raise errors.invalid({"message": error.messages}) from error
+    by, now = changes.who(request), timezone.now()
+    update = MaintenanceUpdate(occurrence_id=occurrence_id, **body.model_dump())
+
+    def act(_pk: int) -> None:
+        try:
+            acts.post(update, by=by, now=now)
+        except ValidationError as error:
+            raise errors.invalid({"message": error.messages}) from error
+
+    _change(request, occurrence_id, now, act)
     return Answer(201, MaintenanceUpdateOut.of(update))
 
 

@@ -130,13 +130,13 @@ def read_post_mortem(request: HttpRequest, response: HttpResponse, incident_id: 
 def write_post_mortem(
     request: HttpRequest, response: HttpResponse, incident_id: int, body: PostMortemWrite
 ) -> PostMortemOut:
-    """Create it, or replace all of it, its actions included. `If-Match` is optional. It is published separately."""
+    """Create it, or replace all of it, its actions included; that requires `If-Match`. It is published separately."""
     owners = _owners(body)
     with transaction.atomic():
         incident = reporting.locked(changes.find(incident_id).pk)
         found = PostMortem.objects.filter(incident=incident).first()
         if found is not None:
-            preconditions.demand(request, preconditions.etag_of(_shown(found)), is_required=False)
+            preconditions.demand(request, preconditions.etag_of(_shown(found)), is_required=True)
         post_mortem = found or PostMortem(incident=incident, created_by=changes.who(request))
         for name, value in body.model_dump(exclude={"actions"}).items():
             setattr(post_mortem, name, value)
@@ -159,6 +159,7 @@ def publish_post_mortem(request: HttpRequest, response: HttpResponse, incident_i
     with transaction.atomic():
         _find(incident_id)
         post_mortem = PostMortem.objects.select_for_update(of=("self",)).get(incident=incident_id)
+        preconditions.demand(request, preconditions.etag_of(_shown(post_mortem)), is_required=False)
         post_mortems.publish(post_mortem, who=changes.who(request), now=now)
         reporting.publish(now)
     return _tagged(response, _find(incident_id))
