@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Router
 from ninja.responses import Status as Answer
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from accounts.bearer import Bearer
 from accounts.permissions import CHANGE_MAINTENANCE, VIEW_MAINTENANCE
@@ -25,6 +25,7 @@ from incidents.api.maintenance_schemas import (
     OccurrenceOut,
     State,
 )
+from incidents.api.schemas import Instant
 from incidents.maintenance import acts, coverage, running
 from incidents.models import MaintenanceCoverage, MaintenanceOccurrence, MaintenanceUpdate
 from monitoring.api import preconditions
@@ -44,8 +45,8 @@ STATES = {
 
 
 class OccurrenceFilters(Paged):
-    since: AwareDatetime | None = Field(None, alias="from", description="Dates that end after this time.")
-    until: AwareDatetime | None = Field(None, alias="to", description="Dates that begin before this time.")
+    since: Instant | None = Field(None, alias="from", description="Dates that end after this time.")
+    until: Instant | None = Field(None, alias="to", description="Dates that begin before this time.")
     state: State | None = None
     plan: int | None = Field(None, ge=1, le=changes.LARGEST_ID, description="The id of a plan.")
     service: SlugText | None = Field(None, description="Dates that cover this service.")

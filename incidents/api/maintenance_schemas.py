@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 
 from incidents.api.schemas import MESSAGE, Message, Messages, Title, Titles, name_of
 from incidents.models import MaintenanceOccurrence, MaintenancePlan, MaintenanceUpdate
@@ -30,19 +30,21 @@ WallTime = Annotated[
     Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d$", description="The first start, by the clock in `zone`."),
 ]
 Zone = Annotated[Text, Field(min_length=1, description="Such as Europe/Berlin. The start keeps its time of day there.")]
-Minutes = Annotated[int, Field(description=f"Elapsed time, 1 to {LONGEST_MINUTES:,} minutes, whatever clocks do.")]
+Minutes = Annotated[
+    StrictInt, Field(description=f"Elapsed time, 1 to {LONGEST_MINUTES:,} minutes, whatever clocks do.")
+]
 Rule = Annotated[Text, Field(description="An RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=SU. Empty: once.")]
 Services = Annotated[list[SlugText], Field(max_length=MOST_SERVICES)]
 Groups = Annotated[
     list[Text], Field(max_length=MOST_GROUPS, description="With the services that they have at each date.")
 ]
 Hours = Annotated[
-    int,
+    StrictInt,
     Field(
         ge=0, le=LONGEST_NOTICE_HOURS, description="Customers see a date so many hours before. 0: when it has begun."
     ),
 ]
-ByHand = Annotated[bool, Field(description="It stays under way after its planned end, until somebody ends it.")]
+ByHand = Annotated[StrictBool, Field(description="It stays under way after its planned end, until somebody ends it.")]
 
 
 class PlanWrite(BaseModel, extra="forbid"):
@@ -50,7 +52,7 @@ class PlanWrite(BaseModel, extra="forbid"):
     title_translations: Titles = {}
     description: Annotated[Message, Field(description=MESSAGE)] = ""
     description_translations: Messages = {}
-    covers_all: bool = Field(False, description="All services; `services` and `groups` are then ignored.")
+    covers_all: StrictBool = Field(False, description="All services; `services` and `groups` are then ignored.")
     services: Services = []
     groups: Groups = []
     start: WallTime
@@ -66,7 +68,7 @@ class PlanPatch(BaseModel, extra="forbid"):
     title_translations: Titles | None = None
     description: Annotated[Message, Field(description=MESSAGE)] | None = None
     description_translations: Messages | None = None
-    covers_all: bool | None = None
+    covers_all: StrictBool | None = None
     services: Services | None = None
     groups: Groups | None = None
     start: WallTime | None = None
@@ -177,13 +179,13 @@ def state_of(each: MaintenanceOccurrence) -> State:
 
 
 class Extension(BaseModel, extra="forbid"):
-    minutes: int = Field(description="After the planned end, or after now if that has passed.")
+    minutes: StrictInt = Field(description="After the planned end, or after now if that has passed.")
 
 
 class MaintenanceUpdateWrite(BaseModel, extra="forbid"):
     message: Annotated[Message, Field(min_length=1, description=MESSAGE)]
     message_translations: Messages = {}
-    is_customer_visible: bool = Field(True, description="False for an internal note.")
+    is_customer_visible: StrictBool = Field(True, description="False for an internal note.")
 
 
 class MaintenanceUpdateOut(BaseModel):

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from accounts.bearer import Bearer
 from accounts.models import User
@@ -32,7 +32,7 @@ class Action(BaseModel, extra="forbid"):
     text: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
     owner: str | None = Field(None, description="A user's name.")
     due_on: date | None = None
-    is_done: bool = False
+    is_done: StrictBool = False
 
 
 class PostMortemWrite(BaseModel, extra="forbid"):

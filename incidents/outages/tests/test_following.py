@@ -19,7 +19,7 @@ from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 # With four for savepoints, as the tests run in a transaction.
-QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 18, 21
+QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 17, 18
 
 
 def publish(incident: Incident, who: Person, seconds: float) -> Incident:
@@ -463,3 +463,14 @@ def test_a_run_without_news_reads_little(django_assert_num_queries: DjangoAssert
 
     with django_assert_num_queries(12):
         following.follow(at(10))
+
+
+def test_a_call_for_transitions_that_others_have_handled_reads_no_incidents(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_service()
+    fail("payments", seconds=0)
+    run(5)
+
+    with django_assert_num_queries(8):
+        assert not following.follow(at(10), is_for_transitions=True)
