@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -120,13 +120,13 @@ class IncidentAdmin(ModelAdmin):
         return bool(self.has_change_permission(request, incident) if incident else self.has_add_permission(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
-        affected = Prefetch(
-            "affectedservice_set",
-            AffectedService.objects.select_related("service").order_by("service__name"),
-            to_attr="touched",
-        )
-        found: QuerySet[Incident] = super().get_queryset(request).prefetch_related(affected)
-        return found
+        """Return the incidents with their services, `touched`; in the list, with the first ones only."""
+        columns = ("incident", "impact", "service__name", "service__display_name")  # and not the evidence
+        affected = AffectedService.objects.select_related("service").only(*columns).order_by("service__name")
+        found: QuerySet[Incident] = super().get_queryset(request).annotate(number=Count("affectedservice"))
+        is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
+        shown = affected[:MOST_SERVICES_NAMED] if is_list else affected
+        return found.prefetch_related(Prefetch("affectedservice_set", shown, to_attr="touched"))
 
     @admin.display(description=_("Status"), ordering="status")
     def status_now(self, incident: Incident) -> SafeString | str:
@@ -141,7 +141,8 @@ class IncidentAdmin(ModelAdmin):
     @admin.display(description=_("Services"))
     def services(self, incident: Incident) -> str:
         names = [str(affected.service) for affected in incident.touched]  # type: ignore[attr-defined]
-        more = [f"+{len(names) - MOST_SERVICES_NAMED}"] if len(names) > MOST_SERVICES_NAMED else []
+        number: int = incident.number  # type: ignore[attr-defined]
+        more = [f"+{number - MOST_SERVICES_NAMED}"] if number > MOST_SERVICES_NAMED else []
         return ", ".join([*names[:MOST_SERVICES_NAMED], *more]) or "–"
 
     @admin.display(description=_("Services"))
