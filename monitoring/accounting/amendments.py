@@ -94,12 +94,12 @@ def enter_maintenance(
 
     A fixed number of queries, however many there are.
     """
-    values = {
+    values: dict[str, Any] = {
         "service_ids": array(id for id, _since, _until in windows),
         "sinces": array(since for _id, since, _until in windows),
         "untils": array(until for _id, _since, until in windows),
         "reason": reason,
-        "author_id": by and by.pk,
+        "author_id": by.pk if by else None,
         "now": now,
     }
     with transaction.atomic():

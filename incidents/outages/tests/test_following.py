@@ -344,6 +344,7 @@ def test_a_child_that_fails_while_its_parent_is_down_is_told_once_and_counted_as
     make_service("platform")
     make_service("child", parent_id="platform")
     make_service("alone")
+    Service.objects.update(created_at=START)
     fail("platform", seconds=0)
     with django_capture_on_commit_callbacks(execute=True):
         run(5)
