@@ -107,8 +107,8 @@ def open_findings() -> int:
 def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:
     """Return an incident of each service that one names, by id: a draft, or one that customers read and that is open.
 
-    A dismissed draft tells nobody, and what was told of an earlier outage tells nothing of this one. One query, none
-    without services.
+    A dismissed draft reports nothing, and a resolved incident is about an earlier outage. One query, none without
+    services.
     """
     if not service_ids:
         return {}

@@ -39,7 +39,7 @@ def frozen() -> Any:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Read:
-    """What a stranger gets from an address, from a server that has just started."""
+    """Return a function that requests an address as a stranger, from a server that has just started."""
 
     def get(address: str) -> tuple[int, dict[str, str], bytes]:
         monkeypatch.setattr(front, "keeper", reading_keeper())
