@@ -34,6 +34,9 @@ CHANGE_USERS = "accounts.change_user"
 VIEW_INCIDENTS = "incidents.view_incident"  # drafts and internal updates included
 ADD_INCIDENTS = "incidents.add_incident"
 CHANGE_INCIDENTS = "incidents.change_incident"
+VIEW_MAINTENANCE = "incidents.view_maintenanceplan"
+ADD_MAINTENANCE = "incidents.add_maintenanceplan"
+CHANGE_MAINTENANCE = "incidents.change_maintenanceplan"  # which extends, ends, skips and cancels, too
 CHOOSE_SERVICES = "monitoring.choose_service"  # by name, as affected by an incident; without settings
 
 READING = frozenset(
@@ -45,7 +48,7 @@ READING = frozenset(
         "incidents.view_incidentupdate",
         "incidents.view_postmortem",
         "incidents.view_updatetemplate",
-        "incidents.view_maintenanceplan",
+        VIEW_MAINTENANCE,
         "monitoring.view_accountingpolicy",
         "monitoring.view_apiresponsetime",
         "monitoring.view_maintenancewindow",
@@ -68,8 +71,8 @@ REPORTING = READING | {
     "incidents.change_updatetemplate",
     "incidents.delete_updatetemplate",
     "incidents.change_finding",  # explain it
-    "incidents.add_maintenanceplan",
-    "incidents.change_maintenanceplan",  # which extends, ends, skips and cancels, too
+    ADD_MAINTENANCE,
+    CHANGE_MAINTENANCE,
     "monitoring.add_restatement",  # which an admin approves
     "incidents.add_incidentupdate",  # and not to change or delete them: published updates stay
 }

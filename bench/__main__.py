@@ -24,6 +24,7 @@ from bench import (
     soak,
     start,
     storage,
+    storm,
     tls,
     visits,
 )
@@ -45,6 +46,7 @@ SUBJECTS = {
     "soak": soak,
     "start": start,
     "storage": storage,
+    "storm": storm,
     "tls": tls,
     "visits": visits,
 }

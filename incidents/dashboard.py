@@ -116,10 +116,16 @@ def overdue_actions(today: date) -> list[FollowUp]:
 
 
 def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:
-    """Return an unresolved incident of each service that one names, by id. One query, none without services."""
+    """Return an incident of each service that one names, by id: a draft, or one that customers read and that is open.
+
+    A dismissed draft reports nothing, and a resolved incident is about an earlier outage. One query, none without
+    services.
+    """
     if not service_ids:
         return {}
-    named = AffectedService.objects.filter(service__in=service_ids).exclude(incident__status=IncidentStatus.RESOLVED)
+    is_draft = Q(incident__published_at=None, incident__dismissed_at=None)
+    is_told = Q(incident__published_at__isnull=False) & ~Q(incident__status=IncidentStatus.RESOLVED)
+    named = AffectedService.objects.filter(is_draft | is_told, service__in=service_ids)
     return dict(named.order_by("incident_id").values_list("service_id", "incident_id"))
 
 

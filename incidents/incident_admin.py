@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -22,7 +22,7 @@ from incidents import clocks, reporting, timeline, update_pages
 from incidents.decisions import DECISIONS
 from incidents.incident_filters import StageFilter
 from incidents.incident_form import DRAFT, IMPACT_FIELDS, PUBLISH, IncidentForm
-from incidents.incident_list import IncidentColumns
+from incidents.incident_list import MOST_SERVICES_NAMED, IncidentColumns
 from incidents.languages import fields_of, read
 from incidents.lifecycle import begun
 from incidents.models import AffectedService, Incident, IncidentStatus, UpdateTemplate
@@ -95,13 +95,13 @@ class IncidentAdmin(IncidentColumns, ModelAdmin):
         return bool(self.has_change_permission(request, incident) if incident else self.has_add_permission(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
-        affected = Prefetch(
-            "affectedservice_set",
-            AffectedService.objects.select_related("service").order_by("service__name"),
-            to_attr="touched",
-        )
-        found: QuerySet[Incident] = super().get_queryset(request).prefetch_related(affected)
-        return found
+        """Return the incidents with their services, `touched`; in the list, with the first ones only."""
+        columns = ("incident", "impact", "service__name", "service__display_name")  # and not the evidence
+        affected = AffectedService.objects.select_related("service").only(*columns).order_by("service__name")
+        found: QuerySet[Incident] = super().get_queryset(request).annotate(number=Count("affectedservice"))
+        is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
+        first = affected[:MOST_SERVICES_NAMED] if is_list else affected
+        return found.prefetch_related(Prefetch("affectedservice_set", first, to_attr="touched"))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

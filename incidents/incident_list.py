@@ -14,7 +14,7 @@ MOST_SERVICES_NAMED = 3  # services that a row of the list names
 
 
 class IncidentColumns:
-    """Needs incidents with their affected services in `touched`."""
+    """Needs incidents with their affected services in `touched`, and in `number` how many there are."""
 
     @admin.display(description=_("Status"), ordering="status")
     def status_now(self, incident: Incident) -> SafeString | str:
@@ -29,7 +29,8 @@ class IncidentColumns:
     @admin.display(description=_("Services"))
     def services(self, incident: Incident) -> str:
         names = [str(affected.service) for affected in incident.touched]  # type: ignore[attr-defined]
-        more = [f"+{len(names) - MOST_SERVICES_NAMED}"] if len(names) > MOST_SERVICES_NAMED else []
+        number: int = incident.number  # type: ignore[attr-defined]
+        more = [f"+{number - MOST_SERVICES_NAMED}"] if number > MOST_SERVICES_NAMED else []
         return ", ".join([*names[:MOST_SERVICES_NAMED], *more]) or "–"
 
     @admin.display(description=_("Services"))

@@ -7,23 +7,17 @@ from django.utils import timezone
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from incidents.models import Incident
-from incidents.outages.following import CONSUMER
-from monitoring.models import TransitionClaim
 from observability import metrics
 
 
 def of_incidents() -> Iterable[Metric]:
-    """Read how many drafts wait for a decision, for how long, and what is open. Three queries."""
+    """Read how many drafts wait for a decision, for how long, and what is open. Two queries."""
     drafts = Incident.objects.drafts().aggregate(number=Count("pk"), oldest=Min("created_at"))
-    waiting = TransitionClaim.objects.filter(consumer=CONSUMER, done_at=None)
     now = timezone.now()
     yield _gauge("incident_drafts", "Drafts of incidents that wait for a decision.", drafts["number"])
     oldest_s = max(0.0, (now - drafts["oldest"]).total_seconds()) if drafts["oldest"] else 0.0
     yield _gauge("oldest_incident_draft_age_seconds", "Age of the oldest of these drafts, or 0.", oldest_s)
     yield _gauge("open_incidents", "Published incidents that are not resolved.", Incident.objects.unresolved().count())
-    since = waiting.aggregate(oldest=Min("transition__created_at"))["oldest"]
-    lag_s = max(0.0, (now - since).total_seconds()) if since else 0.0
-    yield _gauge("incident_lag_seconds", "Age of the oldest transition that no run has followed yet, or 0.", lag_s)
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:

@@ -41,7 +41,7 @@ def follow_outages(*, is_for_transitions: bool = False) -> None:
     """Draft and follow incidents. Called for transitions, and every few seconds for what is due without one."""
     for _ in range(MOST_RUNS):
         try:
-            if not following.follow(clock.now()):
+            if not following.follow(clock.now(), is_for_transitions=is_for_transitions):
                 break
         except OperationalError as error:
             if not isinstance(error.__cause__, LockNotAvailable):

@@ -9,5 +9,5 @@ class MonitoringConfig(AppConfig):
     def ready(self) -> None:
         from monitoring import system_checks  # noqa: F401  register what they define
         from monitoring.accounting import retention  # noqa: F401  register what they define
-        from monitoring.instruments import diagnostics, health, metrics  # noqa: F401  register what they define
+        from monitoring.instruments import consumers, diagnostics, health, metrics  # noqa: F401  register what they define
         from monitoring.worker import signals  # noqa: F401  register what they define

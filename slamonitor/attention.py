@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from typing import Any
 from urllib.parse import urlencode
@@ -70,9 +71,10 @@ def outages(problems: Iterable[ServiceProblem], told: Mapping[str, int], now: da
     `told` has an open incident by service.
     """
     groups: dict[tuple[str, str, str], Outage] = {}
+    words, shorten = cache(now_words), cache(without_places)  # a thousand services have few words between them
     for each in problems:
-        state = now_words(each.status, is_measured=each.is_measured)
-        cause = without_places(each.error) if each.status is not Status.UNKNOWN else ""
+        state = words(each.status, is_measured=each.is_measured)
+        cause = shorten(each.error) if each.status is not Status.UNKNOWN else ""
         group = groups.setdefault(
             (each.status, state, cause),
             Outage(tone=STATUS_TONES[each.status], state=state, cause=cause, status=each.status),

@@ -37,6 +37,8 @@ ERROR = {
 SCHEMAS = "#/components/schemas/"
 SERVICE_ID = {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$", "maxLength": 100, "examples": ["payments"]}
 WRITES = ("post", "put", "patch")
+CREATING = ("write_post_mortem",)  # a PUT that needs no tag if there is nothing yet
+UNTAGGED = ("explain_finding",)  # there is no response with a tag to send
 
 
 def describe(api: NinjaAPI) -> dict[str, Any]:
@@ -89,9 +91,11 @@ def _complete(method: str, described: dict[str, Any], operation: Operation) -> N
         statuses |= {400, 409}
     if "requestBody" in described:
         statuses |= {413, 415, 422}
-    if "path" in names and method in (*WRITES, "delete"):
+    if "path" in names and method in (*WRITES, "delete") and operation.operation_id not in UNTAGGED:
         statuses |= {412}
-        described["parameters"].append(_if_match(is_required=method == "put"))
+        described["parameters"].append(
+            _if_match(is_required=method == "put" and operation.operation_id not in CREATING)
+        )
     if method == "put":
         statuses |= {428}
     responses = described["responses"]

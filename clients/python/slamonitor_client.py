@@ -3,11 +3,15 @@
 with Client("https://status.example.com", token="slm_…") as client:
     services = client.get("/api/v1/services")
     client.send("POST", "/api/v1/services/payments/pause", {"reason": "moving house"})
+    for draft in client.pages("/api/v1/incidents?stage=draft"):
+        client.send("POST", f"/api/v1/incidents/{draft['id']}/publish")
+    plan, tag = client.get_with_tag("/api/v1/maintenance_plans/7")
+    client.send("PATCH", "/api/v1/maintenance_plans/7", {"duration_minutes": 90}, tag=tag)
 """
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import httpx
@@ -42,13 +46,16 @@ class ApiFailure(Exception):
 class Request:
     """A request that takes effect once, however often it is sent; its key is renewed after success."""
 
-    def __init__(self, client: "Client", method: str, path: str, body: Any) -> None:
+    def __init__(self, client: "Client", method: str, path: str, body: Any, tag: str | None = None) -> None:
         self._client, self._method, self._path, self._body = client, method, path, body
+        self._headers = {} if tag is None else {"If-Match": tag}
         self.key = secrets.token_urlsafe(24)
 
     def send(self) -> Any:
         """Return the response. Raises `ApiFailure`; then `send` may be called again."""
-        result = self._client._retried(self._method, self._path, self._body, {"Idempotency-Key": self.key})
+        result = self._client._retried(
+            self._method, self._path, self._body, {**self._headers, "Idempotency-Key": self.key}
+        )
         self.key = secrets.token_urlsafe(24)
         return result
 
@@ -69,6 +76,7 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_s)
         self._trace_id, self._attempts, self._wait = trace_id, attempts, wait
+        self._tag = ""  # of the last result
 
     def __enter__(self) -> Self:
         return self
@@ -80,13 +88,30 @@ class Client:
         """Return the resource at a path. Raises `ApiFailure`."""
         return self._retried("GET", path, None, {})
 
-    def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a request that takes effect once, however often it is tried. Raises `ApiFailure`."""
-        return self.request(method, path, body).send()
+    def get_with_tag(self, path: str) -> tuple[Any, str]:
+        """Return the resource at a path and the tag of this version. Raises `ApiFailure`."""
+        result = self._retried("GET", path, None, {})
+        return result, self._tag
 
-    def request(self, method: str, path: str, body: Any = None) -> Request:
+    def pages(self, path: str) -> Iterator[Any]:
+        """Yield the items of a list, reading page after page. Raises `ApiFailure`."""
+        cursor: str | None = ""
+        while cursor is not None:
+            sign = "&" if "?" in path else "?"
+            page = self.get(f"{path}{sign}cursor={cursor}" if cursor else path)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+
+    def send(self, method: str, path: str, body: Any = None, *, tag: str | None = None) -> Any:
+        """Send a request that takes effect once, however often it is tried. Raises `ApiFailure`.
+
+        With a tag, it changes that version only: somebody else's newer one is a failure with the status 412.
+        """
+        return self.request(method, path, body, tag=tag).send()
+
+    def request(self, method: str, path: str, body: Any = None, *, tag: str | None = None) -> Request:
         """Prepare a request that the caller may send again after a failure."""
-        return Request(self, method, path, body)
+        return Request(self, method, path, body, tag)
 
     def _retried(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
         traced = {**headers, "traceparent": _traceparent(self._trace_id or secrets.token_hex(16))}
@@ -107,6 +132,7 @@ class Client:
             words = f"The monitor cannot be reached: {error}"
             raise ApiFailure(code="UNREACHABLE", message=words, status=None, details={}, trace_id=trace_id) from error
         if response.is_success:
+            self._tag = response.headers.get("ETag", "")
             return response.json() if response.content else None
         raise _failure(response, trace_id)
 

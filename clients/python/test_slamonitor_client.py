@@ -19,6 +19,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
         self.seen: list[dict[str, str]] = []
+        self.paths: list[str] = []
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -26,6 +27,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.seen.append(dict(self.headers))
+        self.server.paths.append(self.path)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, body, headers = self.server.answers.pop(0)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -35,7 +37,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST
+    do_GET = do_PATCH = do_POST
 
     def log_message(self, *_: object) -> None:
         pass
@@ -73,6 +75,26 @@ def test_result_comes_back_and_the_trace_goes_out(server: Server, client: Client
     assert client.get("/api/v1/services") == {"a": 1}
     seen = server.seen[0]
     assert seen["Authorization"] == "Bearer slm_x" and len(seen["traceparent"]) == 55
+
+
+def test_a_list_is_read_page_after_page(server: Server, client: Client) -> None:
+    server.answers = [
+        (200, {"items": [1, 2], "next_cursor": "abc"}, {}),
+        (200, {"items": [3], "next_cursor": None}, {}),
+    ]
+
+    assert list(client.pages("/api/v1/incidents?stage=draft")) == [1, 2, 3]
+    assert server.paths == ["/api/v1/incidents?stage=draft", "/api/v1/incidents?stage=draft&cursor=abc"]
+
+
+def test_a_change_names_the_version_that_was_read(server: Server, client: Client) -> None:
+    server.answers = [(200, {"id": 7}, {"ETag": '"a1"'}), (200, {}, {})]
+
+    found, tag = client.get_with_tag("/api/v1/maintenance_plans/7")
+    client.send("PATCH", "/api/v1/maintenance_plans/7", {"title": "Disks"}, tag=tag)
+
+    assert found == {"id": 7}
+    assert [seen.get("If-Match") for seen in server.seen] == [None, '"a1"']
 
 
 def test_error_is_typed_and_fit_for_people(server: Server, client: Client) -> None:

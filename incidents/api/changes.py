@@ -1,11 +1,11 @@
 """Changes of incidents over the API, by the rules of the admin, with preconditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Prefetch
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -14,7 +14,7 @@ from accounts.models import User
 from incidents import reporting
 from incidents.api.schemas import IncidentOut
 from incidents.lifecycle import begun
-from incidents.models import Incident
+from incidents.models import AffectedService, Incident
 from monitoring.api import preconditions
 from monitoring.api.parameters import refused
 from monitoring.models import Service
@@ -23,6 +23,8 @@ from observability.errors import ApiError
 
 LARGEST_ID = 2**63 - 1
 USERS = ("created_by", "acknowledged_by")
+# Without their evidence, which is most of a row.
+AFFECTED = Prefetch("affectedservice_set", AffectedService.objects.only("incident", "service", "impact"))
 
 
 def who(request: HttpRequest) -> User:
@@ -31,7 +33,7 @@ def who(request: HttpRequest) -> User:
 
 def find(incident_id: int) -> Incident:
     """Return an incident with its services and users. Two queries. Raises `ApiError`, 404."""
-    found = Incident.objects.select_related(*USERS).prefetch_related("affectedservice_set")
+    found = Incident.objects.select_related(*USERS).prefetch_related(AFFECTED)
     incident = found.filter(pk=incident_id).first() if incident_id <= LARGEST_ID else None
     if incident is None:
         raise ApiError("INCIDENT_NOT_FOUND", _("There is no incident %(id)s.") % {"id": incident_id}, status=404)
@@ -62,12 +64,13 @@ def set_start(incident: Incident, started_at: datetime, now: datetime) -> None:
     reporting.follow(incident, course, incident.resolved_by)
 
 
-def demand_services(impacts: Mapping[str, Any]) -> None:
-    """Refuse services that do not exist or are archived. Raises `ApiError`, 422."""
-    known = set(Service.objects.present().filter(pk__in=impacts).values_list("pk", flat=True))
-    if missing := sorted(impacts.keys() - known):
+def demand_services(ids: Collection[str]) -> list[Service]:
+    """Return services by their ids. Raises `ApiError`, 422, for those that do not exist or are archived."""
+    found = list(Service.objects.present().filter(pk__in=ids))
+    if missing := sorted(set(ids) - {service.pk for service in found}):
         words = _("There is no service %(id)s. List them: GET /api/v1/services")
         raise refused({"services": words % {"id": missing[0]}})
+    return found
 
 
 def _refusal(error: ValidationError) -> ApiError:
@@ -88,5 +91,8 @@ CONFLICTS = {
     "explained": "ALREADY_EXPLAINED",
     "draft": "INCIDENT_NOT_PUBLISHED",
     "open": "INCIDENT_NOT_RESOLVED",
+    "over": "MAINTENANCE_OVER",
+    "begun": "MAINTENANCE_BEGUN",
+    "not_begun": "MAINTENANCE_NOT_BEGUN",
 }
 errors.register(ValidationError, _refusal)

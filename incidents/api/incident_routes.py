@@ -43,7 +43,7 @@ class IncidentFilters(Paged):
 
     def choose(self) -> QuerySet[Incident]:
         """Return the requested incidents, newest first."""
-        found = Incident.objects.select_related(*changes.USERS).prefetch_related("affectedservice_set")
+        found = Incident.objects.select_related(*changes.USERS).prefetch_related(changes.AFFECTED)
         stages = {
             Stage.PUBLISHED: Q(published_at__isnull=False),
             Stage.DRAFT: Q(published_at=None, dismissed_at=None),

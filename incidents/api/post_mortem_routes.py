@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from accounts.bearer import Bearer
 from accounts.models import User
@@ -32,7 +32,7 @@ class Action(BaseModel, extra="forbid"):
     text: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
     owner: str | None = Field(None, description="A user's name.")
     due_on: date | None = None
-    is_done: bool = False
+    is_done: StrictBool = False
 
 
 class PostMortemWrite(BaseModel, extra="forbid"):
@@ -130,13 +130,13 @@ def read_post_mortem(request: HttpRequest, response: HttpResponse, incident_id: 
 def write_post_mortem(
     request: HttpRequest, response: HttpResponse, incident_id: int, body: PostMortemWrite
 ) -> PostMortemOut:
-    """Create it, or replace all of it, its actions included. `If-Match` is optional. It is published separately."""
+    """Create it, or replace all of it, its actions included; that requires `If-Match`. It is published separately."""
     owners = _owners(body)
     with transaction.atomic():
         incident = reporting.locked(changes.find(incident_id).pk)
         found = PostMortem.objects.filter(incident=incident).first()
         if found is not None:
-            preconditions.demand(request, preconditions.etag_of(_shown(found)), is_required=False)
+            preconditions.demand(request, preconditions.etag_of(_shown(found)), is_required=True)
         post_mortem = found or PostMortem(incident=incident, created_by=changes.who(request))
         for name, value in body.model_dump(exclude={"actions"}).items():
             setattr(post_mortem, name, value)
@@ -159,6 +159,7 @@ def publish_post_mortem(request: HttpRequest, response: HttpResponse, incident_i
     with transaction.atomic():
         _find(incident_id)
         post_mortem = PostMortem.objects.select_for_update(of=("self",)).get(incident=incident_id)
+        preconditions.demand(request, preconditions.etag_of(_shown(post_mortem)), is_required=False)
         post_mortems.publish(post_mortem, who=changes.who(request), now=now)
         reporting.publish(now)
     return _tagged(response, _find(incident_id))

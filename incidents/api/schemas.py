@@ -1,11 +1,12 @@
 """The bodies of incidents and updates in the API."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool
 
 from incidents import markdown
 from incidents.models import Impact, Incident, IncidentStatus, IncidentUpdate, Priority, Severity
@@ -33,6 +34,26 @@ def _readable(text: str) -> str:
     return text
 
 
+def _written_out(value: object) -> object:
+    if not isinstance(value, str) or not re.match(INSTANT, value):
+        raise ValueError(f"{value!r} is not a time with its offset. Enter one such as 2027-03-02T02:00:00Z.")
+    return value
+
+
+def _can_be_stored(value: datetime) -> datetime:
+    if not 1970 < value.year < 9999:
+        raise ValueError(f"the year {value.year} is out of range. Enter a time from 1971 to 9998.")
+    return value
+
+
+INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$"
+# pydantic would take numbers as well, whose unit it guesses.
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written_out),
+    AfterValidator(_can_be_stored),
+    Field(json_schema_extra={"pattern": INSTANT}),
+]
 Title = Annotated[str, AfterValidator(_readable), Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")]
 # The length is checked by `markdown.validate`, whose message says by how much it is too long.
 Message = Annotated[str, AfterValidator(_readable), Field(pattern=r"^[^\x00]*$")]
@@ -45,9 +66,9 @@ class UpdateWrite(BaseModel, extra="forbid"):
     status: IncidentStatus = Field(description="The status of the incident from this update on.")
     message: Annotated[Message, Field(min_length=1, description=MESSAGE)]
     message_translations: Messages = {}
-    is_customer_visible: bool = Field(True, description="False for an internal note.")
+    is_customer_visible: StrictBool = Field(True, description="False for an internal note.")
     impacts: Impacts | None = Field(None, description="Impacts that change; null changes none.")
-    publish_at: AwareDatetime | None = Field(None, description="When it takes effect; null: now.")
+    publish_at: Instant | None = Field(None, description="When it takes effect; null: now.")
 
 
 class UpdateCorrect(BaseModel, extra="forbid"):
@@ -95,7 +116,7 @@ class IncidentWrite(BaseModel, extra="forbid"):
     description: Text = Field("", description="Internal.")
     severity: Severity = Severity.MEDIUM
     priority: Priority = Priority.P3
-    started_at: AwareDatetime | None = Field(None, description="Default: now.")
+    started_at: Instant | None = Field(None, description="Default: now.")
     services: Impacts = {}
     impact_description: Text = ""
     root_cause: Text = ""
@@ -103,7 +124,7 @@ class IncidentWrite(BaseModel, extra="forbid"):
 
 
 class IncidentCreate(IncidentWrite):
-    is_draft: bool = Field(False, description="Customers don't see it until it is published.")
+    is_draft: StrictBool = Field(False, description="Customers don't see it until it is published.")
     update: UpdateWrite | None = Field(None, description="The first update.")
 
 
@@ -113,7 +134,7 @@ class IncidentPatch(BaseModel, extra="forbid"):
     description: Text | None = None
     severity: Severity | None = None
     priority: Priority | None = None
-    started_at: AwareDatetime | None = None
+    started_at: Instant | None = None
     services: Impacts | None = Field(None, description="Replaces all affected services.")
     impact_description: Text | None = None
     root_cause: Text | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from incidents import update_templates
 from incidents.api import changes
 from incidents.api.schemas import TRANSLATIONS, Message, known_languages
 from incidents.models import IncidentStatus, UpdateTemplate
+from monitoring.api import preconditions
 from monitoring.api.parameters import Paged, StrictQuery, cursor_of, key_of, link_next, number_of
 from observability.errors import ApiError
 
@@ -105,10 +107,11 @@ def list_update_templates(
     summary="Create an update template",
     operation_id="create_update_template",
 )
-def create_update_template(request: HttpRequest, body: TemplateWrite) -> Any:
+def create_update_template(request: HttpRequest, response: HttpResponse, body: TemplateWrite) -> Any:
     """409 if the name is taken."""
-    template = UpdateTemplate(created_by=changes.who(request))
-    return Answer(201, _saved(template, body))
+    template = _saved(UpdateTemplate(created_by=changes.who(request)), body)
+    response.headers["Location"] = request.build_absolute_uri(f"{request.path}/{template.pk}")
+    return Answer(201, _tagged(response, template))
 
 
 @router.get(
@@ -118,9 +121,9 @@ def create_update_template(request: HttpRequest, body: TemplateWrite) -> Any:
     summary="Read an update template",
     operation_id="read_update_template",
 )
-def read_update_template(request: HttpRequest, template_id: int) -> TemplateOut:
-    """With its variables as they are."""
-    return TemplateOut.of(_find(template_id))
+def read_update_template(request: HttpRequest, response: HttpResponse, template_id: int) -> TemplateOut:
+    """With its variables as they are, and an `ETag` for `If-Match`."""
+    return _tagged(response, _find(template_id))
 
 
 @router.put(
@@ -130,9 +133,12 @@ def read_update_template(request: HttpRequest, template_id: int) -> TemplateOut:
     summary="Replace an update template",
     operation_id="replace_update_template",
 )
-def replace_update_template(request: HttpRequest, template_id: int, body: TemplateWrite) -> TemplateOut:
-    """Updates that were written with it stay as they are."""
-    return _saved(_find(template_id), body)
+def replace_update_template(
+    request: HttpRequest, response: HttpResponse, template_id: int, body: TemplateWrite
+) -> TemplateOut:
+    """Requires `If-Match`. Updates that were written with it stay as they are."""
+    with transaction.atomic():
+        return _tagged(response, _saved(_locked(request, template_id, is_required=True), body))
 
 
 @router.delete(
@@ -144,7 +150,8 @@ def replace_update_template(request: HttpRequest, template_id: int, body: Templa
 )
 def delete_update_template(request: HttpRequest, template_id: int) -> Any:
     """Updates that were written with it stay as they are."""
-    _find(template_id).delete()
+    with transaction.atomic():
+        _locked(request, template_id, is_required=False).delete()
     return Answer(204, None)
 
 
@@ -165,7 +172,13 @@ def fill_update_template(request: HttpRequest, incident_id: int, template_id: in
     return Filled(status=status, message=message, message_translations=translations)
 
 
-def _saved(template: UpdateTemplate, body: TemplateWrite) -> TemplateOut:
+def _tagged(response: HttpResponse, template: UpdateTemplate) -> TemplateOut:
+    shown = TemplateOut.of(template)
+    response.headers["ETag"] = preconditions.etag_of(shown)
+    return shown
+
+
+def _saved(template: UpdateTemplate, body: TemplateWrite) -> UpdateTemplate:
     template.name, template.status = body.name, body.status or ""
     template.message, template.message_translations = body.message, body.message_translations
     try:
@@ -174,11 +187,18 @@ def _saved(template: UpdateTemplate, body: TemplateWrite) -> TemplateOut:
     except IntegrityError as error:
         words = _("There is already a template named %(name)s. Choose another name.") % {"name": body.name}
         raise ApiError("TEMPLATE_EXISTS", words, status=409) from error
-    return TemplateOut.of(template)
+    return template
 
 
-def _find(template_id: int) -> UpdateTemplate:
-    template = UpdateTemplate.objects.filter(pk=template_id).first() if template_id <= changes.LARGEST_ID else None
+def _locked(request: HttpRequest, template_id: int, *, is_required: bool) -> UpdateTemplate:
+    template = _find(template_id, UpdateTemplate.objects.select_for_update())
+    preconditions.demand(request, preconditions.etag_of(TemplateOut.of(template)), is_required=is_required)
+    return template
+
+
+def _find(template_id: int, rows: QuerySet[UpdateTemplate] | None = None) -> UpdateTemplate:
+    rows = UpdateTemplate.objects.all() if rows is None else rows
+    template = rows.filter(pk=template_id).first() if template_id <= changes.LARGEST_ID else None
     if template is None:
         raise ApiError("TEMPLATE_NOT_FOUND", _("There is no template %(id)s.") % {"id": template_id}, status=404)
     return template

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -104,10 +103,11 @@ def correct_update(request: HttpRequest, incident_id: int, update_id: int, body:
     """Customers see that it was edited; the earlier text is kept."""
     now, who = timezone.now(), changes.who(request)
     _find(incident_id, update_id)
-    with transaction.atomic():
-        update = corrections.correct(update_id, body.message, body.message_translations, who=who, now=now)
-        reporting.publish(now)
-    return UpdateOut.of(update)
+    act = lambda _incident: corrections.correct(  # noqa: E731
+        update_id, body.message, body.message_translations, who=who, now=now
+    )
+    changes.change(request, incident_id, now, act)
+    return UpdateOut.of(_find(incident_id, update_id))
 
 
 @router.post(

@@ -52,7 +52,7 @@ def skip(pk: int, *, by: User | None, now: datetime, zone: tzinfo) -> Maintenanc
     with transaction.atomic():
         occurrence = _current(pk, now, zone)
         if occurrence.begun_at is not None and occurrence.ended_at is None:
-            raise ValidationError(_("It has begun. End it instead."))
+            raise ValidationError(_("It has begun. End it instead."), "begun")
         _refuse_over(occurrence)
         planning.withdraw([occurrence], by=by, now=now, zone=zone, is_skipped=True)
     return occurrence
@@ -113,7 +113,7 @@ def _under_way(pk: int, now: datetime, zone: tzinfo) -> MaintenanceOccurrence:
     occurrence = _current(pk, now, zone)
     _refuse_over(occurrence)
     if occurrence.begun_at is None:
-        raise ValidationError(_("It has not begun. Skip it, or change the plan."))
+        raise ValidationError(_("It has not begun. Skip it, or change the plan."), "not_begun")
     return occurrence
 
 
@@ -127,7 +127,7 @@ def _refuse_over(occurrence: MaintenanceOccurrence) -> None:
 
 def _already(who: User | None, at: datetime, words: str) -> ValidationError:
     params: dict[str, Any] = {"who": str(who or _("the monitor")), "time": f"{at:%Y-%m-%d %H:%M} UTC"}
-    return ValidationError(words, params=params)
+    return ValidationError(words, "over", params)
 
 
 def _second(instant: datetime) -> datetime:

@@ -1,15 +1,17 @@
 """The spans of occurrences, by which accounting knows of them: one of each service, or one of all services."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, tzinfo
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import User
+from database.bulk import array
+from database.sql import statement
 from incidents.maintenance.schedule import covered_ids
 from incidents.models import MaintenanceCoverage, MaintenanceOccurrence, MaintenancePlan
 from monitoring.accounting import amendments
-from monitoring.models import Span, SpanKind
+from monitoring.models import Span
 from monitoring.models.spans import SpanQuerySet
 
 COVERED = ("occurrence_id", "span__service_id", "span_id")
@@ -49,24 +51,19 @@ def cover(
 
 def _enter(
     plan: MaintenancePlan,
-    missing: Iterable[tuple[MaintenanceOccurrence, str | None]],
+    missing: Collection[tuple[MaintenanceOccurrence, str | None]],
     by: User | None,
     now: datetime,
     zone: tzinfo,
 ) -> None:
-    pairs = [(each, _span(plan, each, id)) for each, id in missing]
-    amendments.enter_spans([span for _each, span in pairs], by=by, now=now, zone=zone)
-    MaintenanceCoverage.objects.bulk_create([MaintenanceCoverage(occurrence=each, span=span) for each, span in pairs])
-
-
-def _span(plan: MaintenancePlan, occurrence: MaintenanceOccurrence, service_id: str | None) -> Span:
-    return Span(
-        kind=SpanKind.MAINTENANCE,
-        service_id=service_id,
-        since=occurrence.since,
-        until=occurrence.until,
-        reason=plan.title,
-    )
+    windows = [(id, each.since, each.until) for each, id in missing]
+    stored = amendments.enter_maintenance(windows, reason=plan.title, by=by, now=now, zone=zone)
+    values = {
+        "span_ids": array(stored[id, each.since] for each, id in missing),
+        "occurrence_ids": array(each.pk for each, _id in missing),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement("incidents", "enter_coverage"), values)
 
 
 def withdraw(occurrences: Collection[MaintenanceOccurrence], *, by: User | None, now: datetime, zone: tzinfo) -> None:

@@ -95,7 +95,7 @@ def check(plan: MaintenancePlan, services: Collection[Service], *, now: datetime
     Call it with the lock held, so that what it saw stays true until the transaction ends.
     """
     if plan.cancelled_at is not None:
-        raise ValidationError(_("This maintenance is cancelled. Plan another one."))
+        raise ValidationError(_("This maintenance is cancelled. Plan another one."), "over")
     _check_times(plan, now)
     _check_groups(plan)
     ids = None if plan.covers_all else covered_ids(plan, [service.pk for service in services])
@@ -122,7 +122,7 @@ def _check_times(plan: MaintenancePlan, now: datetime) -> None:
     if plan.starts_on.year > now.year + YEARS_AHEAD:
         words = _("%(day)s is more than %(years)d years ahead. Enter an earlier day.")
         raise _refused("starts_on", words, day=plan.starts_on, years=YEARS_AHEAD)
-    if _is_new_start(plan) and _first(plan) < now - PAST_ALLOWED:
+    if _is_new_start(plan) and _has_passed(plan, now):
         words = _(
             "%(time)s in %(zone)s has passed. Choose a later start. An admin can enter work that was not announced"
             " under “Windows as accounted”; the ledger then shows it as entered late."
@@ -139,6 +139,11 @@ def _check_groups(plan: MaintenancePlan) -> None:
 def _is_new_start(plan: MaintenancePlan) -> bool:
     before = MaintenancePlan.objects.filter(pk=plan.pk).first()
     return before is None or any(getattr(before, name) != getattr(plan, name) for name in TIMES)
+
+
+def _has_passed(plan: MaintenancePlan, now: datetime) -> bool:
+    # In the first days of the calendar, a wall time may have no instant.
+    return plan.starts_on.year < now.year - 1 or _first(plan) < now - PAST_ALLOWED
 
 
 def _first(plan: MaintenancePlan) -> datetime:

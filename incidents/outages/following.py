@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from database.locks import try_lock_in_transaction
 from incidents.lifecycle import RESOLVED
@@ -29,16 +29,18 @@ CONSUMER = "incidents"
 MOST_TRANSITIONS = 5_000  # of one run
 
 
-def follow(now: datetime) -> bool:
+def follow(now: datetime, *, is_for_transitions: bool = False) -> bool:
     """Make the incidents agree with the outages, and return whether there are transitions left for another run.
 
-    Returns False if another process is at it; that one will look for ours when it is done.
+    `is_for_transitions`: do nothing if others have handled them already. Returns False if another process is at it;
+    that one will look for ours when it is done.
     """
     with transaction.atomic():
         if not try_lock_in_transaction("incidents of outages"):
             return False
         with claimed(CONSUMER, now, MOST_TRANSITIONS) as transitions:
-            _Run(transitions, now).work()
+            if transitions or not is_for_transitions:
+                _Run(transitions, now).work()
     return TransitionClaim.objects.filter(consumer=CONSUMER, done_at=None).exists()
 
 
@@ -56,11 +58,11 @@ class _Run:
     stopped: dict[str, str] = field(default_factory=dict)  # why the outage counts as over, by service
 
     def work(self) -> None:
-        self._read(is_locked=False)
-        if not self.transitions and not self._has_news():
-            return
-        if self.rows:
-            self._read(is_locked=True)
+        if not self.transitions:
+            self._read(is_locked=False)
+            if not self._has_news():
+                return
+        self._read(is_locked=True)
         self._take_transitions()
         self._take_statuses()
         self._release()
@@ -69,27 +71,19 @@ class _Run:
     def _read(self, *, is_locked: bool) -> None:
         """Read the followed rows and their services; locked, no person changes their incidents until the end."""
         followed = AffectedService.objects.filter(is_followed=True)
-        if is_locked:
-            followed = followed.filter(incident__in=self.cases)
-        incidents = Incident.objects.filter(pk__in=self.cases) if is_locked else self._open_incidents()
-        locked = incidents.order_by("pk").select_for_update(no_key=True) if is_locked else incidents
-        by_id = {each.pk: each for each in locked}
-        rows = followed.defer("evidence").annotate(stopped=F("evidence__stopped"))
-        self.rows = {row.service_id: row for row in rows if row.incident_id in by_id}
+        incidents = Incident.objects.filter(pk__in=followed.values("incident")).order_by("pk")
+        by_id = {each.pk: each for each in (incidents.select_for_update(no_key=True) if is_locked else incidents)}
+        rows = followed.filter(incident__in=by_id).defer("evidence").annotate(stopped=F("evidence__stopped"))
+        self.rows = {row.service_id: row for row in rows}
         self.tracks = {
             id: Track(failed_at=_known(row.failed_at), recovered_at=row.recovered_at) for id, row in self.rows.items()
         }
         self.cases = {}
         for row in self.rows.values():
             self.cases.setdefault(row.incident_id, Case(incident=by_id[row.incident_id])).rows.append(row)
-        if not is_locked:
-            self.services = watched({*self.rows, *(each.service_id for each in self.transitions)})
+        self.services = watched({*self.rows, *(each.service_id for each in self.transitions)})
         proposed = IncidentUpdate.objects.filter(is_proposed=True, incident__in=self.cases)
         self.proposing = set(proposed.values_list("incident_id", flat=True)) if self.cases else set()
-
-    def _open_incidents(self) -> QuerySet[Incident]:
-        rows = AffectedService.objects.filter(is_followed=True)
-        return Incident.objects.filter(pk__in=rows.values("incident"))
 
     def _has_news(self) -> bool:
         """Return whether there is something to do without any new transition."""

@@ -131,10 +131,12 @@ def _storms(new: Sequence[Failure], circles: Sequence[Circle]) -> Iterator[list[
     failures = [*new, *(failure for circle in circles for failure in circle.failures)]
     times = sorted(failure.failed_at for failure in failures)
     in_storm = {failure.failed_at for circle in circles if circle.is_storm for failure in circle.failures}
+    done = 0  # times up to here are judged; each is added once, or two thousand at once would take millions of steps
     for start, at in enumerate(times):
         end = bisect_right(times, at + TOGETHER)
         if end - start >= STORM:
-            in_storm.update(times[start:end])
+            in_storm.update(times[max(start, done) : end])
+            done = end
     known, new_times = sorted(in_storm), {failure.failed_at for failure in new}
     in_storm.update(at for at in new_times if _is_near(known, at))
     for storm in _unbroken(sorted(in_storm)):

@@ -7,27 +7,20 @@ from django.utils import timezone
 
 from incidents.metrics import of_incidents
 from incidents.models import Incident
-from incidents.outages.tests.outages import fail
 from incidents.tests.factories import make_incident
-from monitoring.models import Transition
-from monitoring.tests.factories import make_service
 
 
 @pytest.mark.django_db
-def test_drafts_open_incidents_and_the_lag_are_measured() -> None:
+def test_drafts_and_open_incidents_are_counted() -> None:
     now = timezone.now()
     make_incident(started_at=now)
     make_incident(started_at=now, status="resolved", resolved_at=now)
     draft = make_incident(started_at=now, is_draft=True)
     make_incident(started_at=now, is_draft=True, dismissed_at=now)
     Incident.objects.filter(pk=draft.pk).update(created_at=now - timedelta(hours=1))
-    make_service()
-    fail("payments", seconds=0)
-    Transition.objects.update(created_at=now - timedelta(minutes=5))
 
     read = {metric.name: metric.samples[0].value for metric in of_incidents()}
 
     assert read["slamonitor_incident_drafts"] == 1
     assert read["slamonitor_open_incidents"] == 1
     assert read["slamonitor_oldest_incident_draft_age_seconds"] >= 3600
-    assert read["slamonitor_incident_lag_seconds"] >= 300

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import Role
 from database import changes
+from database.bulk import array
 from database.locks import lock_in_transaction
+from database.sql import statement
 from monitoring.accounting import evidence, rollup_requests
 from monitoring.models import AccountingPolicy, Restatement, Service, Span, SpanKind
 from monitoring.models.policies import STANDARD, PolicyBook
@@ -82,14 +84,33 @@ def _as_copy(before: Span, by: User | None, now: datetime) -> Span:
     return before
 
 
-def enter_spans(spans: Sequence[Span], *, by: User | None, now: datetime, zone: tzinfo) -> None:
-    """Store new spans that people planned. A fixed number of queries, however many there are."""
-    for span in spans:
-        span.created_at, span.author = now, by
+Window = tuple[str | None, datetime, datetime]  # service, None for all; since, until
+
+
+def enter_maintenance(
+    windows: Sequence[Window], *, reason: str, by: User | None, now: datetime, zone: tzinfo
+) -> dict[tuple[str | None, datetime], int]:
+    """Store windows that people planned, and return their ids by service and beginning.
+
+    A fixed number of queries, however many there are.
+    """
+    values: dict[str, Any] = {
+        "service_ids": array(id for id, _since, _until in windows),
+        "sinces": array(since for _id, since, _until in windows),
+        "untils": array(until for _id, _since, until in windows),
+        "reason": reason,
+        "author_id": by.pk if by else None,
+        "now": now,
+    }
     with transaction.atomic():
-        Span.objects.bulk_create(spans)
-        _account_touched(spans, now, zone)
+        with connection.cursor() as cursor:
+            cursor.execute(statement("monitoring", "enter_maintenance"), values)
+            stored = {(service_id, since): id for id, service_id, since in cursor.fetchall()}
+        today = day_of(now, zone)
+        past = [window for window in windows if day_of(window[1], zone) < today]
+        _account_touched([Span(service_id=id, since=since, until=until) for id, since, until in past], now, zone)
         changes.bump("page")
+    return stored
 
 
 def change_spans(

@@ -33,6 +33,11 @@ def register_consumer(name: str, *, task: str) -> None:
     _tasks[name] = task
 
 
+def consumers() -> tuple[str, ...]:
+    """Return the names of the registered consumers."""
+    return tuple(_tasks)
+
+
 def of_change(service_id: str, change: Change, now: datetime, evidence: Mapping[str, Any] | None = None) -> Transition:
     """Return the row of a change. `evidence` describes the deciding check; its None values are left out."""
     return Transition(

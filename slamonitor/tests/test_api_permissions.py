@@ -1,10 +1,12 @@
 """Every operation of the API, tried by every role with every scope: who may do what is stated here."""
 
 import json
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -13,6 +15,9 @@ from accounts import tokens
 from accounts.models import ApiToken
 from accounts.permissions import Role, Scope
 from accounts.tests.cast import Person
+from incidents.maintenance.tests.factories import make_plan
+from incidents.models import Finding, MaintenanceOccurrence, PostMortem, UpdateTemplate
+from incidents.tests.factories import make_incident, make_update
 from monitoring.models import Service
 from monitoring.tests.factories import make_service
 from slamonitor.api import api
@@ -33,7 +38,20 @@ class Operation(NamedTuple):
 
 
 ALL, ADMINS = ROLES, [Role.ADMIN.value]
-ONE = "/services/payments"
+REPORTERS = [Role.REPORTER.value, Role.ADMIN.value]
+FAR = range(2**40, 2**40 + 3)  # ids that no sequence gives in a test
+ONE, PLAN, TEMPLATE = "/services/payments", f"/maintenance_plans/{FAR[0]}", f"/update_templates/{FAR[0]}"
+INCIDENT, DRAFT, RESOLVED = (f"/incidents/{id}" for id in FAR)
+TO_COME, UNDER_WAY = (f"/maintenance/{id}" for id in FAR[:2])
+UPDATE = {"status": "monitoring", "message": "Better."}
+TEXT = {"name": "Begun", "message": "{title} since {since}."}
+RACKS = {
+    "title": "Racks",
+    "services": ["payments"],
+    "start": f"{timezone.now().year + 1}-06-01T02:00",
+    "zone": "UTC",
+    "duration_minutes": 60,
+}
 OPERATIONS = {
     "read_token": Operation("GET", "/token", ALL, "read", 200),
     "list_services": Operation("GET", "/services", ALL, "read", 200),
@@ -59,6 +77,57 @@ OPERATIONS = {
     "change_service": Operation("PATCH", ONE, ADMINS, "admin", 200, {"description": "Cards and transfers"}),
     "archive_service": Operation("DELETE", ONE, ADMINS, "admin", 204),
     "restore_service": Operation("POST", f"{ONE}/restore", ADMINS, "admin", 200),
+    "list_incidents": Operation("GET", "/incidents", ALL, "read", 200),
+    "create_incident": Operation("POST", "/incidents", REPORTERS, "write", 201, {"title": "Payments fail"}),
+    "read_incident": Operation("GET", INCIDENT, ALL, "read", 200),
+    "change_incident": Operation("PATCH", INCIDENT, REPORTERS, "write", 200, {"title": "Cards fail"}),
+    "publish_incident": Operation("POST", f"{DRAFT}/publish", REPORTERS, "write", 200),
+    "dismiss_incident": Operation("POST", f"{DRAFT}/dismiss", REPORTERS, "write", 200),
+    "acknowledge_incident": Operation("POST", f"{INCIDENT}/acknowledge", REPORTERS, "write", 200),
+    "reopen_incident": Operation("POST", f"{RESOLVED}/reopen", REPORTERS, "write", 200, {"message": "Back."}),
+    "list_updates": Operation("GET", f"{INCIDENT}/updates", ALL, "read", 200),
+    "create_update": Operation("POST", f"{INCIDENT}/updates", REPORTERS, "write", 201, UPDATE),
+    "correct_update": Operation(
+        "PATCH", f"{INCIDENT}/updates/{FAR[0]}", REPORTERS, "write", 200, {"message": "A disk."}
+    ),
+    "publish_update": Operation("POST", f"{INCIDENT}/updates/{FAR[1]}/publish", REPORTERS, "write", 200),
+    "withdraw_update": Operation("DELETE", f"{INCIDENT}/updates/{FAR[1]}", REPORTERS, "write", 204),
+    "list_update_templates": Operation("GET", "/update_templates", ALL, "read", 200),
+    "create_update_template": Operation("POST", "/update_templates", REPORTERS, "write", 201, TEXT),
+    "read_update_template": Operation("GET", TEMPLATE, ALL, "read", 200),
+    "replace_update_template": Operation("PUT", TEMPLATE, REPORTERS, "write", 200, TEXT, "*"),
+    "delete_update_template": Operation("DELETE", TEMPLATE, REPORTERS, "write", 204),
+    "fill_update_template": Operation("GET", f"{INCIDENT}/filled_template/{FAR[0]}", ALL, "read", 200),
+    "read_post_mortem": Operation("GET", f"{RESOLVED}/post_mortem", ALL, "read", 200),
+    "write_post_mortem": Operation(
+        "PUT", f"{RESOLVED}/post_mortem", REPORTERS, "write", 200, {"summary": "A disk."}, "*"
+    ),
+    "publish_post_mortem": Operation("POST", f"{RESOLVED}/post_mortem/publish", REPORTERS, "write", 200),
+    "list_findings": Operation("GET", "/findings", ALL, "read", 200),
+    "refresh_findings": Operation("POST", "/findings/refresh", REPORTERS, "write", 200),
+    "explain_finding": Operation(
+        "POST", f"/findings/{FAR[0]}/explain", REPORTERS, "write", 204, {"explanation": "Ours."}
+    ),
+    "list_response_times": Operation("GET", "/response_times", ALL, "read", 200),
+    "list_maintenance_plans": Operation("GET", "/maintenance_plans", ALL, "read", 200),
+    "create_maintenance_plan": Operation(
+        "POST",
+        "/maintenance_plans",
+        REPORTERS,
+        "write",
+        201,
+        RACKS,
+    ),
+    "read_maintenance_plan": Operation("GET", PLAN, ALL, "read", 200),
+    "change_maintenance_plan": Operation("PATCH", PLAN, REPORTERS, "write", 200, {"title": "Fans"}),
+    "cancel_maintenance_plan": Operation("POST", f"{PLAN}/cancel", REPORTERS, "write", 200),
+    "list_maintenance": Operation("GET", "/maintenance", ALL, "read", 200),
+    "read_maintenance": Operation("GET", TO_COME, ALL, "read", 200),
+    "extend_maintenance": Operation("POST", f"{UNDER_WAY}/extend", REPORTERS, "write", 200, {"minutes": 30}),
+    "end_maintenance": Operation("POST", f"{UNDER_WAY}/end", REPORTERS, "write", 200),
+    "skip_maintenance": Operation("POST", f"{TO_COME}/skip", REPORTERS, "write", 200),
+    "list_maintenance_updates": Operation("GET", f"{TO_COME}/updates", ALL, "read", 200),
+    "create_maintenance_update": Operation("POST", f"{TO_COME}/updates", REPORTERS, "write", 201, {"message": "Soon."}),
 }
 
 
@@ -83,7 +152,31 @@ def expected(operation: Operation, role: str, scope: str) -> tuple[int, str | No
 @pytest.fixture(autouse=True)
 def service(settings: Settings) -> Service:
     settings.API_RATE_LIMIT = 0
-    return make_service("payments", endpoint_url="http://127.0.0.1:9/")  # nobody answers there
+    service = make_service("payments", endpoint_url="http://127.0.0.1:9/")  # nobody answers there
+    _make_incidents()
+    _make_maintenance(service)
+    return service
+
+
+def _make_incidents() -> None:
+    at = timezone.now() - timedelta(hours=1)
+    incident = make_incident(id=FAR[0], started_at=at)
+    make_incident(id=FAR[1], started_at=at, is_draft=True)
+    resolved = make_incident(id=FAR[2], started_at=at, status="resolved", resolved_at=at)
+    make_update(id=FAR[0], incident=incident, created_at=at)
+    make_update(id=FAR[1], incident=incident, created_at=at, published_at=None, is_proposed=True)
+    UpdateTemplate.objects.create(id=FAR[0], name="New", message="x")
+    PostMortem.objects.create(incident=resolved, summary="A disk failed.")
+    Finding.objects.create(id=FAR[0], kind="unmeasured", incident=incident, told_at=at, found_at=at)
+
+
+def _make_maintenance(service: Service) -> None:
+    now = timezone.now().replace(microsecond=0)
+    plan = make_plan(service, id=FAR[0], now=now, starts_on=now.date() + timedelta(days=3))
+    hour = timedelta(hours=1)
+    for id, since, begun_at in ((FAR[0], now + 24 * hour, None), (FAR[1], now - hour, now - hour)):
+        times = {"since": since, "until": since + 2 * hour, "begun_at": begun_at}
+        MaintenanceOccurrence.objects.create(id=id, plan=plan, **times)
 
 
 def test_every_operation_is_in_the_table() -> None:
@@ -100,9 +193,9 @@ def test_who_may_do_what(cast: dict[str, Person], name: str) -> None:
         for scope in SCOPES:
             _token, text = tokens.make(cast[role].user, "test", "read", days=1, now=timezone.now())
             ApiToken.objects.update(scope=scope)  # also those that nobody could make
-            Service.objects.filter(id="new").delete()
-            Service.objects.update(archived_at=None)
-            response = call(operation, {"authorization": f"Bearer {text}"})
+            with transaction.atomic():
+                response = call(operation, {"authorization": f"Bearer {text}"})
+                transaction.set_rollback(True)  # each begins with the same
             code = response.json()["error"]["code"] if response.status_code >= 400 else None
             found[role, scope] = response.status_code, code
 

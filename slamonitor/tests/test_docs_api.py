@@ -13,6 +13,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.tests.cast import make_person
+from incidents.api.changes import CONFLICTS
 from monitoring.api.tests.api_client import Program
 from monitoring.models import AccountingPolicy
 from slamonitor.api import api
@@ -75,5 +76,6 @@ def test_every_code_is_on_the_page() -> None:
     code = "\n".join(path.read_text() for path in sources() if "tests" not in path.parts and "api" in str(path).lower())
     code += (Path(__file__).parents[2] / "accounts" / "callers.py").read_text()
     used = set(re.findall(r'ApiError\(\s*"([A-Z_]+)"', code)) | set(re.findall(r'code, why = "([A-Z_]+)"', code))
+    used |= set(CONFLICTS.values())
 
     assert {each for each in used if f"`{each}`" not in TEXT} == set()

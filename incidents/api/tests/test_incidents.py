@@ -110,6 +110,9 @@ def test_a_change_of_an_older_version_is_refused(program: Program) -> None:
         ({"title": "x", "services": {"payments": "awful"}}, "payments"),
         ({"title": "x", "started_at": "2999-01-01T00:00:00Z"}, "started_at"),
         ({"title": "x", "started_at": "2025-01-01T00:00:00"}, "started_at"),
+        ({"title": "x", "started_at": 1735689600}, "started_at"),
+        ({"title": "x", "started_at": "0001-01-01T00:00:00+14:00"}, "started_at"),
+        ({"title": "x", "is_draft": 0}, "is_draft"),
         ({"title": "x", "title_translations": {"xx": "y"}}, "title_translations"),
         ({"title": "x", "update": {"status": "resolved", "message": "y" * 102_400}}, "message"),
         ({"title": "x", "update": {"status": "over", "message": "y"}}, "status"),
@@ -172,9 +175,11 @@ def test_templates_are_kept_and_filled_in(program: Program) -> None:
     assert filled["message"].startswith("Payments fail since ")
     assert error_of(program.post("update_templates", {"name": "Begun", "message": "x"})) == (409, "TEMPLATE_EXISTS")
     assert "message" in fields_of(program.post("update_templates", {"name": "Other", "message": "{nobody}"}))
-    changed = program.put(
-        f"update_templates/{made['id']}", {"name": "Begun", "message": "New.", "status": "monitoring"}
-    )
+    path, new = f"update_templates/{made['id']}", {"name": "Begun", "message": "New.", "status": "monitoring"}
+    tag = program.get(path).headers["ETag"]
+    assert error_of(program.put(path, new)) == (428, "PRECONDITION_REQUIRED")
+    changed = program.put(path, new, if_match=tag)
+    assert error_of(program.delete(path, if_match=tag)) == (412, "PRECONDITION_FAILED")
     assert changed.json()["status"] == "monitoring"
     assert [each["name"] for each in program.get("update_templates").json()["items"]] == ["Begun"]
     assert program.delete(f"update_templates/{made['id']}").status_code == 204
@@ -191,14 +196,17 @@ def test_a_post_mortem_is_drafted_and_published_separately(program: Program, rep
 
     draft = program.put(path, {"summary": "", "actions": [action]})
     refused = program.post(f"{path}/publish")
-    program.put(path, {"summary": "A disk failed.", "actions": [{**action, "is_done": True}]})
+    rewritten = {"summary": "A disk failed.", "actions": [{**action, "is_done": True}]}
+    assert error_of(program.put(path, rewritten)) == (428, "PRECONDITION_REQUIRED")
+    program.put(path, rewritten, if_match=draft.headers["ETag"])
+    assert error_of(program.post(f"{path}/publish", if_match=draft.headers["ETag"])) == (412, "PRECONDITION_FAILED")
     published = program.post(f"{path}/publish")
 
     assert (draft.json()["actions"], draft.json()["published_at"]) == ([action], None)
     assert "summary" in fields_of(refused)
     assert published.json()["published_at"] is not None
     assert published.json()["actions"][0]["is_done"]
-    assert "actions" in fields_of(program.put(path, {"actions": [{"text": "x", "owner": "nobody"}]}))
+    assert "actions" in fields_of(program.put(path, {"actions": [{"text": "x", "owner": "nobody"}]}, if_match="*"))
 
 
 def test_findings_are_listed_and_explained_once(program: Program) -> None:

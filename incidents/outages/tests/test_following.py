@@ -1,6 +1,6 @@
 """Confirmed outages become incidents, which go on as the outages do."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -8,18 +8,20 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.tests.cast import Person
+from accounts.tests.cast import Person, make_person
 from incidents import reporting
 from incidents.models import AffectedService, Incident, IncidentUpdate
 from incidents.outages import evidence, following
 from incidents.outages.tests.outages import at, change, fail, followed, proposal, recover, run
+from monitoring.accounting import ledger
 from monitoring.engine import recording
 from monitoring.models import Service, TransitionClaim
+from monitoring.rules.sla import Kind
 from monitoring.tests.factories import START, make_result, make_service
 
 pytestmark = pytest.mark.django_db
 # With four for savepoints, as the tests run in a transaction.
-QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 18, 21
+QUERIES_OF_STORM, QUERIES_OF_RECOVERY = 17, 18
 
 
 def publish(incident: Incident, who: Person, seconds: float) -> Incident:
@@ -290,6 +292,23 @@ def test_an_outage_that_nobody_follows_any_more_is_over(reporter: Person, fields
     assert followed() == {}
 
 
+def test_the_draft_of_a_service_that_is_archived_proposes_to_close_it(reporter: Person) -> None:
+    make_service()
+    fail("payments", seconds=0)
+    run(5)
+    Service.objects.update(archived_at=at(50))
+    run(60)
+
+    incident = Incident.objects.drafts().get()
+    assert (proposal(incident).status, proposal(incident).message) == (
+        "resolved",
+        "This incident is closed: Payments is no longer checked.",
+    )
+    publish(incident, reporter, seconds=70)
+    run(70 + 1800)
+    assert (incident.status, followed()) == ("resolved", {})
+
+
 def test_nothing_is_drafted_for_services_in_mode_off() -> None:
     make_service(incident_mode="off")
     fail("payments", seconds=0)
@@ -316,6 +335,43 @@ def test_children_join_the_incident_of_their_parent_while_it_is_down() -> None:
     incident = Incident.objects.get()
     assert set(followed().values()) == {incident.pk}
     assert incident.title == "Platform is not available"
+
+
+def test_a_child_that_fails_while_its_parent_is_down_is_told_once_and_counted_as_ever(
+    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    caplog.set_level("INFO", logger="observability.events")
+    make_service("platform")
+    make_service("child", parent_id="platform")
+    make_service("alone")
+    Service.objects.update(created_at=START)
+    fail("platform", seconds=0)
+    with django_capture_on_commit_callbacks(execute=True):
+        run(5)
+    incident = publish(Incident.objects.get(), make_person("reporter"), seconds=10)
+
+    for minute in range(0, 10):
+        for id in ("child", "alone"):
+            verdict = "bad" if 2 <= minute < 6 else "ok"
+            recording.record([make_result(minute * 60, verdict, service_id=id)], at(minute * 60 + 1))
+        with django_capture_on_commit_callbacks(execute=True):
+            run(minute * 60 + 2)
+
+    opened = [each for each in caplog.records if getattr(each, "event", "") == "incident.opened"]
+    assert [each.incident_id for each in opened] == [incident.pk, Incident.objects.drafts().get().pk]  # type: ignore[attr-defined]
+    row = AffectedService.objects.get(service="child")
+    assert (row.incident_id, row.failed_at, row.recovered_at) == (incident.pk, at(120), at(360))
+    assert [update.message for update in incident.updates.published()] == [proposal_text("Platform")]
+    assert _figures("child") == _figures("alone") and _figures("child")[Kind.DOWN] > 0
+
+
+def proposal_text(name: str) -> str:
+    return f"{name} has not been available since 10 March 2025, 00:00 UTC. We are looking into it."
+
+
+def _figures(service_id: str) -> Any:
+    service = Service.objects.get(pk=service_id)
+    return ledger.read(service, START, at(600), at(600), UTC).official.seconds
 
 
 def test_services_of_a_group_that_fail_together_are_one_incident() -> None:
@@ -463,3 +519,14 @@ def test_a_run_without_news_reads_little(django_assert_num_queries: DjangoAssert
 
     with django_assert_num_queries(12):
         following.follow(at(10))
+
+
+def test_a_call_for_transitions_that_others_have_handled_reads_no_incidents(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_service()
+    fail("payments", seconds=0)
+    run(5)
+
+    with django_assert_num_queries(8):
+        assert not following.follow(at(10), is_for_transitions=True)
