@@ -89,12 +89,16 @@ class Incident(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     # Our own columns, beyond the specified ones.
-    title_translations = models.JSONField(default=dict, blank=True)  # by language code, in addition to `title`
+    title_translations = models.JSONField(
+        default=dict, db_default={}, blank=True
+    )  # by language code, in addition to `title`
     published_at = models.DateTimeField(null=True, editable=False)  # null: a draft, which customers never see
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     dismissed_at = models.DateTimeField(null=True, editable=False)  # a draft that will not be published
     dismissed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    is_automatic = models.BooleanField(default=False, editable=False)  # drafted by the monitor, from measurements
+    is_automatic = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )  # drafted by the monitor, from measurements
     detected_at = models.DateTimeField(null=True, editable=False)  # when the monitor confirmed the first outage
     acknowledged_at = models.DateTimeField(null=True, editable=False)
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -164,7 +168,7 @@ class AffectedService(models.Model):
     )  # its index serves "incidents of this service"
     impact = models.CharField(_("impact"), max_length=16, choices=Impact.choices, default=Impact.PARTIAL)
     # The monitor follows the outage of this service in this incident, until it is over and the incident resolved.
-    is_followed = models.BooleanField(default=False, editable=False)
+    is_followed = models.BooleanField(default=False, db_default=False, editable=False)
     failed_at = models.DateTimeField(null=True, editable=False)  # first bad check of the outage, if the monitor saw it
     recovered_at = models.DateTimeField(null=True, editable=False)  # first good check after it
     evidence = models.JSONField(null=True, editable=False)  # of the outage as measured: `incidents.evidence`

@@ -36,9 +36,13 @@ class IncidentUpdate(models.Model):
     created_at = models.DateTimeField()
 
     # Our own columns, beyond the specified ones.
-    message_translations = models.JSONField(default=dict, blank=True)  # by language code, in addition to `message`
+    message_translations = models.JSONField(
+        default=dict, db_default={}, blank=True
+    )  # by language code, in addition to `message`
     impacts = models.JSONField(null=True, blank=True)  # impact by service id from this update on; null: unchanged
-    is_proposed = models.BooleanField(default=False, editable=False)  # by the monitor; a person decides
+    is_proposed = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )  # by the monitor; a person decides
     publish_at = models.DateTimeField(null=True, blank=True)  # when a scheduled update takes effect
     published_at = models.DateTimeField(null=True, editable=False)  # when it took effect; null: it has not yet
     edited_at = models.DateTimeField(null=True, editable=False)  # last correction; `wordings` has the earlier texts

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                     ("publish", "Publish an incident at once"),
                     ("off", "Draft nothing"),
                 ],
+                db_default="draft",
                 default="draft",
                 verbose_name="incidents",
             ),

@@ -142,7 +142,9 @@ class Service(models.Model):
     quorum = models.SmallIntegerField(null=True, blank=True)  # regions that must agree on `bad`; null: more than half
     policy_name = models.TextField(_("accounting policy"), default="standard")  # its version depends on the day
     is_critical = models.BooleanField(_("critical"), default=False)  # its outage alone is an outage of the whole
-    incident_mode = models.TextField(_("incidents"), choices=IncidentMode.choices, default=IncidentMode.DRAFT)
+    incident_mode = models.TextField(
+        _("incidents"), choices=IncidentMode.choices, default=IncidentMode.DRAFT, db_default=IncidentMode.DRAFT
+    )
     kind = models.TextField(_("kind of check"), choices=check_settings.kind_choices, default="http")
     check_settings = models.JSONField(
         _("settings of the check"), default=dict, blank=True

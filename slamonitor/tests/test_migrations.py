@@ -22,6 +22,7 @@ from slamonitor.embedded.state_directory import CHECKOUT
 pytestmark = pytest.mark.slow
 
 BEFORE_RELEASE = {
+    "incidents.0002_incident_drafts": {"ADD_UNIQUE"},  # of rows that only new code marks
     "monitoring.0004_checks": {"DROP_INDEX", "ADD_UNIQUE", "NOT_NULL"},
     "monitoring.0017_restated_in_substance": {
         "DROP_INDEX",
