@@ -1,6 +1,6 @@
 """Incidents on the dashboard of the admin, and on the pages of services."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -115,17 +115,14 @@ def overdue_actions(today: date) -> list[FollowUp]:
     return list(overdue.order_by("due_on", "pk")[:MOST_ACTIONS_LISTED])
 
 
-def reported_in_incidents(service_ids: Collection[str]) -> dict[str, int]:
+def reported_in_incidents() -> dict[str, int]:
     """Return an incident of each service that one names, by id: a draft, or one that customers read and that is open.
 
-    A dismissed draft reports nothing, and a resolved incident is about an earlier outage. One query, none without
-    services.
+    A dismissed draft reports nothing, and a resolved incident is about an earlier outage. One query.
     """
-    if not service_ids:
-        return {}
     is_draft = Q(incident__published_at=None, incident__dismissed_at=None)
     is_told = Q(incident__published_at__isnull=False) & ~Q(incident__status=IncidentStatus.RESOLVED)
-    named = AffectedService.objects.filter(is_draft | is_told, service__in=service_ids)
+    named = AffectedService.objects.filter(is_draft | is_told)
     return dict(named.order_by("incident_id").values_list("service_id", "incident_id"))
 
 

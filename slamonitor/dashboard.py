@@ -71,7 +71,7 @@ def show_now(request: HttpRequest) -> HttpResponse:
 def _attention(now: datetime) -> dict[str, Any]:
     """Return what needs attention, the most urgent first, and the condition of the monitor."""
     problems, problem_count = dashboard.service_problems(now)
-    told = reported_in_incidents([each.id for each in problems if each.status is Status.DOWN])
+    told = reported_in_incidents() if any(each.status is Status.DOWN for each in problems) else {}
     found, monitored = attention.outages(problems, told, now), Service.objects.monitored().count()
     zone = settings.PAGE_TIME_ZONE
     return {

@@ -31,4 +31,4 @@ def test_reported_is_what_customers_read_or_what_waits_for_a_decision(
     incident = make_incident(started_at=NOW - timedelta(minutes=5), **values)
     AffectedService.objects.create(incident=incident, service=service)
 
-    assert reported_in_incidents([service.pk]) == ({service.pk: incident.pk} if is_reported else {})
+    assert reported_in_incidents() == ({service.pk: incident.pk} if is_reported else {})
