@@ -7,7 +7,7 @@ databases are created, compared and renamed under the application.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 from urllib.parse import quote, urlencode
@@ -114,7 +114,8 @@ class Server:
         """Exclude other backups and restores of this database during the block. Raises `BackupError`."""
         # Closed and not committed at the end: the swap of databases ends this session, too.
         with closing(self.connect()) as connection:
-            if not scalar(connection, "SELECT pg_try_advisory_lock(%s)", key_of(BUSY.format(self.database))):
+            key = key_of(BUSY.format(self.database))
+            if not scalar(connection, "SELECT pg_try_advisory_lock(%s)", key):
                 raise Busy(
                     f"Another backup or restore of {self.database} is running. Wait for it to end: it holds a lock"
                     " that goes with it, however it ends."
@@ -127,6 +128,10 @@ class Server:
                     " deleted, and the"
                     " data was not changed."
                 ) from error
+            finally:
+                # A session ends some time after its connection was closed; the next backup should not wait for that.
+                with suppress(psycopg.Error):
+                    scalar(connection, "SELECT pg_advisory_unlock(%s)", key)
 
 
 def application_server() -> Server:
