@@ -178,6 +178,12 @@ def test_evidence_is_in_the_language_of_the_reader(reporter: Person) -> None:
     assert "10.0.0.1:80이(가) 연결을 거부" in page
 
 
+def test_page_has_the_styles_of_its_chart(reporter: Person) -> None:
+    page = reporter.client.get(f"{LIST}{draft().pk}/change/").content.decode()
+
+    assert "slamonitor/dashboard" in page
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_people_who_publish_at_once_one_is_told_so() -> None:
     people = [make_person("reporter", username=name) for name in ("anna", "ben")]
