@@ -32,7 +32,8 @@ def reconcile(now: datetime, zone: tzinfo, *, days: int = DAYS) -> int:
     Reads the ledgers of the services that had downtime, some ten queries for each.
     """
     start = now - timedelta(days=days)
-    differences = _without_samples(compare(_outages(start, now, zone), _told(start), since=start))
+    found = compare(_outages(start, now, zone), _told(start), since=start)
+    differences = _without_samples(each for each in found if not _is_short(each, now))
     with transaction.atomic():
         lock_in_transaction("reconciliation")
         _store(differences, start, now)
@@ -73,7 +74,7 @@ def _outages(start: datetime, now: datetime, zone: tzinfo) -> Iterator[Outage]:
         entries = ledger.read(service, start, now, now, zone).official.entries
         for began_at, ended_at in _joined((entry.start_at, entry.end_at) for entry in entries if entry.kind is DOWN):
             is_open = ended_at >= now - LEDGER_STEP
-            if began_at > start and ended_at - began_at >= SHORTEST:
+            if began_at > start:
                 yield Outage(service_id=service.pk, start_at=began_at, end_at=None if is_open else ended_at)
 
 
@@ -115,6 +116,13 @@ def _without_samples(differences: Iterable[Difference]) -> list[Difference]:
     """Leave out the outages of sample data, which nobody has to report. One query."""
     ends = {each.pk: each.sample_until for each in Service.objects.filter(metadata__has_key=SAMPLE_UNTIL)}
     return [each for each in differences if not _is_sample(each, ends.get(each.service_id or ""))]
+
+
+def _is_short(difference: Difference, now: datetime) -> bool:
+    """Return whether nobody has to report an outage; an incident of it is measured all the same."""
+    if difference.kind != "unreported" or difference.measured_at is None:
+        return False
+    return (difference.measured_until or now) - difference.measured_at < SHORTEST
 
 
 def _is_sample(difference: Difference, until: datetime | None) -> bool:

@@ -61,6 +61,14 @@ def test_an_outage_in_sample_data_is_no_finding() -> None:
     assert reconcile(NOW, UTC_ZONE) == 0
 
 
+def test_an_incident_of_a_short_outage_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("incidents.reconciliation.reconcile.SHORTEST", 2 * HOUR)
+    assert reconcile(NOW, UTC_ZONE) == 0
+    told(HOUR, 2 * HOUR)
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+
+
 def test_the_last_comparison_is_known() -> None:
     assert last_compared_at() is None
 
