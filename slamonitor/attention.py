@@ -136,7 +136,7 @@ def headline(found: Sequence[Outage], monitored: int) -> str:
     down = sum(each.count for each in found if each.status is Status.DOWN)
     unreported = sum(each.unreported for each in found)
     if down:
-        return f"{_down(found, down)} {_reported(unreported)}"
+        return f"{_down(found, down)} {_reported(unreported, sum(each.count for each in found))}"
     if found:
         return _("Services that need a look: %(count)d.") % {"count": sum(each.count for each in found)}
     return _("Every service responds.") if monitored else _("Nothing is monitored yet.")
@@ -148,10 +148,10 @@ def _down(found: Sequence[Outage], count: int) -> str:
     return _("%(count)d services are down.") % {"count": count}
 
 
-def _reported(unreported: int) -> str:
+def _reported(unreported: int, count: int) -> str:
     if unreported:
         return _("Without an incident: %(count)d.") % {"count": unreported}
-    return _("All are in an incident.")
+    return _("It is in an incident.") if count == 1 else _("All are in an incident.")
 
 
 def decisions() -> dict[str, Any]:

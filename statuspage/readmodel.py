@@ -1,7 +1,9 @@
 """The content of the public page, read from the database in a fixed number of queries and kept as plain values."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.db.models import OuterRef, Subquery
@@ -41,8 +43,11 @@ class OpenIncident:
     title: str
     status: str
     started_at: datetime
-    message: str  # the newest update that customers may see; empty: there is none
+    message: str  # Markdown of the newest update that customers may see; empty: there is none
     updated_at: datetime | None
+    is_edited: bool  # the newest update was corrected
+    titles: Mapping[str, str]  # translations by language code
+    messages: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +117,12 @@ def _line(service: Service, days: Record, now: datetime, zone: ZoneInfo) -> Serv
 
 
 def _open_incidents() -> tuple[OpenIncident, ...]:
-    newest = IncidentUpdate.objects.public().filter(incident=OuterRef("pk")).order_by("-created_at")
+    newest = IncidentUpdate.objects.public().filter(incident=OuterRef("pk")).order_by("-created_at", "-id")
+    columns = ("message", "created_at", "edited_at", "message_translations")
     rows = (
         Incident.objects.unresolved()
-        .annotate(
-            newest_message=Subquery(newest.values("message")[:1]),
-            newest_at=Subquery(newest.values("created_at")[:1]),
-        )
+        .annotate(**{f"newest_{name}": Subquery(newest.values(name)[:1]) for name in columns})
         .order_by("-started_at")
-        .values_list("id", "title", "status", "started_at", "newest_message", "newest_at", named=True)
     )
     return tuple(
         OpenIncident(
@@ -129,7 +131,10 @@ def _open_incidents() -> tuple[OpenIncident, ...]:
             status=row.status,
             started_at=row.started_at,
             message=row.newest_message or "",
-            updated_at=row.newest_at,
+            updated_at=row.newest_created_at,
+            is_edited=row.newest_edited_at is not None,
+            titles=row.title_translations,
+            messages=row.newest_message_translations or {},
         )
-        for row in rows
+        for row in cast("Iterable[Any]", rows)
     )

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from incidents import markdown
 from incidents.models import IncidentStatus
 from monitoring.rules.state import Status
 from monitoring.words.durations import age, clock, exact, response_time
@@ -85,8 +86,9 @@ class Notice:
     title: str
     status: str
     started: Moment
-    message: str
+    message: SafeString
     updated: Moment | None
+    is_edited: bool
 
 
 def render(model: PageModel, language: str, stale_at: datetime | None = None) -> Answer:
@@ -170,12 +172,15 @@ def _words_of_days(language: str) -> dict[str, str]:
 
 
 def _notice(incident: OpenIncident, now: datetime) -> Notice:
+    """Return an incident in the active language; what is not translated is in the language of the installation."""
+    language = get_language() or ""
     return Notice(
-        title=incident.title,
+        title=incident.titles.get(language) or incident.title,
         status=str(IncidentStatus(incident.status).label),
         started=_moment(incident.started_at, now),
-        message=incident.message,
+        message=markdown.html(incident.messages.get(language) or incident.message),
         updated=_moment(incident.updated_at, now) if incident.updated_at else None,
+        is_edited=incident.is_edited,
     )
 
 

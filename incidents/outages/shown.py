@@ -1,7 +1,7 @@
 """The evidence of an incident as its page in the admin shows it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_noop
 
 from incidents.models import AffectedService, Incident
+from incidents.outages.joining import TOGETHER
 from monitoring.admin_site import charts, signs
 from monitoring.models import Service, WatchServerLog
 from monitoring.models.raw import ERROR_TYPES
@@ -78,13 +79,22 @@ def of_incident(incident: Incident) -> tuple[list[Shown], int]:
     names = Service.objects.only("name", "display_name").in_bulk(named) if named else {}
     drawn = _charts(found[:MOST_CHARTS])
     others = rows.count() - len(found) if len(found) == MOST_SHOWN else 0
-    return [_shown(row, names, drawn.get(row.service_id)) for row in found], others
+    return [_shown(row, _siblings(row, found, names), drawn.get(row.service_id)) for row in found], others
 
 
-def _shown(row: AffectedService, names: Mapping[str, Service], chart: Chart | None) -> Shown:
+def _siblings(row: AffectedService, found: Iterable[AffectedService], names: Mapping[str, Service]) -> list[Service]:
+    """Return the stored siblings of an outage, and those that joined its incident after its evidence was gathered."""
+    assert row.failed_at is not None
+    siblings = {id: names[id] for id in _evidence(row).get("siblings", ()) if id in names}
+    for each in found:
+        if each is not row and each.failed_at is not None and abs(each.failed_at - row.failed_at) <= TOGETHER:
+            siblings.setdefault(each.service_id, each.service)
+    return list(siblings.values())
+
+
+def _shown(row: AffectedService, siblings: Sequence[Service], chart: Chart | None) -> Shown:
     known = _evidence(row)
     regions: Mapping[str, str] = known.get("regions") or {}
-    siblings = [names[id] for id in known.get("siblings", ()) if id in names]
     return Shown(
         service=row.service,
         is_over=row.recovered_at is not None,

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.permissions import ADD_INCIDENTS, CHANGE_INCIDENTS
 from incidents.models import Finding, Incident
 from incidents.reconciliation import remedies
-from incidents.reconciliation.reconcile import DAYS, SHORTEST, explain, explain_others, reconcile
+from incidents.reconciliation.reconcile import DAYS, SHORTEST, explain, explain_others, last_compared_at, reconcile
 from incidents.reconciliation.words import describe
 
 VIEW_FINDINGS = "incidents.view_finding"
@@ -53,6 +53,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "count": Finding.objects.open().count(),
         "explained": explained.order_by("-explained_at")[:MOST_EXPLAINED],
         "days": DAYS,
+        "compared_at": last_compared_at(),
         "shortest_min": int(SHORTEST.total_seconds() // 60),
     }
     return TemplateResponse(request, "admin/incidents/reconciliation/page.html", context)

@@ -10,16 +10,19 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from database.locks import lock_in_transaction
+from database.models import NightlyRun
 from incidents.models import AffectedService, Finding, FindingKind, Incident
 from incidents.reconciliation.comparing import Difference, Outage, Told, compare
 from monitoring.accounting import ledger
 from monitoring.models import Service, UptimeRecord
+from monitoring.models.services import SAMPLE_UNTIL
 from monitoring.rules.calendar_days import day_of
 from monitoring.rules.sla import Kind
 
 DAYS = 90  # that a reconciliation looks back at, as many as the page shows
 SHORTEST = timedelta(minutes=1)  # an outage that people are expected to tell
 LEDGER_STEP = timedelta(seconds=1)  # ledgers end at a whole second
+JOB = "reconciliation"  # the name of its nightly job
 DOWN = Kind.DOWN
 
 
@@ -29,11 +32,18 @@ def reconcile(now: datetime, zone: tzinfo, *, days: int = DAYS) -> int:
     Reads the ledgers of the services that had downtime, some ten queries for each.
     """
     start = now - timedelta(days=days)
-    differences = compare(_outages(start, now, zone), _told(start), since=start)
+    found = compare(_outages(start, now, zone), _told(start), since=start)
+    differences = _without_samples(each for each in found if not _is_short(each, now))
     with transaction.atomic():
         lock_in_transaction("reconciliation")
         _store(differences, start, now)
+        NightlyRun.objects.update_or_create(name=JOB, defaults={"begun_at": now, "finished_at": now, "error": ""})
         return Finding.objects.open().count()
+
+
+def last_compared_at() -> datetime | None:
+    """Return when incidents and measurements were compared last; None: never. One query."""
+    return NightlyRun.objects.filter(name=JOB).values_list("finished_at", flat=True).first()
 
 
 def explain(finding_id: int, explanation: str, *, who: User | None, now: datetime) -> None:
@@ -64,7 +74,7 @@ def _outages(start: datetime, now: datetime, zone: tzinfo) -> Iterator[Outage]:
         entries = ledger.read(service, start, now, now, zone).official.entries
         for began_at, ended_at in _joined((entry.start_at, entry.end_at) for entry in entries if entry.kind is DOWN):
             is_open = ended_at >= now - LEDGER_STEP
-            if began_at > start and ended_at - began_at >= SHORTEST:
+            if began_at > start:
                 yield Outage(service_id=service.pk, start_at=began_at, end_at=None if is_open else ended_at)
 
 
@@ -100,6 +110,23 @@ def _told(start: datetime) -> list[Told]:
         )
         for pk, started, resolved, published in rows
     ]
+
+
+def _without_samples(differences: Iterable[Difference]) -> list[Difference]:
+    """Leave out the outages of sample data, which nobody has to report. One query."""
+    ends = {each.pk: each.sample_until for each in Service.objects.filter(metadata__has_key=SAMPLE_UNTIL)}
+    return [each for each in differences if not _is_sample(each, ends.get(each.service_id or ""))]
+
+
+def _is_short(difference: Difference, now: datetime) -> bool:
+    """Return whether nobody has to report an outage; an incident of it is measured all the same."""
+    if difference.kind != "unreported" or difference.measured_at is None:
+        return False
+    return (difference.measured_until or now) - difference.measured_at < SHORTEST
+
+
+def _is_sample(difference: Difference, until: datetime | None) -> bool:
+    return until is not None and difference.measured_at is not None and difference.measured_at < until
 
 
 Key = tuple[str, str | None, int | None, datetime | None]

@@ -18,7 +18,7 @@ from monitoring.models import Restatement, Service
 from monitoring.models.restatements import RestatedAs
 from monitoring.words.durations import duration
 
-MOST_LISTED = 100  # findings on the page
+MOST_LISTED = 25  # findings on the page
 MOST_RESTATED = 3  # services of an incident for which a restatement is offered
 
 

@@ -139,7 +139,7 @@ def test_an_outage_with_an_incident_is_marked_as_reported(reporter: Person) -> N
 
     text = words(reporter)
 
-    assert "Payments is down. All are in an incident." in text
+    assert "Payments is down. It is in an incident." in text
     assert "Payments 5 min ago Incident" in text
     assert "P1 Payments fail Investigating" in text
     assert "No incident describes" not in text and "Report" not in text

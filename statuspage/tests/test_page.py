@@ -165,6 +165,41 @@ def test_open_incident_shows_its_newest_visible_update(visit: Any) -> None:
     assert not {"older", "internal", "Over"} & set(text.split())
 
 
+def test_incident_is_shown_in_the_language_of_the_reader(visit: Any) -> None:
+    make_service("Payments")
+    incident = make_incident(title="Payments fail", title_translations={"ko": "결제 실패"}, started_at=NOW)
+    translations = {"ko": "원인을 **확인**하고 있습니다."}
+    make_update(incident=incident, message="Please *wait*.", message_translations=translations, created_at=NOW)
+
+    english, korean = visit(), visit(accept_language="ko")
+
+    assert "Payments fail" in text_of(english)
+    assert "<p>Please <em>wait</em>.</p>" in english.content.decode()
+    assert "결제 실패" in text_of(korean)
+    assert "<p>원인을 <strong>확인</strong>하고 있습니다.</p>" in korean.content.decode()
+
+
+def test_update_without_a_translation_is_shown_as_written(visit: Any) -> None:
+    make_service("Payments")
+    make_update(incident=make_incident(started_at=NOW), message="We look into it.", created_at=NOW)
+
+    assert "We look into it." in text_of(visit(accept_language="ko"))
+
+
+def test_markup_in_an_update_is_text(visit: Any) -> None:
+    make_service("Payments")
+    make_update(incident=make_incident(started_at=NOW), message="<script>alert(1)</script>", created_at=NOW)
+
+    assert "&lt;script&gt;alert(1)" in visit().content.decode()
+
+
+def test_corrected_update_says_so(visit: Any) -> None:
+    make_service("Payments")
+    make_update(incident=make_incident(started_at=NOW), message="Fixed typo.", created_at=NOW, edited_at=NOW)
+
+    assert "Fixed typo. 0 s ago edited" in text_of(visit())
+
+
 def test_operators_message_stands_below_the_banner(visit: Any) -> None:
     make_service("Payments")
     SystemStatus.objects.create(message="We move to a new data centre tonight.")

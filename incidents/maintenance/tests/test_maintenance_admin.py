@@ -132,6 +132,16 @@ def test_one_click_extends_and_ends(reporter: Person) -> None:
     assert "It was already ended by reporter" in again.content.decode()
 
 
+def test_a_plan_without_further_dates_has_none_to_cancel(reporter: Person) -> None:
+    occurrence = under_way(make_service("payments"))
+    page = f"{LIST}{occurrence.plan_id}/change/"
+    assert "Cancel all further dates" in reporter.client.get(page).content.decode()
+
+    reporter.client.post(f"{LIST}{occurrence.plan_id}/act/", {"act": "end", "occurrence": occurrence.pk})
+
+    assert "Cancel all further dates" not in reporter.client.get(page).content.decode()
+
+
 def test_updates_are_written_for_customers_and_for_colleagues(reporter: Person) -> None:
     occurrence = under_way()
     url = f"{LIST}{occurrence.plan_id}/act/"

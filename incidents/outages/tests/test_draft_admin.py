@@ -50,6 +50,18 @@ def test_the_page_shows_what_was_measured(reporter: Person) -> None:
     assert '<a class="admin-link" href="/admin/services/search/">Search</a>' in page
 
 
+def test_a_service_that_joins_later_is_named_by_the_first_one(reporter: Person) -> None:
+    for name in ("payments", "search"):
+        make_service(name, group_name="Shop")
+    for name, seconds in (("payments", 60), ("search", 90)):
+        fail(name, seconds=seconds)
+        run(seconds + 5)
+
+    page = reporter.client.get(f"{LIST}{Incident.objects.get().pk}/change/").content.decode()
+
+    assert '<a class="admin-link" href="/admin/services/search/">Search</a>' in page
+
+
 def test_a_draft_is_published_with_one_click_and_only_once(reporter: Person, admin: Person) -> None:
     incident = draft()
 
@@ -176,6 +188,12 @@ def test_evidence_is_in_the_language_of_the_reader(reporter: Person) -> None:
     page = reporter.client.get(f"{LIST}{incident.pk}/change/", headers={"accept-language": "ko"}).content.decode()
 
     assert "10.0.0.1:80이(가) 연결을 거부" in page
+
+
+def test_page_has_the_styles_of_its_chart(reporter: Person) -> None:
+    page = reporter.client.get(f"{LIST}{draft().pk}/change/").content.decode()
+
+    assert "slamonitor/dashboard" in page
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,7 @@ import html
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.cast import Person, make_person
 from incidents.models import AffectedService, Finding, Incident
+from incidents.reconciliation.reconcile import reconcile
 from incidents.tests.factories import make_incident
 from monitoring.models import Restatement, Service
 from monitoring.tests.factories import make_service
@@ -85,7 +87,16 @@ def test_nothing_changes_by_opening_an_address(reporter: Person, unreported: Fin
         assert reporter.client.get(address).status_code == 405
 
 
+def test_before_the_first_comparison_the_page_does_not_say_that_all_agrees(viewer: Person) -> None:
+    text = text_of(viewer)
+
+    assert "Not compared yet" in text
+    assert "agree" not in text
+
+
 def test_without_findings_the_page_says_that_all_agrees(viewer: Person) -> None:
+    reconcile(START, ZoneInfo("UTC"))
+
     assert "Incidents and measurements agree" in text_of(viewer)
 
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.tests.cast import Person
 from incidents.models import AffectedService, Finding
-from incidents.reconciliation.reconcile import explain, reconcile
+from incidents.reconciliation.reconcile import explain, last_compared_at, reconcile
 from incidents.reconciliation.remedies import file_draft, link, take_over
 from incidents.reporting import dismiss, publish_incident
 from incidents.tests.factories import make_incident
@@ -53,6 +53,28 @@ def test_an_outage_without_an_incident_is_found_once() -> None:
     finding = Finding.objects.get()
     assert (finding.kind, finding.service_id) == ("unreported", "payments")
     assert (finding.measured_at, finding.measured_until) == (START + HOUR, START + 2 * HOUR)
+
+
+def test_an_outage_in_sample_data_is_no_finding() -> None:
+    Service.objects.update(metadata={"sample_until": NOW.isoformat()})
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+
+
+def test_an_incident_of_a_short_outage_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("incidents.reconciliation.reconcile.SHORTEST", 2 * HOUR)
+    assert reconcile(NOW, UTC_ZONE) == 0
+    told(HOUR, 2 * HOUR)
+
+    assert reconcile(NOW, UTC_ZONE) == 0
+
+
+def test_the_last_comparison_is_known() -> None:
+    assert last_compared_at() is None
+
+    reconcile(NOW, UTC_ZONE)
+
+    assert last_compared_at() == NOW
 
 
 def test_a_finding_is_deleted_once_an_incident_tells_the_outage() -> None:

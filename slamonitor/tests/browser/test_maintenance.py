@@ -21,6 +21,8 @@ def test_a_reporter_plans_maintenance_which_begins_by_itself_and_is_ended_by_a_c
     page.locator("#id_wall_time").fill(f"{begins:%H:%M}")
     page.locator("#id_duration_minutes").fill("60")
     page.locator("#id_repeats").select_option("daily")
+    expect(page.locator("#id_last_on")).to_be_visible()
+    expect(page.locator("#id_rrule, #id_number, #id_day, [name=days]").filter(visible=True)).to_have_count(0)
     page.get_by_role("button", name="Show the next five dates").click()
     expect(page.locator("#next-dates li")).to_have_count(5)
     assert violations(page, "#next-dates") == []
