@@ -13,7 +13,7 @@ from accounts.models import User
 from database import changes
 from incidents import system_status
 from incidents.lifecycle import RESOLVED, Course, moved
-from incidents.models import AffectedService, Incident, IncidentUpdate
+from incidents.models import AffectedService, Incident, IncidentUpdate, PostMortem
 from observability.events import Action, Subject, tell_when_committed
 
 
@@ -122,9 +122,9 @@ def post(update: IncidentUpdate, *, who: User | None, now: datetime, reopens: bo
     A closing update that the monitor proposed sets the end of the incident to that of the outage, as measured. Raises
     ValidationError if it would reopen a resolved incident without `reopens`.
     """
-    incident = update.incident
-    if incident.status == RESOLVED and update.status != RESOLVED and not reopens:
-        raise ValidationError(_("This incident is resolved. Reopen it before you post another status."), "resolved")
+    incident, was_resolved = update.incident, update.incident.status == RESOLVED
+    if was_resolved and update.status != RESOLVED and not reopens:
+        raise ValidationError(_reopen_first(), "resolved")
     follow(incident, moved(course_of(incident), update.status, _in_effect(update, now)), who)
     if incident.published_at is not None and update.is_customer_visible and incident.first_update_at is None:
         incident.first_update_at = now
@@ -136,8 +136,25 @@ def post(update: IncidentUpdate, *, who: User | None, now: datetime, reopens: bo
     incident.updates.filter(Q(status=update.status) | Q(metadata__reopens=True), is_proposed=True).delete()
     if update.impacts is not None:
         affect_more(incident, update.impacts)
+    if incident.status == RESOLVED:
+        _refuse_scheduled(incident)
+    elif was_resolved:  # its post-mortem explains an incident that is over
+        PostMortem.objects.filter(incident=incident).update(published_at=None, published_by=None)
     action = Action.COMPLETED if incident.status == RESOLVED else Action.PROGRESS
     tell_when_committed(Subject.INCIDENT, action, [incident.pk], status=incident.status)
+
+
+def _reopen_first() -> str:
+    return _("This incident is resolved. Reopen it before you post another status.")
+
+
+def _refuse_scheduled(incident: Incident) -> None:
+    """Keep scheduled updates from taking effect after their incident was resolved, or was reopened later."""
+    waiting = incident.updates.filter(published_at=None, publish_at__isnull=False).exclude(status=RESOLVED)
+    for update in waiting:
+        update.metadata["refused"] = _reopen_first()
+        update.publish_at = None
+        update.save(update_fields=["metadata", "publish_at"])
 
 
 def _in_effect(update: IncidentUpdate, now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from accounts.tests.cast import Person
 from incidents import reporting, scheduling, update_templates
 from incidents.corrections import correct
-from incidents.models import AffectedService, Incident, IncidentUpdate, UpdateTemplate
+from incidents.models import AffectedService, Incident, IncidentUpdate, PostMortem, UpdateTemplate
 from incidents.system_status import refresh
 from incidents.targets import response_of
 from incidents.tests.factories import make_incident, make_update
@@ -230,3 +230,32 @@ def test_of_two_people_who_publish_at_once_one_is_told(reporter: Person, admin: 
         thread.join()
 
     assert refused == ["published"]
+
+
+def test_what_was_scheduled_before_the_end_is_not_said_after_reopening() -> None:
+    incident = make_incident(started_at=NOW)
+    later = IncidentUpdate(incident=incident, status="monitoring", message="Stable.")
+    scheduling.schedule(later, NOW + 60 * MINUTE, now=NOW)
+    reporting.post(IncidentUpdate(incident=incident, status="resolved", message="Done."), who=None, now=NOW)
+    reporting.post(
+        IncidentUpdate(incident=incident, status="investigating", message="Again."), who=None, now=NOW, reopens=True
+    )
+
+    scheduling.publish_due(NOW + 60 * MINUTE)
+
+    later.refresh_from_db()
+    assert later.published_at is None
+    assert "resolved" in later.metadata["refused"]
+
+
+def test_reopening_takes_the_post_mortem_back() -> None:
+    incident = make_incident(started_at=NOW)
+    reporting.post(IncidentUpdate(incident=incident, status="resolved", message="Done."), who=None, now=NOW)
+    post_mortem = PostMortem.objects.create(incident=incident, summary="A cable broke.", published_at=NOW)
+
+    reporting.post(
+        IncidentUpdate(incident=incident, status="investigating", message="Again."), who=None, now=NOW, reopens=True
+    )
+
+    post_mortem.refresh_from_db()
+    assert (post_mortem.published_at, post_mortem.summary) == (None, "A cable broke.")
