@@ -82,10 +82,15 @@ def ids(cast: dict[str, Person]) -> Ids:
     now = timezone.now()
     make_update(id=7, incident=make_incident(id=7, title="Payments fail", started_at=now), created_at=now)
     UpdateTemplate.objects.create(id=7, name="Looking", message="We are looking into it.")
-    MaintenanceWindow.objects.create(id=7, since=now)
+    window = MaintenanceWindow.objects.create(since=now)
     about: Any = {"service_id": "payments", "restated_as": "operational", "reason": "ours", "proposed_at": now}
     Restatement.objects.create(id=7, since=now, until=now + timedelta(hours=1), **about)
-    return {"admin": str(cast["admin"].user.pk), "token": str(own_token(cast["viewer"]).pk), "policy": "1"}
+    return {
+        "admin": str(cast["admin"].user.pk),
+        "token": str(own_token(cast["viewer"]).pk),
+        "policy": "1",
+        "window": str(window.pk),
+    }
 
 
 def failures(client: Client, requests: Iterator[Request]) -> dict[str, int]:

@@ -65,7 +65,8 @@ def test_the_work_of_the_night_is_not_missed_on_the_first_day() -> None:
     found = process.nights()
 
     assert found.verdict in (Verdict.NOTE, Verdict.GOOD)
-    assert [row[0] for row in found.table.rows] == ["retention", "sessions", "workers", "audit", "size"]
+    names = ["retention", "sessions", "workers", "audit", "reconciliation", "size"]
+    assert [row[0] for row in found.table.rows] == names
 
 
 def night(begun_at: datetime = LATELY, error: str = "") -> NightlyRun:

@@ -92,7 +92,7 @@ def test_single_keys_can_be_turned_off(page: Page) -> None:
 
     expect(page.locator("#palette")).to_be_visible()
     expect(page.locator("#keys")).to_be_hidden()
-    page.get_by_role("button", name="Keys").click()
+    page.get_by_role("button", name="Keys", exact=True).click()
     expect(page.locator("#keys-on")).not_to_be_checked()
 
 
