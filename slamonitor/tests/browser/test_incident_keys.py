@@ -65,6 +65,7 @@ def test_single_keys_report_update_search_and_help(page: Page) -> None:
     page.keyboard.type("finds nothing?/")
     expect(term).to_have_value("finds nothing?/")
     page.keyboard.press("Escape")
+    expect(term).to_be_hidden()
 
     page.keyboard.press("u")
     expect(page).to_have_url(re.compile(r"/change/#update$"))
